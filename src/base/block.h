@@ -15,7 +15,8 @@ class BlockRef;
 
 class Block {
  public:
-  // A block of `capacity` bytes, uninitialised, with one reference. Never null (out of memory aborts).
+  // A block of `capacity` bytes, uninitialised, with one reference. Never null (out of memory
+  // aborts).
   static BlockRef allocate(std::size_t capacity);
 
   char* data() { return reinterpret_cast<char*>(this + 1); }

@@ -10,9 +10,9 @@ namespace leat {
 
 }  // namespace leat
 
-#define LEAT_CHECK(condition)                                                 \
-  (__builtin_expect(static_cast<bool>(condition), 1)                          \
-       ? static_cast<void>(0)                                                 \
+#define LEAT_CHECK(condition)                        \
+  (__builtin_expect(static_cast<bool>(condition), 1) \
+       ? static_cast<void>(0)                        \
        : ::leat::check_failed(__FILE__, __LINE__, #condition))
 
 // LEAT_DCHECK: for dear checks; on in debug, sanitizer and simulator builds.

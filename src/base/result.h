@@ -48,7 +48,9 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
   using std::expected<T, Error>::expected;
 };
 
-inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(error); }
+inline std::unexpected<Error> fail(Error error) {
+  return std::unexpected<Error>(error);
+}
 
 }  // namespace leat
 
@@ -58,16 +60,16 @@ inline std::unexpected<Error> fail(Error error) { return std::unexpected<Error>(
 // LEAT_TRY(auto value, expression): binds the value, or returns the error from this function.
 #define LEAT_TRY(declaration, ...) \
   LEAT_TRY_IMPL(LEAT_CONCAT(leat_try_, __COUNTER__), declaration, __VA_ARGS__)
-#define LEAT_TRY_IMPL(name, declaration, ...)                       \
-  auto name = (__VA_ARGS__);                                        \
-  if (!name) [[unlikely]]                                           \
-    return ::leat::fail(name.error());                              \
+#define LEAT_TRY_IMPL(name, declaration, ...) \
+  auto name = (__VA_ARGS__);                  \
+  if (!name) [[unlikely]]                     \
+    return ::leat::fail(name.error());        \
   declaration = std::move(*name)
 
 // LEAT_TRY_VOID(expression): the same where there is no value.
-#define LEAT_TRY_VOID(...)                                     \
-  do {                                                         \
-    auto leat_try_result = (__VA_ARGS__);                      \
-    if (!leat_try_result) [[unlikely]]                         \
-      return ::leat::fail(leat_try_result.error());            \
+#define LEAT_TRY_VOID(...)                          \
+  do {                                              \
+    auto leat_try_result = (__VA_ARGS__);           \
+    if (!leat_try_result) [[unlikely]]              \
+      return ::leat::fail(leat_try_result.error()); \
   } while (false)

@@ -42,8 +42,12 @@ std::int64_t Rng::between(std::int64_t low, std::int64_t high) {
   return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));
 }
 
-double Rng::unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+double Rng::unit() {
+  return static_cast<double>(next() >> 11) * 0x1.0p-53;
+}
 
-bool Rng::chance(double probability) { return unit() < probability; }
+bool Rng::chance(double probability) {
+  return unit() < probability;
+}
 
 }  // namespace leat

@@ -18,8 +18,8 @@
 #include <span>
 
 #include "base/block.h"
-#include "base/result.h"
 #include "base/instant.h"
+#include "base/result.h"
 #include "io/address.h"
 
 namespace leat::io {
@@ -102,7 +102,7 @@ struct ListenerId {
 struct TurnOptions {
   Instant deadline = kNever;     // return by then at the latest
   std::uint32_t wait_count = 1;  // return once so many completions are there ...
-  Duration min_wait{};           // ... or, after this long, with any (kernel 6.12; 0: return with the first)
+  Duration min_wait{};  // ... or, after this long, with any (kernel 6.12; 0: return with the first)
 };
 
 // Counters of one Io, plain words of its shard.
@@ -112,7 +112,7 @@ struct IoStats {
   std::uint64_t receives = 0;
   std::uint64_t sends = 0;
   std::uint64_t short_sends = 0;
-  std::uint64_t no_buffers = 0;        // ENOBUFS: a receive ended for want of buffers and was armed again
+  std::uint64_t no_buffers = 0;  // ENOBUFS: a receive ended for want of buffers and was armed again
   std::uint64_t cq_overflows = 0;
   std::uint64_t late_completions = 0;  // for a socket that was closed meanwhile
   std::uint64_t copied_on_pause = 0;   // bytes copied because a receive was stopped or switched
@@ -129,7 +129,8 @@ class Io {
 
   // ---- Listening ----
   virtual Result<ListenerId> listen(const Address& address, const ListenOptions& options) = 0;
-  virtual Address listener_address(ListenerId listener) const = 0;  // with the port the kernel chose
+  virtual Address listener_address(
+      ListenerId listener) const = 0;  // with the port the kernel chose
   virtual void accept_start(ListenerId listener, AcceptHandler& handler) = 0;
   virtual void accept_stop(ListenerId listener) = 0;
   virtual void listener_close(ListenerId listener) = 0;
@@ -147,9 +148,9 @@ class Io {
   // ---- Receiving ----
   // Arms a lasting receive into Io's own buffers: on_receive() until the end or receive_stop().
   virtual void receive_start(SocketId socket) = 0;
-  // Stops on_receive() at once. Bytes that the kernel had already handed over are kept and delivered
-  // first by the next receive_start() or receive_into(). No end is reported while stopped, so a
-  // stopped socket is blind to its peer's going away.
+  // Stops on_receive() at once. Bytes that the kernel had already handed over are kept and
+  // delivered first by the next receive_start() or receive_into(). No end is reported while
+  // stopped, so a stopped socket is blind to its peer's going away.
   virtual void receive_stop(SocketId socket) = 0;
   // Receives at most `size` bytes once, straight into the block at `offset` (which Io keeps alive
   // meanwhile). Implies receive_stop(). REQUIRES: none other in flight on this socket.
@@ -161,8 +162,8 @@ class Io {
   // until that turn() returns; then they are consumed, unless on_send_short() said otherwise.
   // REQUIRES: at most one send() or send_block() on a socket at a time.
   virtual void send(SocketId socket, std::span<const iovec> segments) = 0;
-  // Sends bytes [offset, offset + size) of the block, waiting for room as needed; on_send_block() at
-  // the end. Io keeps the block alive.
+  // Sends bytes [offset, offset + size) of the block, waiting for room as needed; on_send_block()
+  // at the end. Io keeps the block alive.
   virtual void send_block(SocketId socket, BlockRef block, std::size_t offset,
                           std::size_t size) = 0;
 
