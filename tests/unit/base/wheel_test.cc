@@ -75,7 +75,9 @@ TEST(Wheel, NextExpiryIsNeverAfterTheFirstDeadline) {
       ASSERT_LE(next.ns, deadline.ns + 1'000'000) << "seed 7 round " << round;
       ASSERT_LT(++hops, 300);
       wheel.advance(next);
-      if (owner.fired != 0) ASSERT_GE(next.ns, deadline.ns);
+      if (owner.fired != 0) {
+        ASSERT_GE(next.ns, deadline.ns);
+      }
     }
     EXPECT_EQ(wheel.next_expiry(), kNever);
   }

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "shard/shard.h"
+
+namespace leat::shard {
+
+namespace {
+
+// Under load the enter waits for a batch: wakeups, not receives, are what can be saved here
+// (engine.md 2.2). A turn that harvested fewer completions than this is not under load.
+constexpr std::uint64_t kBusyBatch = 3;
+constexpr std::uint32_t kBatchWait = 64;
+constexpr Duration kBatchMinWait = microseconds(50);
+
+}  // namespace
+
+Shard::Shard(io::Io& io, Rng& rng, std::uint32_t index)
+    : io_(io), rng_(rng), index_(index), wheel_(io.now()) {}
+
+void Shard::attach_mailbox(Mailbox& mailbox, MessageHandler& handler) {
+  inboxes_.push_back({&mailbox, &handler});
+}
+
+void Shard::flush_dirty() {
+  // flush() may dirty others (a pipe's other end), but never for ever: bounded by one pass over
+  // what is there now plus what that adds.
+  while (Flushable* item = dirty_.pop_front()) item->flush();
+}
+
+io::TurnOptions Shard::next_turn(Instant latest) {
+  io::TurnOptions options;
+  options.deadline = std::min(wheel_.next_expiry(), latest);
+  if (!deferred_.empty()) options.deadline = io_.now();
+  if (batch_average_x16_ >= kBusyBatch * 16) {
+    options.wait_count = kBatchWait;
+    options.min_wait = kBatchMinWait;
+  }
+  return options;
+}
+
+void Shard::run_turn(Instant latest) {
+  flush_dirty();
+  const io::TurnOptions options = next_turn(latest);
+  // What was written so far is now in flight; what handlers write from here on goes to the other
+  // arena, whose bytes were consumed by the turn before.
+  filling_ ^= 1;
+  arenas_[filling_].reset();
+  io_.turn(options);
+  const std::uint64_t harvested = io_.stats().completions - completions_seen_;
+  completions_seen_ += harvested;
+  batch_average_x16_ = batch_average_x16_ - batch_average_x16_ / 16 + harvested;
+  read_mailboxes();
+  wheel_.advance(io_.now());
+  run_deferred();
+}
+
+void Shard::run() {
+  while (!stopped_) run_turn();
+}
+
+void Shard::read_mailboxes() {
+  Message message;
+  for (const Inbox& inbox : inboxes_) {
+    while (inbox.mailbox->take(message)) inbox.handler->on_message(message);
+  }
+}
+
+void Shard::run_deferred() {
+  // Only what is there now: work that defers itself again waits for the next turn.
+  IntrusiveList<Deferred, DeferredTag> batch;
+  batch.take_all(deferred_);
+  while (Deferred* item = batch.pop_front()) item->run_deferred();
+}
+
+}  // namespace leat::shard

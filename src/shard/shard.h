@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shard: the loop of one core. It owns the wheel, the send arenas, the list of connections with
+// something to send and the graveyard; what a turn does is in run_turn(). All that is not
+// deterministic comes in through the constructor, so that a shard runs the same under the
+// simulator.
+//
+//   flush dirty connections -> one Io::turn (submit, wait, dispatch) -> mailboxes -> wheel
+//     -> deferred work -> graveyard
+//
+// Used from its own thread only. Never blocks but in Io::turn().
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <vector>
+
+#include "base/instant.h"
+#include "base/intrusive_list.h"
+#include "base/rng.h"
+#include "base/wheel.h"
+#include "io/io.h"
+#include "shard/mailbox.h"
+#include "shard/turn_arena.h"
+
+namespace leat::shard {
+
+struct DirtyTag {};
+struct DeferredTag {};
+
+// Something with bytes to send at the end of the turn; a member of the connection that has them.
+class Flushable : public ListNode<DirtyTag> {
+ public:
+  // Called once before the turn's enter; may allocate from Shard::arena() and call Io::send().
+  virtual void flush() = 0;
+
+ protected:
+  ~Flushable() = default;
+};
+
+// Work put off until the completions of this turn are dispatched, so that nobody is destroyed or
+// re-entered in the middle of a callback of its own.
+class Deferred : public ListNode<DeferredTag> {
+ public:
+  virtual void run_deferred() = 0;
+
+ protected:
+  ~Deferred() = default;
+};
+
+class MessageHandler {
+ public:
+  virtual void on_message(const Message& message) = 0;
+
+ protected:
+  ~MessageHandler() = default;
+};
+
+class Shard {
+ public:
+  Shard(io::Io& io, Rng& rng, std::uint32_t index);
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  std::uint32_t index() const { return index_; }
+  io::Io& io() { return io_; }
+  Rng& rng() { return rng_; }
+  Wheel& wheel() { return wheel_; }
+  Instant now() const { return io_.now(); }
+  // Memory for bytes to send: valid until the turn that submits them has returned.
+  TurnArena& arena() { return arenas_[filling_]; }
+
+  void mark_dirty(Flushable& item) {
+    if (!item.is_linked()) dirty_.push_back(item);
+  }
+  void defer(Deferred& item) {
+    if (!item.is_linked()) deferred_.push_back(item);
+  }
+
+  // Messages are read from `mailbox` once a turn. Both must outlive the shard.
+  void attach_mailbox(Mailbox& mailbox, MessageHandler& handler);
+
+  // One turn. `latest`: return by then even if nothing happens.
+  void run_turn(Instant latest = kNever);
+  // Turns until stop() was called.
+  void run();
+  void stop() { stopped_ = true; }
+  bool stopped() const { return stopped_; }
+
+ private:
+  void flush_dirty();
+  io::TurnOptions next_turn(Instant latest);
+  void read_mailboxes();
+  void run_deferred();
+
+  io::Io& io_;
+  Rng& rng_;
+  std::uint32_t index_;
+  Wheel wheel_;
+  TurnArena arenas_[2];
+  int filling_ = 0;
+  IntrusiveList<Flushable, DirtyTag> dirty_;
+  IntrusiveList<Deferred, DeferredTag> deferred_;
+  struct Inbox {
+    Mailbox* mailbox;
+    MessageHandler* handler;
+  };
+  std::vector<Inbox> inboxes_;
+  std::uint64_t completions_seen_ = 0;
+  std::uint64_t batch_average_x16_ = 0;  // completions a turn, smoothed, times 16
+  bool stopped_ = false;
+};
+
+}  // namespace leat::shard
