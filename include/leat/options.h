@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+// Options: everything an operator may set, as plain values. Built once (from TOML by src/control,
+// or by an embedder), then immutable; every shard reads the same snapshot and none writes it.
+//
+// What src/control hands out has been checked whole: indices are in range, ports are not 0 (except
+// where the kernel may choose), times not set on a model or provider have been filled from Limits.
+// It holds no secret, only where each one is to be found; the values go into locked memory at load.
+//
+// Units stand in the names: _ms milliseconds, _s seconds, _bytes bytes, _percent 0..100. A name
+// ending in _max is a limit: what exceeds it is refused, cut or closed as its comment says.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace leat {
+
+// Where a secret is read from at load. Files lose one trailing newline; an empty value is a fault.
+struct SecretSource {
+  enum class Kind : std::uint8_t { kNone, kEnvironment, kFile };
+  Kind kind = Kind::kNone;
+  std::string name;  // the variable's name or the file's path
+};
+
+// One data listener: `"127.0.0.1:8080"`, `"[::1]:8080"` or with `tls://` in front.
+struct Listener {
+  std::string host;        // an IP address in text, without brackets; never a name
+  std::uint16_t port = 0;  // 0: the kernel chooses (tests, embedders)
+  bool tls = false;
+  // A FIN from an HTTP/1.1 client means "gone" and ends its upstream exchange; true serves clients
+  // that half-close after their request, and gives that promise up (F27).
+  bool half_close_allowed = false;
+};
+
+// [server]: what clients connect to. Fixed at start.
+struct ServerOptions {
+  std::vector<Listener> listen;    // 1..64, no two equal
+  std::uint32_t shards = 1;        // 0..256; 0 = one per core this process may run on
+  std::vector<std::uint32_t> pin;  // a core number for each shard; empty: not pinned
+  std::string tls_certificate;     // PEM chain, leaf first; needed by a tls:// listener
+  std::string tls_key;             // PEM, not encrypted
+  // SIGTERM: how long running requests may still take. 15 min: the longest request there is.
+  std::uint32_t drain_grace_ms = 900'000;
+};
+
+// [admin]: /healthz /readyz /metrics. Loopback only: it has no credential of its own yet.
+struct AdminOptions {
+  bool enabled = true;  // listen = "" switches it off
+  Listener listen{.host = "127.0.0.1", .port = 8081};
+};
+
+// kOff serves whoever connects, as the key named "anonymous"; allowed on loopback listeners only.
+enum class AuthMode : std::uint8_t { kKeys, kOff };
+
+// [[keys]]: one client key. Only its digest is kept, whether it was configured as one or as a
+// secret.
+struct ClientKey {
+  std::string name;                       // unique; metrics and logs carry it, never the key
+  std::array<std::uint8_t, 32> sha256{};  // SHA-256 of the key's text
+  SecretSource secret;                    // kNone when the digest itself was configured
+};
+
+// kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
+enum class ProviderFormat : std::uint8_t { kOpenAi, kSimulated };
+
+// A base URL, taken apart. No userinfo, query or fragment; never followed elsewhere (no redirects).
+struct BaseUrl {
+  bool tls = true;   // https; plain http needs allow_private
+  std::string host;  // name or IP address in text, without brackets, lower case
+  std::uint16_t port = 443;
+  std::string path_prefix;  // "" or "/v1": begins with a slash, does not end with one
+  std::string authority;    // for the Host field: host[:port], the port only when not the scheme's
+};
+
+// How the simulated provider behaves. The text is made from the prompt, the same for the same
+// prompt.
+struct SimulatedOptions {
+  std::uint32_t tokens_per_second = 50;  // 0..1,000,000; 0 = as fast as it can
+  std::uint32_t first_token_ms = 100;    // 0..600,000
+  std::uint32_t tokens = 64;  // 1..1,000,000: length of an answer unless max_tokens is less
+  std::uint32_t events_per_write = 1;  // 1..1,024: stream events that leave in one piece
+  std::uint32_t error_percent = 0;     // share of requests answered with error_status
+  std::uint32_t error_status = 503;    // 400..599
+  std::uint32_t cut_percent = 0;       // share of streams that stop in the middle without an end
+  std::uint32_t stall_percent = 0;     // share of requests that are never answered
+};
+
+// [providers.NAME]: a place that answers. Live: may change at reload, except its name.
+struct Provider {
+  std::string name;          // unique; what endpoints refer to: letters, digits, - and _
+  std::string display_name;  // `provider` in answers and in metrics; default: the name
+  ProviderFormat format = ProviderFormat::kOpenAi;
+  BaseUrl base_url;
+  std::string ca_file;   // PEM bundle; empty: the system's
+  SecretSource api_key;  // sent as `authorization: Bearer …`; kNone: no such field
+  // Without it no address that is loopback, private, link-local or unspecified is ever connected
+  // to, checked on each address at each connect, so that a name cannot be rebound (§3.4).
+  bool allow_private = false;
+  // Per shard. Above connections_max a request tries the next endpoint, then waits no longer: 503.
+  std::uint32_t connections_max = 16'384;  // 1..1,000,000
+  std::uint32_t idle_connections_max =
+      1'024;                           // 0..connections_max, kept for reuse, last used first
+  std::uint32_t warm_connections = 0;  // 0..idle_connections_max: opened before anyone asks
+  // Below the provider's own idle time, so that it is we who close. Default: Limits.
+  std::uint32_t idle_ms_max = 30'000;
+  std::uint32_t dns_ms_max = 2'000;            // default: Limits
+  std::uint32_t connect_ms_max = 3'000;        // default: Limits; one address
+  std::uint32_t tls_handshake_ms_max = 5'000;  // default: Limits
+  // Whether a request that was written and got no reply may go to the next candidate (§4.1 class
+  // B).
+  bool retry_ambiguous = true;
+  SimulatedOptions simulated;  // format kSimulated only
+};
+
+// Where a model is to be had. Tried in the order of the file.
+struct Endpoint {
+  std::uint32_t provider = 0;  // index into Options::providers
+  // The provider's own name for it. "*" (pattern models only): the part that the id's star stood
+  // for.
+  std::string model;
+};
+
+// [[models]]: what clients may ask for. Live.
+struct Model {
+  // Exact, or a pattern `prefix/*` whose star takes any rest that is not empty. An exact id goes
+  // before a pattern, a longer prefix before a shorter one. Patterns are not listed by GET
+  // /v1/models.
+  std::string id;
+  std::string name;                     // for people; default: the id
+  std::vector<Endpoint> endpoints;      // 1..16
+  std::int64_t created_unix_s = 0;      // `created` in GET /v1/models
+  std::uint32_t context_tokens = 0;     // 0 = not known
+  std::uint32_t first_byte_ms_max = 0;  // default: Limits; never 0 after load
+  std::uint32_t chunk_gap_ms_max = 0;   // default: Limits; never 0 after load
+  std::uint32_t request_ms_max = 0;     // default: Limits; never 0 after load
+
+  bool is_pattern() const { return !id.empty() && id.back() == '*'; }
+};
+
+// [limits]. Each: what it bounds, why this default, what happens to who exceeds it.
+struct Limits {
+  // ---- Client connections
+  std::uint32_t tls_handshake_ms_max = 10'000;  // closed. As h2o.
+  // First byte after accept, or after the last answer's reuse, to the end of the head, in all and
+  // not per read: a slow drip gains nothing. 408 if any byte came, else closed in silence.
+  std::uint32_t request_head_ms_max = 10'000;
+  std::uint32_t head_bytes_max = 32 * 1024;       // 431, close
+  std::uint32_t head_line_bytes_max = 8 * 1024;   // 431 (request line: 414), close
+  std::uint32_t headers_max = 100;                // 431, close
+  std::uint32_t keep_alive_idle_ms_max = 75'000;  // closed
+  std::uint32_t pipelined_requests_max = 16;      // reading stops until one is served
+  // 0 = min(half of the descriptor limit, 50,000). Closed before TLS and counted.
+  std::uint32_t connections_max = 0;
+  std::uint32_t connections_per_address_max = 256;  // closed before TLS
+  std::uint32_t connections_before_key_per_address_max =
+      32;  // those with no good key shown yet; closed
+  // Loopback and private addresses are exempt from per-address limits, being often a proxy's.
+  bool limit_private_addresses = false;
+  std::uint32_t failed_auth_per_minute_max = 20;  // an address; then 429 for failed_auth_block_ms
+  std::uint32_t failed_auth_block_ms = 60'000;
+  // An answer sent before the body was read: drained this far, then closed (keeps the answer
+  // readable).
+  std::uint32_t drain_bytes_max = 64 * 1024;
+  std::uint32_t drain_ms_max = 1'000;
+
+  // ---- Request bodies
+  std::uint32_t body_bytes_max =
+      32 * 1024 * 1024;  // chat; 413 before reading when the length is told
+  std::uint32_t small_body_bytes_max = 256 * 1024;  // every other route; 413
+  std::uint32_t body_idle_ms_max = 15'000;          // 408, close
+  std::uint32_t body_bytes_per_second_min = 1'024;  // after body_pace_after_ms; 408, close
+  std::uint32_t body_pace_after_ms = 10'000;
+  std::uint32_t chunk_extra_bytes_max = 1'024;  // chunk extensions and trailers in all; 400, close
+  std::uint64_t buffered_body_bytes_per_key_max = 256ull * 1024 * 1024;  // 429 overloaded_key
+  std::uint32_t buffered_body_memory_percent_max = 25;  // of memory_bytes_max, all keys; 503
+
+  // ---- JSON
+  std::uint32_t json_depth_max = 128;         // 400 json_too_complex
+  std::uint32_t json_keys_max = 10'000;       // in one object; 400 json_too_complex
+  std::uint32_t json_tokens_max = 4'000'000;  // 400 json_too_complex
+
+  // ---- Keys
+  std::uint32_t streams_per_key_max = 1'000;  // requests in flight of one key; 429 with retry-after
+
+  // ---- Upstream
+  std::uint32_t dns_ms_max = 2'000;      // next candidate, then 502
+  std::uint32_t connect_ms_max = 3'000;  // next address, then next candidate, then 502
+  std::uint32_t upstream_tls_handshake_ms_max =
+      5'000;  // next address, then next candidate, then 502
+  std::uint32_t first_byte_ms_max =
+      120'000;                              // to the first content event; next candidate, then 504
+  std::uint32_t chunk_gap_ms_max = 60'000;  // between bytes of a stream; error event
+  std::uint32_t request_ms_max = 900'000;   // whole request; SDKs give up at 10 min; error event
+  std::uint32_t upstream_idle_ms_max = 30'000;               // idle in the pool; closed
+  std::uint32_t upstream_head_bytes_max = 64 * 1024;         // 502
+  std::uint32_t upstream_informational_max = 8;              // 1xx heads before the final one; 502
+  std::uint32_t sse_line_bytes_max = 8 * 1024 * 1024;        // 502 before content, else error event
+  std::uint32_t upstream_body_bytes_max = 64 * 1024 * 1024;  // answer that is not streamed; 502
+  std::uint64_t stream_bytes_max = 256ull * 1024 * 1024;  // one stream; error event, upstream cut
+  // What a 200 may send before its first content event while failover is still open; then
+  // committed.
+  std::uint32_t held_bytes_max = 256 * 1024;
+  // A non-streamed answer is collected and checked up to here before it is committed.
+  std::uint32_t collected_answer_bytes_max = 1024 * 1024;
+  std::uint32_t attempts_per_request_max = 3;  // then the last failure is the answer
+  // Attempts beyond the first, a provider, over 10 s: this share of its requests, plus the floor.
+  std::uint32_t retry_budget_percent_max = 10;
+  std::uint32_t retry_floor_per_second = 1;
+  std::uint32_t dns_cache_entries_max = 1'024;  // a shard; the oldest goes
+  std::uint32_t dns_addresses_max = 16;         // kept of one answer
+  std::uint32_t dns_ttl_s_min = 5;              // an answer's time to live is brought into 5..300 s
+  std::uint32_t dns_ttl_s_max = 300;
+  std::uint32_t dns_stale_s_max = 3'600;  // old answers served while the resolver fails
+
+  // ---- A client that does not read
+  std::uint32_t client_buffer_bytes_max = 256 * 1024;  // then its upstream is no longer read
+  std::uint32_t client_stall_ms_max = 60'000;          // no byte taken for so long; both cut
+
+  // ---- Memory. 0 = what the cgroup allows, else the machine's.
+  std::uint64_t memory_bytes_max = 0;
+  std::uint32_t memory_shrink_timeouts_percent = 85;  // idle times a quarter
+  std::uint32_t memory_no_keep_alive_percent = 92;    // answers carry connection: close
+  std::uint32_t memory_refuse_percent = 95;           // 503 with retry-after
+  std::uint32_t memory_stop_accept_percent = 98;      // nothing accepted
+};
+
+struct Options {
+  ServerOptions server;
+  AdminOptions admin;
+  AuthMode auth_mode = AuthMode::kKeys;
+  std::vector<ClientKey> keys;      // at most 100,000
+  std::vector<Provider> providers;  // at most 256
+  std::vector<Model> models;        // at most 10,000
+  Limits limits;
+};
+
+}  // namespace leat
