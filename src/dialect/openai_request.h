@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// A chat request as OpenAI and OpenRouter spell it: what the gateway must know of it, and how it is
+// re-spelt for one endpoint. Pure: bytes in, facts and a list of pieces out. What is not named here
+// crosses byte for byte; absent parameters stay absent (openrouter-api.md 1.1). The body must
+// outlive both.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "proto/json_scan.h"
+#include "proto/splice.h"
+
+namespace leat::dialect {
+
+// Why a body that is JSON is still no request: 400 `invalid_request`. Both are static texts;
+// `param` names the field.
+struct RequestFault {
+  const char* message;
+  const char* param;
+};
+
+inline constexpr std::int64_t kUnset = -1;
+
+// What the gateway reads of a request. Views are of the body or of `model_buffer`.
+struct ChatRequest {
+  std::string_view model;  // unescaped; empty if absent
+  bool stream = false;
+  bool wants_usage = false;          // stream_options.include_usage or usage.include
+  bool stateful = false;             // store:true: an ambiguous failure is not tried again
+  std::int64_t output_max = kUnset;  // the larger of max_tokens and max_completion_tokens
+  std::int64_t n = 1;                // answers asked for: the larger of n and best_of
+  std::array<char, 256> model_buffer;
+};
+
+// Reads `out` from a scanned body; a fault if a field that routing or price hangs on has the wrong
+// type or range. REQUIRES: the scanner is done with this body.
+std::optional<RequestFault> read_chat_request(const proto::JsonScanner& scanner,
+                                              std::string_view body, ChatRequest& out);
+
+// The spelling of the output cap that an endpoint takes (provider-formats.md 1b).
+enum class MaxTokensKey : std::uint8_t { kAsSent, kMaxTokens, kMaxCompletionTokens };
+
+// What one endpoint wants changed.
+struct EndpointShape {
+  std::string_view model;  // the endpoint's own name for it
+  MaxTokensKey max_tokens_key = MaxTokensKey::kAsSent;
+  // False for endpoints that refuse `stream_options` (Mistral): the key is then left out.
+  bool takes_stream_usage = true;
+  // Sent as the output cap where the request has none (it is what was reserved); kUnset: nothing.
+  std::int64_t output_default = kUnset;
+};
+
+// Lays the request out for one endpoint. False if it does not fit the list's bounds (a model name
+// beyond what a catalogue may hold). REQUIRES: `request` was read from this body.
+bool shape_chat_request(const proto::JsonScanner& scanner, std::string_view body,
+                        const ChatRequest& request, const EndpointShape& endpoint,
+                        proto::SpliceList& out);
+
+}  // namespace leat::dialect

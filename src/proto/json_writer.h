@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+// JsonWriter: appends text to a caller's span, never beyond it. One overflow makes it refuse all
+// that follows, so a caller checks once, at the end. Does no bookkeeping of commas: JSON is written
+// here as literals around few values.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace leat::proto {
+
+class JsonWriter {
+ public:
+  explicit JsonWriter(std::span<char> out)
+      : begin_(out.data()), at_(out.data()), end_(out.data() + out.size()) {}
+
+  void raw(std::string_view text) {
+    if (text.size() > static_cast<std::size_t>(end_ - at_)) [[unlikely]] {
+      overflow();
+      return;
+    }
+    std::memcpy(at_, text.data(), text.size());
+    at_ += text.size();
+  }
+  // The text's bytes, escaped, without quotes. Not valid UTF-8 becomes U+FFFD, so that what a peer
+  // said can stand in our JSON.
+  void escaped(std::string_view text);
+  // The same in quotes.
+  void string(std::string_view text) {
+    raw("\"");
+    escaped(text);
+    raw("\"");
+  }
+  void integer(std::int64_t value);
+  // Dollars from nano-dollars, exactly: 1'500 is 0.0000015.
+  void dollars(std::int64_t nano_dollars);
+
+  bool overflowed() const { return overflowed_; }
+  std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
+  std::string_view text() const { return {begin_, size()}; }
+  // Back to an earlier size(), for a caller who gives up on what it began.
+  void rewind(std::size_t size) {
+    at_ = begin_ + size;
+    overflowed_ = false;
+    end_ = full_end_ != nullptr ? full_end_ : end_;
+  }
+
+ private:
+  void overflow() {
+    overflowed_ = true;
+    if (full_end_ == nullptr) full_end_ = end_;
+    end_ = at_;
+  }
+
+  char* begin_;
+  char* at_;
+  char* end_;
+  char* full_end_ = nullptr;  // where the span ends, once `end_` was drawn in by an overflow
+  bool overflowed_ = false;
+};
+
+}  // namespace leat::proto
