@@ -59,20 +59,22 @@ class ChunkedDecoder {
     kData,
     kDataCr,
     kDataLf,
-    kTrailerStart,
+    kTrailerStart,  // from here on: trailer_byte()
     kTrailerName,
     kTrailerValue,
     kTrailerLf,
     kLastLf,
-    kEnded,
+    kEnded,  // from here on: final
     kFaulty,
   };
 
-  ChunkStep slow(std::string_view& in);
-  ChunkStep data(std::string_view& in);
+  bool read_whole_size_line(std::string_view& in);
+  ChunkStep take_data(std::string_view& in);
+  void begin_size();
   HttpFault framing_byte(unsigned char byte);
   HttpFault trailer_byte(unsigned char byte);
-  ChunkStep fault(HttpFault fault);
+  HttpFault count_extra();
+  ChunkStep fail_with(HttpFault fault);
 
   std::uint32_t left_ = 0;    // of the size line: value so far; of the data: bytes to come
   std::uint16_t extras_ = 0;  // bytes of extensions and trailers; when kFaulty: the fault
