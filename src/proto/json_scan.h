@@ -131,27 +131,31 @@ class JsonScanner {
   Step count_token(Run& run);
   Step starve(Run& run);
   Step fail(const Run& run, JsonFaultKind kind, const char* what);
-  void value_done(const Run& run, const char* begin, JsonType type);
+  void value_done(const Run& run, JsonType type);
   bool in_object() const;
+
+  // Bounds of the arrays below; limits_.depth_max may be less.
+  static constexpr std::uint32_t kDepthMax = 128;
 
   JsonLimits limits_;
   JsonFault fault_;
   State state_ = State::kStart;
-  std::uint32_t offset_ = 0;       // next byte to look at
-  std::uint32_t token_begin_ = 0;  // opening quote of the string being read
-  std::uint32_t depth_ = 0;        // open containers
+  bool escaped_ = false;               // the string being read has a backslash
+  std::uint32_t offset_ = 0;           // next byte to look at
+  std::uint32_t token_begin_ = 0;      // opening quote of the string being read
+  std::uint32_t top_value_begin_ = 0;  // of the value being read at depth 1
+  std::uint32_t depth_ = 0;            // open containers
   std::uint32_t tokens_ = 0;
   std::uint32_t top_members_ = 0;
   std::uint32_t object_begin_ = 0;
   std::uint32_t object_end_ = 0;
-  bool escaped_ = false;  // the string being read has a backslash
-  bool done_ = false;
+  std::int32_t open_field_ = -1;  // TopKey of the depth-1 member whose value is being read
   std::uint64_t present_ = 0;     // bit per TopKey whose member is complete
   std::uint64_t seen_ = 0;        // bit per TopKey whose key was read
-  std::int32_t open_field_ = -1;  // TopKey of the depth-1 member whose value is being read
-  std::array<std::uint64_t, 3> object_bits_{};    // bit d: the container at depth d is an object
-  std::array<std::uint16_t, 129> members_{};      // members of the open object at depth d
-  std::array<JsonField, kTopKeyCount> fields_{};  // valid where present_ says so
+  std::array<std::uint64_t, kDepthMax / 64 + 1>
+      object_bits_{};                                 // bit d: an object is open at depth d
+  std::array<std::uint32_t, kDepthMax + 1> members_;  // members of the object open at depth d
+  std::array<JsonField, kTopKeyCount> fields_;        // those that present_ names
 };
 
 }  // namespace leat::proto

@@ -13,6 +13,8 @@
 #include <span>
 #include <string_view>
 
+#include "proto/json_cursor.h"
+
 namespace leat::proto {
 
 enum class JsonType : std::uint8_t { kObject, kArray, kString, kNumber, kTrue, kFalse, kNull };
@@ -20,54 +22,48 @@ enum class JsonType : std::uint8_t { kObject, kArray, kString, kNumber, kTrue, k
 // The type by the first byte; nothing if no value begins with it.
 std::optional<JsonType> json_type(std::string_view value);
 
-// One member of an object. `key` is without quotes and still escaped if `key_escaped`; `begin`
-// points at the key's opening quote, and the member ends where `value` ends.
+// One member of an object. `key` is without quotes and still escaped; `begin` points at the key's
+// opening quote, and the member ends where `value` ends.
 struct JsonMember {
   std::string_view key;
   std::string_view value;
-  const char* begin = nullptr;
-  bool key_escaped = false;
 
+  const char* begin() const { return key.data() - 1; }
   const char* end() const { return value.data() + value.size(); }
 };
 
 class JsonMembers {
  public:
-  // `object`: from its opening brace; what follows the closing one is not looked at.
-  explicit JsonMembers(std::string_view object);
+  // No members if `object` is no object. What follows its closing brace is not looked at.
+  explicit JsonMembers(std::string_view object) : cursor_(object) { open_ = cursor_.enter('{'); }
   // False at the end, and on malformed text (`well_formed()` tells which).
   bool next(JsonMember& member);
-  bool well_formed() const { return well_formed_; }
-  // After the last member: the closing brace.
-  const char* closing() const { return at_; }
+  bool well_formed() const { return cursor_.ok(); }
 
  private:
-  const char* at_;
-  const char* end_;
+  JsonCursor cursor_;
+  bool open_;
   bool first_ = true;
-  bool well_formed_ = true;
 };
 
 class JsonElements {
  public:
-  explicit JsonElements(std::string_view array);
+  explicit JsonElements(std::string_view array) : cursor_(array) { open_ = cursor_.enter('['); }
   bool next(std::string_view& element);
-  bool well_formed() const { return well_formed_; }
+  bool well_formed() const { return cursor_.ok(); }
 
  private:
-  const char* at_;
-  const char* end_;
+  JsonCursor cursor_;
+  bool open_;
   bool first_ = true;
-  bool well_formed_ = true;
 };
+
+// Whether a key as it stands in JSON text says `name`, escapes undone. REQUIRES: `name` is plain
+// ASCII of at most 64 bytes.
+bool json_key_says(std::string_view escaped_key, std::string_view name);
 
 // The value of the first member with this (plain ASCII) key, escaped spellings of it included.
 std::optional<std::string_view> json_find(std::string_view object, std::string_view key);
-
-// Past the value that begins at `at` (no white space before it); null if it does not end by `end`.
-const char* skip_json_value(const char* at, const char* end);
-// `at` on an opening quote: past the closing one, or null.
-const char* skip_json_string(const char* at, const char* end);
 
 // What a string value says, unescaped into `buffer` where it has escapes, else a view of `value`.
 // Nothing if it is no string, does not fit, or has a broken escape. `value` includes the quotes.

@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/json_scan.h"
+
+#include <immintrin.h>
+
+#include <bit>
+
+namespace leat::proto {
+namespace {
+
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+bool is_digit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// Bit i: byte i ends a plain run within a string: a quote, a backslash, a control character or a
+// byte beyond ASCII. Compared as signed, the last two are one test.
+unsigned stops(const char* at) {
+  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
+  const __m256i odd = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
+  const __m256i quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"'));
+  const __m256i backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\'));
+  return static_cast<unsigned>(
+      _mm256_movemask_epi8(_mm256_or_si256(odd, _mm256_or_si256(quote, backslash))));
+}
+
+// The first byte at or after `at` that ends a plain run, or `end`.
+const char* plain_end(const char* at, const char* end) {
+  while (end - at >= 32) {
+    if (const unsigned mask = stops(at); mask != 0) return at + std::countr_zero(mask);
+    at += 32;
+  }
+  while (at != end && static_cast<signed char>(*at) >= 0x20 && *at != '"' && *at != '\\') ++at;
+  return at;
+}
+
+// Bytes of the UTF-8 sequence that a lead byte promises (RFC 3629), 0 for what cannot lead.
+int sequence_size(unsigned char lead) {
+  if (lead < 0xc2 || lead > 0xf4) return 0;
+  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+// REQUIRES: `size` bytes at `at`, its lead byte one of `size` (2 to 4).
+bool sequence_ok(const char* at, int size) {
+  const auto byte = [at](int i) { return static_cast<unsigned char>(at[i]); };
+  for (int i = 1; i < size; ++i) {
+    if ((byte(i) & 0xc0) != 0x80) return false;
+  }
+  // The second byte carries the rules on overlong forms, surrogates and the end of Unicode.
+  switch (byte(0)) {
+    case 0xe0:
+      return byte(1) >= 0xa0;
+    case 0xed:
+      return byte(1) < 0xa0;
+    case 0xf0:
+      return byte(1) >= 0x90;
+    case 0xf4:
+      return byte(1) < 0x90;
+    default:
+      return true;
+  }
+}
+
+// The value of four hex digits, or -1.
+int hex4(const char* at) {
+  int value = 0;
+  for (int i = 0; i < 4; ++i) {
+    const char c = at[i];
+    const char lower = static_cast<char>(c | 0x20);
+    int digit;
+    if (is_digit(c)) {
+      digit = c - '0';
+    } else if (lower >= 'a' && lower <= 'f') {
+      digit = lower - 'a' + 10;
+    } else {
+      return -1;
+    }
+    value = value << 4 | digit;
+  }
+  return value;
+}
+
+}  // namespace
+
+JsonStatus JsonScanner::scan(std::string_view whole, bool final) {
+  if (fault_.kind != JsonFaultKind::kNone) return JsonStatus::kFault;
+  Run run{whole.data(), whole.data() + offset_, whole.data() + whole.size(), final};
+  Step taken = Step::kGo;
+  if (whole.size() > limits_.body_bytes_max) {
+    taken = fail(run, JsonFaultKind::kTooComplex, "the body is too large");
+  }
+  while (taken == Step::kGo) taken = step(run);
+  if (taken == Step::kFault) return JsonStatus::kFault;
+  offset_ = static_cast<std::uint32_t>(run.at - run.begin);
+  return final ? JsonStatus::kDone : JsonStatus::kMore;
+}
+
+JsonScanner::Step JsonScanner::step(Run& run) {
+  if (state_ == State::kInString || state_ == State::kInKey) return string_bytes(run);
+  while (run.at != run.end && is_space(*run.at)) ++run.at;
+  if (run.at == run.end) return state_ == State::kEnd ? Step::kMore : starve(run);
+  switch (state_) {
+    case State::kStart:
+      return start(run);
+    case State::kFirstKey:
+      return key(run, true);
+    case State::kKey:
+      return key(run, false);
+    case State::kColon:
+      if (*run.at != ':') return fail(run, JsonFaultKind::kInvalidJson, "a colon is missing");
+      ++run.at;
+      state_ = State::kValue;
+      return Step::kGo;
+    case State::kFirstValue:
+      if (*run.at == ']') return close(run, ']');
+      return value(run);
+    case State::kValue:
+      return value(run);
+    case State::kAfterValue:
+      return after_value(run);
+    default:
+      return fail(run, JsonFaultKind::kInvalidJson, "bytes after the object");
+  }
+}
+
+JsonScanner::Step JsonScanner::start(Run& run) {
+  if (*run.at != '{') {
+    return fail(run, JsonFaultKind::kInvalidJson, "the body must be a JSON object");
+  }
+  object_begin_ = static_cast<std::uint32_t>(run.at - run.begin);
+  return open(run, true);
+}
+
+JsonScanner::Step JsonScanner::key(Run& run, bool may_close) {
+  if (*run.at == '}' && may_close) return close(run, '}');
+  if (*run.at != '"') return fail(run, JsonFaultKind::kInvalidJson, "a key is missing");
+  if (++members_[depth_] > limits_.keys_max) {
+    return fail(run, JsonFaultKind::kTooComplex, "an object has too many keys");
+  }
+  token_begin_ = static_cast<std::uint32_t>(run.at - run.begin);
+  escaped_ = false;
+  ++run.at;
+  state_ = State::kInKey;
+  return count_token(run);
+}
+
+JsonScanner::Step JsonScanner::value(Run& run) {
+  if (depth_ == 1) top_value_begin_ = static_cast<std::uint32_t>(run.at - run.begin);
+  switch (*run.at) {
+    case '"':
+      token_begin_ = static_cast<std::uint32_t>(run.at - run.begin);
+      escaped_ = false;
+      ++run.at;
+      state_ = State::kInString;
+      return count_token(run);
+    case '{':
+      return open(run, true);
+    case '[':
+      return open(run, false);
+    case 't':
+      return literal(run, "true", JsonType::kTrue);
+    case 'f':
+      return literal(run, "false", JsonType::kFalse);
+    case 'n':
+      return literal(run, "null", JsonType::kNull);
+    default:
+      return number(run);
+  }
+}
+
+JsonScanner::Step JsonScanner::after_value(Run& run) {
+  const bool object = in_object();
+  if (*run.at == ',') {
+    ++run.at;
+    state_ = object ? State::kKey : State::kValue;
+    return Step::kGo;
+  }
+  if (*run.at == (object ? '}' : ']')) return close(run, *run.at);
+  return fail(run, JsonFaultKind::kInvalidJson, "a comma or a closing bracket is missing");
+}
+
+JsonScanner::Step JsonScanner::open(Run& run, bool is_object) {
+  if (depth_ == limits_.depth_max || depth_ == kDepthMax) {
+    return fail(run, JsonFaultKind::kTooComplex, "nested too deep");
+  }
+  ++depth_;
+  const std::uint64_t bit = std::uint64_t{1} << (depth_ % 64);
+  std::uint64_t& word = object_bits_[depth_ / 64];
+  word = is_object ? word | bit : word & ~bit;
+  members_[depth_] = 0;
+  ++run.at;
+  state_ = is_object ? State::kFirstKey : State::kFirstValue;
+  return count_token(run);
+}
+
+JsonScanner::Step JsonScanner::close(Run& run, char bracket) {
+  if (--depth_ == 0) {
+    object_end_ = static_cast<std::uint32_t>(run.at - run.begin);
+    ++run.at;
+    state_ = State::kEnd;
+    return Step::kGo;
+  }
+  ++run.at;
+  value_done(run, bracket == '}' ? JsonType::kObject : JsonType::kArray);
+  return Step::kGo;
+}
+
+JsonScanner::Step JsonScanner::literal(Run& run, std::string_view text, JsonType type) {
+  const std::string_view left(run.at, static_cast<std::size_t>(run.end - run.at));
+  if (!left.starts_with(text)) {
+    if (text.starts_with(left)) return starve(run);
+    return fail(run, JsonFaultKind::kInvalidJson, "not a JSON value");
+  }
+  run.at += text.size();
+  value_done(run, type);
+  return count_token(run);
+}
+
+// Reads the number whole; one that may go on in bytes to come is read again from its start, which
+// number_bytes_max bounds.
+JsonScanner::Step JsonScanner::number(Run& run) {
+  const char* at = run.at;
+  const auto digits = [&] {
+    const char* begin = at;
+    while (at != run.end && is_digit(*at)) ++at;
+    return at != begin;
+  };
+  const auto here = [&](char c) { return at != run.end && *at == c; };
+  bool ok = true;
+  if (here('-')) ++at;
+  if (here('0')) {
+    ++at;
+  } else {
+    ok = digits();
+  }
+  if (ok && here('.')) {
+    ++at;
+    ok = digits();
+  }
+  if (ok && (here('e') || here('E'))) {
+    ++at;
+    if (here('+') || here('-')) ++at;
+    ok = digits();
+  }
+  if (static_cast<std::uint64_t>(at - run.at) > limits_.number_bytes_max) {
+    return fail(run, JsonFaultKind::kTooComplex, "a number is too long");
+  }
+  if (at == run.end) return starve(run);
+  if (!ok) return fail(run, JsonFaultKind::kInvalidJson, "not a JSON value");
+  run.at = at;
+  value_done(run, JsonType::kNumber);
+  return count_token(run);
+}
+
+// Stands before a byte that is still to be judged, never within an escape or a UTF-8 sequence, so
+// that going on with more bytes needs no state but the position.
+JsonScanner::Step JsonScanner::string_bytes(Run& run) {
+  for (;;) {
+    run.at = plain_end(run.at, run.end);
+    if (run.at == run.end) return starve(run);
+    Step taken;
+    if (*run.at == '"') {
+      ++run.at;
+      return finish_string(run);
+    }
+    if (*run.at == '\\') {
+      taken = escape(run);
+    } else if (static_cast<signed char>(*run.at) < 0) {
+      taken = multibyte(run);
+    } else {
+      taken = fail(run, JsonFaultKind::kInvalidJson, "a control character in a string");
+    }
+    if (taken != Step::kGo) return taken;
+  }
+}
+
+JsonScanner::Step JsonScanner::finish_string(Run& run) {
+  if (state_ == State::kInString) {
+    value_done(run, JsonType::kString);
+    return Step::kGo;
+  }
+  state_ = State::kColon;
+  return depth_ == 1 ? take_key(run) : Step::kGo;
+}
+
+JsonScanner::Step JsonScanner::escape(Run& run) {
+  escaped_ = true;
+  const std::ptrdiff_t left = run.end - run.at;
+  if (left < 2) return starve(run);
+  if (run.at[1] != 'u') {
+    if (std::string_view("\"\\/bfnrt").find(run.at[1]) == std::string_view::npos) {
+      return fail(run, JsonFaultKind::kInvalidJson, "an unknown escape");
+    }
+    run.at += 2;
+    return Step::kGo;
+  }
+  if (left < 6) return starve(run);
+  const int unit = hex4(run.at + 2);
+  if (unit < 0) return fail(run, JsonFaultKind::kInvalidJson, "an escape without hex digits");
+  if (unit < 0xd800 || unit > 0xdfff) {
+    run.at += 6;
+    return Step::kGo;
+  }
+  // A high half: what of its low half has come must look like one.
+  const std::string_view low(run.at + 6, static_cast<std::size_t>(left < 12 ? left - 6 : 6));
+  const bool may_pair = unit < 0xdc00 && std::string_view("\\u").starts_with(low.substr(0, 2));
+  if (may_pair && left < 12) return starve(run);
+  if (!may_pair || (hex4(run.at + 8) & ~0x3ff) != 0xdc00) {
+    return fail(run, JsonFaultKind::kInvalidUtf8, "a lone surrogate");
+  }
+  run.at += 12;
+  return Step::kGo;
+}
+
+JsonScanner::Step JsonScanner::multibyte(Run& run) {
+  do {
+    const int size = sequence_size(static_cast<unsigned char>(*run.at));
+    if (size != 0 && run.end - run.at < size) return starve(run);
+    if (size == 0 || !sequence_ok(run.at, size)) {
+      return fail(run, JsonFaultKind::kInvalidUtf8, "not UTF-8");
+    }
+    run.at += size;
+  } while (run.at != run.end && static_cast<signed char>(*run.at) < 0);
+  return Step::kGo;
+}
+
+// A key of the top-level object: known ones are noted, and may come once.
+JsonScanner::Step JsonScanner::take_key(Run& run) {
+  const std::string_view quoted(run.begin + token_begin_,
+                                static_cast<std::size_t>(run.at - run.begin) - token_begin_);
+  ++top_members_;
+  open_field_ = -1;
+  std::array<char, kTopKeySizeMax> buffer;
+  std::optional<std::string_view> name;
+  if (escaped_) {
+    name = json_string(quoted, buffer);  // a name that does not fit is none of ours
+  } else {
+    name = quoted.substr(1, quoted.size() - 2);
+  }
+  const std::optional<TopKey> key = name ? find_top_key(*name) : std::nullopt;
+  if (!key) return Step::kGo;
+  const std::uint64_t bit = std::uint64_t{1} << static_cast<unsigned>(*key);
+  if ((seen_ & bit) != 0) {
+    fail(run, JsonFaultKind::kDuplicateKey, "a key stands twice in the body");
+    fault_.key = top_key_name(*key);
+    return Step::kFault;
+  }
+  seen_ |= bit;
+  open_field_ = static_cast<std::int32_t>(*key);
+  JsonField& field = fields_[static_cast<std::size_t>(*key)];
+  field.key_begin = token_begin_;
+  field.key_end = token_begin_ + static_cast<std::uint32_t>(quoted.size());
+  field.ordinal = top_members_ - 1;
+  return Step::kGo;
+}
+
+void JsonScanner::value_done(const Run& run, JsonType type) {
+  state_ = State::kAfterValue;
+  if (depth_ != 1 || open_field_ < 0) return;
+  JsonField& field = fields_[static_cast<std::size_t>(open_field_)];
+  field.value_begin = top_value_begin_;
+  field.value_end = static_cast<std::uint32_t>(run.at - run.begin);
+  field.type = type;
+  present_ |= std::uint64_t{1} << static_cast<unsigned>(open_field_);
+  open_field_ = -1;
+}
+
+JsonScanner::Step JsonScanner::count_token(Run& run) {
+  if (++tokens_ > limits_.tokens_max) {
+    return fail(run, JsonFaultKind::kTooComplex, "too many values");
+  }
+  return Step::kGo;
+}
+
+// The bytes so far end within a token.
+JsonScanner::Step JsonScanner::starve(Run& run) {
+  if (!run.final) return Step::kMore;
+  return fail(run, JsonFaultKind::kInvalidJson, "the body ends too early");
+}
+
+JsonScanner::Step JsonScanner::fail(const Run& run, JsonFaultKind kind, const char* what) {
+  fault_ = {kind, static_cast<std::uint32_t>(run.at - run.begin), what, {}};
+  return Step::kFault;
+}
+
+bool JsonScanner::in_object() const {
+  return (object_bits_[depth_ / 64] >> (depth_ % 64) & 1) != 0;
+}
+
+}  // namespace leat::proto
