@@ -24,15 +24,18 @@ struct RequestFault {
 
 inline constexpr std::int64_t kUnset = -1;
 
-// What the gateway reads of a request. Views are of the body or of `model_buffer`.
+// What the gateway reads of a request. Holds no view of the body.
 struct ChatRequest {
-  std::string_view model;  // unescaped; empty if absent
   bool stream = false;
   bool wants_usage = false;          // stream_options.include_usage or usage.include
   bool stateful = false;             // store:true: an ambiguous failure is not tried again
   std::int64_t output_max = kUnset;  // the larger of max_tokens and max_completion_tokens
   std::int64_t n = 1;                // answers asked for: the larger of n and best_of
-  std::array<char, 256> model_buffer;
+  std::array<char, 256> model_bytes;
+  std::uint16_t model_size = 0;
+
+  // Unescaped; empty if absent.
+  std::string_view model() const { return {model_bytes.data(), model_size}; }
 };
 
 // Reads `out` from a scanned body; a fault if a field that routing or price hangs on has the wrong

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "proto/splice.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace leat::proto {
+namespace {
+
+bool is_space(char c) {
+  return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+// The comma before the member whose key begins at `at`. REQUIRES: the member is not the first.
+std::uint32_t comma_before(std::string_view body, std::uint32_t at) {
+  while (at > 0 && body[at - 1] != ',') --at;
+  return at - 1;
+}
+
+// The key of the member after the one that ends at `at`. REQUIRES: there is one.
+std::uint32_t next_key(std::string_view body, std::uint32_t at) {
+  while (at < body.size() && (is_space(body[at]) || body[at] == ',')) ++at;
+  return at;
+}
+
+}  // namespace
+
+bool SpliceList::add(std::string_view piece) {
+  if (piece.empty()) return ok_;
+  ok_ = ok_ && count_ < kPiecesMax;
+  if (!ok_) return false;
+  pieces_[count_++] = piece;
+  size_ += piece.size();
+  return true;
+}
+
+bool SpliceList::replace(std::uint32_t begin, std::uint32_t end, std::string_view text) {
+  ok_ = ok_ && begin >= at_ && end >= begin && end <= body_.size() &&
+        text.size() <= kTextMax - text_size_;
+  if (!ok_) return false;
+  char* const copy = text_.data() + text_size_;
+  if (!text.empty()) std::memcpy(copy, text.data(), text.size());
+  text_size_ += static_cast<std::uint32_t>(text.size());
+  add(body_.substr(at_, begin - at_));
+  at_ = end;
+  return add({copy, text.size()});
+}
+
+bool SpliceList::finish() {
+  add(body_.substr(at_));
+  at_ = static_cast<std::uint32_t>(body_.size());
+  return ok_;
+}
+
+void MemberEdits::add(const Edit& edit) {
+  ok_ = ok_ && count_ < kEditsMax;
+  if (ok_) edits_[count_++] = edit;
+}
+
+void MemberEdits::replace_value(const JsonField& field, std::string_view text) {
+  replace_range(field.value_begin, field.value_end, text);
+}
+
+void MemberEdits::replace_range(std::uint32_t begin, std::uint32_t end, std::string_view text) {
+  add({begin, end, 0, false, text});
+}
+
+void MemberEdits::remove(const JsonField& field) {
+  add({field.key_begin, field.value_end, field.ordinal, true, {}});
+}
+
+void MemberEdits::insert(std::string_view member) {
+  ok_ = ok_ && insert_count_ < kInsertsMax;
+  if (ok_) inserts_[insert_count_++] = member;
+}
+
+bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body,
+                          SpliceList& list) const {
+  if (!ok_) return false;
+  std::array<Edit, kEditsMax> edits;
+  std::copy_n(edits_.begin(), count_, edits.begin());
+  std::sort(edits.begin(), edits.begin() + count_,
+            [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+
+  std::uint32_t removed = 0;
+  bool leading = true;  // all members so far were removed: a comma goes with what follows it
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    Edit edit = edits[i];
+    if (edit.remove) {
+      leading = leading && edit.ordinal == removed;
+      ++removed;
+      if (!leading) {
+        edit.begin = comma_before(body, edit.begin);
+      } else if (removed < scanner.member_count()) {
+        edit.end = next_key(body, edit.end);
+      }
+    }
+    list.replace(edit.begin, edit.end, edit.text);
+  }
+
+  bool kept = removed < scanner.member_count();
+  for (std::uint32_t i = 0; i < insert_count_; ++i) {
+    if (kept) list.replace(scanner.object_end(), scanner.object_end(), ",");
+    list.replace(scanner.object_end(), scanner.object_end(), inserts_[i]);
+    kept = true;
+  }
+  return list.finish();
+}
+
+}  // namespace leat::proto
