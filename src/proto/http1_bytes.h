@@ -13,7 +13,7 @@ namespace byte_class {
 inline constexpr std::uint8_t kToken = 1;    // tchar
 inline constexpr std::uint8_t kValue = 2;    // HTAB, SP, VCHAR, obs-text
 inline constexpr std::uint8_t kVisible = 4;  // VCHAR
-inline constexpr std::uint8_t kHost = 8;     // reg-name, IP-literal and port (RFC 3986 3.2.2)
+inline constexpr std::uint8_t kHost = 8;     // of a host's name, as far as we accept one
 
 constexpr std::array<std::uint8_t, 256> make_table() {
   std::array<std::uint8_t, 256> table{};
@@ -27,7 +27,7 @@ constexpr std::array<std::uint8_t, 256> make_table() {
   mark(" \t", kValue);
   mark(letters_and_digits, kToken | kHost);
   mark("!#$%&'*+-.^_`|~", kToken);
-  mark("-._~!$&'()*+,;=%[]:", kHost);
+  mark("-._~", kHost);
   return table;
 }
 inline constexpr std::array<std::uint8_t, 256> kTable = make_table();

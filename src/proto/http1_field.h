@@ -107,10 +107,19 @@ class FieldList {
   void start(const char* base) {
     base_ = base;
     size_ = 0;
-    first_.fill(0);
+    first_ = {};
   }
   // REQUIRES: size() < kFieldsMax, and both views lie within 64 KiB of the base.
-  void add(KnownField known, std::string_view name, std::string_view value);
+  void add(KnownField known, std::string_view name, std::string_view value) {
+    LEAT_CHECK(size_ < kFieldsMax);
+    const auto offset = [this](std::string_view text) {
+      return static_cast<std::uint16_t>(text.data() - base_);
+    };
+    places_[size_++] = {offset(name), static_cast<std::uint16_t>(name.size()), offset(value),
+                        static_cast<std::uint16_t>(value.size())};
+    std::uint8_t& first = first_[static_cast<std::size_t>(known)];
+    if (first == 0 && known != KnownField::kNotKnown) first = static_cast<std::uint8_t>(size_);
+  }
 
  private:
   struct Place {

@@ -58,16 +58,15 @@ HttpFault refusal(const RequestHead& head);
 template <class Scan>
 class BasicRequestParser {
  public:
-  explicit BasicRequestParser(const HeadLimits& limits = {}) : limits_(limits) {}
+  // REQUIRES: limits within kHeadBytesMax and FieldList::kFieldsMax.
+  explicit BasicRequestParser(const HeadLimits& limits = {});
 
   // `bytes`: everything received so far from the head's first byte on; what follows the head is
   // not looked at. `head` is meaningful only with kComplete.
-  // REQUIRES: bytes of earlier calls since the last reset() come again, unchanged.
+  // REQUIRES: bytes of earlier calls for this head come again, unchanged.
   HeadStatus parse(std::string_view bytes, RequestHead& head);
-  // Before the next head on the same connection.
+  // Gives up a head that was begun; after kComplete it is done already.
   void reset() { scan_ = {}; }
-  // True once a byte of a head was seen: a timeout now is a 408, before that a silent close.
-  bool started() const { return scan_.at > 0; }
 
  private:
   HeadLimits limits_;

@@ -4,7 +4,7 @@
 // used again. Belongs to one upstream connection; no I/O, no allocation, no view kept.
 //
 // A 1xx reply is complete like any other (informational() is true); the caller skips head_bytes,
-// counts it (at most kInformationalMax), calls reset() and parses on. 101 is a fault: we never ask
+// counts it (at most kInformationalMax) and parses on. 101 is a fault: we never ask
 // for an upgrade.
 #pragma once
 
@@ -45,12 +45,12 @@ struct ResponseHead {
 template <class Scan>
 class BasicResponseParser {
  public:
-  explicit BasicResponseParser(const HeadLimits& limits = kResponseHeadLimits) : limits_(limits) {}
+  // REQUIRES: limits within kHeadBytesMax and FieldList::kFieldsMax.
+  explicit BasicResponseParser(const HeadLimits& limits = kResponseHeadLimits);
 
   // As BasicRequestParser::parse. The reply must be one to GET or POST: we never send HEAD.
   HeadStatus parse(std::string_view bytes, ResponseHead& head);
   void reset() { scan_ = {}; }
-  bool started() const { return scan_.at > 0; }
 
  private:
   HeadLimits limits_;

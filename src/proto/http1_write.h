@@ -63,9 +63,9 @@ struct ResponseOptions {
 };
 // A whole answer's head: status line, Content-Type, framing, Connection, then `fields`.
 Result<std::string_view> write_response_head(std::span<char> into, const ResponseOptions& options);
-// The same for a stream of events: text/event-stream, never cached, never buffered by proxies.
-// `framing` is kChunked for HTTP/1.1 clients, kUntilClose for 1.0.
-Result<std::string_view> write_sse_head(std::span<char> into, ResponseOptions options);
+// The same for a stream of events: text/event-stream, never cached, never buffered by proxies;
+// `content_type` is not looked at. `framing` is kChunked for HTTP/1.1 clients, kUntilClose for 1.0.
+Result<std::string_view> write_sse_head(std::span<char> into, const ResponseOptions& options);
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
