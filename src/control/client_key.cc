@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/client_key.h"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+#include <openssl/sha.h>
+
+namespace leat::control {
+namespace {
+
+// CRC-32 as in IEEE 802.3 (reflected, polynomial 0x04C11DB7), bit by bit: it runs once a key.
+std::uint32_t crc32(std::string_view text) {
+  std::uint32_t crc = 0xffffffff;
+  for (const char c : text) {
+    crc ^= static_cast<unsigned char>(c);
+    for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ ((crc & 1) != 0 ? 0xedb88320u : 0u);
+  }
+  return ~crc;
+}
+
+int hex_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+}  // namespace
+
+KeyDigest digest_of(std::string_view key) {
+  KeyDigest digest{};
+  SHA256(reinterpret_cast<const std::uint8_t*>(key.data()), key.size(), digest.data());
+  return digest;
+}
+
+bool parse_digest(std::string_view hex, KeyDigest& out) {
+  KeyDigest digest{};
+  if (hex.size() != 2 * digest.size()) return false;
+  for (std::size_t i = 0; i < digest.size(); ++i) {
+    const int high = hex_value(hex[2 * i]);
+    const int low = hex_value(hex[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    digest[i] = static_cast<std::uint8_t>(high << 4 | low);
+  }
+  out = digest;
+  return true;
+}
+
+std::string make_client_key(const std::array<std::uint8_t, 32>& random) {
+  std::string key = "sk-leat-";
+  for (const std::uint8_t byte : random) key += fmt::format("{:02x}", byte);
+  return key + fmt::format("{:08x}", crc32(key));
+}
+
+std::array<std::uint8_t, 32> random_bytes() {
+  std::array<std::uint8_t, 32> bytes{};
+  RAND_bytes(bytes.data(), bytes.size());  // BoringSSL aborts rather than fail
+  return bytes;
+}
+
+}  // namespace leat::control

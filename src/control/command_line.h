@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The command line of `leat`: from arguments to what is to be done. Does nothing itself.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace leat::control {
+
+// Exit statuses, as in sysexits.h.
+inline constexpr int kExitUsage = 64;  // the arguments make no sense
+inline constexpr int kExitConfig =
+    78;  // the configuration, or what the machine offers, does not do
+
+struct Command {
+  enum class Kind : std::uint8_t {
+    kServe,   // with `config_file`, or with the built-in defaults if that is empty
+    kCheck,   // tell the faults of `config_file`
+    kDoctor,  // tell what the machine offers
+    kPrint,   // print `text` and end with `status`: help, version, a usage error
+  };
+  Kind kind = Kind::kServe;
+  std::string config_file;
+  std::string text;
+  int status = 0;
+};
+
+Command parse_command_line(int argc, const char* const* argv);
+
+// "leat 0.1.0 ...": version and the compiler it was built with.
+std::string version_text();
+
+}  // namespace leat::control

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "control/client_key.h"
+#include "control/config_sections.h"
+#include "control/secret_text.h"
+#include "control/settings_reader.h"
+
+namespace leat::control {
+namespace {
+
+// The system's bundle of authorities has 220 KiB.
+constexpr std::size_t kPemBytesMax = 4 * 1024 * 1024;
+
+}  // namespace
+
+Config parse_config(std::string_view text, const std::string& file,
+                    const Surroundings& surroundings) {
+  Reading reading{{}, FaultList(file), surroundings, file.substr(0, file.rfind('/') + 1)};
+  if (text.size() > kConfigBytesMax) {
+    reading.faults.add(0, "", fmt::format("has more than {} bytes", kConfigBytesMax));
+    return {{}, reading.faults.take()};
+  }
+  const auto parsed = parse_toml(text);
+  if (const auto* error = std::get_if<TomlSyntaxError>(&parsed)) {
+    reading.faults.add(error->line, "",
+                       fmt::format("{}; nothing after this line was looked at", error->what));
+    return {{}, reading.faults.take()};
+  }
+  const TomlValue& root = std::get<TomlValue>(parsed);
+  RootKeys root_keys;
+  read_settings(root, "", root_settings(), root_keys, reading.faults);
+  read_limits(reading, root);
+  read_server(reading, root);
+  read_admin(reading, root);
+  read_auth(reading, root);
+  read_keys(reading, root);
+  read_providers(reading, root);
+  read_models(reading, root);
+  return {std::move(reading.options), reading.faults.take()};
+}
+
+Config load_config(const std::string& file, const Surroundings& surroundings) {
+  std::vector<char> text(kConfigBytesMax);
+  const Result<std::size_t> size = surroundings.read_file(file, text);
+  if (!size) return {{}, {{file, 0, "", size.error().what}}};
+  return parse_config({text.data(), *size}, file, surroundings);
+}
+
+SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::string_view key,
+                                std::array<std::uint8_t, 32>* digest) {
+  constexpr std::string_view kForm = "write { env = \"NAME\" } or { file = \"PATH\" }";
+  if (value.kind != TomlValue::Kind::kTable) {
+    reading.faults.add(value.line, key, fmt::format("is {}; {}", kind_name(value.kind), kForm));
+    return {};
+  }
+  SecretSource source;
+  read_settings(value, key, secret_settings(), source, reading.faults);
+  const TomlMember* env = value.find("env");
+  const TomlMember* path = value.find("file");
+  if ((env == nullptr) == (path == nullptr)) {
+    reading.faults.add(value.line, key, fmt::format("needs one of env and file; {}", kForm));
+    return {};
+  }
+  const TomlMember& given = env != nullptr ? *env : *path;
+  const std::string given_key = joined(key, given.key);
+  constexpr std::int64_t kNameMax = 4'096;  // PATH_MAX
+  store(given.value, {1, kNameMax}, given_key, source.name, reading.faults);
+  if (source.name.empty()) return {};
+  source.kind = env != nullptr ? SecretSource::Kind::kEnvironment : SecretSource::Kind::kFile;
+  if (path != nullptr) source.name = resolved_path(reading, source.name);
+  SecretText secret;
+  if (const auto found = secret.read(source, reading.surroundings); !found) {
+    reading.faults.add(given.line, given_key, found.error());
+  } else if (digest != nullptr) {
+    *digest = digest_of(secret.view());
+  }
+  return source;
+}
+
+std::string resolved_path(const Reading& reading, std::string_view path) {
+  return path.starts_with('/') ? std::string(path) : reading.folder + std::string(path);
+}
+
+void check_pem(Reading& reading, const std::string& path, std::string_view label,
+               std::uint32_t line, std::string_view key) {
+  std::vector<char> bytes(kPemBytesMax);
+  const Result<std::size_t> size = reading.surroundings.read_file(path, bytes);
+  if (!size) {
+    reading.faults.add(line, key, fmt::format("file {} {}", printable(path), size.error().what));
+  } else if (std::string_view(bytes.data(), *size).find(label) == std::string_view::npos) {
+    reading.faults.add(line, key,
+                       fmt::format("file {} holds no PEM block \"{}\"", printable(path), label));
+  }
+  // It may have been the file of a private key.
+  std::fill(bytes.begin(), bytes.end(), '\0');
+}
+
+bool is_plain_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  });
+}
+
+}  // namespace leat::control

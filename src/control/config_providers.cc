@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: Apache-2.0
+// [providers.NAME] and [[models]].
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <string_view>
+#include <unordered_map>
+
+#include "control/addresses.h"
+#include "control/config_sections.h"
+#include "control/settings_reader.h"
+
+namespace leat::control {
+namespace {
+
+constexpr std::size_t kProvidersMax = 256;
+constexpr std::size_t kModelsMax = 10'000;
+constexpr std::size_t kEndpointsMax = 16;
+constexpr std::size_t kProviderNameMax = 128;
+constexpr std::int64_t kUrlMax = 1'024;
+
+// The root's member of that name if it has the kind; null, and a fault if it is something else.
+const TomlMember* member_of(Reading& reading, const TomlValue& root, std::string_view key,
+                            TomlValue::Kind kind) {
+  const TomlMember* member = root.find(key);
+  if (member == nullptr) return nullptr;
+  return expect(member->value, kind, key, reading.faults) ? member : nullptr;
+}
+
+// False, with its fault, if the format is none that we speak.
+bool read_format(Reading& reading, const TomlValue& table, const std::string& path,
+                 Provider& provider) {
+  const TomlMember* format = table.find("format");
+  if (format == nullptr || format->value.text == "openai") return true;
+  const std::string key = joined(path, "format");
+  if (!expect(format->value, TomlValue::Kind::kText, key, reading.faults)) return false;
+  if (format->value.text == "simulated") {
+    provider.format = ProviderFormat::kSimulated;
+    return true;
+  }
+  reading.faults.add(format->line, key,
+                     fmt::format("\"{}\" is not known; write \"openai\" or \"simulated\"",
+                                 printable(format->value.text)));
+  return false;
+}
+
+void read_base_url(Reading& reading, const TomlValue& table, const std::string& path,
+                   Provider& provider) {
+  const TomlMember* base_url = table.find("base_url");
+  if (base_url == nullptr) {
+    reading.faults.add(table.line, joined(path, "base_url"),
+                       "is missing; write \"https://HOST/PREFIX\"");
+    return;
+  }
+  const std::string key = joined(path, "base_url");
+  std::string text;
+  store(base_url->value, {1, kUrlMax}, key, text, reading.faults);
+  if (text.empty()) return;
+  Parsed<BaseUrl> url = parse_base_url(text);
+  if (!url) {
+    reading.faults.add(base_url->line, key, url.error());
+    return;
+  }
+  provider.base_url = std::move(*url);
+  if (provider.allow_private) return;
+  if (!provider.base_url.tls) {
+    reading.faults.add(base_url->line, key,
+                       "http:// sends prompts and keys in the clear; write https://, or "
+                       "allow_private = true for a provider in your own network");
+  } else if (is_private_host(provider.base_url.host)) {
+    reading.faults.add(base_url->line, key,
+                       "is a private or loopback address; write allow_private = true if it is "
+                       "meant to be one");
+  }
+}
+
+void read_ca_file(Reading& reading, const TomlValue& table, const std::string& path,
+                  Provider& provider) {
+  if (provider.ca_file.empty()) return;
+  provider.ca_file = resolved_path(reading, provider.ca_file);
+  check_pem(reading, provider.ca_file, "-----BEGIN CERTIFICATE-----", table.find("ca_file")->line,
+            joined(path, "ca_file"));
+}
+
+// What only a provider with a network has makes no sense for the built-in one, and the reverse.
+void check_fitting(Reading& reading, const TomlValue& table, const std::string& path,
+                   const Provider& provider) {
+  const auto refuse = [&](std::string_view key, std::string_view why) {
+    if (const TomlMember* member = table.find(key)) {
+      reading.faults.add(member->line, joined(path, key), std::string(why));
+    }
+  };
+  if (provider.format == ProviderFormat::kSimulated) {
+    for (const std::string_view key : {"base_url", "ca_file", "api_key", "allow_private"}) {
+      refuse(key, "the simulated provider has no network; leave it out");
+    }
+  } else {
+    refuse("simulated", "needs format = \"simulated\"");
+  }
+}
+
+// How many connections may stand idle follows how many there may be.
+void check_pool(Reading& reading, const TomlValue& table, const std::string& path,
+                Provider& provider) {
+  const TomlMember* idle = table.find("idle_connections_max");
+  if (idle == nullptr) {
+    provider.idle_connections_max =
+        std::min(provider.idle_connections_max, provider.connections_max);
+  } else if (provider.idle_connections_max > provider.connections_max) {
+    reading.faults.add(idle->line, joined(path, idle->key),
+                       "is more than connections_max; write no more than that");
+  }
+  const TomlMember* warm = table.find("warm_connections");
+  if (warm != nullptr && provider.warm_connections > provider.idle_connections_max) {
+    reading.faults.add(warm->line, joined(path, warm->key),
+                       "is more than idle_connections_max; write no more than that");
+  }
+}
+
+void read_simulated(Reading& reading, const TomlValue& table, const std::string& path,
+                    Provider& provider) {
+  const TomlMember* simulated = table.find("simulated");
+  if (simulated == nullptr) return;
+  const std::string key = joined(path, "simulated");
+  if (!expect(simulated->value, TomlValue::Kind::kTable, key, reading.faults)) return;
+  read_settings(simulated->value, key, simulated_settings(), provider.simulated, reading.faults);
+}
+
+void read_provider(Reading& reading, const TomlMember& member) {
+  const TomlValue& table = member.value;
+  const std::string path = joined("providers", printable(member.key));
+  if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) return;
+  const Limits& limits = reading.options.limits;
+  Provider provider;
+  provider.name = member.key;
+  provider.display_name = member.key;
+  provider.idle_ms_max = limits.upstream_idle_ms_max;
+  provider.dns_ms_max = limits.dns_ms_max;
+  provider.connect_ms_max = limits.connect_ms_max;
+  provider.tls_handshake_ms_max = limits.upstream_tls_handshake_ms_max;
+  if (member.key.empty() || member.key.size() > kProviderNameMax || !is_plain_name(member.key)) {
+    reading.faults.add(member.line, path,
+                       fmt::format("the name may have letters, digits, - _ and . only, 1 to {}",
+                                   kProviderNameMax));
+  }
+  read_settings(table, path, provider_settings(), provider, reading.faults);
+  check_pool(reading, table, path, provider);
+  // Without a format that we know there is no telling which of the other settings it needs.
+  if (read_format(reading, table, path, provider)) {
+    check_fitting(reading, table, path, provider);
+    if (provider.format == ProviderFormat::kSimulated) {
+      read_simulated(reading, table, path, provider);
+    } else {
+      read_base_url(reading, table, path, provider);
+      read_ca_file(reading, table, path, provider);
+      if (const TomlMember* api_key = table.find("api_key")) {
+        provider.api_key =
+            read_secret_source(reading, api_key->value, joined(path, "api_key"), nullptr);
+      }
+    }
+  }
+  reading.options.providers.push_back(std::move(provider));
+}
+
+// Model names go into JSON and, with some providers, into paths: visible ASCII that needs no
+// escape.
+bool is_model_name(std::string_view name) {
+  return std::all_of(name.begin(), name.end(),
+                     [](char c) { return c > 0x20 && c < 0x7f && c != '"' && c != '\\'; });
+}
+
+void check_model_name(Reading& reading, const TomlMember& member, const std::string& key,
+                      std::string_view name, bool may_have_star) {
+  if (!is_model_name(name)) {
+    reading.faults.add(member.line, key, "may have visible ASCII without \" and \\ only");
+  }
+  const std::size_t star = name.find('*');
+  if (star == std::string_view::npos || may_have_star) return;
+  reading.faults.add(member.line, key,
+                     "a star stands only as \"prefix/*\" in an id and as \"*\" in the endpoints of "
+                     "such an id");
+}
+
+void read_endpoint(Reading& reading, const TomlValue& table, const std::string& path,
+                   Model& model) {
+  if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) return;
+  Endpoint endpoint;
+  read_settings(table, path, endpoint_settings(), endpoint, reading.faults);
+  const TomlMember* name = table.find("model");
+  if (name == nullptr) {
+    reading.faults.add(table.line, joined(path, "model"),
+                       "is missing; write the provider's own name for the model");
+  } else {
+    check_model_name(reading, *name, joined(path, "model"), endpoint.model,
+                     model.is_pattern() && endpoint.model == "*");
+  }
+  const TomlMember* provider = table.find("provider");
+  const std::string key = joined(path, "provider");
+  if (provider == nullptr) {
+    reading.faults.add(table.line, key, "is missing; write the name of a provider");
+    return;
+  }
+  if (!expect(provider->value, TomlValue::Kind::kText, key, reading.faults)) return;
+  const std::vector<Provider>& all = reading.options.providers;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Provider& candidate) {
+    return candidate.name == provider->value.text;
+  });
+  if (found == all.end()) {
+    std::vector<std::string_view> known;
+    for (const Provider& candidate : all) known.push_back(candidate.name);
+    const std::string_view near = nearest(provider->value.text, known);
+    reading.faults.add(provider->line, key,
+                       fmt::format("there is no [providers.{}]{}", printable(provider->value.text),
+                                   near.empty() ? "; write one of those that there are"
+                                                : fmt::format("; did you mean \"{}\"?", near)));
+    return;
+  }
+  endpoint.provider = static_cast<std::uint32_t>(found - all.begin());
+  model.endpoints.push_back(std::move(endpoint));
+}
+
+void read_model(Reading& reading, const TomlValue& table, const std::string& path) {
+  const Limits& limits = reading.options.limits;
+  Model model;
+  model.first_byte_ms_max = limits.first_byte_ms_max;
+  model.chunk_gap_ms_max = limits.chunk_gap_ms_max;
+  model.request_ms_max = limits.request_ms_max;
+  read_settings(table, path, model_settings(), model, reading.faults);
+  if (const TomlMember* id = table.find("id")) {
+    const bool is_pattern = model.id.size() > 2 && model.id.ends_with("/*") &&
+                            model.id.find('*') == model.id.size() - 1;
+    check_model_name(reading, *id, joined(path, "id"), model.id, is_pattern);
+  } else {
+    reading.faults.add(table.line, joined(path, "id"), "is missing; write what clients ask for");
+  }
+  if (model.name.empty()) model.name = model.id;
+  const TomlMember* endpoints = table.find("endpoints");
+  const std::string key = joined(path, "endpoints");
+  if (endpoints == nullptr) {
+    reading.faults.add(table.line, key,
+                       "are missing; write [{ provider = \"...\", model = \"...\" }]");
+  } else if (expect(endpoints->value, TomlValue::Kind::kArray, key, reading.faults)) {
+    const std::vector<TomlValue>& items = endpoints->value.items;
+    if (items.empty() || items.size() > kEndpointsMax) {
+      reading.faults.add(endpoints->line, key,
+                         fmt::format("has {}; write 1 to {}", items.size(), kEndpointsMax));
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      read_endpoint(reading, items[i], fmt::format("{}[{}]", key, i), model);
+    }
+  }
+  reading.options.models.push_back(std::move(model));
+}
+
+}  // namespace
+
+void read_providers(Reading& reading, const TomlValue& root) {
+  const TomlMember* providers = member_of(reading, root, "providers", TomlValue::Kind::kTable);
+  if (providers == nullptr) return;
+  if (providers->value.members.size() > kProvidersMax) {
+    reading.faults.add(providers->line, "providers", fmt::format("more than {}", kProvidersMax));
+    return;
+  }
+  for (const TomlMember& member : providers->value.members) read_provider(reading, member);
+}
+
+void read_models(Reading& reading, const TomlValue& root) {
+  const TomlMember* models = member_of(reading, root, "models", TomlValue::Kind::kArray);
+  const std::size_t count = models == nullptr ? 0 : models->value.items.size();
+  if (count == 0 || count > kModelsMax) {
+    if (models == nullptr && root.find("models") != nullptr) return;  // told already
+    reading.faults.add(models == nullptr ? root.line : models->line, "models",
+                       fmt::format("there are {}; write 1 to {} [[models]]", count, kModelsMax));
+    return;
+  }
+  std::unordered_map<std::string, std::uint32_t> ids;
+  for (std::size_t i = 0; i < count; ++i) {
+    const TomlValue& table = models->value.items[i];
+    const std::string path = fmt::format("models[{}]", i);
+    if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) continue;
+    read_model(reading, table, path);
+    const std::string& id = reading.options.models.back().id;
+    const auto [first, is_new] = ids.emplace(id, table.line);
+    if (!id.empty() && !is_new) {
+      reading.faults.add(table.find("id")->line, joined(path, "id"),
+                         fmt::format("\"{}\" stands in line {} too; write each model once",
+                                     printable(id), first->second));
+    }
+  }
+}
+
+}  // namespace leat::control

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts of parse_config(): one reader for each section of the file. Each adds to the options
+// and to the faults and goes on after a fault, so that all are told at once. Limits come first,
+// since providers and models take their default times from them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "control/fault.h"
+#include "control/surroundings.h"
+#include "control/toml_tree.h"
+#include "leat/options.h"
+
+namespace leat::control {
+
+// What the readers share while one file is read.
+struct Reading {
+  Options options;
+  FaultList faults;
+  const Surroundings& surroundings;
+  std::string folder;  // of the file, with the slash; empty: the current one
+};
+
+void read_limits(Reading& reading, const TomlValue& root);
+void read_server(Reading& reading, const TomlValue& root);
+void read_admin(Reading& reading, const TomlValue& root);
+// After read_server(): whether no key is needed depends on who can connect.
+void read_auth(Reading& reading, const TomlValue& root);
+void read_keys(Reading& reading, const TomlValue& root);
+void read_providers(Reading& reading, const TomlValue& root);
+// After read_providers(): endpoints name them.
+void read_models(Reading& reading, const TomlValue& root);
+
+// { env = "NAME" } or { file = "PATH" }, looked up once to prove that it is there. With `digest`
+// the SHA-256 of what was found is stored there. A fault never repeats the value, since people
+// write the secret itself where its source belongs.
+SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::string_view key,
+                                std::array<std::uint8_t, 32>* digest);
+
+// Makes a relative path of the file one that can be opened.
+std::string resolved_path(const Reading& reading, std::string_view path);
+
+// A fault unless the file is there and holds a PEM block of that label.
+void check_pem(Reading& reading, const std::string& path, std::string_view label,
+               std::uint32_t line, std::string_view key);
+
+// Letters, digits, - _ and . : names stand in logs, metrics and dotted paths.
+bool is_plain_name(std::string_view name);
+
+}  // namespace leat::control

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/option_table.h"
+
+#include <array>
+
+namespace leat::control {
+namespace {
+
+constexpr std::int64_t kDayMs = 86'400'000;
+constexpr std::int64_t kPathMax = 4'096;   // PATH_MAX of Linux
+constexpr std::int64_t kNameMax = 128;     // of keys and providers: they become metric labels
+constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 100 bytes
+constexpr Reload kFixed = Reload::kFixed;
+constexpr Reload kLive = Reload::kLive;
+
+constexpr std::array<Setting<RootKeys>, 7> kRoot{{
+    {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
+    {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health and metrics."},
+    {"auth", OwnForm{"table", ""}, 0, 0, kLive, "Who may ask."},
+    {"keys", OwnForm{"array of tables", ""}, 0, 0, kLive, "Client keys."},
+    {"providers", OwnForm{"tables by name", ""}, 0, 0, kLive, "Who answers."},
+    {"models", OwnForm{"array of tables", ""}, 0, 0, kLive, "What may be asked for."},
+    {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
+}};
+
+constexpr std::array<Setting<ServerOptions>, 6> kServer{{
+    {"listen", OwnForm{"array of 1 to 64 listeners", "[\"127.0.0.1:8080\"]"}, 0, 0, kFixed,
+     "Where clients connect: `\"IP:PORT\"`, `\"[IPv6]:PORT\"` or `\"tls://IP:PORT\"`; port 0 lets "
+     "the "
+     "kernel choose. A table `{ address = \"...\", half_close = \"allow\" }` says more."},
+    {"shards", &ServerOptions::shards, 0, 256, kFixed,
+     "Threads that serve; 0 = one per core this process may run on."},
+    {"pin", OwnForm{"array of core numbers, 0 to 1023", "[]"}, 0, 0, kFixed,
+     "A core for each shard, all different; empty: the kernel places them."},
+    {"drain_grace_ms", &ServerOptions::drain_grace_ms, 0, kDayMs, kFixed,
+     "After SIGTERM: how long running requests may still take."},
+    {"half_close", OwnForm{"\"close\" or \"allow\"", "\"close\""}, 0, 0, kFixed,
+     "For listeners that do not say: whether a client's FIN after its request means that it is "
+     "gone "
+     "(`close`, its upstream ends at once) or only that it will not send more (`allow`)."},
+    {"tls", OwnForm{"table", ""}, 0, 0, kFixed, "Certificate for `tls://` listeners."},
+}};
+
+constexpr std::array<Setting<ServerOptions>, 2> kServerTls{{
+    {"certificate", &ServerOptions::tls_certificate, 1, kPathMax, kFixed,
+     "PEM file: the chain, our certificate first. Needed by a `tls://` listener.", "none"},
+    {"key", &ServerOptions::tls_key, 1, kPathMax, kFixed,
+     "PEM file: its private key, not encrypted. Needed by a `tls://` listener.", "none"},
+}};
+
+constexpr std::array<Setting<Listener>, 2> kListener{{
+    {"address", OwnForm{"text", ""}, 0, 0, kFixed, "As a plain listener is written."},
+    {"half_close", OwnForm{"\"close\" or \"allow\"", "server.half_close"}, 0, 0, kFixed,
+     "As `server.half_close`, for this listener."},
+}};
+
+constexpr std::array<Setting<AdminOptions>, 1> kAdmin{{
+    {"listen", OwnForm{"text", "\"127.0.0.1:8081\""}, 0, 0, kFixed,
+     "Loopback address of `/healthz`, `/readyz` and `/metrics`; `\"\"` switches them off."},
+}};
+
+constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
+    {"mode", OwnForm{"\"keys\" or \"off\"", "\"keys\""}, 0, 0, kLive,
+     "`keys`: a request needs a key of `[[keys]]`. `off`: anyone may ask; loopback listeners "
+     "only."},
+}};
+
+constexpr std::array<Setting<ClientKey>, 3> kKey{{
+    {"name", &ClientKey::name, 1, kNameMax, kLive,
+     "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
+    {"sha256", OwnForm{"text: 64 hex digits", ""}, 0, 0, kLive,
+     "SHA-256 of the key's text. This or `secret`."},
+    {"secret", OwnForm{"secret source", ""}, 0, 0, kLive,
+     "Where the key itself is read from; only its digest is kept. This or `sha256`."},
+}};
+
+constexpr std::array<Setting<SecretSource>, 2> kSecret{{
+    {"env", OwnForm{"text", ""}, 0, 0, kLive, "Name of an environment variable. This or `file`."},
+    {"file", OwnForm{"text", ""}, 0, 0, kLive,
+     "Path of a file; one newline at its end is dropped. This or `env`."},
+}};
+
+constexpr std::array<Setting<Provider>, 15> kProvider{{
+    {"format", OwnForm{"\"openai\" or \"simulated\"", "\"openai\""}, 0, 0, kLive,
+     "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
+    {"base_url", OwnForm{"text", ""}, 0, 0, kLive,
+     "`https://HOST[:PORT][/PREFIX]`; `/chat/completions` is appended. `http://` needs "
+     "`allow_private`. No user, query or fragment."},
+    {"display_name", &Provider::display_name, 1, kNameMax, kLive,
+     "`provider` in answers of `/api/v1`.", "the name"},
+    {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,
+     "PEM bundle of the authorities that may vouch for it.", "the system's"},
+    {"api_key", OwnForm{"secret source", "none"}, 0, 0, kLive, "Sent as `Authorization: Bearer`."},
+    {"allow_private", &Provider::allow_private, 0, 0, kLive,
+     "Whether loopback, private and link-local addresses may be connected to."},
+    {"connections_max", &Provider::connections_max, 1, 1'000'000, kLive,
+     "Connections to it, a shard; above: the next endpoint, else 503."},
+    {"idle_connections_max", &Provider::idle_connections_max, 0, 1'000'000, kLive,
+     "Connections kept for reuse, a shard."},
+    {"warm_connections", &Provider::warm_connections, 0, 10'000, kLive,
+     "Connections opened before anyone asks, a shard."},
+    {"idle_ms_max", &Provider::idle_ms_max, 1, kDayMs, kLive,
+     "How long a connection is kept unused; choose less than the provider does.",
+     "limits.upstream_idle_ms_max"},
+    {"dns_ms_max", &Provider::dns_ms_max, 1, kDayMs, kLive, "Resolving its name.",
+     "limits.dns_ms_max"},
+    {"connect_ms_max", &Provider::connect_ms_max, 1, kDayMs, kLive, "Connecting to one address.",
+     "limits.connect_ms_max"},
+    {"tls_handshake_ms_max", &Provider::tls_handshake_ms_max, 1, kDayMs, kLive,
+     "TLS handshake with it.", "limits.upstream_tls_handshake_ms_max"},
+    {"retry_ambiguous", &Provider::retry_ambiguous, 0, 0, kLive,
+     "Whether a request that was sent and got no reply may go to the next endpoint."},
+    {"simulated", OwnForm{"table", "its own defaults"}, 0, 0, kLive,
+     "How it behaves, with `format = \"simulated\"`."},
+}};
+
+constexpr std::array<Setting<SimulatedOptions>, 8> kSimulated{{
+    {"tokens_per_second", &SimulatedOptions::tokens_per_second, 0, 1'000'000, kLive,
+     "Speed of a stream; 0 = as fast as it can."},
+    {"first_token_ms", &SimulatedOptions::first_token_ms, 0, 600'000, kLive,
+     "Time to the first token."},
+    {"tokens", &SimulatedOptions::tokens, 1, 1'000'000, kLive,
+     "Length of an answer; a smaller `max_tokens` of the request goes before."},
+    {"events_per_write", &SimulatedOptions::events_per_write, 1, 1'024, kLive,
+     "Stream events sent in one piece."},
+    {"error_percent", &SimulatedOptions::error_percent, 0, 100, kLive,
+     "Requests answered with `error_status`."},
+    {"error_status", &SimulatedOptions::error_status, 400, 599, kLive, "The status of those."},
+    {"cut_percent", &SimulatedOptions::cut_percent, 0, 100, kLive,
+     "Streams that stop in the middle."},
+    {"stall_percent", &SimulatedOptions::stall_percent, 0, 100, kLive,
+     "Requests that are never answered."},
+}};
+
+constexpr std::array<Setting<Model>, 8> kModel{{
+    {"id", &Model::id, 1, kModelIdMax, kLive,
+     "What clients ask for. `\"prefix/*\"` takes every id with that prefix that has no entry of "
+     "its "
+     "own; the longest prefix wins.",
+     "-"},
+    {"name", &Model::name, 1, kModelIdMax, kLive, "For people.", "the id"},
+    {"endpoints", OwnForm{"array of 1 to 16 tables", ""}, 0, 0, kLive,
+     "Who serves it: tried in this order."},
+    {"created_unix_s", &Model::created_unix_s, 0, 253'402'300'799, kLive,
+     "`created` in `GET /v1/models`."},
+    {"context_tokens", &Model::context_tokens, 0, 1'000'000'000, kLive,
+     "Length of its context; 0 = not known."},
+    {"first_byte_ms_max", &Model::first_byte_ms_max, 1, kDayMs, kLive,
+     "As the limit of that name, for this model.", "limits.first_byte_ms_max"},
+    {"chunk_gap_ms_max", &Model::chunk_gap_ms_max, 1, kDayMs, kLive,
+     "As the limit of that name, for this model.", "limits.chunk_gap_ms_max"},
+    {"request_ms_max", &Model::request_ms_max, 1, kDayMs, kLive,
+     "As the limit of that name, for this model.", "limits.request_ms_max"},
+}};
+
+constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
+    {"provider", OwnForm{"text", ""}, 0, 0, kLive, "Name of a table under `[providers]`."},
+    {"model", &Endpoint::model, 1, kModelIdMax, kLive,
+     "The provider's own name for the model; `\"*\"`: what the star of the id stood for.", "-"},
+}};
+
+}  // namespace
+
+std::span<const Setting<RootKeys>> root_settings() {
+  return kRoot;
+}
+std::span<const Setting<ServerOptions>> server_settings() {
+  return kServer;
+}
+std::span<const Setting<ServerOptions>> server_tls_settings() {
+  return kServerTls;
+}
+std::span<const Setting<Listener>> listener_settings() {
+  return kListener;
+}
+std::span<const Setting<AdminOptions>> admin_settings() {
+  return kAdmin;
+}
+std::span<const Setting<AuthKeys>> auth_settings() {
+  return kAuth;
+}
+std::span<const Setting<ClientKey>> key_settings() {
+  return kKey;
+}
+std::span<const Setting<Provider>> provider_settings() {
+  return kProvider;
+}
+std::span<const Setting<SimulatedOptions>> simulated_settings() {
+  return kSimulated;
+}
+std::span<const Setting<Model>> model_settings() {
+  return kModel;
+}
+std::span<const Setting<Endpoint>> endpoint_settings() {
+  return kEndpoint;
+}
+std::span<const Setting<SecretSource>> secret_settings() {
+  return kSecret;
+}
+
+}  // namespace leat::control

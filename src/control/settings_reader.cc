@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/settings_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace leat::control {
+
+std::string joined(std::string_view path, std::string_view key) {
+  return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+}
+
+bool expect(const TomlValue& value, TomlValue::Kind kind, std::string_view key, FaultList& faults) {
+  if (value.kind == kind) return true;
+  faults.add(value.line, key,
+             fmt::format("is {}; write {}", kind_name(value.kind), kind_name(kind)));
+  return false;
+}
+
+void store(const TomlValue& value, Range range, std::string_view key, std::int64_t& out,
+           FaultList& faults) {
+  if (!expect(value, TomlValue::Kind::kInteger, key, faults)) return;
+  if (value.integer < range.min || value.integer > range.max) {
+    faults.add(
+        value.line, key,
+        fmt::format("{} is out of range; write {} to {}", value.integer, range.min, range.max));
+    return;
+  }
+  out = value.integer;
+}
+
+void store(const TomlValue& value, Range range, std::string_view key, std::uint32_t& out,
+           FaultList& faults) {
+  std::int64_t wide = out;
+  store(value, range, key, wide, faults);
+  out = static_cast<std::uint32_t>(wide);
+}
+
+void store(const TomlValue& value, Range range, std::string_view key, std::uint64_t& out,
+           FaultList& faults) {
+  std::int64_t wide = static_cast<std::int64_t>(out);
+  store(value, range, key, wide, faults);
+  out = static_cast<std::uint64_t>(wide);
+}
+
+void store(const TomlValue& value, Range, std::string_view key, bool& out, FaultList& faults) {
+  if (expect(value, TomlValue::Kind::kBoolean, key, faults)) out = value.boolean;
+}
+
+void store(const TomlValue& value, Range range, std::string_view key, std::string& out,
+           FaultList& faults) {
+  if (!expect(value, TomlValue::Kind::kText, key, faults)) return;
+  const auto size = static_cast<std::int64_t>(value.text.size());
+  if (size < range.min || size > range.max) {
+    faults.add(value.line, key,
+               fmt::format("has {} bytes; write {} to {}", size, range.min, range.max));
+    return;
+  }
+  const bool has_control = std::any_of(value.text.begin(), value.text.end(), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+  });
+  if (has_control) {
+    faults.add(value.line, key, "has a control byte (line end, tab, NUL); write it without");
+    return;
+  }
+  out = value.text;
+}
+
+}  // namespace leat::control

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads one table of the file by the rows of the table of settings: unknown keys, wrong types and
+// values out of range become faults; the rest is stored. Rows with a form of their own are left to
+// the caller (config_sections.h).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <variant>
+#include <vector>
+
+#include "control/fault.h"
+#include "control/option_table.h"
+#include "control/toml_tree.h"
+
+namespace leat::control {
+
+// "a.b" of "a" and "b"; "b" of "" and "b".
+std::string joined(std::string_view path, std::string_view key);
+
+// Whether the value is of this kind; a fault if not.
+bool expect(const TomlValue& value, TomlValue::Kind kind, std::string_view key, FaultList& faults);
+
+struct Range {
+  std::int64_t min;
+  std::int64_t max;
+};
+
+// A whole number within the range; unchanged, and a fault, if it is not.
+void store(const TomlValue& value, Range range, std::string_view key, std::int64_t& out,
+           FaultList& faults);
+void store(const TomlValue& value, Range range, std::string_view key, std::uint32_t& out,
+           FaultList& faults);
+void store(const TomlValue& value, Range range, std::string_view key, std::uint64_t& out,
+           FaultList& faults);
+void store(const TomlValue& value, Range range, std::string_view key, bool& out, FaultList& faults);
+// Text of that many bytes, without control bytes: it may end up in a header or a log.
+void store(const TomlValue& value, Range range, std::string_view key, std::string& out,
+           FaultList& faults);
+
+template <class S>
+void read_settings(const TomlValue& table, std::string_view path,
+                   std::span<const Setting<S>> settings, S& out, FaultList& faults) {
+  for (const TomlMember& member : table.members) {
+    const Setting<S>* setting = nullptr;
+    for (const Setting<S>& row : settings) {
+      if (row.key == member.key) setting = &row;
+    }
+    if (setting == nullptr) {
+      std::vector<std::string_view> known;
+      for (const Setting<S>& row : settings) known.push_back(row.key);
+      faults.add_unknown(member.line, path, member.key, known);
+      continue;
+    }
+    std::visit(
+        [&](auto target) {
+          if constexpr (!std::is_same_v<decltype(target), OwnForm>) {
+            store(member.value, {setting->min, setting->max}, joined(path, member.key), out.*target,
+                  faults);
+          }
+        },
+        setting->target);
+  }
+}
+
+}  // namespace leat::control
