@@ -40,17 +40,24 @@ struct SplitField {
   std::string_view value;
 };
 
+// Why a line whose first byte that is no token byte stands at `at` is no field.
+inline HttpFault field_fault(const char* begin, const char* at, const char* end) {
+  if (at == end) return HttpFault::kFieldWithoutColon;
+  const bool space = *at == ' ' || *at == '\t';
+  if (at == begin && space) return HttpFault::kObsFold;
+  if (at == begin && *at == ':') return HttpFault::kEmptyFieldName;
+  return space ? HttpFault::kSpaceBeforeColon : HttpFault::kBadFieldName;
+}
+
 // REQUIRES: the line is not empty and holds no control byte but HTAB.
 template <class Scan>
 SplitField split_field(const Scan& scan, std::string_view line) {
   const char* const begin = line.data();
   const char* const end = begin + line.size();
-  if (*begin == ' ' || *begin == '\t') return {.fault = HttpFault::kObsFold};
-  if (*begin == ':') return {.fault = HttpFault::kEmptyFieldName};
   const char* const colon = scan.find_not_token(begin, end);
-  if (colon == end) return {.fault = HttpFault::kFieldWithoutColon};
-  if (*colon == ' ' || *colon == '\t') return {.fault = HttpFault::kSpaceBeforeColon};
-  if (*colon != ':') return {.fault = HttpFault::kBadFieldName};
+  if (colon == begin || colon == end || *colon != ':') {
+    return {.fault = field_fault(begin, colon, end)};
+  }
   const char* value = colon + 1;
   const char* value_end = end;
   while (value != value_end && (*value == ' ' || *value == '\t')) ++value;
@@ -60,60 +67,62 @@ SplitField split_field(const Scan& scan, std::string_view line) {
           {value, static_cast<std::size_t>(value_end - value)}};
 }
 
-// One walk from `scan` on. `told` says whether the sink hears of the fields: a walk that goes on
-// where an earlier call stopped only checks their form.
+// One walk from `progress` on. `told` says whether the sink hears of the fields: a walk that goes
+// on where an earlier call stopped only checks their form.
 template <class Scan, class Sink>
-HeadStatus walk_lines(std::string_view bytes, const HeadLimits& limits, HeadScan& scan, Sink& sink,
-                      bool told) {
-  const Scan bytes_of(bytes);
+HeadStatus walk_lines(std::string_view bytes, const HeadLimits& limits, HeadScan& progress,
+                      Sink& sink, bool told) {
+  const Scan scan(bytes);
   const char* const begin = bytes.data();
   const char* const end = begin + std::min<std::size_t>(bytes.size(), limits.head_bytes_max);
-  const auto wait_at = [&](const char* at) {
+  const char* at = begin + progress.at;
+  const char* line_begin = begin + progress.line_start;
+  std::uint32_t lines = progress.lines;
+  const auto wait_at = [&](const char* next) {
     if (bytes.size() >= limits.head_bytes_max) return HeadStatus::bad(HttpFault::kHeadTooLarge);
-    scan.at = static_cast<std::uint32_t>(at - begin);
+    progress = {static_cast<std::uint32_t>(next - begin),
+                static_cast<std::uint32_t>(line_begin - begin), lines};
     return HeadStatus::need();
   };
-  const char* at = begin + scan.at;
   for (;;) {
-    const char* const line_begin = begin + scan.line_start;
-    const char* const hit = bytes_of.find_control(at, end);
-    if (hit - line_begin > static_cast<std::ptrdiff_t>(limits.line_bytes_max)) {
-      return HeadStatus::bad(scan.lines == 0 ? HttpFault::kRequestLineTooLong
-                                             : HttpFault::kFieldLineTooLong);
+    const char* const hit = scan.find_control(at, end);
+    const auto line_size = static_cast<std::size_t>(hit - line_begin);
+    if (line_size > limits.line_bytes_max) {
+      return HeadStatus::bad(lines == 0 ? HttpFault::kRequestLineTooLong
+                                        : HttpFault::kFieldLineTooLong);
     }
     if (hit == end) return wait_at(end);
     if (*hit != '\r') return HeadStatus::bad(control_fault(*hit));
     if (hit + 1 == end) return wait_at(hit);
     if (hit[1] != '\n') return HeadStatus::bad(HttpFault::kBareCr);
 
-    at = hit + 2;
-    scan.line_start = static_cast<std::uint32_t>(at - begin);
-    const std::string_view line(line_begin, static_cast<std::size_t>(hit - line_begin));
-    if (scan.lines == 0) {
-      if (line.empty() && Sink::kLeadingCrlf && line_begin == begin) continue;
+    const std::string_view line(line_begin, line_size);
+    at = line_begin = hit + 2;
+    if (lines == 0) {
+      if (line.empty() && Sink::kLeadingCrlf && hit == begin) continue;
       const HttpFault fault = sink.start_line(line, bytes);
       if (fault != HttpFault::kNone) return HeadStatus::bad(fault);
     } else {
       if (line.empty()) return HeadStatus::done(static_cast<std::size_t>(at - begin));
-      if (scan.lines > limits.fields_max) return HeadStatus::bad(HttpFault::kTooManyFields);
-      const SplitField field = split_field(bytes_of, line);
+      if (lines > limits.fields_max) return HeadStatus::bad(HttpFault::kTooManyFields);
+      const SplitField field = split_field(scan, line);
       if (field.fault != HttpFault::kNone) return HeadStatus::bad(field.fault);
       if (told) sink.field(find_known_field(field.name), field.name, field.value);
     }
-    ++scan.lines;
+    ++lines;
   }
 }
 
 template <class Scan, class Sink>
-HeadStatus scan_head(std::string_view bytes, const HeadLimits& limits, HeadScan& scan, Sink& sink) {
-  const bool from_the_start = scan.lines == 0;
-  HeadStatus status = walk_lines<Scan>(bytes, limits, scan, sink, from_the_start);
+HeadStatus scan_head(std::string_view bytes, const HeadLimits& limits, HeadScan& progress,
+                     Sink& sink) {
+  const bool from_the_start = progress.lines == 0;
+  HeadStatus status = walk_lines<Scan>(bytes, limits, progress, sink, from_the_start);
   if (!status.complete()) return status;
   // The sink has not heard of the lines that earlier calls walked over: tell it all, once.
-  scan = {};
+  progress = {};
   if (!from_the_start) {
-    status = walk_lines<Scan>(bytes.substr(0, status.head_bytes), limits, scan, sink, true);
-    scan = {};
+    status = walk_lines<Scan>(bytes.substr(0, status.head_bytes), limits, progress, sink, true);
   }
   const HttpFault fault = sink.finish();
   return fault == HttpFault::kNone ? status : HeadStatus::bad(fault);
