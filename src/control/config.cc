@@ -2,8 +2,10 @@
 #include "control/config.h"
 
 #include <fmt/format.h>
+#include <string.h>
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "control/client_key.h"
@@ -46,10 +48,11 @@ Config parse_config(std::string_view text, const std::string& file,
 }
 
 Config load_config(const std::string& file, const Surroundings& surroundings) {
-  std::vector<char> text(kConfigBytesMax);
-  const Result<std::size_t> size = surroundings.read_file(file, text);
+  // Not filled with zeros: only the pages that the file needs are touched.
+  const auto text = std::make_unique_for_overwrite<char[]>(kConfigBytesMax);
+  const Result<std::size_t> size = surroundings.read_file(file, {text.get(), kConfigBytesMax});
   if (!size) return {{}, {{file, 0, "", size.error().what}}};
-  return parse_config({text.data(), *size}, file, surroundings);
+  return parse_config({text.get(), *size}, file, surroundings);
 }
 
 SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::string_view key,
@@ -89,16 +92,18 @@ std::string resolved_path(const Reading& reading, std::string_view path) {
 
 void check_pem(Reading& reading, const std::string& path, std::string_view label,
                std::uint32_t line, std::string_view key) {
-  std::vector<char> bytes(kPemBytesMax);
-  const Result<std::size_t> size = reading.surroundings.read_file(path, bytes);
+  const auto bytes = std::make_unique_for_overwrite<char[]>(kPemBytesMax);
+  const Result<std::size_t> size =
+      reading.surroundings.read_file(path, {bytes.get(), kPemBytesMax});
   if (!size) {
     reading.faults.add(line, key, fmt::format("file {} {}", printable(path), size.error().what));
-  } else if (std::string_view(bytes.data(), *size).find(label) == std::string_view::npos) {
+    return;
+  }
+  if (std::string_view(bytes.get(), *size).find(label) == std::string_view::npos) {
     reading.faults.add(line, key,
                        fmt::format("file {} holds no PEM block \"{}\"", printable(path), label));
   }
-  // It may have been the file of a private key.
-  std::fill(bytes.begin(), bytes.end(), '\0');
+  explicit_bzero(bytes.get(), *size);  // it may have been a private key
 }
 
 bool is_plain_name(std::string_view name) {

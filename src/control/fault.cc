@@ -35,6 +35,12 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+void replace_control(std::string& text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  }
+}
+
 }  // namespace
 
 std::string Fault::to_string() const {
@@ -49,7 +55,11 @@ void FaultList::add(std::uint32_t line, std::string_view key, std::string what) 
     faults_.push_back({file_, UINT32_MAX, "", "more faults follow; mend these first"});
     return;
   }
-  faults_.push_back({file_, line, std::string(key), std::move(what)});
+  replace_control(what);  // it may hold words of the TOML parser about the file
+  const auto later =
+      std::upper_bound(faults_.begin(), faults_.end(), line,
+                       [](std::uint32_t at, const Fault& fault) { return at < fault.line; });
+  faults_.insert(later, {file_, line, std::string(key), std::move(what)});
 }
 
 void FaultList::add_unknown(std::uint32_t line, std::string_view path, std::string_view key,
@@ -66,17 +76,13 @@ void FaultList::add_unknown(std::uint32_t line, std::string_view path, std::stri
 }
 
 std::vector<Fault> FaultList::take() {
-  std::stable_sort(faults_.begin(), faults_.end(),
-                   [](const Fault& a, const Fault& b) { return a.line < b.line; });
   if (faults_.size() > kFaultsMax) faults_.back().line = 0;
   return std::exchange(faults_, {});
 }
 
 std::string printable(std::string_view text) {
   std::string out(text.substr(0, kPrintableMax));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
+  replace_control(out);
   if (text.size() > kPrintableMax) out += "...";
   return out;
 }

@@ -41,7 +41,7 @@ class FaultList {
   static constexpr std::size_t kFaultsMax = 1'000;
 
   std::string file_;
-  std::vector<Fault> faults_;
+  std::vector<Fault> faults_;  // in the order of lines
 };
 
 // Text from the file as it may stand in a fault: at most 60 bytes, control bytes as `?`.

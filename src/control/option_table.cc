@@ -38,7 +38,7 @@ constexpr std::array<Setting<ServerOptions>, 6> kServer{{
      "For listeners that do not say: whether a client's FIN after its request means that it is "
      "gone "
      "(`close`, its upstream ends at once) or only that it will not send more (`allow`)."},
-    {"tls", OwnForm{"table", ""}, 0, 0, kFixed, "Certificate for `tls://` listeners."},
+    {"tls", OwnForm{"table", "none"}, 0, 0, kFixed, "Certificate for `tls://` listeners."},
 }};
 
 constexpr std::array<Setting<ServerOptions>, 2> kServerTls{{
@@ -49,7 +49,7 @@ constexpr std::array<Setting<ServerOptions>, 2> kServerTls{{
 }};
 
 constexpr std::array<Setting<Listener>, 2> kListener{{
-    {"address", OwnForm{"text", ""}, 0, 0, kFixed, "As a plain listener is written."},
+    {"address", OwnForm{"text", "required"}, 0, 0, kFixed, "As a plain listener is written."},
     {"half_close", OwnForm{"\"close\" or \"allow\"", "server.half_close"}, 0, 0, kFixed,
      "As `server.half_close`, for this listener."},
 }};
@@ -68,22 +68,23 @@ constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
 constexpr std::array<Setting<ClientKey>, 3> kKey{{
     {"name", &ClientKey::name, 1, kNameMax, kLive,
      "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
-    {"sha256", OwnForm{"text: 64 hex digits", ""}, 0, 0, kLive,
+    {"sha256", OwnForm{"text: 64 hex digits", "none"}, 0, 0, kLive,
      "SHA-256 of the key's text. This or `secret`."},
-    {"secret", OwnForm{"secret source", ""}, 0, 0, kLive,
+    {"secret", OwnForm{"secret source", "none"}, 0, 0, kLive,
      "Where the key itself is read from; only its digest is kept. This or `sha256`."},
 }};
 
 constexpr std::array<Setting<SecretSource>, 2> kSecret{{
-    {"env", OwnForm{"text", ""}, 0, 0, kLive, "Name of an environment variable. This or `file`."},
-    {"file", OwnForm{"text", ""}, 0, 0, kLive,
+    {"env", OwnForm{"text", "none"}, 0, 0, kLive,
+     "Name of an environment variable. This or `file`."},
+    {"file", OwnForm{"text", "none"}, 0, 0, kLive,
      "Path of a file; one newline at its end is dropped. This or `env`."},
 }};
 
 constexpr std::array<Setting<Provider>, 15> kProvider{{
     {"format", OwnForm{"\"openai\" or \"simulated\"", "\"openai\""}, 0, 0, kLive,
      "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
-    {"base_url", OwnForm{"text", ""}, 0, 0, kLive,
+    {"base_url", OwnForm{"text", "required, unless simulated"}, 0, 0, kLive,
      "`https://HOST[:PORT][/PREFIX]`; `/chat/completions` is appended. `http://` needs "
      "`allow_private`. No user, query or fragment."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,
@@ -139,7 +140,7 @@ constexpr std::array<Setting<Model>, 8> kModel{{
      "own; the longest prefix wins.",
      "-"},
     {"name", &Model::name, 1, kModelIdMax, kLive, "For people.", "the id"},
-    {"endpoints", OwnForm{"array of 1 to 16 tables", ""}, 0, 0, kLive,
+    {"endpoints", OwnForm{"array of 1 to 16 tables", "required"}, 0, 0, kLive,
      "Who serves it: tried in this order."},
     {"created_unix_s", &Model::created_unix_s, 0, 253'402'300'799, kLive,
      "`created` in `GET /v1/models`."},
@@ -154,7 +155,7 @@ constexpr std::array<Setting<Model>, 8> kModel{{
 }};
 
 constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
-    {"provider", OwnForm{"text", ""}, 0, 0, kLive, "Name of a table under `[providers]`."},
+    {"provider", OwnForm{"text", "required"}, 0, 0, kLive, "Name of a table under `[providers]`."},
     {"model", &Endpoint::model, 1, kModelIdMax, kLive,
      "The provider's own name for the model; `\"*\"`: what the star of the id stood for.", "-"},
 }};

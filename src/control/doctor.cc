@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/doctor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "control/command_line.h"
+
+namespace leat::control {
+namespace {
+
+// min(half of the descriptors, 50,000): Limits::connections_max = 0. The other half is for
+// providers.
+constexpr std::uint64_t kConnectionsMax = 50'000;
+// Enough for every provider's key in locked memory, with its guard pages.
+constexpr std::uint64_t kLockedBytesWanted = 256 * 1024;
+
+std::string size_text(std::uint64_t bytes) {
+  if (bytes == UINT64_MAX) return "no limit";
+  if (bytes >= (1ull << 30))
+    return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / (1 << 30));
+  if (bytes >= (1ull << 20))
+    return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1 << 20));
+  return fmt::format("{} KiB", bytes >> 10);
+}
+
+std::string count_text(std::uint64_t count) {
+  return count == UINT64_MAX ? "no limit" : fmt::format("{}", count);
+}
+
+const char* yes_no(bool value) {
+  return value ? "yes" : "no";
+}
+
+class Report {
+ public:
+  void line(std::string_view name, std::string_view offered, std::string_view used) {
+    report_.text += fmt::format("{:<16}{:<34}{}\n", name, offered, used);
+  }
+  void fatal(std::string_view name, std::string_view offered, std::string_view used) {
+    line(name, offered, fmt::format("CANNOT SERVE: {}", used));
+    report_.can_serve = false;
+  }
+  DoctorReport take() { return std::move(report_); }
+
+ private:
+  DoctorReport report_;
+};
+
+void examine_limits(const MachineFacts& facts, Report& report) {
+  const std::uint64_t clients = std::min(facts.descriptors / 2, kConnectionsMax);
+  std::string used = fmt::format("up to {} client connections", clients);
+  if (clients < kConnectionsMax && facts.descriptors < facts.descriptors_hard) {
+    used += fmt::format("; `ulimit -n {}` allows more", count_text(facts.descriptors_hard));
+  }
+  report.line("descriptors",
+              fmt::format("{} (hard limit {})", count_text(facts.descriptors),
+                          count_text(facts.descriptors_hard)),
+              used);
+  const bool can_lock = facts.locked_bytes >= kLockedBytesWanted;
+  std::string lock = "provider keys are kept out of swap";
+  if (!can_lock) {
+    lock = fmt::format("provider keys may be swapped{}; `ulimit -l` of {} keeps them in memory",
+                       facts.swap_bytes == 0 ? " (no swap here, so not now)" : "",
+                       size_text(kLockedBytesWanted));
+  }
+  report.line("locked memory", size_text(facts.locked_bytes), lock);
+  const bool in_cgroup = facts.cgroup_bytes != 0 && facts.cgroup_bytes < facts.memory_bytes;
+  report.line("memory",
+              in_cgroup ? fmt::format("{}, cgroup {}", size_text(facts.memory_bytes),
+                                      size_text(facts.cgroup_bytes))
+                        : size_text(facts.memory_bytes),
+              fmt::format("shed from 85 % of {}",
+                          size_text(in_cgroup ? facts.cgroup_bytes : facts.memory_bytes)));
+}
+
+void examine_cpu(const MachineFacts& facts, Report& report) {
+  report.line("cores", fmt::format("{} of {} usable", facts.cores_usable, facts.cores_online),
+              fmt::format("1 shard unless configured; shards = 0 means {}", facts.cores_usable));
+  const std::string offered = fmt::format("AVX2 {}, AVX-512 {}, VAES {}", yes_no(facts.has_avx2),
+                                          yes_no(facts.has_avx512), yes_no(facts.has_vaes));
+  if (!facts.has_avx2) {
+    report.fatal("CPU", offered, "this build needs AVX2 (x86-64-v3)");
+  } else {
+    report.line("CPU", offered, "AVX2 for scanning; the TLS library picks its ciphers itself");
+  }
+}
+
+}  // namespace
+
+DoctorReport examine(const MachineFacts& facts, std::span<const RingFinding> ring) {
+  Report report;
+  report.line("leat", version_text().substr(5), "");
+  report.line("kernel", facts.kernel, "");
+  examine_cpu(facts, report);
+  examine_limits(facts, report);
+  for (const RingFinding& finding : ring) {
+    const char* offered = finding.offered ? "offered" : "not offered";
+    if (finding.needed && !finding.offered) {
+      report.fatal(finding.feature, offered, finding.used);
+    } else {
+      report.line(finding.feature, offered, finding.used);
+    }
+  }
+  return report.take();
+}
+
+}  // namespace leat::control

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: the promised commands are understood, and wrong ones end with status 64 and start nothing.
+// Method: argument lists and what they come out as.
+#include "control/command_line.h"
+
+#include <gtest/gtest.h>
+
+#include <vector>
+
+#include "control/check_report.h"
+
+namespace leat::control {
+namespace {
+
+Command parsed(std::vector<const char*> arguments) {
+  arguments.insert(arguments.begin(), "leat");
+  return parse_command_line(static_cast<int>(arguments.size()), arguments.data());
+}
+
+TEST(CommandLine, NoArgumentsServeTheDefaults) {
+  const Command command = parsed({});
+  EXPECT_EQ(command.kind, Command::Kind::kServe);
+  EXPECT_EQ(command.config_file, "");
+}
+
+TEST(CommandLine, KnowsItsCommands) {
+  EXPECT_EQ(parsed({"serve"}).kind, Command::Kind::kServe);
+  const Command serve = parsed({"serve", "--config", "a.toml"});
+  EXPECT_EQ(serve.kind, Command::Kind::kServe);
+  EXPECT_EQ(serve.config_file, "a.toml");
+  const Command check = parsed({"check", "--config", "b.toml"});
+  EXPECT_EQ(check.kind, Command::Kind::kCheck);
+  EXPECT_EQ(check.config_file, "b.toml");
+  EXPECT_EQ(parsed({"doctor"}).kind, Command::Kind::kDoctor);
+}
+
+TEST(CommandLine, PrintsVersionHelpAndReference) {
+  for (const auto& [arguments, phrase] :
+       std::vector<std::pair<std::vector<const char*>, const char*>>{
+           {{"--version"}, "leat "},
+           {{"--help"}, "doctor"},
+           {{"serve", "--help"}, "--config"},
+           {{"help", "config"}, "streams_per_key_max"}}) {
+    const Command command = parsed(arguments);
+    EXPECT_EQ(command.kind, Command::Kind::kPrint) << phrase;
+    EXPECT_EQ(command.status, 0);
+    EXPECT_NE(command.text.find(phrase), std::string::npos) << command.text;
+  }
+}
+
+TEST(CommandLine, WrongArgumentsEndWithTheirStatus) {
+  for (const std::vector<const char*>& arguments : {std::vector<const char*>{"server"},
+                                                    {"check"},
+                                                    {"--config", "a.toml"},
+                                                    {"serve", "a.toml"},
+                                                    {"help"},
+                                                    {"serve", "check"},
+                                                    {"serve", "--config"}}) {
+    const Command command = parsed(arguments);
+    EXPECT_EQ(command.kind, Command::Kind::kPrint) << arguments.front();
+    EXPECT_EQ(command.status, kExitUsage);
+    EXPECT_FALSE(command.text.empty());
+  }
+}
+
+TEST(CheckReport, TellsEachFaultAndTheirNumber) {
+  Config config;
+  config.faults = {{"f", 1, "a", "is bad"}, {"f", 2, "b", "is worse"}};
+  EXPECT_EQ(check_report("f", config), "f:1: a: is bad\nf:2: b: is worse\nf: 2 faults\n");
+  EXPECT_NE(check_report("f", Config{}).find("f: good"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace leat::control
