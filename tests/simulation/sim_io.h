@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// SimIo: the Io of one shard in a simulated world. It keeps the promises of io/io.h in the least
+// convenient way that they allow - bytes in random slices, sends cut short, completions in any
+// order
+// - and checks that its caller keeps the other side: a broken REQUIRES is a violation of the world.
+//
+// turn() cannot block, since other shards live in the same thread: it returns at once, and the
+// world runs the shard's next turn when there is something for it (set_run_turn()). To the shard
+// that looks like a sleep that ended.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "io/io.h"
+#include "simulation/sim_world.h"
+
+namespace leat::sim {
+
+class SimIo final : public io::Io, private io::Waker {
+ public:
+  // `host`: the address that its connections come from; the port is chosen for each.
+  SimIo(World& world, const io::Address& host);
+  ~SimIo() override;
+
+  // What a turn of this shard is; called by the world whenever one is due, from start() on.
+  void set_run_turn(std::function<void()> run_turn) { run_turn_ = std::move(run_turn); }
+  void start();
+  // No turn is run any more.
+  void stop() { stopped_ = true; }
+  bool is_stopped() const { return stopped_; }
+
+  // A foreign descriptor becomes ready.
+  void set_ready(int fd, int events);
+  // The connection behind a live name; null if there is none.
+  Connection* connection_of(io::SocketId socket);
+
+  Instant now() const override { return now_; }
+  WallTime wall_now() const override { return wall_now_; }
+  Result<io::ListenerId> listen(const io::Address& address,
+                                const io::ListenOptions& options) override;
+  io::Address listener_address(io::ListenerId listener) const override;
+  void accept_start(io::ListenerId listener, io::AcceptHandler& handler) override;
+  void accept_stop(io::ListenerId listener) override;
+  void listener_close(io::ListenerId listener) override;
+  Result<io::SocketId> connect(const io::Address& address, io::SocketHandler& handler) override;
+  void set_handler(io::SocketId socket, io::SocketHandler& handler) override;
+  void close(io::SocketId socket) override;
+  void shutdown_send(io::SocketId socket) override;
+  void receive_start(io::SocketId socket) override;
+  void receive_stop(io::SocketId socket) override;
+  void receive_into(io::SocketId socket, BlockRef block, std::size_t offset,
+                    std::size_t size) override;
+  void send(io::SocketId socket, std::span<const iovec> segments) override;
+  void send_block(io::SocketId socket, BlockRef block, std::size_t offset,
+                  std::size_t size) override;
+  void poll_start(int fd, unsigned events, io::PollHandler& handler) override;
+  void poll_stop(int fd, io::PollHandler& handler) override;
+  io::Waker& waker() override { return *this; }
+  void turn(const io::TurnOptions& options) override;
+  const io::IoStats& stats() const override { return stats_; }
+
+ private:
+  enum class Op : std::uint8_t { kConnected, kReadable, kBlockSent, kAccept, kPoll };
+  // Of a send_block(): it begins with the next turn, is under way, or waits to be reported.
+  enum class BlockState : std::uint8_t { kNone, kStaged, kMoving, kEnded };
+  // Something that the next turns dispatch. For kAccept the slot is a listener's, for kPoll it is
+  // the descriptor.
+  struct Completion {
+    Op op;
+    std::uint32_t slot;
+    std::uint32_t generation;
+    int result;
+  };
+
+  struct Socket final : public EndUser {
+    SimIo* io = nullptr;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    End* end = nullptr;  // null: free
+    io::SocketHandler* handler = nullptr;
+    bool is_connecting = false;
+    bool is_streaming = false;        // receive_start() holds
+    bool has_into = false;            // receive_into() is unanswered
+    bool is_readable_queued = false;  // a kReadable completion is queued
+    bool is_staged = false;           // send() for the coming turn
+    bool half_close = false;          // a FIN after the coming turn's send
+    bool has_short_rest = false;      // the last send() fell short and nothing followed yet
+    BlockState block_state = BlockState::kNone;
+    BlockRef into;
+    std::size_t into_offset = 0;
+    std::size_t into_size = 0;
+    BlockRef outgoing;
+    std::size_t outgoing_offset = 0;
+    std::size_t outgoing_size = 0;
+    std::size_t outgoing_sent = 0;
+
+    void on_established() override { io->on_connected(*this, 0); }
+    void on_connect_failed(int error) override { io->on_connected(*this, error); }
+    void on_readable() override { io->on_news(*this); }
+    void on_room() override { io->pump_block(*this); }
+  };
+  struct Listener final : public PortUser {
+    SimIo* io = nullptr;
+    std::uint32_t slot = 0;
+    std::uint32_t generation = 0;
+    Port* port = nullptr;                  // null: closed
+    io::AcceptHandler* handler = nullptr;  // null: not accepting
+    bool is_queued = false;
+    void on_pending() override { io->queue_accept(*this); }
+  };
+  struct Poll {
+    io::PollHandler* handler;
+    std::uint32_t generation;
+    int ready = 0;  // events that came, not yet dispatched
+  };
+  struct Staged {
+    io::SocketId socket;
+    std::span<const iovec> given;  // the caller's array, to see that it stays as it was
+    std::vector<iovec> segments;
+    std::uint64_t digest;
+    std::uint64_t seen;  // see Direction::Mark
+    std::size_t sent = 0;
+    int error = 0;
+  };
+  // Memory that the kernel may still write after the socket's close().
+  struct LateWrite {
+    BlockRef block;
+    std::size_t offset;
+    std::size_t size;
+  };
+
+  // ---- Turn (sim_io.cc) ----
+  void wake() override;
+  void schedule_turn(Instant when);
+  // Something was staged between two turns: the next one is due.
+  void stir() {
+    if (slept_) schedule_turn(world_.now());
+  }
+  void on_turn_due(std::uint64_t number);
+  bool may_harvest(const io::TurnOptions& options);
+  void submit();
+  void report_short_sends();
+  void dispatch();
+  void dispatch_one(const Completion& completion);
+  void dispatch_poll(const Completion& completion);
+  void queue(const Completion& completion);
+  void broken(const char* rule);
+
+  // ---- Sockets (sim_io_socket.cc) ----
+  Socket* find(io::SocketId id);
+  Socket& open_socket();
+  void attach(Socket& socket, End& end);
+  void on_news(Socket& socket);
+  void on_connected(Socket& socket, int error);
+  void queue_readable(Socket& socket);
+  void on_retry_receive(std::uint64_t slot_and_generation);
+  void deliver(Socket& socket);
+  void deliver_into(Socket& socket);
+  void dispatch_accept(const Completion& completion);
+  void queue_accept(Listener& listener);
+  void submit_send(Staged& staged, bool may_fall_short);
+  void submit_now(Socket& socket);
+  void after_submission(Socket& socket);
+  void try_half_close(Socket& socket);
+  void pump_block(Socket& socket);
+  void end_block(Socket& socket, int error);
+  void leave_late_write(Socket& socket);
+  void on_late_write(std::uint64_t index);
+  std::uint64_t digest(const std::vector<iovec>& segments) const;
+
+  World& world_;
+  io::Address host_;
+  std::uint16_t next_port_ = 1'024;
+  std::function<void()> run_turn_;
+  Instant now_;
+  WallTime wall_now_;
+  io::IoStats stats_;
+  bool in_turn_ = false;
+  bool stopped_ = false;
+  bool slept_ = false;         // the last turn found nothing to do
+  bool waited_batch_ = false;  // ... because it waits for a batch to fill
+  bool woken_ = false;
+  Instant sleeps_until_ = kNever;
+  std::uint64_t turn_number_ = 0;  // of the turn that is scheduled; older events are stale
+  Instant turn_at_ = kNever;
+
+  std::deque<Socket> sockets_;  // grows; sockets do not move
+  std::vector<std::uint32_t> free_;
+  std::deque<Listener> listeners_;
+  std::map<int, Poll> polls_;
+  std::uint32_t next_generation_ = 1;
+  std::vector<Completion> ready_;
+  std::vector<Staged> staged_;             // for the coming turn
+  std::vector<Staged> short_sends_;        // of this one
+  std::vector<io::SocketId> after_sends_;  // have something to do once the sends are submitted
+  std::deque<LateWrite> late_writes_;
+  std::vector<char> scratch_;
+};
+
+}  // namespace leat::sim
