@@ -13,7 +13,7 @@ std::string check_report(const std::string& file, const Config& config) {
     return text + fmt::format("{}: {} {}\n", file, count, count == 1 ? "fault" : "faults");
   }
   const Options& options = config.options;
-  return fmt::format("{}: good: {} listeners, {} keys, {} providers, {} models\n", file,
+  return fmt::format("{}: good (listeners: {}, keys: {}, providers: {}, models: {})\n", file,
                      options.server.listen.size(), options.keys.size(), options.providers.size(),
                      options.models.size());
 }

@@ -52,7 +52,7 @@ Command parse_command_line(int argc, const char* const* argv) {
 }
 
 std::string version_text() {
-  return fmt::format("leat {} ({})", LEAT_VERSION, __VERSION__);
+  return fmt::format("leat {} ({})", LEAT_VERSION, LEAT_COMPILER);
 }
 
 }  // namespace leat::control

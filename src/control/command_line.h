@@ -27,7 +27,7 @@ struct Command {
 
 Command parse_command_line(int argc, const char* const* argv);
 
-// "leat 0.1.0 ...": version and the compiler it was built with.
+// "leat 0.1.0 (gcc 12.2.0)": version and the compiler it was built with.
 std::string version_text();
 
 }  // namespace leat::control

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <system_error>
 
 #include "control/command_line.h"
 
@@ -36,7 +37,9 @@ const char* yes_no(bool value) {
 class Report {
  public:
   void line(std::string_view name, std::string_view offered, std::string_view used) {
-    report_.text += fmt::format("{:<16}{:<34}{}\n", name, offered, used);
+    std::string text = fmt::format("{:<22}{:<34}{}", name, offered, used);
+    text.erase(text.find_last_not_of(' ') + 1);
+    report_.text += text + "\n";
   }
   void fatal(std::string_view name, std::string_view offered, std::string_view used) {
     line(name, offered, fmt::format("CANNOT SERVE: {}", used));
@@ -87,22 +90,34 @@ void examine_cpu(const MachineFacts& facts, Report& report) {
   }
 }
 
+void examine_ring(const Result<io::Capabilities>& ring, Report& report) {
+  if (!ring) {
+    std::string offered = "not usable";
+    if (ring.error().os_errno != 0) {
+      offered += fmt::format(" ({})", std::generic_category().message(ring.error().os_errno));
+    }
+    report.fatal("io_uring", offered,
+                 fmt::format("{}; see kernel.io_uring_disabled and the container's seccomp profile",
+                             ring.error().what));
+    return;
+  }
+  report.line("io_uring", "usable", "one ring a shard");
+  for (const io::Capability& capability : ring->features) {
+    report.line(fmt::format("  {}", capability.name),
+                capability.offered ? "offered" : "not offered",
+                fmt::format("{}: {}", capability.used ? "used" : "not used", capability.why));
+  }
+}
+
 }  // namespace
 
-DoctorReport examine(const MachineFacts& facts, std::span<const RingFinding> ring) {
+DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring) {
   Report report;
   report.line("leat", version_text().substr(5), "");
   report.line("kernel", facts.kernel, "");
   examine_cpu(facts, report);
   examine_limits(facts, report);
-  for (const RingFinding& finding : ring) {
-    const char* offered = finding.offered ? "offered" : "not offered";
-    if (finding.needed && !finding.offered) {
-      report.fatal(finding.feature, offered, finding.used);
-    } else {
-      report.line(finding.feature, offered, finding.used);
-    }
-  }
+  examine_ring(ring, report);
   return report.take();
 }
 

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-#include <vector>
+#include <cerrno>
 
 namespace leat::control {
 namespace {
@@ -25,12 +25,20 @@ MachineFacts good_machine() {
           .has_vaes = true};
 }
 
+Result<io::Capabilities> good_ring() {
+  io::Capabilities capabilities;
+  for (io::Capability& capability : capabilities.features) {
+    capability = {.name = "silent send", .offered = true, .used = true, .why = "tried, works"};
+  }
+  return capabilities;
+}
+
 bool says(const DoctorReport& report, std::string_view phrase) {
   return report.text.find(phrase) != std::string::npos;
 }
 
 TEST(Doctor, TellsWhatIsOfferedAndUsed) {
-  const DoctorReport report = examine(good_machine(), {});
+  const DoctorReport report = examine(good_machine(), good_ring());
   EXPECT_TRUE(report.can_serve);
   EXPECT_TRUE(says(report, "6.18.1")) << report.text;
   EXPECT_TRUE(says(report, "4 of 8 usable"));
@@ -44,25 +52,26 @@ TEST(Doctor, LimitsDecideWhatIsUsed) {
   facts.descriptors = facts.descriptors_hard = UINT64_MAX;
   facts.locked_bytes = 64 << 10;
   facts.cgroup_bytes = 2ull << 30;
-  const DoctorReport report = examine(facts, {});
+  const DoctorReport report = examine(facts, good_ring());
   EXPECT_TRUE(says(report, "up to 50000 client connections\n")) << report.text;
   EXPECT_TRUE(says(report, "may be swapped; `ulimit -l` of 256 KiB"));
   EXPECT_TRUE(says(report, "85 % of 2.0 GiB"));
 }
 
 TEST(Doctor, WhatIsNeededAndMissingEndsIt) {
-  std::vector<RingFinding> ring{{"io_uring", true, true, "one ring a shard"},
-                                {"incremental buffers", false, false, "plain buffer ring"}};
+  Result<io::Capabilities> ring = good_ring();
+  ring->features[1] = {.name = "incremental buffers", .why = "plain ones are used"};
   const DoctorReport fallback = examine(good_machine(), ring);
   EXPECT_TRUE(fallback.can_serve);
-  EXPECT_TRUE(says(fallback, "plain buffer ring"));
-  ring[0].offered = false;
+  EXPECT_TRUE(says(fallback, "not used: plain ones are used")) << fallback.text;
+  ring = fail({.code = Code::kUnsupported, .os_errno = EPERM, .what = "no ring can be had"});
   const DoctorReport forbidden = examine(good_machine(), ring);
   EXPECT_FALSE(forbidden.can_serve);
-  EXPECT_TRUE(says(forbidden, "CANNOT SERVE"));
+  EXPECT_TRUE(says(forbidden, "CANNOT SERVE: no ring can be had")) << forbidden.text;
+  EXPECT_TRUE(says(forbidden, "not permitted"));
   MachineFacts old = good_machine();
   old.has_avx2 = false;
-  EXPECT_FALSE(examine(old, {}).can_serve);
+  EXPECT_FALSE(examine(old, good_ring()).can_serve);
 }
 
 TEST(Doctor, ReadsThisMachine) {
