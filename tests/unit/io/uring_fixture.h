@@ -20,9 +20,27 @@
 
 #include "base/rng.h"
 #include "io/ring.h"
+#include "io/sockaddr.h"
 #include "io/uring_io.h"
 
 namespace leat::io {
+
+inline Address local_address(int fd) {
+  SocketAddress address;
+  socklen_t length = sizeof address;
+  getsockname(fd, &address.any, &length);
+  return from_kernel(address);
+}
+
+// The descriptor in this process whose other end is `peer`.
+inline int descriptor_to(const Address& peer) {
+  for (int fd = 3; fd < 1024; ++fd) {
+    SocketAddress address;
+    socklen_t length = sizeof address;
+    if (getpeername(fd, &address.any, &length) == 0 && from_kernel(address) == peer) return fd;
+  }
+  return -1;
+}
 
 // A descriptor of the other side.
 class Fd {
