@@ -74,7 +74,7 @@ void Client::start(const Job& job) {
   const bool half = abort_phase_ == AbortPhase::kRequestHalf;
   const std::string_view bytes = request.bytes.substr(0, request.bytes.size() / (half ? 2 : 1));
   if (link_.send(bytes) != Link::Status::kOpen) {
-    fail(Fault::kClosedEarly);
+    fail(connected_ ? Fault::kClosedEarly : Fault::kConnect);
     return;
   }
   update_watch();

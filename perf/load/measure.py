@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a scenario: rounds in which every subject has its turn, and what each turn measured."""
+
+import http.client
+import json
+import re
+import subprocess
+import time
+import urllib.request
+
+from programs import KEYS, PORT, Failure, Program
+
+MODEL = "openai/gpt-4o-mini"
+LOAD_CORE_BUSY_MAX = 0.9
+
+
+def ratio(a, b):
+    return a / b if b else 0.0
+
+
+def run_load(bench, scenario, port, pids, scale):
+    """One run of leat-load against a port; its JSON."""
+    window = max(1.0, scenario.window * scale)
+    warm_up = max(0.5, scenario.warm_up * scale)
+    command = [bench.tool("tools/load/leat-load"), f"http://127.0.0.1:{port}/v1", "--json",
+               "--model", MODEL, "--keys-file", bench.key_file, "--warm-up", warm_up,
+               "--duration", window, "--drain", scenario.drain, *scenario.load]
+    for pid in pids:
+        command += ["--pid", pid]
+    for core in (min(bench.subject_cores), max(bench.load_cores)):
+        command += ["--core", core]
+    cores = ",".join(str(core) for core in sorted(bench.load_cores))
+    done = subprocess.run(["taskset", "-c", cores] + [str(word) for word in command],
+                          capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode not in (0, 1) or not done.stdout.startswith("{"):
+        raise Failure(f"leat-load ended with {done.returncode}: {done.stderr[-400:]}")
+    return json.loads(done.stdout)
+
+
+def figures(report):
+    """The metrics of one run, by the names that scenarios use."""
+    cpu_ns = sum(process["cpu_ns"] for process in report["processes"])
+    grown = sum(process["pss_kib"] - process["pss_kib_before"] for process in report["processes"])
+    latency = report["latency_us"]
+    return {
+        "us_per_answer": ratio(cpu_ns / 1e3, report["answers"]),
+        "answers_per_core_s": ratio(report["answers"] * 1e9, cpu_ns),
+        "ns_per_token": ratio(cpu_ns, report["tokens"]),
+        "tokens_per_core_s": ratio(report["tokens"] * 1e9, cpu_ns),
+        "p50_us": latency["total"]["p50"],
+        "p99_us": latency["total"]["p99"],
+        "first_token_p50_us": latency["first_token"]["p50"],
+        "first_token_p99_us": latency["first_token"]["p99"],
+        "gap_p99_ms": latency["gap"]["p99"] / 1e3,
+        "subject_core": report["cores"][0]["busy"],
+        "load_core": report["cores"][1]["busy"],
+        "open_connections": report["open_connections"],
+        "kib_per_connection": ratio(grown, report["open_connections"]),
+        "errors": report["errors_total"],
+        "kinds_of_errors": {**{kind: n for kind, n in report["errors"].items() if n},
+                            **report["statuses"]},
+        "answers_per_s": ratio(report["answers"], report["window_s"]),
+        "tokens_per_s": ratio(report["tokens"], report["window_s"]),
+    }
+
+
+def leat_counter(name):
+    """One counter of Leat's admin listener, summed over its labels; None if it is not there."""
+    url = f"http://127.0.0.1:{PORT['leat-admin']}/metrics"
+    try:
+        text = urllib.request.urlopen(url, timeout=5).read().decode()
+    except OSError:
+        return None
+    found = re.findall(rf"^{name}(?:\{{[^}}]*\}})? (\S+)$", text, re.MULTILINE)
+    return sum(float(value) for value in found) if found else None
+
+
+def turn_of_load(bench, scenario, subject, scale):
+    """Starts mock and subject afresh, loads it once."""
+    with bench.start_mock(list(scenario.mock), scenario.tls):
+        if subject == "direct":
+            return figures(run_load(bench, scenario, PORT["mock"], [], scale))
+        shards = 2 if subject == "leat-2" else 1
+        name = "leat" if subject == "leat-2" else subject
+        with bench.start(name, scenario.tls, scenario.streamed, shards) as program:
+            report = run_load(bench, scenario, program.port, program.pids(), scale)
+            result = figures(report)
+            if "body_copied" in scenario.metrics and name == "leat":
+                copied = leat_counter("leat_body_bytes_copied_total")
+                if copied is not None:
+                    result["body_copied"] = ratio(copied, report["checked"])
+            return result
+
+
+def first_answer(port, deadline):
+    """Asks until an answer comes; the moment it was complete."""
+    body = json.dumps({"model": MODEL, "max_tokens": 4,
+                       "messages": [{"role": "user", "content": "start"}]})
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("POST", "/v1/chat/completions", body,
+                               {"Authorization": f"Bearer {KEYS[0]}",
+                                "Content-Type": "application/json"})
+            answer = connection.getresponse()
+            answer.read()
+            if answer.status == 200:
+                return time.monotonic()
+        except (OSError, http.client.HTTPException):
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.0005)
+    raise Failure("no answer after the start")
+
+
+def turn_of_start(bench, scenario, subject):
+    with bench.start_mock(list(scenario.mock), scenario.tls):
+        with bench.start(subject, scenario.tls, scenario.streamed) as program:
+            end = first_answer(program.port, time.monotonic() + 10)
+            return {"start_ms": (end - program.started) * 1e3}
+
+
+def turn_of_simulator(bench, scale):
+    """The simulator alone on the subject's core, timed from outside."""
+    seeds = max(200, int(4000 * scale))
+    program = bench.tool("tests/simulation/simulate")
+    cores = ",".join(str(core) for core in sorted(bench.subject_cores))
+    begin = time.monotonic()
+    done = subprocess.run(["taskset", "-c", cores, str(program), "--seeds", f"1..{seeds}"],
+                          capture_output=True, text=True, timeout=300, check=False)
+    took = time.monotonic() - begin
+    output = done.stdout + done.stderr
+    violations = 0 if done.returncode == 0 else max(1, len(re.findall("--seed", output)))
+    return {"seeds_per_minute": seeds / took * 60, "violations": violations, "seeds": seeds,
+            "last_words": output.strip()[-300:]}
+
+
+def one_turn(bench, scenario, subject, scale):
+    if scenario.kind == "start":
+        return turn_of_start(bench, scenario, subject)
+    if scenario.kind == "simulator":
+        return turn_of_simulator(bench, scale)
+    return turn_of_load(bench, scenario, subject, scale)
+
+
+def add_differences(turns):
+    """What each subject added to the direct way, within the same round."""
+    for column in ("p50_us", "first_token_p50_us"):
+        for subject in turns:
+            for turn, direct in zip(turns[subject], turns.get("direct", [])):
+                if column in turn and subject != "direct":
+                    turn[f"added_{column}"] = turn[column] - direct[column]
+
+
+def run_scenario(bench, scenario, rounds, scale, subjects, say):
+    """All rounds: {subject: [figures of each round]}, and {subject: why it could not run}."""
+    turns = {subject: [] for subject in scenario.subjects if subject in subjects}
+    failed = {}
+    for number in range(scenario.rounds or rounds):
+        order = list(turns)
+        order = order[number % len(order):] + order[:number % len(order)]
+        for subject in order:
+            if subject in failed:
+                continue
+            try:
+                result = one_turn(bench, scenario, subject, scale)
+            except (Failure, subprocess.TimeoutExpired) as failure:
+                failed[subject] = str(failure)
+                say(f"  {subject}: {failure}")
+                continue
+            turns[subject].append(result)
+            shown = "  ".join(f"{name} {result[name]:.4g}" for name in scenario.metrics
+                              if name in result)
+            busy = result.get("load_core", 0) > LOAD_CORE_BUSY_MAX
+            say(f"  {number + 1} {subject:<12} {shown}{'  LOAD CORE OVER 90 %' if busy else ''}"
+                f"{'  ' + str(result['kinds_of_errors']) if result.get('errors') else ''}")
+    if all(turns[subject] for subject in turns if subject not in failed):
+        add_differences(turns)
+    return turns, failed

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The programs that perf/load/run starts: the mock, the proxies, the relays, Leat.
+
+Each is started on the cores it is given, listens on loopback only, and is ended by its own process
+id. Configurations are written from here, so that what was measured stands in one place.
+"""
+
+import hashlib
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+KEY_COUNT = 64
+KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
+        for i in range(KEY_COUNT)]
+UPSTREAM_KEY = "sk-upstream-of-the-load-test"
+PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-admin": 21002, "nginx": 21003,
+        "haproxy": 21004, "relay-epoll": 21005, "relay-uring": 21006}
+
+
+class Failure(Exception):
+    """Something could not be started or measured; the message says what."""
+
+
+class Program:
+    """A running program: started, waited for until its port answers, ended on exit."""
+
+    def __init__(self, name, command, port, cores, work, environment=None):
+        self.name = name
+        self.port = port
+        self.log = work / f"{name}.log"
+        self.started = time.monotonic()
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [str(word) for word in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, **(environment or {})},
+                preexec_fn=lambda: os.sched_setaffinity(0, cores))
+        try:
+            self.wait_for_port(15)
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.stop()
+
+    def wait_for_port(self, limit_s):
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if self.process.poll() is not None:
+                raise Failure(f"{self.name} ended with status {self.process.returncode}: "
+                              f"{self.last_words()}")
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                time.sleep(0.001)
+        raise Failure(f"{self.name} does not listen: {self.last_words()}")
+
+    def last_words(self):
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "(it said nothing)"
+
+    def pids(self):
+        """The process itself and its children (nginx has a worker)."""
+        own = self.process.pid
+        children = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return [own] + [int(pid) for pid in children]
+
+    def stop(self):
+        if self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Workbench:
+    """Where the programs are and how each is started."""
+
+    def __init__(self, build, work, subject_cores, load_cores):
+        self.build = build
+        self.work = work
+        self.subject_cores = subject_cores
+        self.load_cores = load_cores
+        self.ca = work / "ca.pem"
+        self.key_file = work / "keys.txt"
+        self.exceptions = []
+        self.key_file.write_text("".join(f"{key}\n" for key in KEYS))
+        self.make_certificate()
+
+    def make_certificate(self):
+        """One self-signed certificate for localhost, which is its own authority."""
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+             "ec_paramgen_curve:prime256v1", "-nodes", "-days", "7", "-subj", "/CN=localhost",
+             "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+             "-keyout", self.work / "key.pem", "-out", self.ca],
+            check=True, capture_output=True)
+
+    def tool(self, *candidates):
+        for candidate in candidates:
+            path = self.build / candidate
+            if path.exists():
+                return path
+        raise Failure(f"{candidates[0]} is not in {self.build}: build it first")
+
+    def start_mock(self, arguments, tls):
+        command = [self.tool("tools/mock/leat-mock"), "--listen", f"127.0.0.1:{PORT['mock']}"]
+        if tls:
+            command += ["--tls-listen", f"127.0.0.1:{PORT['mock-tls']}", "--cert", self.ca,
+                        "--key", self.work / "key.pem"]
+        return Program("mock", command + arguments, PORT["mock"], self.load_cores, self.work)
+
+    def start(self, subject, tls, streamed, shards=1):
+        """Starts the program under test in front of the mock; tls: on the mock's side."""
+        starter = {"leat": self.start_leat, "nginx": self.start_nginx,
+                   "haproxy": self.start_haproxy}.get(subject)
+        if starter is not None:
+            return starter(tls, streamed, shards)
+        command = [self.tool(f"perf/load/{subject}"), PORT[subject], PORT["mock"]]
+        return Program(subject, command, PORT[subject], self.subject_cores, self.work)
+
+    def start_leat(self, tls, _streamed, shards):
+        scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
+        keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
+                       f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
+                       for i, key in enumerate(KEYS))
+        ca = f'ca_file = "{self.ca}"\n' if tls else ""
+        config = self.work / "leat.toml"
+        config.write_text(
+            f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
+            f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
+            f'[auth]\nmode = "keys"\n{keys}'
+            f'[providers.mock]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
+            f'{ca}api_key = {{ env = "MOCK_KEY" }}\nallow_private = true\n'
+            f'[[models]]\nid = "openai/gpt-4o-mini"\n'
+            f'endpoints = [{{ provider = "mock", model = "gpt-4o-mini" }}]\n')
+        cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores
+        return Program("leat", [self.tool("leat", "src/app/leat"), "serve", "--config", config],
+                       PORT["leat"], cores, self.work, {"MOCK_KEY": UPSTREAM_KEY})
+
+    def start_nginx(self, tls, streamed, _shards):
+        prefix = self.work / "nginx"
+        (prefix / "logs").mkdir(parents=True, exist_ok=True)
+        scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
+        keys = "".join(f'    "Bearer {key}" 1;\n' for key in KEYS)
+        config = prefix / "nginx.conf"
+        config.write_text(f"""
+{"user root;" if os.geteuid() == 0 else ""}
+daemon off; worker_processes 1; worker_rlimit_nofile 20000; pid {prefix}/nginx.pid;
+error_log {prefix}/error.log crit;
+events {{ worker_connections 20000; }}
+http {{
+  access_log off; tcp_nodelay on;
+  keepalive_timeout 3600s; keepalive_requests 1000000000;
+  client_max_body_size 32m; client_body_buffer_size 1m;
+  client_body_temp_path {prefix}; proxy_temp_path {prefix}; fastcgi_temp_path {prefix};
+  uwsgi_temp_path {prefix}; scgi_temp_path {prefix};
+  map_hash_bucket_size 128;
+  map $http_authorization $known {{
+    default 0;
+{keys}  }}
+  upstream mock {{
+    server 127.0.0.1:{port};
+    keepalive 10000; keepalive_requests 1000000000; keepalive_timeout 3600s;
+  }}
+  server {{
+    listen 127.0.0.1:{PORT["nginx"]} backlog=16384;
+    location / {{
+      if ($known = 0) {{ return 401; }}
+      proxy_pass {scheme}://mock;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_set_header Host localhost;
+      proxy_set_header Authorization "Bearer {UPSTREAM_KEY}";
+      proxy_buffering {"off" if streamed else "on"};
+      proxy_read_timeout 3600s;
+      proxy_ssl_verify on; proxy_ssl_trusted_certificate {self.ca};
+      proxy_ssl_name localhost; proxy_ssl_server_name on; proxy_ssl_session_reuse on;
+      proxy_ssl_protocols TLSv1.2 TLSv1.3;
+    }}
+  }}
+}}
+""")
+        return Program("nginx", [find("nginx"), "-c", config, "-p", prefix], PORT["nginx"],
+                       self.subject_cores, self.work)
+
+    def start_haproxy(self, tls, _streamed, _shards):
+        known = self.work / "haproxy-keys.txt"
+        known.write_text("".join(f"Bearer {key}\n" for key in KEYS))
+        server = f"server mock 127.0.0.1:{PORT['mock']}"
+        if tls:
+            server = (f"server mock 127.0.0.1:{PORT['mock-tls']} ssl verify required "
+                      f"ca-file {self.ca} verifyhost localhost sni str(localhost)")
+        config = self.work / "haproxy.cfg"
+        config.write_text(f"""
+global
+  nbthread 1
+  maxconn 9990
+  no numa-cpu-mapping
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+  timeout http-keep-alive 1h
+  option http-keep-alive
+  http-reuse always
+frontend clients
+  bind 127.0.0.1:{PORT["haproxy"]} backlog 16384
+  http-request deny deny_status 401 unless {{ req.hdr(authorization) -f {known} }}
+  http-request set-header Host localhost
+  http-request set-header Authorization "Bearer {UPSTREAM_KEY}"
+  default_backend mocks
+backend mocks
+  {server} pool-purge-delay 1h pool-max-conn 20000
+""")
+        return Program("haproxy", [find("haproxy"), "-db", "-f", config], PORT["haproxy"],
+                       self.subject_cores, self.work)
+
+
+def find(name):
+    """A program by name, the administrator's folders included."""
+    for folder in os.environ.get("PATH", "").split(":") + ["/usr/sbin", "/sbin"]:
+        path = pathlib.Path(folder) / name
+        if os.access(path, os.X_OK):
+            return path
+    raise Failure(f"{name} is not installed")
+
+
+def install_missing():
+    """Installs from Debian what a comparison needs and is not there."""
+    packages = {"nginx": "nginx-light", "haproxy": "haproxy", "openssl": "openssl"}
+    missing = []
+    for program, package in packages.items():
+        try:
+            find(program)
+        except Failure:
+            missing.append(package)
+    if not missing:
+        return
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if os.geteuid() != 0:
+        command.insert(0, "sudo")
+    # A fresh nginx package would start a server of its own on port 80.
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    subprocess.run(command, check=True, env=environment)

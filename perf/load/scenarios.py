@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What perf/load/run measures: one Scenario for each figure that Leat is held to.
+
+All subjects of a scenario get the same offered load: open loop at a fixed rate, or a fixed number
+of paced streams. The rates keep the load's core below 90 % on a machine of two cores.
+"""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    """Leat's median of a metric against a peer's (times factor) or against a number."""
+    metric: str
+    factor: float
+    against: str = ""  # a subject, "relay" for the cheaper relay, "" for the number itself
+    text: str = ""
+    at_least: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    name: str
+    title: str
+    metrics: tuple          # columns of the table, by their names in measure.py
+    goals: tuple
+    subjects: tuple = ("leat", "nginx", "haproxy", "relay-epoll", "relay-uring")
+    tls: bool = False       # on the upstream side
+    streamed: bool = False
+    mock: tuple = ()        # arguments of leat-mock
+    load: tuple = ()        # arguments of leat-load
+    warm_up: float = 1.0
+    window: float = 3.0
+    drain: float = 2.0
+    rounds: int = 0         # 0: as many as asked for
+    kind: str = "load"      # load, start, shards, simulator
+    note: str = ""
+
+
+NO_RELAY = ("leat", "nginx", "haproxy")
+PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subject_core",
+               "load_core", "errors")
+PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "gap_p99_ms", "subject_core", "load_core",
+             "errors")
+MANY = ("--sources", "64")
+
+
+def streams(count, tokens, ramp):
+    return ("--streams", str(count), "--tokens", str(tokens), "--ramp", str(ramp), *MANY)
+
+
+SCENARIOS = (
+    Scenario(
+        "json", "CPU per request: 1 KB prompt, not streamed, 64 connections, plain both sides",
+        PER_REQUEST, (Goal("us_per_answer", 1.0, "haproxy"),),
+        load=("--connections", "64", "--rate", "12000", *MANY)),
+    Scenario(
+        "json-tls", "The same with a TLS upstream", PER_REQUEST,
+        (Goal("us_per_answer", 1.0, "haproxy"),), subjects=NO_RELAY, tls=True,
+        load=("--connections", "64", "--rate", "12000", *MANY)),
+    Scenario(
+        "streams", "CPU per token: 2,000 streams of 20 tokens/s, one event a packet, plain",
+        PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"), Goal("ns_per_token", 0.85, "nginx")),
+        streamed=True, mock=("--rate", "20"), load=streams(2000, 1000, 2), drain=0),
+    Scenario(
+        "streams-tls", "The same with a TLS upstream", PER_TOKEN,
+        (Goal("ns_per_token", 0.8, "nginx"),), subjects=NO_RELAY, tls=True, streamed=True,
+        mock=("--rate", "20"), load=streams(2000, 1000, 3), drain=0),
+    Scenario(
+        "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
+        PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,
+        mock=("--rate", "160", "--events-per-write", "8"), load=streams(2000, 8000, 2), drain=0),
+    Scenario(
+        "prompt-20k", "CPU per request: 20 KB prompts", PER_REQUEST + ("body_copied",),
+        (Goal("us_per_answer", 1.0, "nginx"),), subjects=NO_RELAY,
+        load=("--connections", "64", "--rate", "6000", "--prompt-bytes", "20000", *MANY)),
+    Scenario(
+        "prompt-200k", "CPU per request: 200 KB prompts", PER_REQUEST + ("body_copied",),
+        (Goal("us_per_answer", 1.2, "nginx"),), subjects=NO_RELAY,
+        load=("--connections", "64", "--rate", "1000", "--prompt-bytes", "200000", *MANY)),
+    Scenario(
+        "latency", "Added latency: 2,000 requests/s in open loop, not streamed",
+        ("p50_us", "added_p50_us", "p99_us", "subject_core", "load_core", "errors"),
+        (Goal("added_p50_us", 1.25, "relay"), Goal("added_p50_us", 1.0, "haproxy")),
+        subjects=("direct", "leat", "nginx", "haproxy", "relay-epoll"),
+        load=("--connections", "64", "--rate", "2000", *MANY)),
+    Scenario(
+        "first-token", "Added time to the first token: 2,000 streams/s begun in open loop",
+        ("first_token_p50_us", "added_first_token_p50_us", "first_token_p99_us", "subject_core",
+         "load_core", "errors"),
+        (Goal("added_first_token_p50_us", 1.25, "relay"),
+         Goal("added_first_token_p50_us", 1.0, "haproxy")),
+        subjects=("direct", "leat", "nginx", "haproxy", "relay-epoll"), streamed=True,
+        load=("--connections", "64", "--rate", "2000", "--stream", "--tokens", "4", *MANY)),
+    Scenario(
+        "many", "9,500 concurrent streams: memory and errors, plain",
+        ("kib_per_connection", "ns_per_token", "open_connections", "subject_core", "load_core",
+         "errors"),
+        (Goal("kib_per_connection", 6.0, text="KiB a stream"), Goal("errors", 0, text="errors")),
+        subjects=NO_RELAY, streamed=True, mock=("--rate", "2"), load=streams(9500, 1000, 6),
+        drain=0, rounds=1),
+    Scenario(
+        "many-tls", "9,500 concurrent streams: memory and errors, TLS upstream",
+        ("kib_per_connection", "ns_per_token", "open_connections", "subject_core", "load_core",
+         "errors"),
+        (Goal("kib_per_connection", 16.0, text="KiB a stream"), Goal("errors", 0, text="errors")),
+        subjects=NO_RELAY, tls=True, streamed=True, mock=("--rate", "2"),
+        load=streams(9500, 1000, 12), drain=0, rounds=1),
+    Scenario(
+        "idle", "10,000 idle keep-alive connections: memory",
+        ("kib_per_connection", "open_connections", "errors"),
+        (Goal("kib_per_connection", 2.0, text="KiB a connection"), Goal("errors", 0, text="errors")),
+        subjects=("leat", "nginx"),  # HAProxy wants two descriptors a connection: 20,000 are too few
+        load=("--connections", "10000", "--idle", "--ramp", "4", "--tokens", "4", *MANY),
+        window=1.0, drain=0, rounds=1),
+    Scenario(
+        "start", "Start to the first answered request", ("start_ms",),
+        (Goal("start_ms", 100, text="ms"),), subjects=NO_RELAY, kind="start"),
+    Scenario(
+        "shards-json", "Two shards against one: CPU per request",
+        ("us_per_answer", "subject_core", "load_core", "errors"),
+        (Goal("us_per_answer", 1.05, "leat"),), subjects=("leat", "leat-2"), kind="shards",
+        load=("--connections", "64", "--rate", "6000", *MANY)),
+    Scenario(
+        "shards-streams", "Two shards against one: CPU per token",
+        ("ns_per_token", "subject_core", "load_core", "errors"),
+        (Goal("ns_per_token", 1.05, "leat"),), subjects=("leat", "leat-2"), kind="shards",
+        streamed=True, mock=("--rate", "20"), load=streams(1000, 1000, 2), drain=0),
+    Scenario(
+        "simulator", "Simulator: seeds a minute on one core, violations",
+        ("seeds_per_minute", "violations"),
+        (Goal("seeds_per_minute", 1000, text="seeds a minute", at_least=True),
+         Goal("violations", 0, text="violations")),
+        subjects=("simulate",), kind="simulator", rounds=1),
+)
