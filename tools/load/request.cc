@@ -38,7 +38,7 @@ Url::Url(const std::string& text) {
 }
 
 RequestForm::RequestForm(const LoadOptions& options, const Url& url) : run_(options.seed) {
-  body_ = fmt::format(R"({{"model":{},"messages":)", quoted(options.model));
+  body_ = fmt::format(R"({{"model":{},"messages":)", json_text(options.model));
   messages_at_ = body_.size();
   body_ += R"([{"role":"system","content":"Answer briefly."},{"role":"user","content":")";
   nonce_at_ = body_.size();

@@ -103,7 +103,7 @@ std::string Results::to_json(const LoadOptions& options) const {
       R"({{"url":{},"mode":"{}","connections":{},"rate":{},"stream":{},"keys":{},"sources":{},)"
       R"("window_s":{:.3f},"answers":{},"tokens":{},"checked":{},"connects":{},"unfinished":{},)"
       R"("backlog_max":{},"open_connections":{},"errors_total":{},)",
-      quoted(options.url), mode_of(options), options.connections, options.rate, options.stream,
+      json_text(options.url), mode_of(options), options.connections, options.rate, options.stream,
       options.keys.size(), options.sources, window_s, answers, tokens, checked, connects,
       unfinished, backlog_max, open_connections, errors());
   json += R"("errors":{)";

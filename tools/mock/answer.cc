@@ -26,7 +26,7 @@ Answer::Answer(const AnswerFacts& facts)
       include_usage_(facts.include_usage),
       id_(id_of(facts.seed)) {
   common_ = fmt::format(R"("created":{},"model":{},"system_fingerprint":"fp_{:010x}")",
-                        facts.created, quoted(facts.model), 0x44709d6fcbu);
+                        facts.created, json_text(facts.model), 0x44709d6fcbu);
   token_start_ = fmt::format(
       R"(data: {{"id":"{}","object":"{}",{},"choices":[{{"index":0,"delta":{{"content":")", id_,
       kChunkKind, common_);

@@ -57,7 +57,7 @@ std::string model_list(const std::vector<std::string>& models) {
   for (const std::string& model : models) {
     if (list.back() == '}') list += ',';
     list += fmt::format(R"({{"id":{},"object":"model","created":1721172741,"owned_by":"system"}})",
-                        quoted(model));
+                        json_text(model));
   }
   return list + "]}";
 }

@@ -173,7 +173,7 @@ std::optional<std::uint64_t> whole_number(std::string_view raw) {
   return value;
 }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') {

@@ -38,6 +38,6 @@ std::optional<std::string> string_value(std::string_view raw);
 std::optional<std::uint64_t> whole_number(std::string_view raw);
 
 // `text` as a JSON string with its quotes.
-std::string quoted(std::string_view text);
+std::string json_text(std::string_view text);
 
 }  // namespace leat::tools
