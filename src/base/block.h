@@ -52,6 +52,12 @@ class BlockRef {
   explicit operator bool() const { return block_ != nullptr; }
   Block* operator->() const { return block_; }
   Block* get() const { return block_; }
+  bool is_sole() const { return block_->references_ == 1; }
+  // One more reference to a block that somebody holds.
+  static BlockRef share(Block& block) {
+    ++block.references_;
+    return BlockRef(&block);
+  }
   std::span<char> bytes() const { return {block_->data(), block_->size}; }
 
  private:

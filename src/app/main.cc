@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// leat: reads the arguments, and does what they say.
+#include <cstdio>
+
+#include "app/serve.h"
+#include "control/check_report.h"
+#include "control/client_key.h"
+#include "control/command_line.h"
+#include "control/config.h"
+#include "control/defaults.h"
+#include "control/doctor.h"
+#include "control/machine.h"
+
+#include "control/surroundings.h"
+#include "io/preflight.h"
+
+namespace {
+
+int check(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
+  const auto config = leat::control::load_config(command.config_file, surroundings);
+  std::fputs(leat::control::check_report(command.config_file, config).c_str(),
+             config.ok() ? stdout : stderr);
+  return config.ok() ? 0 : leat::control::kExitConfig;
+}
+
+int serve(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
+  if (!command.config_file.empty()) {
+    const auto config = leat::control::load_config(command.config_file, surroundings);
+    if (!config.ok()) {
+      std::fputs(leat::control::check_report(command.config_file, config).c_str(), stderr);
+      return leat::control::kExitConfig;
+    }
+    return leat::app::serve(config.options, surroundings);
+  }
+  const auto defaults = leat::control::default_options(surroundings, leat::control::random_bytes());
+  for (const std::string& note : defaults.notes) std::printf("%s\n", note.c_str());
+  if (!defaults.made_up_key.empty()) std::printf("key: %s\n", defaults.made_up_key.c_str());
+  return leat::app::serve(defaults.options, surroundings);
+}
+
+int doctor() {
+  std::vector<leat::control::RingFinding> findings;
+  const auto capabilities = leat::io::run_preflight();
+  if (capabilities) {
+    for (const leat::io::Capability& each : capabilities->features) {
+      findings.push_back({each.name, each.offered, /*needed=*/false, each.why});
+    }
+  } else {
+    findings.push_back({"io_uring", false, /*needed=*/true, capabilities.error().what});
+  }
+  const auto report = leat::control::examine(leat::control::read_machine_facts(), findings);
+  std::fputs(report.text.c_str(), stdout);
+  return report.can_serve ? 0 : leat::control::kExitConfig;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const leat::control::Command command = leat::control::parse_command_line(argc, argv);
+  const leat::control::SystemSurroundings surroundings;
+  switch (command.kind) {
+    case leat::control::Command::Kind::kPrint:
+      std::fputs(command.text.c_str(), command.status == 0 ? stdout : stderr);
+      return command.status;
+    case leat::control::Command::Kind::kCheck:
+      return check(command, surroundings);
+    case leat::control::Command::Kind::kDoctor:
+      return doctor();
+    case leat::control::Command::Kind::kServe:
+      return serve(command, surroundings);
+  }
+}

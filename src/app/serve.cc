@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/serve.h"
+
+#include <poll.h>
+#include <sched.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "app/material.h"
+#include "app/shard_thread.h"
+#include "control/addresses.h"
+#include "control/admin_server.h"
+#include "control/client_key.h"
+#include "control/command_line.h"
+#include "control/metrics.h"
+#include "leat/version.h"
+
+namespace leat::app {
+
+namespace {
+
+constexpr Duration kLogInterval = milliseconds(200);
+
+std::uint64_t random_seed() {
+  const auto bytes = control::random_bytes();
+  std::uint64_t seed;
+  std::memcpy(&seed, bytes.data(), sizeof seed);
+  return seed;
+}
+
+int refuse(const std::string& why) {
+  std::fprintf(stderr, "leat: %s\n", why.c_str());
+  return control::kExitConfig;
+}
+
+// Every connection is a descriptor: as many as we may have.
+std::uint64_t raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 1024;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  return limit.rlim_cur;
+}
+
+std::uint32_t available_cores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return static_cast<std::uint32_t>(std::max(CPU_COUNT(&set), 1));
+}
+
+std::uint64_t physical_memory() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
+}
+
+// The control shard: signals, the admin listener, the shards' log lines.
+class ControlShard final : private io::PollHandler, private shard::MessageHandler {
+ public:
+  explicit ControlShard(io::Io& io, const Options& options, int signal_fd)
+      : options_(options), rng_(0), shard_(io, rng_, 0), signal_fd_(signal_fd) {
+    shard_.attach_mailbox(inbox_, *this);
+    shard_.io().poll_start(signal_fd_, POLLIN, *this);
+    on_log_timer();
+  }
+
+  shard::Mailbox& inbox() { return inbox_; }
+  std::vector<std::unique_ptr<ShardThread>>& shards() { return shards_; }
+
+  Result<std::string> open_admin() {
+    if (!options_.admin.enabled) return std::string("off");
+    control::AdminServer::Views views;
+    views.is_ready = [this] { return !draining_; };
+    views.metrics = [this] {
+      std::vector<const gateway::Counters*> counters;
+      for (const auto& each : shards_) counters.push_back(&each->counters());
+      return control::metrics_text(counters);
+    };
+    admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views));
+    const auto address = io::Address::parse(control::to_string(options_.admin.listen));
+    LEAT_CHECK(address.has_value());
+    LEAT_TRY(const io::Address bound, admin_->listen(*address));
+    return "http://" + bound.to_string();
+  }
+
+  void run() { shard_.run(); }
+
+  // After run(): the end of everything, in order.
+  void shut_down() {
+    for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
+    for (const auto& each : shards_) each->join();
+    write_logs();
+    admin_.reset();
+    for (int i = 0; i < 3; ++i) shard_.run_turn(shard_.now());
+  }
+
+ private:
+  void on_poll(int fd, int) override {
+    signalfd_siginfo info;
+    if (read(fd, &info, sizeof info) == sizeof info) start_drain();
+    shard_.io().poll_start(signal_fd_, POLLIN, *this);
+  }
+
+  // A second signal ends the grace at once.
+  void start_drain() {
+    if (draining_) return shard_.stop();
+    draining_ = true;
+    std::printf("leat: draining, at most %u s\n", options_.server.drain_grace_ms / 1000);
+    std::fflush(stdout);
+    for (const auto& each : shards_) each->post({shard::Message::Kind::kDrain});
+    shard_.wheel().set(grace_timer_, shard_.now() + milliseconds(options_.server.drain_grace_ms));
+  }
+
+  void on_message(const shard::Message& message) override {
+    if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
+      shard_.stop();
+    }
+  }
+
+  void on_grace_over() { shard_.stop(); }
+
+  void on_log_timer() {
+    write_logs();
+    shard_.wheel().set(log_timer_, shard_.now() + kLogInterval);
+  }
+
+  void write_logs() {
+    for (const auto& each : shards_) {
+      each->log().drain([](std::string_view line) {
+        std::fprintf(stderr, "%.*s\n", static_cast<int>(line.size()), line.data());
+      });
+    }
+  }
+
+  const Options& options_;
+  Rng rng_;
+  shard::Shard shard_;
+  int signal_fd_;
+  shard::Mailbox inbox_;
+  std::unique_ptr<control::AdminServer> admin_;
+  std::vector<std::unique_ptr<ShardThread>> shards_;
+  std::size_t drained_ = 0;
+  bool draining_ = false;
+  Timer grace_timer_{timer_callback<&ControlShard::on_grace_over>, this};
+  Timer log_timer_{timer_callback<&ControlShard::on_log_timer>, this};
+};
+
+// Starts the shards one by one: a port that the kernel chose for the first is the others' too.
+// What went wrong, or empty.
+std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t count,
+                         ControlShard& control, io::Waker& waker) {
+  for (const Listener& listener : options.server.listen) {
+    const auto address = io::Address::parse(
+        control::to_string(Listener{.host = listener.host, .port = listener.port}));
+    if (!address) return "cannot read the address of a listener";
+    setup.listen.push_back(*address);
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    setup.index = i;
+    setup.core = i < options.server.pin.size() ? static_cast<int>(options.server.pin[i]) : -1;
+    setup.seed = random_seed();
+    auto thread = std::make_unique<ShardThread>(setup, control.inbox(), waker);
+    if (!thread->started().fault.empty()) return thread->started().fault;
+    setup.listen = thread->started().bound;
+    control.shards().push_back(std::move(thread));
+  }
+  return {};
+}
+
+void print_addresses(const Options& options, const std::vector<io::Address>& bound,
+                     const std::string& admin, std::uint32_t shards) {
+  for (std::size_t i = 0; i < bound.size(); ++i) {
+    std::printf("leat: serving on %s://%s\n", options.server.listen[i].tls ? "https" : "http",
+                bound[i].to_string().c_str());
+  }
+  std::printf("leat: admin on %s\n", admin.c_str());
+  std::printf("leat: %s, %u shard%s, ready\n", kVersion, shards, shards == 1 ? "" : "s");
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int serve(const Options& options, const control::Surroundings& surroundings) {
+  // Before any thread starts, so that all of them inherit it: signals come through the descriptor.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
+  const std::uint64_t descriptors = raise_descriptor_limit();
+
+  Material material;
+  if (const std::string fault = material.load(options, surroundings); !fault.empty()) {
+    return refuse(fault);
+  }
+  auto io = io::UringIo::create(io::UringOptions{});
+  if (!io) return refuse(io.error().what);
+  const gateway::Snapshot snapshot(options, material.bearers(), (*io)->wall_now().unix_seconds());
+  const std::uint32_t shards =
+      options.server.shards != 0 ? options.server.shards : available_cores();
+
+  ShardSetup setup;
+  const std::uint64_t connections = options.limits.connections_max != 0
+                                        ? options.limits.connections_max
+                                        : std::min<std::uint64_t>(descriptors / 2, 50'000);
+  setup.connections_max = static_cast<std::uint32_t>(connections / shards + 1);
+  const std::uint64_t memory =
+      options.limits.memory_bytes_max != 0 ? options.limits.memory_bytes_max : physical_memory();
+  setup.buffered_bodies_max =
+      memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
+  setup.snapshot = &snapshot;
+  setup.tls = &material.tls();
+
+  const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
+  ControlShard control(**io, options, signal_fd);
+  if (const std::string fault = start_shards(options, setup, shards, control, (*io)->waker());
+      !fault.empty()) {
+    control.shut_down();
+    return refuse(fault);
+  }
+  const auto admin = control.open_admin();
+  if (!admin) {
+    control.shut_down();
+    return refuse(std::string("cannot open the admin listener: ") + admin.error().what);
+  }
+  print_addresses(options, control.shards().front()->started().bound, *admin, shards);
+  control.run();
+  control.shut_down();
+  close(signal_fd);
+  return 0;
+}
+
+}  // namespace leat::app

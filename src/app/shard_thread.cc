@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/shard_thread.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include "net/ares_resolver.h"
+#include "tls/context.h"
+
+namespace leat::app {
+
+namespace {
+
+constexpr int kLastTurns = 3;
+
+}  // namespace
+
+ShardThread::ShardThread(const ShardSetup& setup, shard::Mailbox& to_control,
+                         io::Waker& control_waker)
+    : setup_(setup), to_control_(to_control), control_waker_(control_waker) {
+  std::promise<ShardStarted> started;
+  std::future<ShardStarted> result = started.get_future();
+  thread_ = std::thread([this, &started] { run(started); });
+  started_ = result.get();
+}
+
+ShardThread::~ShardThread() {
+  join();
+}
+
+void ShardThread::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void ShardThread::post(const shard::Message& message) {
+  if (inbox_.post(message)) waker_->wake();
+}
+
+void ShardThread::pin() {
+  if (setup_.core < 0) return;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(static_cast<std::size_t>(setup_.core), &set);
+  // A core that is not ours to have costs speed, not correctness: said by `leat doctor`.
+  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+}
+
+void ShardThread::run(std::promise<ShardStarted>& started) {
+  pthread_setname_np(pthread_self(), ("leat-" + std::to_string(setup_.index)).c_str());
+  pin();
+  ShardStarted result;
+  result.fault = set_up();
+  for (std::size_t i = 0; result.fault.empty() && i < setup_.listen.size(); ++i) {
+    const Listener& listener = setup_.snapshot->options().server.listen[i];
+    const auto bound =
+        gateway_->listen(setup_.listen[i], listener.tls, listener.half_close_allowed);
+    if (bound) {
+      result.bound.push_back(*bound);
+    } else {
+      result.fault = "cannot listen on " + setup_.listen[i].to_string() + ": " + bound.error().what;
+    }
+  }
+  const bool serves = result.fault.empty();
+  if (!serves) tear_down();
+  started.set_value(std::move(result));  // `started` may be gone from here on
+  if (!serves) return;
+  shard_->run();
+  tear_down();
+}
+
+// What is wrong, or empty.
+std::string ShardThread::set_up() {
+  auto io = io::UringIo::create(io::UringOptions{});
+  if (!io) return io.error().what;
+  io_ = std::move(*io);
+  waker_ = &io_->waker();
+  rng_ = std::make_unique<Rng>(setup_.seed);
+  shard_ = std::make_unique<shard::Shard>(*io_, *rng_, setup_.index);
+  auto resolver = net::AresResolver::create(*shard_);
+  if (!resolver) return resolver.error().what;
+  resolver_ = std::move(*resolver);
+
+  gateway::GatewayParts parts;
+  parts.resolver = resolver_.get();
+  parts.counters = &counters_;
+  parts.log = &log_;
+  parts.connections_max = setup_.connections_max;
+  parts.buffered_bodies_max = setup_.buffered_bodies_max;
+  if (!setup_.tls->certificate_pem.empty()) {
+    auto context = tls::ServerContext::create(setup_.tls->certificate_pem, setup_.tls->key_pem);
+    if (!context) return std::string("server.tls: ") + context.error().what;
+    server_tls_ = std::move(*context);
+    parts.server_tls = server_tls_.get();
+  }
+  for (const std::string& roots : setup_.tls->provider_roots_pem) {
+    provider_tls_.emplace_back();
+    if (!roots.empty()) {
+      auto context = tls::ClientContext::create(roots);
+      if (!context) return std::string("certificate authorities: ") + context.error().what;
+      provider_tls_.back() = std::move(*context);
+    }
+    parts.provider_tls.push_back(provider_tls_.back().get());
+  }
+  gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
+  gateway_->on_drained = [this] {
+    if (to_control_.post({shard::Message::Kind::kDrained, setup_.index})) control_waker_.wake();
+  };
+  shard_->attach_mailbox(inbox_, gateway_->message_handler());
+  return {};
+}
+
+// In the reverse order of making; on this thread, since the ring belongs to it.
+void ShardThread::tear_down() {
+  if (gateway_ != nullptr) {
+    gateway_->shut_down();
+    // What was cut is freed, and its hang-ups leave, with the next turns.
+    for (int i = 0; i < kLastTurns; ++i) shard_->run_turn(shard_->now());
+  }
+  gateway_.reset();
+  resolver_.reset();
+  provider_tls_.clear();
+  server_tls_.reset();
+  shard_.reset();
+  rng_.reset();
+  // The ring stays for whoever posts a last message; ~ShardThread() closes it.
+}
+
+}  // namespace leat::app

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// ShardThread: one data shard on a thread of its own. Everything that the shard uses is made on
+// that thread (the kernel ties a ring to it) and destroyed there. Others reach it through its
+// mailbox, counters() and log() only.
+#pragma once
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/gateway.h"
+#include "io/uring_io.h"
+#include "leat/options.h"
+
+namespace leat::app {
+
+// What the shards need of the files that were read at start. Outlives them.
+struct TlsMaterial {
+  std::string certificate_pem;
+  std::string key_pem;
+  std::vector<std::string> provider_roots_pem;  // by provider; empty: plain or simulated
+};
+
+struct ShardSetup {
+  std::uint32_t index = 0;
+  int core = -1;  // to be pinned to; -1: not
+  std::uint64_t seed = 0;
+  std::vector<io::Address> listen;  // one for each Options::server.listen
+  std::uint32_t connections_max = 0;
+  std::uint64_t buffered_bodies_max = 0;
+  const gateway::Snapshot* snapshot = nullptr;
+  const TlsMaterial* tls = nullptr;
+};
+
+// How the start went: the addresses that were bound, or what is wrong.
+struct ShardStarted {
+  std::vector<io::Address> bound;
+  std::string fault;  // empty: it serves
+};
+
+class ShardThread {
+ public:
+  // Starts the thread and waits until it serves or has failed.
+  // `to_control`: where the shard says that it has drained; woken by `control_waker`.
+  ShardThread(const ShardSetup& setup, shard::Mailbox& to_control, io::Waker& control_waker);
+  ~ShardThread();
+
+  const ShardStarted& started() const { return started_; }
+  const gateway::Counters& counters() const { return counters_; }
+  gateway::LogRing& log() { return log_; }
+  // REQUIRES: the shard serves, or has ended by a message of ours.
+  void post(const shard::Message& message);
+  void join();
+
+ private:
+  void run(std::promise<ShardStarted>& started);
+  std::string set_up();
+  void tear_down();
+  void pin();
+
+  const ShardSetup setup_;
+  shard::Mailbox& to_control_;
+  io::Waker& control_waker_;
+  shard::Mailbox inbox_;
+  gateway::Counters counters_;
+  gateway::LogRing log_;
+  ShardStarted started_;
+  // Made and destroyed on the thread.
+  std::unique_ptr<io::UringIo> io_;
+  std::unique_ptr<Rng> rng_;
+  std::unique_ptr<shard::Shard> shard_;
+  std::unique_ptr<tls::ServerContext> server_tls_;
+  std::vector<std::unique_ptr<tls::ClientContext>> provider_tls_;
+  std::unique_ptr<net::Resolver> resolver_;
+  std::unique_ptr<gateway::Gateway> gateway_;
+  io::Waker* waker_ = nullptr;
+  std::thread thread_;
+};
+
+}  // namespace leat::app

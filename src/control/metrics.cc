@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/metrics.h"
+
+#include <map>
+
+#include "control/metrics_text.h"
+
+namespace leat::control {
+
+namespace {
+
+using gateway::Counter;
+using gateway::Counters;
+
+struct Row {
+  const char* name;
+  const char* help;
+  MetricKind kind;
+  Counter Counters::*member;
+};
+
+constexpr MetricKind kCount = MetricKind::kCounter;
+constexpr MetricKind kGauge = MetricKind::kGauge;
+
+constexpr Row kRows[] = {
+    {"leat_connections_accepted_total", "Client connections accepted.", kCount,
+     &Counters::connections_accepted},
+    {"leat_connections_open", "Client connections open now.", kGauge, &Counters::connections_open},
+    {"leat_connections_refused_total", "Client connections closed unread at a limit.", kCount,
+     &Counters::connections_refused},
+    {"leat_requests_total", "Request heads that were complete and well formed.", kCount,
+     &Counters::requests},
+    {"leat_requests_open", "Chat requests being served now.", kGauge, &Counters::requests_open},
+    {"leat_streams_completed_total", "Streamed answers that ended in order.", kCount,
+     &Counters::streams_completed},
+    {"leat_answers_completed_total", "Answers in one piece that were sent whole.", kCount,
+     &Counters::answers_completed},
+    {"leat_client_gone_total", "Requests whose client left before the answer was whole.", kCount,
+     &Counters::client_gone},
+    {"leat_attempts_total", "Attempts at providers.", kCount, &Counters::attempts},
+    {"leat_retries_total", "Attempts beyond a request's first.", kCount, &Counters::retries},
+    {"leat_retry_budget_exhausted_total", "Attempts not made for want of retry budget.", kCount,
+     &Counters::retry_budget_exhausted},
+    {"leat_upstream_failures_total", "Attempts that failed.", kCount, &Counters::upstream_failures},
+    {"leat_ambiguous_total", "Attempts that were written and got no reply.", kCount,
+     &Counters::ambiguous},
+    {"leat_streams_cut_total", "Streams that broke after their first content.", kCount,
+     &Counters::streams_cut},
+    {"leat_events_relayed_total", "Stream events passed on.", kCount, &Counters::events_relayed},
+    {"leat_prompt_tokens_total", "Prompt tokens by the providers' count.", kCount,
+     &Counters::prompt_tokens},
+    {"leat_completion_tokens_total", "Completion tokens by the providers' count.", kCount,
+     &Counters::completion_tokens},
+    {"leat_usage_missing_total", "Answers that ended without the provider's usage.", kCount,
+     &Counters::usage_missing},
+    {"leat_body_bytes_total", "Bytes of request bodies.", kCount, &Counters::body_bytes},
+    {"leat_body_bytes_copied_total", "Bytes of request bodies copied in user space.", kCount,
+     &Counters::body_bytes_copied},
+    {"leat_log_lines_dropped_total", "Log lines dropped because the sink was slow.", kCount,
+     &Counters::log_lines_dropped},
+    {"leat_io_turns_total", "Turns of the loop.", kCount, &Counters::io_turns},
+    {"leat_io_completions_total", "Completions of the ring.", kCount, &Counters::io_completions},
+    {"leat_io_short_sends_total", "Sends that the socket did not take whole.", kCount,
+     &Counters::io_short_sends},
+    {"leat_io_no_buffers_total", "Receives that ended for want of buffers.", kCount,
+     &Counters::io_no_buffers},
+    {"leat_io_cq_overflows_total", "Overflows of the completion queue.", kCount,
+     &Counters::io_cq_overflows},
+    {"leat_io_late_completions_total", "Completions for sockets closed meanwhile.", kCount,
+     &Counters::io_late_completions},
+    {"leat_io_sockets_open", "Sockets open now.", kGauge, &Counters::io_sockets_open},
+    {"leat_pool_idle", "Idle connections to providers.", kGauge, &Counters::pool_idle},
+    {"leat_pool_open", "Open connections to providers.", kGauge, &Counters::pool_open},
+    {"leat_pool_dialed_total", "Connections to providers begun.", kCount, &Counters::pool_dialed},
+    {"leat_pool_dial_failures_total", "Connections to providers that failed to open.", kCount,
+     &Counters::pool_dial_failures},
+    {"leat_pool_reused_total", "Requests served on a connection that was there.", kCount,
+     &Counters::pool_reused},
+    {"leat_upstream_stray_bytes_total", "Connections dropped for bytes that nobody asked for.",
+     kCount, &Counters::pool_stray_bytes},
+};
+
+}  // namespace
+
+std::string metrics_text(std::span<const Counters* const> shards) {
+  MetricsText text;
+  for (const Row& row : kRows) {
+    std::uint64_t sum = 0;
+    for (const Counters* shard : shards) sum += (shard->*row.member).get();
+    text.family(row.name, row.help, row.kind);
+    text.sample({}, sum);
+  }
+  text.family("leat_responses_total", "Answers by class of status.", kCount);
+  static constexpr const char* kClasses[] = {"", "1xx", "2xx", "3xx", "4xx", "5xx"};
+  for (std::size_t i = 1; i < std::size(kClasses); ++i) {
+    std::uint64_t sum = 0;
+    for (const Counters* shard : shards) sum += shard->responses_by_class[i].get();
+    text.sample({{"class", kClasses[i]}}, sum);
+  }
+  // Several faults share a reason: summed by reason.
+  std::map<std::string_view, std::uint64_t> reasons;
+  for (const Counters* shard : shards) {
+    for (std::size_t i = 0; i < shard->refused_by_kind.size(); ++i) {
+      reasons[dialect::error_row(static_cast<dialect::ErrorKind>(i)).error_type] +=
+          shard->refused_by_kind[i].get();
+    }
+    for (std::size_t i = 1; i < shard->refused_by_fault.size(); ++i) {
+      reasons[proto::fault_info(static_cast<proto::HttpFault>(i)).name] +=
+          shard->refused_by_fault[i].get();
+    }
+  }
+  text.family("leat_reject_total", "Requests refused, by reason.", kCount);
+  for (const auto& [reason, count] : reasons) text.sample({{"reason", reason}}, count);
+  return text.text();
+}
+
+}  // namespace leat::control

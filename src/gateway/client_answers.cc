@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writing: whole answers, refusals, and what happens to the connection after them.
+#include <cstring>
+
+#include "gateway/client_conn.h"
+#include "gateway/gateway.h"
+
+namespace leat::gateway {
+
+namespace {
+
+using dialect::ErrorKind;
+
+constexpr std::size_t kHeadRoom = 2048;
+
+// The API's error shape (dialect/errors.h) for what HTTP itself refuses; all texts are ours.
+void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
+                      proto::JsonWriter& out) {
+  out.raw("{\"error\":{\"message\":");
+  out.string(info.text);
+  if (face == dialect::Face::kOpenRouter) {
+    out.raw(",\"code\":");
+    out.integer(info.status);
+    out.raw(",\"metadata\":{\"error_type\":");
+    out.string(info.name);
+    out.raw("}}}");
+    return;
+  }
+  out.raw(",\"type\":\"invalid_request_error\",\"code\":");
+  out.string(info.name);
+  out.raw(",\"param\":null}}");
+}
+
+}  // namespace
+
+bool ClientConn::keeps_alive() const {
+  return wants_keep_alive_ && !draining_ && !half_closed_;
+}
+
+void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
+                        std::span<const proto::Field> fields) {
+  proto::Field all[8] = {{"x-request-id", request_id_}};
+  std::size_t count = 1;
+  for (const proto::Field& field : fields) {
+    if (count < std::size(all)) all[count++] = field;
+  }
+  proto::ResponseOptions options;
+  options.status = status;
+  options.content_length = body.size();
+  options.content_type = content_type;
+  options.keep_alive = keeps_alive();
+  options.http10 = http10_;
+  options.fields = {all, count};
+  char* place = stream_->prepare(kHeadRoom);
+  const auto head = proto::write_response_head({place, kHeadRoom}, options);
+  LEAT_CHECK(head.has_value());
+  stream_->commit(head->size());
+  stream_->write(body);
+  gateway_.counters().responses_by_class[static_cast<std::size_t>(status / 100) % 6].add();
+}
+
+void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
+                              std::string_view retry_after) {
+  const dialect::ErrorRow& row = dialect::error_row(kind);
+  char room[dialect::kErrorBytesMax];
+  proto::JsonWriter body(room);
+  dialect::write_error_body(route_.face, kind, detail, body);
+  proto::Field fields[4];
+  std::size_t count = 0;
+  if (row.should_retry != dialect::ShouldRetry::kUnsaid) {
+    fields[count++] = {"x-should-retry",
+                       row.should_retry == dialect::ShouldRetry::kTrue ? "true" : "false"};
+  }
+  const bool limited = row.status == 429 || row.status == 503;
+  if (!retry_after.empty() && proto::is_safe_field_value(retry_after)) {
+    fields[count++] = {"retry-after", retry_after};
+  } else if (limited) {
+    fields[count++] = {"retry-after", kind == ErrorKind::kTooManyFailures ? "60" : "1"};
+  }
+  if (row.status == 401) fields[count++] = {"www-authenticate", "Bearer"};
+  if (row.status == 405) fields[count++] = {"allow", route_.allow};
+  gateway_.counters().refused_by_kind[static_cast<std::size_t>(kind)].add();
+  answer(row.status, "application/json", body.text(), {fields, count});
+}
+
+void ClientConn::begin_stream(const char* generation_id) {
+  if (http10_) wants_keep_alive_ = false;  // its end is the connection's end
+  const proto::Field fields[] = {{"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  proto::ResponseOptions options;
+  options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
+  options.keep_alive = keeps_alive();
+  options.http10 = http10_;
+  options.fields = fields;
+  char* place = stream_->prepare(kHeadRoom);
+  const auto head = proto::write_sse_head({place, kHeadRoom}, options);
+  LEAT_CHECK(head.has_value());
+  stream_->commit(head->size());
+  gateway_.counters().responses_by_class[2].add();
+}
+
+void ClientConn::begin_body(std::string_view content_type, const char* generation_id) {
+  if (http10_) wants_keep_alive_ = false;
+  const proto::Field fields[] = {{"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  proto::ResponseOptions options;
+  options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
+  options.content_type = content_type;
+  options.keep_alive = keeps_alive();
+  options.http10 = http10_;
+  options.fields = fields;
+  char* place = stream_->prepare(kHeadRoom);
+  const auto head = proto::write_response_head({place, kHeadRoom}, options);
+  LEAT_CHECK(head.has_value());
+  stream_->commit(head->size());
+  gateway_.counters().responses_by_class[2].add();
+}
+
+void ClientConn::write_body(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (http10_) return stream_->write(bytes);
+  char reserve[proto::kChunkHeaderBytesMax];
+  const std::size_t size =
+      proto::write_chunk_header(reserve, static_cast<std::uint32_t>(bytes.size()));
+  stream_->write({reserve + sizeof reserve - size, size});
+  stream_->write(bytes);
+  stream_->write(proto::kChunkEnd);
+}
+
+void ClientConn::end_body() {
+  if (!http10_) stream_->write(proto::kLastChunk);
+}
+
+// A head, or a chunked body, that cannot be understood: where the next request would begin is not
+// known, so the connection ends with the answer.
+void ClientConn::refuse_head(proto::HttpFault fault) {
+  const proto::HttpFaultInfo& info = proto::fault_info(fault);
+  gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
+  gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : -1, received_);
+  if (request_id_[0] == '\0') gateway_.new_id("req-", request_id_);
+  wants_keep_alive_ = false;
+  char room[dialect::kErrorBytesMax];
+  proto::JsonWriter body(room);
+  write_fault_body(route_.face, info, body);
+  answer(info.status, "application/json", body.text(), {});
+  if (exchange_ != nullptr) {
+    exchange_->client_gone();
+    exchange_ = nullptr;
+  }
+  close_after_answer();
+}
+
+// A request that is understood and not served. The rest of its body is skipped where that is
+// little; else the connection ends with the answer (threats-and-faults.md 3.4, CVE-2025-4366).
+void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason) {
+  gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : -1, received_);
+  const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
+  if (!little) wants_keep_alive_ = false;
+  answer_error(kind, detail, {});
+  if (exchange_ != nullptr) {
+    exchange_->client_gone();
+    exchange_ = nullptr;
+  }
+  after_answer();
+}
+
+void ClientConn::after_answer() {
+  if (!keeps_alive()) return close_after_answer();
+  if (body_left() == 0) return next_request();
+  state_ = State::kDiscard;
+  received_ = 0;
+  gateway_.shard().wheel().set(
+      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().drain_ms_max));
+}
+
+void ClientConn::exchange_over(bool clean) {
+  exchange_ = nullptr;
+  if (state_ == State::kClosed) return;
+  if (!clean || !keeps_alive()) return close_after_answer();
+  after_answer();
+}
+
+void ClientConn::next_request() {
+  state_ = State::kHead;
+  gateway_.shard().wheel().set(
+      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().keep_alive_idle_ms_max));
+  if (kept_ || paused_) gateway_.shard().defer(*this);
+}
+
+}  // namespace leat::gateway

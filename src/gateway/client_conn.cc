@@ -1,0 +1,436 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading: heads, bodies, time limits.
+#include "gateway/client_conn.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "gateway/gateway.h"
+#include "tls/digest.h"
+
+namespace leat::gateway {
+
+namespace {
+
+using dialect::ErrorKind;
+using proto::KnownField;
+
+constexpr std::size_t kChunkedBodyStart = 16 * 1024;
+// Rests of a body above this are received straight into it; for less, a second receive costs more
+// than the copy.
+constexpr std::uint64_t kInPlaceBytesMin = 16 * 1024;
+// Bytes of further requests that wait their turn; above it the client is not read.
+constexpr std::size_t kKeptBytesMax = 64 * 1024;
+
+void append(BlockRef& block, std::string_view bytes, std::size_t capacity_min) {
+  const std::size_t size = block ? block->size : 0;
+  if (!block || size + bytes.size() > block->capacity()) {
+    BlockRef larger = Block::allocate(std::max(capacity_min, 2 * (size + bytes.size())));
+    if (size != 0) std::memcpy(larger->data(), block->data(), size);
+    larger->size = size;
+    block = std::move(larger);
+  }
+  std::memcpy(block->data() + size, bytes.data(), bytes.size());
+  block->size = size + bytes.size();
+}
+
+proto::HeadLimits head_limits(const Limits& limits) {
+  return {limits.head_bytes_max, limits.head_line_bytes_max, limits.headers_max};
+}
+
+}  // namespace
+
+ClientConn::ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed)
+    : gateway_(gateway),
+      parser_(head_limits(gateway.limits())),
+      peer_(peer),
+      half_close_allowed_(half_close_allowed) {
+  gateway_.counters().connections_open.add();
+}
+
+ClientConn::~ClientConn() {
+  gateway_.counters().connections_open.subtract();
+  gateway_.addresses().left(peer_, shown_good_key_);
+}
+
+void ClientConn::attach(net::Stream& stream) {
+  stream_ = &stream;
+  body_started_ = gateway_.shard().now();
+  gateway_.shard().wheel().set(
+      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().request_head_ms_max));
+}
+
+// ---- Bytes -------------------------------------------------------------------------------------
+
+void ClientConn::on_bytes(std::span<char> bytes) {
+  if (state_ == State::kClosed) return;
+  const std::string_view in(bytes.data(), bytes.size());
+  if (state_ == State::kBusy) return keep_for_later(in);
+  consume(in);
+}
+
+void ClientConn::consume(std::string_view in) {
+  BlockRef hold;  // keeps alive what `in` looks at, once that is kept_
+  while (!in.empty()) {
+    switch (state_) {
+      case State::kHead:
+        read_head(in, hold);
+        break;
+      case State::kBody:
+        read_body(in);
+        break;
+      case State::kDiscard:
+        discard(in);
+        break;
+      case State::kBusy:
+        return keep_for_later(in);
+      case State::kClosed:
+        return;
+    }
+  }
+}
+
+void ClientConn::keep_for_later(std::string_view bytes) {
+  append(kept_, bytes, 4096);
+  if (kept_->size > kKeptBytesMax && !paused_) {
+    paused_ = true;
+    stream_->pause();
+  }
+}
+
+void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
+  proto::RequestHead& head = gateway_.head_scratch();
+  if (kept_) {
+    append(kept_, in, 4096);
+    hold = std::move(kept_);
+    kept_.reset();
+    in = {hold->data(), hold->size};
+  }
+  const proto::HeadStatus status = parser_.parse(in, head);
+  if (status.need_more()) {
+    if (hold && in.data() == hold->data()) {
+      kept_ = std::move(hold);
+    } else {
+      append(kept_, in, 4096);
+      // All of a further head has its time from its first byte, however it drips; the first one's
+      // runs since the accept.
+      if (request_id_[0] != '\0') {
+        gateway_.shard().wheel().set(
+            timer_, gateway_.shard().now() + milliseconds(gateway_.limits().request_head_ms_max));
+      }
+    }
+    in = {};
+    return;
+  }
+  if (!status.complete()) {
+    in = {};
+    return refuse_head(status.fault);
+  }
+  parser_.reset();
+  in.remove_prefix(status.head_bytes);
+  gateway_.counters().requests.add();
+  take_head(head);
+}
+
+// ---- Heads -------------------------------------------------------------------------------------
+
+void ClientConn::take_head(const proto::RequestHead& head) {
+  http10_ = head.http10;
+  wants_keep_alive_ = head.keep_alive;
+  is_chunked_ = head.chunked;
+  chunked_ = proto::ChunkedDecoder();
+  length_left_ = head.content_length.value_or(0);
+  received_ = 0;
+  body_started_ = body_progress_ = gateway_.shard().now();
+  gateway_.new_id("req-", request_id_);
+  route_ = find_route(head.method, head.path);
+  const proto::HttpFault fault = proto::refusal(head);
+  if (fault != proto::HttpFault::kNone) return refuse_head(fault);
+  switch (route_.action) {
+    case Action::kNotFound:
+      return refuse(ErrorKind::kNotFound, {.message = "There is nothing at this path."},
+                    "not_found");
+    case Action::kWrongMethod:
+      return refuse(ErrorKind::kMethodNotAllowed, {}, "method_not_allowed");
+    case Action::kModels:
+      return serve_models(head);
+    case Action::kChat:
+      return start_chat(head);
+  }
+}
+
+// The key's index, or -1: then it was refused. One answer and one way for all that is wrong with a
+// key: the digest of whatever was shown is looked up.
+int ClientConn::authenticate(const proto::RequestHead& head) {
+  const Snapshot& snapshot = gateway_.snapshot();
+  const Instant now = gateway_.shard().now();
+  if (snapshot.options().auth_mode == AuthMode::kOff) {
+    if (!shown_good_key_) gateway_.addresses().showed_good_key(peer_);
+    shown_good_key_ = true;
+    return 0;
+  }
+  if (gateway_.addresses().is_blocked(peer_, now)) {
+    refuse(ErrorKind::kTooManyFailures, {}, "too_many_failures");
+    return -1;
+  }
+  std::string_view shown = head.fields.get(KnownField::kAuthorization);
+  if (shown.size() > 7 && proto::equal_ignoring_case(shown.substr(0, 7), "bearer ")) {
+    shown.remove_prefix(7);
+  } else if (shown.empty()) {
+    shown = head.fields.get(KnownField::kXApiKey);
+  }
+  const int key = snapshot.find_key(tls::sha256(shown));
+  if (key < 0) {
+    gateway_.addresses().key_failed(peer_, now);
+    refuse(ErrorKind::kAuthentication, {}, "authentication");
+    return -1;
+  }
+  if (!shown_good_key_) gateway_.addresses().showed_good_key(peer_);
+  shown_good_key_ = true;
+  return key;
+}
+
+void ClientConn::serve_models(const proto::RequestHead& head) {
+  if (authenticate(head) < 0) return;
+  answer(200, "application/json",
+         gateway_.snapshot().models_body(route_.face == dialect::Face::kOpenRouter), {});
+  after_answer();
+}
+
+void ClientConn::start_chat(const proto::RequestHead& head) {
+  const int key = authenticate(head);
+  if (key < 0) return;
+  const Limits& limits = gateway_.limits();
+  const std::uint64_t length = head.content_length.value_or(0);
+  if (length > limits.body_bytes_max) {
+    return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
+  }
+  if (gateway_.key_state(key).requests >= limits.streams_per_key_max) {
+    return refuse(ErrorKind::kRateLimitExceeded,
+                  {.message = "Too many requests of this key are running at once."},
+                  "streams_per_key");
+  }
+  if (!gateway_.may_buffer(key, length)) {
+    return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
+  }
+  if (gateway_.memory_is_short(length)) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
+  const std::string_view retries = head.fields.get(KnownField::kXStainlessRetryCount);
+  exchange_ = gateway_.new_exchange(*this, route_.face, key, !retries.empty() && retries != "0");
+  exchange_->charge_body(length);
+  state_ = State::kBody;
+  if (!head.has_body()) {
+    if (body_grew(true)) exchange_->start();
+    return;
+  }
+  const std::size_t room = is_chunked_ ? kChunkedBodyStart : static_cast<std::size_t>(length);
+  exchange_->body() = Block::allocate(room);
+  if (head.expect_continue) stream_->write(proto::kContinue);
+  gateway_.shard().wheel().set(timer_, body_started_ + milliseconds(limits.body_idle_ms_max));
+}
+
+// ---- Bodies ------------------------------------------------------------------------------------
+
+std::uint64_t ClientConn::body_left() const {
+  return is_chunked_ ? (chunked_.ended() ? 0 : 1) : length_left_;
+}
+
+void ClientConn::read_body(std::string_view& in) {
+  body_progress_ = gateway_.shard().now();
+  if (is_chunked_) return read_chunked_body(in);
+  BlockRef& body = exchange_->body();
+  const std::size_t taken = std::min<std::uint64_t>(in.size(), length_left_);
+  std::memcpy(body->data() + body->size, in.data(), taken);
+  body->size += taken;
+  length_left_ -= taken;
+  received_ += taken;
+  in.remove_prefix(taken);
+  gateway_.counters().body_bytes_copied.add(taken);
+  const bool whole = length_left_ == 0;
+  if (!body_grew(whole)) return;
+  if (whole) {
+    exchange_->start();
+  } else if (length_left_ >= kInPlaceBytesMin && stream_->can_receive_into_block()) {
+    receive_rest_in_place();
+  }
+}
+
+void ClientConn::receive_rest_in_place() {
+  BlockRef& body = exchange_->body();
+  in_place_ = true;
+  stream_->receive_block(body, body->size, static_cast<std::size_t>(length_left_));
+}
+
+void ClientConn::on_block_bytes(std::size_t count) {
+  if (state_ != State::kBody || exchange_ == nullptr) return;
+  in_place_ = false;
+  body_progress_ = gateway_.shard().now();
+  exchange_->body()->size += count;
+  length_left_ -= count;
+  received_ += count;
+  const bool whole = length_left_ == 0;
+  if (whole) stream_->resume();
+  if (!body_grew(whole)) {
+    if (!whole && state_ != State::kClosed) stream_->resume();
+    return;
+  }
+  if (whole) {
+    exchange_->start();
+  } else {
+    receive_rest_in_place();
+  }
+}
+
+void ClientConn::read_chunked_body(std::string_view& in) {
+  BlockRef& body = exchange_->body();
+  bool whole = false;
+  while (!whole) {
+    const proto::ChunkStep step = chunked_.next(in);
+    if (step.kind == proto::ChunkStep::Kind::kNeedMore) break;
+    if (step.kind == proto::ChunkStep::Kind::kFault) {
+      in = {};
+      return refuse_head(step.fault);
+    }
+    whole = step.kind == proto::ChunkStep::Kind::kEnd;
+    if (whole) break;
+    received_ += step.data.size();
+    const int key = exchange_->key();
+    if (received_ > gateway_.limits().body_bytes_max) {
+      return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
+    }
+    if (!gateway_.may_buffer(key, step.data.size())) {
+      return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
+    }
+    exchange_->charge_body(step.data.size());
+    append(body, step.data, kChunkedBodyStart);
+    gateway_.counters().body_bytes_copied.add(step.data.size());
+  }
+  if (body_grew(whole) && whole) exchange_->start();
+}
+
+// Looks at what has come of the body. False: it was refused.
+bool ClientConn::body_grew(bool whole) {
+  if (!exchange_->scan(whole)) {
+    const proto::JsonFault& fault = exchange_->fault();
+    refuse(dialect::error_kind(fault.kind), {.message = fault.what, .param = fault.key},
+           dialect::error_row(dialect::error_kind(fault.kind)).error_type);
+    return false;
+  }
+  if (whole) {
+    state_ = State::kBusy;
+    gateway_.counters().body_bytes.add(received_);
+    gateway_.shard().wheel().cancel(timer_);
+  }
+  return true;
+}
+
+void ClientConn::discard(std::string_view& in) {
+  if (is_chunked_) {
+    for (;;) {
+      const proto::ChunkStep step = chunked_.next(in);
+      if (step.kind == proto::ChunkStep::Kind::kData) {
+        received_ += step.data.size();
+        if (received_ > gateway_.limits().drain_bytes_max) return close_after_answer();
+        continue;
+      }
+      if (step.kind == proto::ChunkStep::Kind::kFault) return close_after_answer();
+      break;
+    }
+  } else {
+    const std::size_t taken = std::min<std::uint64_t>(in.size(), length_left_);
+    length_left_ -= taken;
+    in.remove_prefix(taken);
+  }
+  if (body_left() == 0) next_request();
+}
+
+// ---- Ends and times ----------------------------------------------------------------------------
+
+void ClientConn::on_end(const Error& why) {
+  if (state_ == State::kClosed) return;
+  if (half_close_allowed_ && why.code == Code::kClosed && state_ == State::kBusy) {
+    half_closed_ = true;
+    return;
+  }
+  close_now();
+}
+
+void ClientConn::on_drained() {
+  if (exchange_ != nullptr) exchange_->client_drained();
+}
+
+void ClientConn::on_timer() {
+  switch (state_) {
+    case State::kHead:
+      // Nothing came: an idle connection ends without a word.
+      if (!kept_) return close_now();
+      gateway_.refused("request_timeout", -1, 0);
+      wants_keep_alive_ = false;
+      answer_error(ErrorKind::kRequestTimeout, {}, {});
+      return close_after_answer();
+    case State::kBody:
+      return check_body_pace();
+    case State::kDiscard:
+      return close_after_answer();
+    case State::kBusy:
+    case State::kClosed:
+      return;
+  }
+}
+
+void ClientConn::check_body_pace() {
+  const Limits& limits = gateway_.limits();
+  const Instant now = gateway_.shard().now();
+  const Instant idle_end = body_progress_ + milliseconds(limits.body_idle_ms_max);
+  const Duration elapsed = now - body_started_;
+  const bool pace_counts = elapsed >= milliseconds(limits.body_pace_after_ms);
+  const auto due =
+      static_cast<std::uint64_t>(elapsed.ms()) * limits.body_bytes_per_second_min / 1000;
+  const std::uint64_t in_place = in_place_ ? exchange_->body()->size - 0 : received_;
+  const bool too_slow = pace_counts && std::max(received_, in_place) < due;
+  if (now < idle_end && !too_slow) {
+    const Instant pace_check =
+        std::max(body_started_ + milliseconds(limits.body_pace_after_ms), now + seconds(1));
+    gateway_.shard().wheel().set(timer_, std::min(idle_end, pace_check));
+    return;
+  }
+  wants_keep_alive_ = false;
+  refuse(ErrorKind::kRequestTimeout, {}, "request_timeout");
+}
+
+void ClientConn::drain() {
+  draining_ = true;
+  if (state_ == State::kHead && !kept_) close_now();
+}
+
+void ClientConn::close_now() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  if (exchange_ != nullptr) exchange_->client_gone();
+  exchange_ = nullptr;
+  gateway_.shard().wheel().cancel(timer_);
+  stream_->abort();
+  gateway_.shard().defer(*this);
+}
+
+void ClientConn::close_after_answer() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  gateway_.shard().wheel().cancel(timer_);
+  stream_->finish();
+  gateway_.shard().defer(*this);
+}
+
+void ClientConn::run_deferred() {
+  if (state_ == State::kClosed) return gateway_.free_connection(this);
+  // The answer is out: what was kept of further requests comes next.
+  if (state_ != State::kHead || !kept_) return;
+  BlockRef kept = std::move(kept_);
+  kept_.reset();
+  if (paused_) {
+    paused_ = false;
+    stream_->resume();
+  }
+  consume({kept->data(), kept->size});
+}
+
+}  // namespace leat::gateway

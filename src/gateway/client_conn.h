@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+// ClientConn: one client's HTTP/1.1 connection: heads, bodies, keep-alive, pipelining, time limits,
+// and the answers that need no provider. A chat request becomes an Exchange, which answers through
+// this connection; meanwhile bytes of further requests are kept and served in turn.
+//
+//      +------------------------------------------------------------+
+//      v                                                            |
+//   kHead --chat--> kBody --whole--> kBusy --answered-- keep-alive --+
+//      |               '--refused--> kDiscard --(rest of the body)--+
+//      '--malformed--> answer, finish()      any end, any limit --> close
+//
+// Belongs to its shard's Gateway. A peer's bytes never trip a CHECK here.
+#pragma once
+
+#include "base/block.h"
+#include "gateway/exchange.h"
+#include "gateway/routes.h"
+#include "net/stream.h"
+#include "proto/chunked.h"
+#include "proto/http1_request.h"
+#include "proto/http1_write.h"
+#include "shard/shard.h"
+
+namespace leat::gateway {
+
+class Gateway;
+
+class ClientConn final : public ListNode<ClientConn>,
+                         private net::StreamUser,
+                         private shard::Deferred {
+ public:
+  ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed);
+  ~ClientConn();
+  net::StreamUser& stream_user() { return *this; }
+  void attach(net::Stream& stream);
+
+  // ---- For the Exchange ----
+  net::Stream& stream() { return *stream_; }
+  bool is_http10() const { return http10_; }
+  // Whether the connection may serve another request after this answer.
+  bool keeps_alive() const;
+  // Writes a whole answer with its head. `retry_after_s` 0: none.
+  void answer(int status, std::string_view content_type, std::string_view body,
+              std::span<const proto::Field> fields);
+  void answer_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
+                    std::string_view retry_after);
+  // Writes the head of a stream of events, which Relay frames.
+  void begin_stream(const char* generation_id);
+  // An answer whose length is not known: head, pieces, end.
+  void begin_body(std::string_view content_type, const char* generation_id);
+  void write_body(std::string_view bytes);
+  void end_body();
+  // The exchange's answer is written to its end; `clean` false: it broke off, so close.
+  void exchange_over(bool clean);
+  const char* request_id() const { return request_id_; }
+  dialect::Face face() const { return route_.face; }
+
+  // No further request is taken; ends when the running one has.
+  void drain();
+  // Ends now, whatever runs.
+  void cut() { close_now(); }
+
+ private:
+  enum class State : std::uint8_t { kHead, kBody, kBusy, kDiscard, kClosed };
+
+  // net::StreamUser
+  void on_open() override {}
+  void on_bytes(std::span<char> bytes) override;
+  void on_block_bytes(std::size_t count) override;
+  void on_end(const Error& why) override;
+  void on_drained() override;
+  // shard
+  void run_deferred() override;
+
+  void consume(std::string_view in);
+  void read_head(std::string_view& in, BlockRef& hold);
+  void take_head(const proto::RequestHead& head);
+  void serve_models(const proto::RequestHead& head);
+  void start_chat(const proto::RequestHead& head);
+  int authenticate(const proto::RequestHead& head);
+  void read_body(std::string_view& in);
+  void read_chunked_body(std::string_view& in);
+  bool body_grew(bool whole);
+  void receive_rest_in_place();
+  void discard(std::string_view& in);
+  void refuse_head(proto::HttpFault fault);
+  void refuse(dialect::ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason);
+  void after_answer();
+  void keep_for_later(std::string_view bytes);
+  void next_request();
+  void close_after_answer();
+  void close_now();
+  void on_timer();
+  void check_body_pace();
+  void new_request_id();
+  std::uint64_t body_left() const;
+
+  Gateway& gateway_;
+  net::Stream* stream_ = nullptr;
+  Exchange* exchange_ = nullptr;
+  BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn
+  proto::RequestParser parser_;
+  proto::ChunkedDecoder chunked_;
+  std::uint64_t length_left_ = 0;  // of a body with a Content-Length
+  std::uint64_t received_ = 0;     // of the body
+  Instant body_started_{};
+  Instant body_progress_{};
+  io::Address peer_;
+  Timer timer_{timer_callback<&ClientConn::on_timer>, this};
+  Route route_;
+  State state_ = State::kHead;
+  bool http10_ = false;
+  bool wants_keep_alive_ = false;
+  bool is_chunked_ = false;
+  bool half_close_allowed_;
+  bool half_closed_ = false;
+  bool paused_ = false;  // the stash is full: the client is not read
+  bool draining_ = false;
+  bool shown_good_key_ = false;
+  bool in_place_ = false;  // a receive_block() is under way
+  char request_id_[36] = {};
+};
+
+}  // namespace leat::gateway

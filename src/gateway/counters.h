@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// Counters of one shard's gateway: written by the shard alone, read by whoever scrapes. Relaxed
+// atomic words, never read-modify-write: a scrape may be a moment old, and costs the shard nothing.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "dialect/errors.h"
+#include "proto/http_fault.h"
+
+namespace leat::gateway {
+
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  void subtract(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) - n, std::memory_order_relaxed);
+  }
+  void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
+  std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_{0};
+};
+
+struct Counters {
+  // Clients
+  Counter connections_accepted;
+  Counter connections_open;
+  Counter connections_refused;  // at a limit, closed before a byte was read
+  Counter requests;             // heads that were complete and well formed
+  Counter requests_open;        // chat requests being served
+  Counter streams_completed;
+  Counter answers_completed;
+  Counter client_gone;                        // the client left before its answer was whole
+  std::array<Counter, 6> responses_by_class;  // [2]: 2xx, ...
+  std::array<Counter, dialect::kErrorKindCount> refused_by_kind;
+  std::array<Counter, proto::kHttpFaultCount> refused_by_fault;
+
+  // Upstream
+  Counter attempts;
+  Counter retries;  // attempts beyond the first
+  Counter retry_budget_exhausted;
+  Counter upstream_failures;
+  Counter ambiguous;    // written, and no reply came
+  Counter streams_cut;  // failed after the first content event
+
+  // Tokens and bytes
+  Counter events_relayed;
+  Counter prompt_tokens;
+  Counter completion_tokens;
+  Counter usage_missing;  // answers that ended without the provider's usage
+  Counter body_bytes;
+  Counter body_bytes_copied;  // of request bodies, in user space
+  Counter log_lines_dropped;
+
+  // Mirrors of what others count, refreshed once in a while by the shard
+  Counter io_turns;
+  Counter io_completions;
+  Counter io_short_sends;
+  Counter io_no_buffers;
+  Counter io_cq_overflows;
+  Counter io_late_completions;
+  Counter io_sockets_open;
+  Counter pool_idle;
+  Counter pool_open;
+  Counter pool_dialed;
+  Counter pool_dial_failures;
+  Counter pool_reused;
+  Counter pool_stray_bytes;
+};
+
+}  // namespace leat::gateway

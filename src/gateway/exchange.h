@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+// Exchange: the life of one chat request, from its body to its last byte:
+//
+//   kReading -> plan -> kConnecting -> kWaiting --head--> kHolding --first content--> kRelaying ->
+//   end
+//                 ^          |             |                 |    (streamed)
+//                 |          |             |                 '--> kCollecting (not streamed) -> end
+//                 |          |             '--> kFailing (an error reply's body)
+//                 '----------+-------------------'  next candidate, while nothing was committed
+//
+// One commit point: until the first content event any failure may move on to the next candidate, by
+// the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error event and no
+// clean end. The client going away cancels what is upstream in the same turn.
+//
+// Belongs to its shard's Gateway. Relay (relay.h) is the running stream; all that only the request
+// needs is freed at the commit.
+#pragma once
+
+#include <memory>
+
+#include "base/block.h"
+#include "dialect/openai_error.h"
+#include "dialect/openai_request.h"
+#include "gateway/relay.h"
+#include "gateway/snapshot.h"
+#include "net/upstream_pool.h"
+#include "proto/json_scan.h"
+
+namespace leat::gateway {
+
+class ClientConn;
+class Gateway;
+
+class Exchange final : private net::ReplyHandler,
+                       private net::PoolWaiter,
+                       private RelayOwner,
+                       private shard::Deferred {
+ public:
+  Exchange(Gateway& gateway, ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
+  ~Exchange() = default;
+
+  // ---- Reading: the connection fills body(), then scan()s what came ----
+  BlockRef& body() { return request_->body; }
+  // False: the body is refused; the fault says why.
+  bool scan(bool whole);
+  const proto::JsonFault& fault() const { return request_->scanner.fault(); }
+  // Bytes of body charged to the key until the request's end.
+  void charge_body(std::uint64_t bytes);
+
+  // The body is whole and scanned. Answers through the client, at once or later.
+  void start();
+
+  // ---- From the client's connection ----
+  // Gone: hangs up upstream. The client is not touched any more.
+  void client_gone();
+  void client_drained();
+  int key() const { return key_; }
+
+ private:
+  friend class Gateway;
+  enum class State : std::uint8_t {
+    kReading,     // the request's body
+    kBackoff,     // before the only endpoint is asked again
+    kConnecting,  // for a connection to the endpoint
+    kWaiting,     // for its reply's head
+    kStreaming,   // events; held until relay_.is_committed()
+    kCollecting,  // a whole answer
+    kPassing,     // the rest of an answer too large to collect
+    kFailing,     // the body of an error reply
+    kTrailing,  // the client has its end, the provider's is awaited so that the connection is kept
+    kOver,
+  };
+
+  // Where the request may go after a failure.
+  enum class Next : std::uint8_t { kNone, kOtherEndpoint, kAlsoSameEndpoint };
+
+  // What the request needs until the commit.
+  struct Request {
+    explicit Request(const proto::JsonLimits& limits) : scanner(limits) {}
+    BlockRef body;
+    proto::JsonScanner scanner;
+    dialect::ChatRequest chat;
+    ModelMatch match;
+    std::uint32_t next_endpoint = 0;
+    std::uint32_t attempts = 0;
+    bool asked_again = false;       // the only endpoint was given a second chance
+    bool fresh_connection = false;  // no pooled connection for the next attempt
+    bool written = false;           // bytes of this attempt's request went upstream
+    // The last failure, as the client will hear of it if nothing works.
+    dialect::ErrorKind failure_kind = dialect::ErrorKind::kNoProvider;
+    dialect::ProviderFailure failure;
+    bool has_failure_detail = false;
+    char retry_after[32] = {};
+  };
+
+  // net::PoolWaiter
+  void on_upstream(Result<net::UpstreamConn*> conn) override;
+  // net::ReplyHandler
+  void on_reply_head(const proto::ResponseHead& head) override;
+  void on_reply_body(std::string_view bytes) override;
+  void on_reply_pause() override;
+  void on_reply_end() override;
+  void on_reply_failed(const Error& why) override;
+  // RelayOwner
+  net::Stream& on_commit() override;
+  // shard
+  void run_deferred() override;
+
+  // Before the commit (exchange.cc).
+  bool plan();
+  void attempt();
+  void send_request(net::UpstreamConn& conn);
+  void write_body(net::Stream& stream, std::span<const std::string_view> pieces);
+  void take_error_head(const proto::ResponseHead& head);
+  void collect(std::string_view bytes, std::size_t bytes_max);
+  void provider_failed(const dialect::ProviderFailure& failure);
+  void failed(dialect::ErrorKind kind, Next next);
+  void move_on(Next next);
+  void give_up();
+  void release_request();
+  void finish_collected();
+
+  // The running answer (exchange_relay.cc).
+  void read_events(std::string_view bytes);
+  void take_step(RelayStep step);
+  void finish_stream();
+  void pass_collected_on();
+  void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
+  void check_backlog();
+  void write_answer(std::string_view body);
+  void count_usage(const dialect::ChatUsage& usage);
+
+  void drop_upstream();
+  void set_deadline();
+  void on_timer();
+  void over(bool clean);
+  void account();
+  const Endpoint& endpoint() const { return model_->endpoints[endpoint_index_]; }
+  const SnapshotProvider& provider() const;
+  dialect::ChatIdentity identity() const;
+
+  Gateway& gateway_;
+  ClientConn* client_;                // null: gone, or answered
+  std::unique_ptr<Request> request_;  // null after the commit
+  net::UpstreamConn* upstream_ = nullptr;
+  Relay relay_;
+  BlockRef collected_;  // of an answer or an error reply that is read whole
+  const Model* model_ = nullptr;
+  std::string model_name_;  // as the client asked for it
+  Instant started_{};
+  Instant request_deadline_ = kNever;
+  Instant attempt_started_{};
+  Instant last_progress_{};
+  Instant stalled_since_ = kNever;  // the client's backlog is full since
+  Timer timer_{timer_callback<&Exchange::on_timer>, this};
+  std::uint64_t body_charged_ = 0;
+  std::uint32_t endpoint_index_ = 0;
+  int key_;
+  dialect::Face face_;
+  State state_ = State::kReading;
+  bool is_sdk_retry_;
+  bool streams_ = false;
+  bool wants_usage_ = false;
+  bool upstream_paused_ = false;
+  bool http10_;
+  char id_[36] = {};  // gen-...
+};
+
+}  // namespace leat::gateway

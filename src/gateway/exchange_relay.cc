@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+// The answer: events as they come, or a whole body once it is checked.
+#include <algorithm>
+#include <string>
+
+#include "gateway/client_conn.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "proto/http1_write.h"
+
+namespace leat::gateway {
+
+namespace {
+
+using dialect::ErrorKind;
+
+// After [DONE] the provider has this long to end its reply in order, so that its connection can be
+// kept. Nobody waits for it.
+constexpr Duration kTrailTime = seconds(1);
+
+}  // namespace
+
+// ---- Streams -----------------------------------------------------------------------------------
+
+void Exchange::read_events(std::string_view bytes) {
+  take_step(relay_.read(bytes, *this));
+}
+
+// The commit point: from here on nothing is tried again, and what only the request needed goes.
+net::Stream& Exchange::on_commit() {
+  client_->begin_stream(id_);
+  release_request();
+  return client_->stream();
+}
+
+void Exchange::take_step(RelayStep step) {
+  switch (step) {
+    case RelayStep::kGoOn:
+      return;
+    case RelayStep::kDone:
+      return finish_stream();
+    case RelayStep::kError: {
+      dialect::ProviderFailure failure;
+      dialect::read_failure(relay_.error(), failure);
+      drop_upstream();
+      if (!relay_.is_committed()) return provider_failed(failure);
+      gateway_.counters().upstream_failures.add();
+      dialect::ErrorDetail detail;
+      detail.provider_name = provider().options->display_name;
+      detail.message = failure.message();
+      detail.provider_code = failure.code();
+      return cut(dialect::retry_row(failure.failure).kind, detail);
+    }
+    case RelayStep::kInvalid:
+    case RelayStep::kTooLarge:
+      drop_upstream();
+      gateway_.counters().upstream_failures.add();
+      if (!relay_.is_committed()) {
+        return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+      }
+      return cut(ErrorKind::kUpstreamProtocol, {});
+  }
+}
+
+// [DONE] was read, or the reply has ended.
+void Exchange::finish_stream() {
+  const bool reply_ended = upstream_ == nullptr;
+  if (reply_ended) {
+    const RelayStep last = relay_.read_end(*this);
+    if (last != RelayStep::kGoOn && last != RelayStep::kDone) return take_step(last);
+    const bool whole = last == RelayStep::kDone || relay_.finish_seen();
+    if (!whole && relay_.is_committed()) {
+      // Truncated is not finished (design.md): never a clean end.
+      gateway_.counters().upstream_failures.add();
+      return cut(ErrorKind::kUpstreamClosed, {});
+    }
+  }
+  if (!relay_.is_committed()) {
+    // An end without any content is a failure that the next endpoint may mend.
+    drop_upstream();
+    gateway_.counters().upstream_failures.add();
+    return failed(ErrorKind::kProviderUnavailable, Next::kOtherEndpoint);
+  }
+  relay_.write_end(dialect::UsageCost{});
+  Counters& counters = gateway_.counters();
+  counters.streams_completed.add();
+  count_usage(relay_.usage());
+  if (upstream_ == nullptr) return over(true);
+  ClientConn* client = client_;
+  client_ = nullptr;
+  state_ = State::kTrailing;
+  if (upstream_paused_) upstream_->stream().resume();
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + kTrailTime);
+  client->exchange_over(true);
+}
+
+void Exchange::count_usage(const dialect::ChatUsage& usage) {
+  Counters& counters = gateway_.counters();
+  if (!usage.present()) return counters.usage_missing.add();
+  if (usage.prompt > 0) counters.prompt_tokens.add(static_cast<std::uint64_t>(usage.prompt));
+  if (usage.completion > 0) {
+    counters.completion_tokens.add(static_cast<std::uint64_t>(usage.completion));
+  }
+}
+
+// After the commit: an error event, and no clean end.
+void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
+  gateway_.counters().streams_cut.add();
+  drop_upstream();
+  if (state_ == State::kStreaming && client_ != nullptr) relay_.write_error(kind, detail);
+  over(false);
+}
+
+// A client that does not read stops its own provider, and nobody else's (engine.md 11).
+void Exchange::check_backlog() {
+  if (client_ == nullptr || upstream_ == nullptr) return;
+  if (client_->stream().backlog_bytes() < net::Stream::kBacklogHigh || upstream_paused_) return;
+  upstream_paused_ = true;
+  upstream_->stream().pause();
+  stalled_since_ = gateway_.shard().now();
+  set_deadline();
+}
+
+void Exchange::client_drained() {
+  if (!upstream_paused_) return;
+  upstream_paused_ = false;
+  stalled_since_ = kNever;
+  last_progress_ = gateway_.shard().now();
+  if (upstream_ != nullptr) upstream_->stream().resume();
+  if (state_ != State::kOver) set_deadline();
+}
+
+// ---- Whole answers -----------------------------------------------------------------------------
+
+// Checked before the commit: a 200 may hold an error, nothing, or garbage.
+void Exchange::finish_collected() {
+  const std::string_view body =
+      collected_ ? std::string_view(collected_->data(), collected_->size) : "";
+  const dialect::ChatEvent answer = dialect::classify_completion(body);
+  if (answer.kind == dialect::ChatKind::kError) {
+    dialect::ProviderFailure failure;
+    dialect::read_failure(answer.error, failure);
+    return provider_failed(failure);
+  }
+  if (streams_ || !answer.is_content()) {
+    gateway_.counters().upstream_failures.add();
+    const bool is_empty = answer.kind == dialect::ChatKind::kEmpty;
+    return failed(is_empty ? ErrorKind::kProviderUnavailable : ErrorKind::kUpstreamProtocol,
+                  Next::kOtherEndpoint);
+  }
+  count_usage(answer.usage);
+  if (face_ == dialect::Face::kOpenAi) {
+    write_answer(body);
+  } else {
+    const std::size_t room = dialect::normalised_size_max(body.size());
+    BlockRef block = Block::allocate(room);
+    proto::JsonWriter out({block->data(), room});
+    dialect::ChatNormaliser normaliser(identity());
+    if (normaliser.write_completion(body, answer.usage, {}, out) != dialect::Normalised::kWritten) {
+      return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+    }
+    write_answer(out.text());
+  }
+  gateway_.counters().answers_completed.add();
+  over(true);
+}
+
+void Exchange::write_answer(std::string_view body) {
+  const proto::Field fields[] = {{"x-generation-id", id_}};
+  client_->answer(200, "application/json", body, fields);
+}
+
+// Too large to be collected: committed unseen, and passed on as it comes (OpenAI face only).
+void Exchange::pass_collected_on() {
+  state_ = State::kPassing;
+  client_->begin_body("application/json", id_);
+  client_->write_body({collected_->data(), collected_->size});
+  collected_.reset();
+  release_request();
+}
+
+}  // namespace leat::gateway

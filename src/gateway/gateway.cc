@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "gateway/simulated_provider.h"
+
+namespace leat::gateway {
+
+namespace {
+
+// How old the mirrored counters may be when they are scraped.
+constexpr Duration kRefreshInterval = seconds(1);
+
+}  // namespace
+
+class Gateway::Door final : private net::ConnectionSink {
+ public:
+  Door(Gateway& gateway, bool is_tls, bool half_close_allowed)
+      : gateway_(gateway),
+        half_close_allowed_(half_close_allowed),
+        listener_(gateway.shard_, *this, is_tls) {}
+  net::Listener& listener() { return listener_; }
+
+ private:
+  void on_connection(io::SocketId socket, const io::Address& peer, bool is_tls) override {
+    gateway_.accept(socket, peer, is_tls, half_close_allowed_);
+  }
+  Gateway& gateway_;
+  bool half_close_allowed_;
+  net::Listener listener_;
+};
+
+Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayParts& parts)
+    : shard_(shard),
+      snapshot_(snapshot),
+      parts_(parts),
+      counters_(*parts.counters),
+      log_(*parts.log),
+      addresses_(snapshot.limits()),
+      tcp_streams_(shard),
+      pipe_streams_(shard),
+      simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
+      // Without keys everybody is the one anonymous key.
+      keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)) {
+  const auto& providers = snapshot.options().providers;
+  upstreams_.reserve(providers.size());
+  for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
+  for (Upstream& upstream : upstreams_) upstream.pool->keep_warm();
+  on_refresh();
+}
+
+Gateway::~Gateway() {
+  LEAT_CHECK(connections_.live() == 0 && exchanges_.live() == 0);
+}
+
+Gateway::Upstream Gateway::make_upstream(std::uint32_t index) {
+  const Provider& options = snapshot_.options().providers[index];
+  const Limits& limits = snapshot_.limits();
+  std::unique_ptr<net::Dialer> dialer;
+  if (options.format == ProviderFormat::kSimulated) {
+    dialer = simulated_->new_dialer(options.simulated);
+  } else {
+    net::Origin origin;
+    origin.host = options.base_url.host;
+    origin.port = options.base_url.port;
+    origin.tls = options.base_url.tls ? parts_.provider_tls[index] : nullptr;
+    origin.allow_private = options.allow_private;
+    const net::ConnectLimits connect{milliseconds(options.dns_ms_max),
+                                     milliseconds(options.connect_ms_max),
+                                     milliseconds(options.tls_handshake_ms_max)};
+    dialer = std::make_unique<net::TcpDialer>(shard_, tcp_streams_, *parts_.resolver,
+                                              std::move(origin), connect);
+  }
+  net::PoolLimits pool;
+  pool.connections_max = options.connections_max;
+  pool.idle_max = options.idle_connections_max;
+  pool.warm = options.warm_connections;
+  pool.idle_time = milliseconds(options.idle_ms_max);
+  auto upstream_pool = std::make_unique<net::UpstreamPool>(shard_, *dialer, pool);
+  return {std::move(dialer), std::move(upstream_pool),
+          policy::RetryBudget(limits.retry_budget_percent_max, limits.retry_floor_per_second)};
+}
+
+// ---- Clients -----------------------------------------------------------------------------------
+
+Result<io::Address> Gateway::listen(const io::Address& address, bool is_tls,
+                                    bool half_close_allowed) {
+  auto door = std::make_unique<Door>(*this, is_tls, half_close_allowed);
+  LEAT_TRY_VOID(door->listener().open(address));
+  const io::Address bound = door->listener().address();
+  doors_.push_back(std::move(door));
+  return bound;
+}
+
+void Gateway::accept(io::SocketId socket, const io::Address& peer, bool is_tls,
+                     bool half_close_allowed) {
+  counters_.connections_accepted.add();
+  if (connections_.live() >= parts_.connections_max || !addresses_.try_enter(peer, shard_.now())) {
+    counters_.connections_refused.add();
+    shard_.io().close(socket);
+    return;
+  }
+  ClientConn* connection = connections_.create(*this, peer, half_close_allowed);
+  open_.push_back(*connection);
+  connection->attach(
+      tcp_streams_.adopt(socket, is_tls ? parts_.server_tls : nullptr, connection->stream_user()));
+}
+
+void Gateway::free_connection(ClientConn* connection) {
+  connections_.destroy(connection);
+  note_drained();
+}
+
+Exchange* Gateway::new_exchange(ClientConn& client, dialect::Face face, int key,
+                                bool is_sdk_retry) {
+  return exchanges_.create(*this, client, face, key, is_sdk_retry);
+}
+
+void Gateway::free_exchange(Exchange* exchange) {
+  exchanges_.destroy(exchange);
+}
+
+bool Gateway::may_buffer(int key, std::uint64_t bytes) const {
+  const KeyState& state = keys_[static_cast<std::size_t>(key)];
+  return state.buffered_bytes + bytes <= limits().buffered_body_bytes_per_key_max;
+}
+
+bool Gateway::memory_is_short(std::uint64_t bytes) const {
+  return buffered_bytes_ + bytes > parts_.buffered_bodies_max;
+}
+
+// ---- Draining ----------------------------------------------------------------------------------
+
+void Gateway::drain() {
+  if (draining_) return;
+  draining_ = true;
+  doors_.clear();
+  for (Upstream& upstream : upstreams_) upstream.pool->drain();
+  IntrusiveList<ClientConn, ClientConn> all;
+  all.take_all(open_);
+  while (ClientConn* connection = all.pop_front()) {
+    open_.push_back(*connection);
+    connection->drain();
+  }
+  note_drained();
+}
+
+void Gateway::shut_down() {
+  draining_ = true;
+  doors_.clear();
+  for (Upstream& upstream : upstreams_) upstream.pool->drain();
+  while (ClientConn* connection = open_.pop_front()) connection->cut();
+}
+
+void Gateway::note_drained() {
+  if (is_drained() && on_drained) on_drained();
+}
+
+void Gateway::on_message(const shard::Message& message) {
+  switch (message.kind) {
+    case shard::Message::Kind::kDrain:
+      return drain();
+    case shard::Message::Kind::kStop:
+      shut_down();
+      return shard_.stop();
+    case shard::Message::Kind::kDrained:
+      return;
+  }
+}
+
+// ---- Bookkeeping -------------------------------------------------------------------------------
+
+void Gateway::refused(const char* reason, int key, std::uint64_t bytes) {
+  // One line for each refusal, of ids and numbers only (threats-and-faults.md 3.4).
+  char line[LogRing::kLineBytesMax];
+  const char* name = key >= 0 && static_cast<std::size_t>(key) < snapshot_.options().keys.size()
+                         ? snapshot_.options().keys[static_cast<std::size_t>(key)].name.c_str()
+                         : "-";
+  const int size =
+      std::snprintf(line, sizeof line, "refused reason=%s key=%s bytes=%llu shard=%u", reason, name,
+                    static_cast<unsigned long long>(bytes), shard_.index());
+  const auto shown =
+      static_cast<std::size_t>(std::clamp(size, 0, static_cast<int>(sizeof line) - 1));
+  if (!log_.push({line, shown})) counters_.log_lines_dropped.add();
+}
+
+void Gateway::new_id(const char* prefix, char (&to)[36]) {
+  static constexpr char kDigits[] = "0123456789abcdefghijklmnopqrstuv";
+  std::size_t at = 0;
+  while (*prefix != '\0') to[at++] = *prefix++;
+  std::uint64_t bits = static_cast<std::uint64_t>(shard_.io().wall_now().unix_seconds());
+  for (int i = 30; i >= 0; i -= 5) to[at++] = kDigits[bits >> i & 31];
+  to[at++] = '-';
+  bits = shard_.rng().next();
+  for (int i = 0; i < 12; ++i) to[at++] = kDigits[bits >> (i * 5) & 31];
+  bits = shard_.rng().next();
+  for (int i = 0; i < 8; ++i) to[at++] = kDigits[bits >> (i * 5) & 31];
+  to[at] = '\0';
+}
+
+void Gateway::on_refresh() {
+  refresh_counters();
+  shard_.wheel().set(refresh_timer_, shard_.now() + kRefreshInterval);
+}
+
+void Gateway::refresh_counters() {
+  const io::IoStats& io = shard_.io().stats();
+  counters_.io_turns.set(io.turns);
+  counters_.io_completions.set(io.completions);
+  counters_.io_short_sends.set(io.short_sends);
+  counters_.io_no_buffers.set(io.no_buffers);
+  counters_.io_cq_overflows.set(io.cq_overflows);
+  counters_.io_late_completions.set(io.late_completions);
+  counters_.io_sockets_open.set(io.sockets_open);
+  net::PoolStats sum;
+  std::size_t idle = 0;
+  std::size_t open = 0;
+  for (const Upstream& upstream : upstreams_) {
+    const net::PoolStats& stats = upstream.pool->stats();
+    sum.dialed += stats.dialed;
+    sum.dial_failures += stats.dial_failures;
+    sum.reused += stats.reused;
+    sum.stray_bytes += stats.stray_bytes;
+    idle += upstream.pool->idle_count();
+    open += upstream.pool->open_count();
+  }
+  counters_.pool_idle.set(idle);
+  counters_.pool_open.set(open);
+  counters_.pool_dialed.set(sum.dialed);
+  counters_.pool_dial_failures.set(sum.dial_failures);
+  counters_.pool_reused.set(sum.reused);
+  counters_.pool_stray_bytes.set(sum.stray_bytes);
+}
+
+}  // namespace leat::gateway

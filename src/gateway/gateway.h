@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+// Gateway: one shard's part of the service. Owns the shard's client connections, exchanges, pools
+// to providers and counters, and what the keys of this shard hold at the moment. Everything in it
+// is used from the shard's thread only; others read counters() and drain log().
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/pool.h"
+#include "gateway/address_table.h"
+#include "gateway/client_conn.h"
+#include "gateway/counters.h"
+#include "gateway/log_ring.h"
+#include "gateway/snapshot.h"
+#include "net/listener.h"
+#include "net/pipe_stream.h"
+#include "net/upstream_pool.h"
+#include "policy/retry_budget.h"
+
+namespace leat::gateway {
+
+class SimulatedProvider;
+
+// What the gateway cannot make itself: TLS contexts and the resolver, one set per shard.
+struct GatewayParts {
+  tls::ServerContext* server_tls = nullptr;       // null: no tls:// listener
+  std::vector<tls::ClientContext*> provider_tls;  // by provider; null: plain or simulated
+  net::Resolver* resolver = nullptr;
+  // Outlive the gateway, so that the last numbers and lines can be read after its end.
+  Counters* counters = nullptr;
+  LogRing* log = nullptr;
+  std::uint32_t connections_max = 50'000;          // of clients, this shard's share
+  std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
+};
+
+class Gateway final : private shard::MessageHandler {
+ public:
+  // `snapshot` and the parts outlive the gateway.
+  Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayParts& parts);
+  ~Gateway();
+
+  // Binds one of the configured listeners.
+  Result<io::Address> listen(const io::Address& address, bool is_tls, bool half_close_allowed);
+  // Stops accepting; connections end when their running request has.
+  void drain();
+  bool is_drained() const { return draining_ && connections_.live() == 0; }
+  bool is_draining() const { return draining_; }
+  // Cuts whatever still runs and drops every connection: the end of the grace.
+  void shut_down();
+  // Copies what other layers count into counters().
+  void refresh_counters();
+
+  shard::MessageHandler& message_handler() { return *this; }
+  // Told when a drain has ended; may be null.
+  std::function<void()> on_drained;
+
+  // What still lives: the simulator's oracle for leaks.
+  std::size_t live_objects() const {
+    return connections_.live() + exchanges_.live() + tcp_streams_.live() + pipe_streams_.live();
+  }
+
+  // ---- For ClientConn and Exchange ----
+  struct KeyState {
+    std::uint32_t requests = 0;        // in flight
+    std::uint64_t buffered_bytes = 0;  // of bodies
+  };
+  struct Upstream {
+    std::unique_ptr<net::Dialer> dialer;
+    std::unique_ptr<net::UpstreamPool> pool;
+    policy::RetryBudget budget;
+  };
+  shard::Shard& shard() { return shard_; }
+  const Snapshot& snapshot() const { return snapshot_; }
+  const Limits& limits() const { return snapshot_.limits(); }
+  Counters& counters() { return counters_; }
+  AddressTable& addresses() { return addresses_; }
+  KeyState& key_state(int key) { return keys_[static_cast<std::size_t>(key)]; }
+  Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
+  proto::RequestHead& head_scratch() { return head_scratch_; }
+  std::uint64_t& buffered_bytes() { return buffered_bytes_; }
+  bool may_buffer(int key, std::uint64_t bytes) const;
+  bool memory_is_short(std::uint64_t bytes) const;
+  Exchange* new_exchange(ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
+  void free_exchange(Exchange* exchange);
+  void free_connection(ClientConn* connection);
+  void refused(const char* reason, int key, std::uint64_t bytes);
+  // Writes "gen-..." or "req-..." and a NUL, 36 bytes in all at most.
+  void new_id(const char* prefix, char (&to)[36]);
+
+ private:
+  // One for each listener, so that a connection knows where it came from.
+  class Door;
+
+  void accept(io::SocketId socket, const io::Address& peer, bool is_tls, bool half_close_allowed);
+  void on_message(const shard::Message& message) override;
+  Upstream make_upstream(std::uint32_t index);
+  void note_drained();
+  void on_refresh();
+
+  shard::Shard& shard_;
+  const Snapshot& snapshot_;
+  GatewayParts parts_;
+  Counters& counters_;
+  LogRing& log_;
+  AddressTable addresses_;
+  net::TcpStreams tcp_streams_;
+  net::PipeStreams pipe_streams_;
+  std::unique_ptr<SimulatedProvider> simulated_;
+  std::vector<Upstream> upstreams_;
+  std::vector<KeyState> keys_;
+  Pool<ClientConn> connections_;
+  Pool<Exchange> exchanges_;
+  IntrusiveList<ClientConn, ClientConn> open_;
+  std::vector<std::unique_ptr<Door>> doors_;
+  proto::RequestHead head_scratch_;
+  std::uint64_t buffered_bytes_ = 0;
+  bool draining_ = false;
+  Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
+};
+
+}  // namespace leat::gateway

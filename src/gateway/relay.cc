@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/relay.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proto/http1_write.h"
+
+namespace leat::gateway {
+
+namespace {
+
+using dialect::ChatKind;
+
+constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+constexpr std::size_t kFrameBytes = proto::kChunkHeaderBytesMax + proto::kChunkEnd.size();
+
+// A chunk header for a payload of `size` bytes, left-aligned at `to`; its length.
+std::size_t put_chunk_header(char* to, std::size_t size) {
+  char reserve[proto::kChunkHeaderBytesMax];
+  const std::size_t length = proto::write_chunk_header(reserve, static_cast<std::uint32_t>(size));
+  std::memcpy(to, reserve + sizeof reserve - length, length);
+  return length;
+}
+
+}  // namespace
+
+void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& identity) {
+  options_ = options;
+  reader_ = proto::SseReader(proto::SseLimits{options.event_bytes_max});
+  normaliser_.reset();
+  if (options.face == dialect::Face::kOpenRouter) {
+    normaliser_ = std::make_unique<dialect::ChatNormaliser>(identity);
+  }
+  client_ = nullptr;
+  held_.reset();
+  run_ = {};
+  usage_ = {};
+  error_ = {};
+  events_ = bytes_ = 0;
+  finish_seen_ = false;
+}
+
+RelayStep Relay::read(std::string_view bytes, RelayOwner& owner) {
+  bytes_ += bytes.size();
+  if (bytes_ > options_.stream_bytes_max) return RelayStep::kTooLarge;
+  slice_ = bytes;
+  reader_.feed(bytes);
+  proto::SseEvent event;
+  RelayStep step = RelayStep::kGoOn;
+  while (step == RelayStep::kGoOn) {
+    const proto::SseNext next = reader_.next(event);
+    if (next == proto::SseNext::kMore) break;
+    step = next == proto::SseNext::kTooLarge ? RelayStep::kTooLarge : take(event, owner);
+  }
+  flush_run();
+  return step;
+}
+
+RelayStep Relay::read_end(RelayOwner& owner) {
+  slice_ = {};
+  proto::SseEvent event;
+  if (!reader_.finish(event)) return RelayStep::kGoOn;
+  const RelayStep step = take(event, owner);
+  // It had no blank line; ours must, or the next event would run into it.
+  if (step == RelayStep::kGoOn && normaliser_ == nullptr && is_committed()) write_framed("\n\n");
+  return step;
+}
+
+RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
+  if (event.comment_only()) {
+    // A provider's keep-alive. Before the commit it is no news to anybody.
+    if (is_committed()) pass_on(event.raw);
+    return RelayStep::kGoOn;
+  }
+  const dialect::ChatEvent chat = dialect::classify(event.data);
+  if (chat.has_usage) usage_ = chat.usage;
+  switch (chat.kind) {
+    case ChatKind::kDone:
+      return RelayStep::kDone;
+    case ChatKind::kError:
+      error_ = chat.error;
+      return RelayStep::kError;
+    case ChatKind::kInvalid:
+      return RelayStep::kInvalid;
+    case ChatKind::kUsageOnly:
+      // On the OpenRouter face it comes at the end, in our shape (openrouter-api.md 3, item 4).
+      if (normaliser_ == nullptr && options_.wants_usage) pass_on(event.raw);
+      return RelayStep::kGoOn;
+    case ChatKind::kFinish:
+      finish_seen_ = true;
+      break;
+    case ChatKind::kContent:
+    case ChatKind::kEmpty:
+      break;
+  }
+  ++events_;
+  if (!is_committed() && chat.is_content()) commit(owner);
+  if (normaliser_ != nullptr) {
+    if (!write_normalised(event.data, chat)) return RelayStep::kInvalid;
+  } else {
+    pass_on(event.raw);
+  }
+  if (!is_committed() && held_ && held_->size > options_.held_bytes_max) commit(owner);
+  return RelayStep::kGoOn;
+}
+
+void Relay::commit(RelayOwner& owner) {
+  client_ = &owner.on_commit();
+  if (!held_) return;
+  write_framed({held_->data(), held_->size});
+  held_.reset();
+}
+
+// Neighbours in the slice go out in one piece; what the reader had to collect is only valid now.
+void Relay::pass_on(std::string_view raw) {
+  if (!is_committed()) return hold(raw);
+  if (!run_.empty() && run_.data() + run_.size() == raw.data()) {
+    run_ = {run_.data(), run_.size() + raw.size()};
+    return;
+  }
+  flush_run();
+  const bool in_slice =
+      raw.data() >= slice_.data() && raw.data() + raw.size() <= slice_.data() + slice_.size();
+  if (in_slice) {
+    run_ = raw;
+  } else {
+    write_framed(raw);
+  }
+}
+
+void Relay::flush_run() {
+  if (run_.empty()) return;
+  const std::string_view run = run_;
+  run_ = {};
+  write_framed(run);
+}
+
+void Relay::write_framed(std::string_view bytes) {
+  if (bytes.empty()) return;
+  if (!options_.chunked) return client_->write(bytes);
+  char* place = client_->prepare(bytes.size() + kFrameBytes);
+  std::size_t size = put_chunk_header(place, bytes.size());
+  std::memcpy(place + size, bytes.data(), bytes.size());
+  size += bytes.size();
+  std::memcpy(place + size, proto::kChunkEnd.data(), proto::kChunkEnd.size());
+  client_->commit(size + proto::kChunkEnd.size());
+}
+
+void Relay::hold(std::string_view bytes) {
+  const std::size_t size = held_ ? held_->size : 0;
+  if (!held_ || size + bytes.size() > held_->capacity()) {
+    BlockRef larger = Block::allocate(std::max<std::size_t>(1024, 2 * (size + bytes.size())));
+    if (size != 0) std::memcpy(larger->data(), held_->data(), size);
+    larger->size = size;
+    held_ = std::move(larger);
+  }
+  std::memcpy(held_->data() + size, bytes.data(), bytes.size());
+  held_->size = size + bytes.size();
+}
+
+// False: the event is not what classify() took it for.
+bool Relay::write_normalised(std::string_view data, const dialect::ChatEvent& chat) {
+  flush_run();
+  for (const std::size_t room :
+       {dialect::normalised_size_usual(data.size()), dialect::normalised_size_max(data.size())}) {
+    std::unique_ptr<char[]> own;  // before the commit only: not on the event path
+    if (!is_committed()) own = std::make_unique_for_overwrite<char[]>(room);
+    char* place = own ? own.get() : client_->prepare(room + kFrameBytes);
+    char* payload = own ? place : place + proto::kChunkHeaderBytesMax;
+    proto::JsonWriter out({payload, room});
+    const dialect::Normalised result = normaliser_->write_chunk(data, chat, out);
+    if (result == dialect::Normalised::kWritten && own) {
+      hold(out.text());
+    } else if (result == dialect::Normalised::kWritten) {
+      std::size_t size = 0;
+      if (options_.chunked) size = put_chunk_header(place, out.size());
+      std::memmove(place + size, payload, out.size());
+      size += out.size();
+      if (options_.chunked) {
+        std::memcpy(place + size, proto::kChunkEnd.data(), proto::kChunkEnd.size());
+        size += proto::kChunkEnd.size();
+      }
+      client_->commit(size);
+    } else if (!own) {
+      client_->commit(0);
+    }
+    if (result != dialect::Normalised::kNoRoom) return result != dialect::Normalised::kInvalid;
+  }
+  return false;
+}
+
+void Relay::write_end(const dialect::UsageCost& cost) {
+  if (normaliser_ != nullptr && usage_.present()) {
+    char room[2048];
+    proto::JsonWriter out(room);
+    normaliser_->write_usage_chunk(usage_, cost, out);
+    if (!out.overflowed()) write_framed(out.text());
+  }
+  write_framed(kDoneEvent);
+  if (options_.chunked) client_->write(proto::kLastChunk);
+}
+
+void Relay::write_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail) {
+  char room[dialect::kErrorBytesMax];
+  proto::JsonWriter out(room);
+  dialect::write_error_event(kind, detail, out);
+  write_framed(out.text());
+}
+
+}  // namespace leat::gateway

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Relay: a running stream, event by event: reads the provider's bytes once, takes usage and finish
+// reason in passing, and writes what the client's face shows. Flat: no coroutine, no allocation per
+// event, one append to the client's send arena for each run of events that goes out as it came.
+//
+// Until the first content event what it has to show is held; then it asks its owner to commit, and
+// from there on writes straight to the client's stream.
+#pragma once
+
+#include <memory>
+
+#include "base/block.h"
+#include "dialect/errors.h"
+#include "dialect/face.h"
+#include "dialect/openai_stream.h"
+#include "net/stream.h"
+#include "proto/sse.h"
+
+namespace leat::gateway {
+
+// What became of the bytes given to Relay::read().
+enum class RelayStep : std::uint8_t {
+  kGoOn,      // all of them are used
+  kDone,      // [DONE]; what follows is not looked at
+  kError,     // the provider reports a failure in the stream: Relay::error()
+  kInvalid,   // an event is no chunk of JSON
+  kTooLarge,  // an event, or the stream, is beyond its limit
+};
+
+struct RelayOptions {
+  dialect::Face face = dialect::Face::kOpenAi;
+  bool wants_usage = false;
+  bool chunked = true;  // frame for an HTTP/1.1 client
+  std::size_t event_bytes_max = 8u << 20;
+  std::uint64_t stream_bytes_max = 256ull << 20;
+  std::size_t held_bytes_max = 256u << 10;  // above it the stream is committed without content
+};
+
+class RelayOwner {
+ public:
+  // The first content event has come: writes the head to the client's stream and returns it. Called
+  // once for each start().
+  virtual net::Stream& on_commit() = 0;
+
+ protected:
+  ~RelayOwner() = default;
+};
+
+class Relay {
+ public:
+  // A new answer. The identity is for the OpenRouter face; its views outlive the answer.
+  void start(const RelayOptions& options, const dialect::ChatIdentity& identity);
+
+  RelayStep read(std::string_view bytes, RelayOwner& owner);
+  // The provider's stream has ended: reads what has no blank line behind it.
+  RelayStep read_end(RelayOwner& owner);
+  // The end in order: usage where it is due, [DONE], the last chunk. REQUIRES: committed.
+  void write_end(const dialect::UsageCost& cost);
+  // One event of ours that says that the stream broke; no [DONE], no last chunk. REQUIRES:
+  // committed.
+  void write_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
+
+  bool is_committed() const { return client_ != nullptr; }
+  bool finish_seen() const { return finish_seen_; }
+  const dialect::ChatUsage& usage() const { return usage_; }
+  // After kError; views of the bytes just read.
+  const dialect::ChatError& error() const { return error_; }
+  std::uint64_t events() const { return events_; }
+
+ private:
+  RelayStep take(const proto::SseEvent& event, RelayOwner& owner);
+  void pass_on(std::string_view raw);
+  void flush_run();
+  void write_framed(std::string_view bytes);
+  bool write_normalised(std::string_view data, const dialect::ChatEvent& chat);
+  void hold(std::string_view bytes);
+  void commit(RelayOwner& owner);
+
+  RelayOptions options_;
+  proto::SseReader reader_;
+  std::unique_ptr<dialect::ChatNormaliser> normaliser_;  // OpenRouter face only
+  net::Stream* client_ = nullptr;                        // null: not committed
+  BlockRef held_;
+  std::string_view slice_;  // being read
+  std::string_view
+      run_;  // events of the slice that lie one behind the other and go out as they are
+  dialect::ChatUsage usage_;
+  dialect::ChatError error_;
+  std::uint64_t events_ = 0;
+  std::uint64_t bytes_ = 0;
+  bool finish_seen_ = false;
+};
+
+}  // namespace leat::gateway

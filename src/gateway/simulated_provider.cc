@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/simulated_provider.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "dialect/openai_request.h"
+#include "proto/http1_write.h"
+
+namespace leat::gateway {
+
+namespace {
+
+// Common words, so that the text reads like text.
+constexpr std::string_view kWords[] = {
+    "water ", "finds ", "its ", "own ",   "way ",   "down ",  "the ",   "hill ",
+    "and ",   "turns ", "the ", "mill ",  "while ", "no ",    "one ",   "has ",
+    "to ",    "push ",  "it ",  "there ", "by ",    "hand, ", "which ", "is ",
+    "all ",   "that ",  "a ",   "leat ",  "was ",   "ever ",  "for. ",  "So "};
+constexpr std::uint32_t kTokensPerTick = 256;  // "as fast as it can" still takes turns
+
+std::uint64_t hash(std::string_view text) {
+  std::uint64_t h = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : text) h = (h ^ static_cast<std::uint8_t>(c)) * 0x100000001b3;
+  return h;
+}
+
+// The pipe's way of opening a connection: there at once.
+class PipeDial final : public net::Dial, private net::StreamUser {
+ public:
+  PipeDial(SimulatedProvider& provider, const SimulatedOptions& options)
+      : provider_(provider), options_(options) {}
+  ~PipeDial() override {
+    if (stream_ != nullptr) stream_->abort();
+  }
+  void start(net::DialSink& sink) override {
+    sink_ = &sink;
+    stream_ = &provider_.connect(options_, *this);
+  }
+
+ private:
+  void on_open() override {
+    net::Stream* stream = stream_;
+    stream_ = nullptr;
+    sink_->on_dialed(*this, stream);
+  }
+  void on_bytes(std::span<char>) override {}
+  void on_block_bytes(std::size_t) override {}
+  void on_end(const Error& why) override {
+    stream_->abort();
+    stream_ = nullptr;
+    sink_->on_dialed(*this, fail(why));
+  }
+  void on_drained() override {}
+
+  SimulatedProvider& provider_;
+  const SimulatedOptions& options_;
+  net::DialSink* sink_ = nullptr;
+  net::Stream* stream_ = nullptr;
+};
+
+class PipeDialer final : public net::Dialer {
+ public:
+  PipeDialer(SimulatedProvider& provider, const SimulatedOptions& options)
+      : provider_(provider), options_(options) {}
+  std::unique_ptr<net::Dial> new_dial() override {
+    return std::make_unique<PipeDial>(provider_, options_);
+  }
+
+ private:
+  SimulatedProvider& provider_;
+  const SimulatedOptions& options_;
+};
+
+}  // namespace
+
+SimulatedProvider::~SimulatedProvider() {
+  while (SimulatedConn* conn = open_.pop_front()) conns_.destroy(conn);
+}
+
+std::unique_ptr<net::Dialer> SimulatedProvider::new_dialer(const SimulatedOptions& options) {
+  return std::make_unique<PipeDialer>(*this, options);
+}
+
+net::Stream& SimulatedProvider::connect(const SimulatedOptions& options, net::StreamUser& client) {
+  SimulatedConn* conn = conns_.create(*this, options);
+  open_.push_back(*conn);
+  const net::PipeStreams::Pair pair = pipes_.connect(client, conn->stream_user());
+  conn->attach(*pair.server);
+  return *pair.client;
+}
+
+void SimulatedConn::close() {
+  if (closed_) return;
+  closed_ = true;
+  stream_->abort();
+  owner_.shard().wheel().cancel(timer_);
+  owner_.shard().defer(*this);
+}
+
+void SimulatedConn::run_deferred() {
+  owner_.free(this);
+}
+
+// ---- Requests ----------------------------------------------------------------------------------
+
+void SimulatedConn::on_bytes(std::span<char> bytes) {
+  input_.append(bytes.data(), bytes.size());
+  if (!answering_) read_request();
+}
+
+void SimulatedConn::read_request() {
+  auto head = std::make_unique<proto::RequestHead>();
+  const proto::HeadStatus status = parser_.parse(input_, *head);
+  if (status.need_more()) return;
+  if (!status.complete()) return close();
+  const std::size_t whole = status.head_bytes + head->content_length.value_or(0);
+  if (input_.size() < whole) return;
+  parser_.reset();
+  const std::string body = input_.substr(status.head_bytes, whole - status.head_bytes);
+  input_.erase(0, whole);
+  begin_answer(body);
+}
+
+void SimulatedConn::begin_answer(std::string_view body) {
+  proto::JsonScanner scanner;
+  auto request = std::make_unique<dialect::ChatRequest>();
+  answering_ = true;
+  if (scanner.scan(body, true) != proto::JsonStatus::kDone ||
+      dialect::read_chat_request(scanner, body, *request)) {
+    return answer_error(400);
+  }
+  seed_ = hash(body);
+  prompt_bytes_ = body.size();
+  streams_ = request->stream;
+  usage_asked_ = request->wants_usage;
+  tokens_ = options_.tokens;
+  if (request->output_max > 0) {
+    tokens_ = static_cast<std::uint32_t>(std::min<std::int64_t>(tokens_, request->output_max));
+  }
+  sent_ = 0;
+  Rng& rng = owner_.shard().rng();
+  cut_ = rng.below(100) < options_.cut_percent;
+  if (rng.below(100) < options_.stall_percent) return;
+  if (rng.below(100) < options_.error_percent) {
+    return answer_error(static_cast<int>(options_.error_status));
+  }
+  started_ = owner_.shard().now() + milliseconds(options_.first_token_ms);
+  owner_.shard().wheel().set(timer_, started_);
+}
+
+// ---- Answers -----------------------------------------------------------------------------------
+
+std::string_view SimulatedConn::word(std::uint32_t index) const {
+  std::uint64_t mixed = (seed_ + index) * 0x9e3779b97f4a7c15;
+  mixed ^= mixed >> 29;
+  return kWords[mixed % std::size(kWords)];
+}
+
+void SimulatedConn::tick() {
+  if (closed_ || !answering_) return;
+  if (!streams_) return answer_whole();
+  write_tokens();
+}
+
+void SimulatedConn::write_tokens() {
+  shard::Shard& shard = owner_.shard();
+  if (stream_->backlog_bytes() >= net::Stream::kBacklogHigh) return;  // on_drained() goes on
+  if (sent_ == 0) {
+    char head[512];
+    proto::ResponseOptions options;
+    options.framing = proto::BodyFraming::kChunked;
+    const auto written = proto::write_sse_head(head, options);
+    stream_->write(*written);
+    write_event("\"role\":\"assistant\",\"content\":\"\"", nullptr);
+  }
+  const std::uint32_t rate = options_.tokens_per_second;
+  std::uint32_t due = std::min(tokens_, sent_ + kTokensPerTick);
+  if (rate != 0) {
+    const std::int64_t elapsed = (shard.now() - started_).ns;
+    const std::int64_t count = elapsed * rate / 1'000'000'000 + 1;
+    due = static_cast<std::uint32_t>(std::min<std::int64_t>(due, count));
+    if (due < tokens_) due -= due % options_.events_per_write;
+  }
+  for (; sent_ < due; ++sent_) {
+    if (cut_ && sent_ == tokens_ / 2) return close();
+    std::string delta = "\"content\":\"";
+    delta += word(sent_);
+    delta += '"';
+    write_event(delta, nullptr);
+  }
+  if (sent_ == tokens_) return finish_stream();
+  const std::int64_t next = sent_ + options_.events_per_write - 1;
+  const Duration wait = rate == 0 ? Duration{} : Duration{next * 1'000'000'000 / rate};
+  shard.wheel().set(timer_, rate == 0 ? shard.now() : started_ + wait);
+}
+
+void SimulatedConn::write_event(std::string_view delta, const char* finish) {
+  char event[512];
+  const std::string reason = finish == nullptr ? "null" : "\"" + std::string(finish) + "\"";
+  const int size = std::snprintf(
+      event, sizeof event,
+      "data: {\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion.chunk\",\"created\":%lld,"
+      "\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
+      "\"delta\":{%.*s},\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
+      static_cast<unsigned long long>(seed_),
+      static_cast<long long>(owner_.shard().io().wall_now().unix_seconds()),
+      static_cast<int>(delta.size()), delta.data(), reason.c_str());
+  char header[16];
+  const int framed = std::snprintf(header, sizeof header, "%x\r\n", static_cast<unsigned>(size));
+  stream_->write({header, static_cast<std::size_t>(framed)});
+  stream_->write({event, static_cast<std::size_t>(size)});
+  stream_->write(proto::kChunkEnd);
+}
+
+void SimulatedConn::finish_stream() {
+  write_event("", "stop");
+  std::string last;
+  if (usage_asked_) {
+    const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
+    last =
+        "data: {\"id\":\"chatcmpl-simulated\",\"object\":\"chat.completion.chunk\",\"created\":" +
+        std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
+        ",\"model\":\"simulated\",\"choices\":[],\"usage\":{\"prompt_tokens\":" +
+        std::to_string(prompt) + ",\"completion_tokens\":" + std::to_string(tokens_) +
+        ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}\n\n";
+  }
+  last += "data: [DONE]\n\n";
+  char header[16];
+  const int framed =
+      std::snprintf(header, sizeof header, "%x\r\n", static_cast<unsigned>(last.size()));
+  stream_->write({header, static_cast<std::size_t>(framed)});
+  stream_->write(last);
+  stream_->write(proto::kChunkEnd);
+  stream_->write(proto::kLastChunk);
+  answering_ = false;
+  if (!input_.empty()) read_request();
+}
+
+void SimulatedConn::answer_whole() {
+  std::string text;
+  for (std::uint32_t i = 0; i < tokens_; ++i) text += word(i);
+  const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
+  const std::string body =
+      "{\"id\":\"chatcmpl-simulated\",\"object\":\"chat.completion\",\"created\":" +
+      std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
+      ",\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
+      "\"message\":{\"role\":\"assistant\",\"content\":\"" +
+      text +
+      "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
+      "\"prompt_tokens\":" +
+      std::to_string(prompt) + ",\"completion_tokens\":" + std::to_string(tokens_) +
+      ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}";
+  char head[512];
+  proto::ResponseOptions options;
+  options.content_length = body.size();
+  stream_->write(*proto::write_response_head(head, options));
+  stream_->write(body);
+  answering_ = false;
+  if (!input_.empty()) read_request();
+}
+
+void SimulatedConn::answer_error(int status) {
+  const std::string body =
+      "{\"error\":{\"message\":\"The simulated provider fails on purpose.\",\"type\":"
+      "\"server_error\",\"param\":null,\"code\":null}}";
+  char head[512];
+  proto::ResponseOptions options;
+  options.status = status;
+  options.content_length = body.size();
+  stream_->write(*proto::write_response_head(head, options));
+  stream_->write(body);
+  answering_ = false;
+  if (!input_.empty()) read_request();
+}
+
+}  // namespace leat::gateway

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// CipherSegments: lets a TLS session write its records straight into the turn's arena, as segments
+// of the stream that will send them.
+#pragma once
+
+#include <cstring>
+
+#include "net/segments.h"
+#include "tls/session.h"
+
+namespace leat::net {
+
+class CipherSegments final : public tls::CipherOut {
+ public:
+  CipherSegments(shard::TurnArena& arena, SegmentList& segments)
+      : arena_(arena), segments_(segments) {}
+
+  void append(std::string_view bytes) override {
+    char* place = arena_.allocate(bytes.size());
+    std::memcpy(place, bytes.data(), bytes.size());
+    segments_.append(arena_, place, bytes.size(), nullptr);
+  }
+
+ private:
+  shard::TurnArena& arena_;
+  SegmentList& segments_;
+};
+
+}  // namespace leat::net

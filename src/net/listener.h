@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Listener: accepts connections on one address for one shard (SO_REUSEPORT: the kernel spreads
+// them). When descriptors run out it stops and tries again later, so that it never spins; at its
+// connection limit it closes what comes.
+#pragma once
+
+#include "net/tcp_stream.h"
+
+namespace leat::net {
+
+class ConnectionSink {
+ public:
+  // A new client connection, not yet received from: adopt the socket or close it.
+  virtual void on_connection(io::SocketId socket, const io::Address& peer, bool is_tls) = 0;
+
+ protected:
+  ~ConnectionSink() = default;
+};
+
+class Listener final : private io::AcceptHandler {
+ public:
+  Listener(shard::Shard& shard, ConnectionSink& sink, bool is_tls)
+      : shard_(shard), sink_(sink), is_tls_(is_tls) {}
+  ~Listener() { close(); }
+
+  // Binds and starts to accept. The error names what the kernel said.
+  Result<void> open(const io::Address& address);
+  // The address with the port that the kernel chose.
+  io::Address address() const { return shard_.io().listener_address(listener_); }
+  void close();
+
+ private:
+  void on_accept(io::SocketId socket, const io::Address& peer) override;
+  void on_accept_end(int error) override;
+  void on_retry();
+
+  shard::Shard& shard_;
+  ConnectionSink& sink_;
+  bool is_tls_;
+  io::ListenerId listener_;
+  Timer retry_{timer_callback<&Listener::on_retry>, this};
+};
+
+}  // namespace leat::net

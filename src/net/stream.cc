@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/stream.h"
+
+#include <cstring>
+
+namespace leat::net {
+
+void Stream::write(std::string_view bytes) {
+  if (bytes.empty()) return;
+  std::memcpy(prepare(bytes.size()), bytes.data(), bytes.size());
+  commit(bytes.size());
+}
+
+}  // namespace leat::net

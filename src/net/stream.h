@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// Stream: a two-way stream of plain bytes, whatever carries it: TCP, TLS over TCP (tcp_stream.h) or
+// an in-process pipe (pipe_stream.h). What is above (HTTP, relay) does not know which.
+//
+// A stream belongs to one shard. It is used until finish() or abort(); after either, the user is
+// never called again and the stream ends and frees itself. Neither call destroys anything at once:
+// both are allowed inside any callback.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "base/block.h"
+#include "base/result.h"
+
+namespace leat::net {
+
+class StreamUser {
+ public:
+  // An outgoing stream is ready: connected and, with TLS, the peer's name and chain verified.
+  virtual void on_open() = 0;
+  // Bytes of the peer, writable, valid until the call returns. Never empty.
+  virtual void on_bytes(std::span<char> bytes) = 0;
+  // receive_block() ended with `count` > 0 bytes in place.
+  virtual void on_block_bytes(std::size_t count) = 0;
+  // Nothing more will come: Code::kClosed is an end in order (FIN; with TLS, close_notify), all
+  // else a failure. The user answers with finish() or abort(), at once or later.
+  virtual void on_end(const Error& why) = 0;
+  // The backlog that backlog_bytes() showed has shrunk below kBacklogLow.
+  virtual void on_drained() = 0;
+
+ protected:
+  ~StreamUser() = default;
+};
+
+class Stream {
+ public:
+  // A peer that does not read makes us keep at most about this much for it; above, the user stops
+  // producing until on_drained() (threats-and-faults.md 3.3 "client not reading").
+  static constexpr std::size_t kBacklogHigh = 256 * 1024;
+  static constexpr std::size_t kBacklogLow = 64 * 1024;
+
+  virtual ~Stream() = default;
+
+  void set_user(StreamUser& user) { user_ = &user; }
+
+  // Room for `size` bytes to be written in place and sent with this turn; commit() says how many of
+  // them count. Never null. No other call on any stream between the two.
+  virtual char* prepare(std::size_t size) = 0;
+  virtual void commit(std::size_t size) = 0;
+  // Copies the bytes; they go out with this turn.
+  void write(std::string_view bytes);
+  // Sends bytes of the block without copying. REQUIRES: the caller keeps the block until the peer
+  // has answered or this stream was aborted.
+  virtual void write_block(Block& block, std::size_t offset, std::size_t size) = 0;
+
+  // Stops and resumes on_bytes(). A paused stream does not notice that its peer went away.
+  virtual void pause() = 0;
+  virtual void resume() = 0;
+  // Whether receive_block() can be used on this stream.
+  virtual bool can_receive_into_block() const = 0;
+  // The next bytes, at most `size`, go straight into the block; on_block_bytes() or on_end() once.
+  // on_bytes() resumes after it by resume().
+  virtual void receive_block(BlockRef block, std::size_t offset, std::size_t size) = 0;
+
+  // Bytes accepted by write() that the peer has not yet made room for.
+  virtual std::size_t backlog_bytes() const = 0;
+
+  // Sends what was written, says goodbye, and drains what still comes for a moment, so that the
+  // peer reads the last bytes before it sees a reset.
+  virtual void finish() = 0;
+  // Hangs up now; the peer sees it within this turn.
+  virtual void abort() = 0;
+
+ protected:
+  StreamUser* user_ = nullptr;
+};
+
+}  // namespace leat::net

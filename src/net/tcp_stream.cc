@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "net/tcp_stream.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "net/cipher_segments.h"
+#include "tls/context.h"
+
+namespace leat::net {
+
+namespace {
+
+// How long, and how much of what still comes, an ending stream waits for its peer to read the last
+// bytes (threats-and-faults.md 3.4, "close").
+constexpr Duration kLingerTime = seconds(1);
+constexpr std::size_t kLingerBytesMax = 64 * 1024;
+constexpr Duration kStallTime = seconds(60);
+// UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
+constexpr std::size_t kSegmentsMax = 256;
+
+Error socket_error(int error) {
+  Code code = Code::kReset;
+  if (error == 0) code = Code::kClosed;
+  if (error == ECONNREFUSED) code = Code::kRefused;
+  if (error == ETIMEDOUT) code = Code::kTimedOut;
+  return {code, Source::kInternal, Retry::kNever, error, "connection ended"};
+}
+
+}  // namespace
+
+// ---- Making ------------------------------------------------------------------------------------
+
+TcpStream& TcpStreams::adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user) {
+  TcpStream* stream = pool_.create(*this);
+  stream->socket_ = socket;
+  stream->user_ = &user;
+  if (context != nullptr) stream->tls_ = context->new_session();
+  shard_.io().set_handler(socket, *stream);
+  shard_.io().receive_start(socket);
+  return *stream;
+}
+
+Result<TcpStream*> TcpStreams::dial(const io::Address& address, tls::ClientContext* context,
+                                    const std::string& server_name, StreamUser& user) {
+  TcpStream* stream = pool_.create(*this);
+  stream->state_ = TcpStream::State::kConnecting;
+  stream->is_outgoing_ = true;
+  stream->user_ = &user;
+  if (context != nullptr) {
+    auto session = context->new_session(server_name);
+    if (!session) {
+      pool_.destroy(stream);
+      return fail(session.error());
+    }
+    stream->tls_ = std::move(*session);
+  }
+  auto socket = shard_.io().connect(address, *stream);
+  if (!socket) {
+    pool_.destroy(stream);
+    return fail(socket.error());
+  }
+  stream->socket_ = *socket;
+  return stream;
+}
+
+// ---- Writing -----------------------------------------------------------------------------------
+
+char* TcpStream::prepare(std::size_t size) {
+  owner_.prepared_ = owner_.shard_.arena().allocate(size);
+  owner_.prepared_bytes_ = size;
+  return owner_.prepared_;
+}
+
+void TcpStream::commit(std::size_t size) {
+  shard::TurnArena& arena = owner_.shard_.arena();
+  LEAT_DCHECK(size <= owner_.prepared_bytes_);
+  arena.trim(owner_.prepared_bytes_ - size);
+  if (is_ending() || size == 0) return;
+  (tls_ != nullptr ? plain_ : wire_).append(arena, owner_.prepared_, size, nullptr);
+  owner_.shard_.mark_dirty(*this);
+}
+
+void TcpStream::write_block(Block& block, std::size_t offset, std::size_t size) {
+  if (is_ending() || size == 0) return;
+  (tls_ != nullptr ? plain_ : wire_)
+      .append(owner_.shard_.arena(), block.data() + offset, size, &block);
+  owner_.shard_.mark_dirty(*this);
+}
+
+// Plaintext of this turn becomes as few records as it fits in, behind what the handshake wrote.
+void TcpStream::seal() {
+  shard::TurnArena& arena = owner_.shard_.arena();
+  auto* views = static_cast<std::string_view*>(
+      arena.allocate_aligned(plain_.count() * sizeof(std::string_view)));
+  std::size_t count = 0;
+  for (const Segment* s = plain_.first(); s != nullptr; s = s->next) {
+    new (&views[count++]) std::string_view(s->data, s->size);
+  }
+  plain_.clear();
+  CipherSegments out(arena, wire_);
+  if (auto sealed = tls_->write({views, count}, out); !sealed) report_end(sealed.error());
+}
+
+void TcpStream::flush() {
+  if (state_ == State::kDead || state_ == State::kConnecting) return;
+  if (!plain_.empty() && state_ != State::kHandshaking) seal();
+  if (wire_.empty()) return;
+  if (backlog_ != nullptr) {
+    keep_backlog(wire_, 0);
+    if (backlog_->bytes() >= kBacklogHigh) wants_drained_ = true;
+  } else {
+    stage_send();
+  }
+  wire_.clear();
+}
+
+void TcpStream::stage_send() {
+  shard::TurnArena& arena = owner_.shard_.arena();
+  if (wire_.count() > kSegmentsMax) {
+    char* joined = arena.allocate(wire_.bytes());
+    std::size_t filled = 0;
+    for (const Segment* s = wire_.first(); s != nullptr; s = s->next) {
+      std::memcpy(joined + filled, s->data, s->size);
+      filled += s->size;
+    }
+    wire_.clear();
+    wire_.append(arena, joined, filled, nullptr);
+  }
+  staged_ = wire_;
+  auto* vectors = static_cast<iovec*>(arena.allocate_aligned(wire_.count() * sizeof(iovec)));
+  std::size_t count = 0;
+  for (const Segment* s = staged_.first(); s != nullptr; s = s->next)
+    vectors[count++] = {s->data, s->size};
+  owner_.shard_.io().send(socket_, {vectors, count});
+}
+
+void TcpStream::on_send_short(std::size_t sent, int error) {
+  if (state_ == State::kDead) return;
+  if (error != EAGAIN && error != 0) return report_end(socket_error(error));
+  backlog_ = std::make_unique<Backlog>();
+  keep_backlog(staged_, sent);
+  staged_.clear();
+  if (backlog_->empty()) {
+    backlog_.reset();
+    return;
+  }
+  send_backlog();
+}
+
+// Everything from byte `skip` of the chain on is put behind what is there already.
+void TcpStream::keep_backlog(const SegmentList& segments, std::size_t skip) {
+  for (const Segment* s = segments.first(); s != nullptr; s = s->next) {
+    if (skip >= s->size) {
+      skip -= s->size;
+      continue;
+    }
+    char* data = s->data + skip;
+    const std::size_t size = s->size - skip;
+    skip = 0;
+    if (s->block != nullptr) {
+      const auto offset = static_cast<std::size_t>(data - s->block->data());
+      backlog_->append_block(*s->block, offset, size);
+    } else {
+      backlog_->append({data, size});
+    }
+  }
+}
+
+void TcpStream::send_backlog() {
+  Backlog::Piece& piece = backlog_->front();
+  owner_.shard_.io().send_block(socket_, piece.block, piece.offset, piece.size);
+}
+
+void TcpStream::on_send_block(std::size_t, int error) {
+  if (state_ == State::kDead) return;
+  if (error != 0) return report_end(socket_error(error));
+  backlog_->pop_front();
+  if (!backlog_->empty()) send_backlog();
+  const bool drained = wants_drained_ && backlog_->bytes() <= kBacklogLow;
+  if (backlog_->empty()) backlog_.reset();
+  if (drained) {
+    wants_drained_ = false;
+    if (!is_ending()) user_->on_drained();
+  }
+  if (state_ == State::kFinishing) owner_.shard_.defer(*this);
+}
+
+// ---- Receiving ---------------------------------------------------------------------------------
+
+void TcpStream::pause() {
+  if (!is_ending()) owner_.shard_.io().receive_stop(socket_);
+}
+
+void TcpStream::resume() {
+  if (!is_ending()) owner_.shard_.io().receive_start(socket_);
+}
+
+void TcpStream::receive_block(BlockRef block, std::size_t offset, std::size_t size) {
+  LEAT_CHECK(can_receive_into_block());
+  if (!is_ending()) owner_.shard_.io().receive_into(socket_, std::move(block), offset, size);
+}
+
+void TcpStream::on_receive(std::span<char> bytes) {
+  if (state_ == State::kDead) return;
+  if (is_ending()) {
+    if (linger_ == nullptr) return;
+    linger_->discarded += bytes.size();
+    if (linger_->discarded > kLingerBytesMax) die();
+    return;
+  }
+  if (tls_ != nullptr) return feed_tls(bytes);
+  user_->on_bytes(bytes);
+}
+
+void TcpStream::feed_tls(std::span<char> bytes) {
+  CipherSegments out(owner_.shard_.arena(), wire_);
+  const tls::SessionState before = tls_->state();
+  const tls::SessionState after = tls_->feed(bytes, *this, out);
+  if (state_ == State::kDead) return;
+  if (!wire_.empty()) owner_.shard_.mark_dirty(*this);
+  if (is_ending()) return;
+  if (state_ == State::kHandshaking && before == tls::SessionState::kHandshaking &&
+      after != tls::SessionState::kHandshaking && after != tls::SessionState::kFailed) {
+    state_ = State::kOpen;
+    if (!plain_.empty()) owner_.shard_.mark_dirty(*this);
+    user_->on_open();
+    if (is_ending()) return;
+  }
+  if (after == tls::SessionState::kFailed) return report_end(tls_->error());
+  if (after == tls::SessionState::kClosed) report_end(socket_error(0));
+}
+
+void TcpStream::on_plain(std::span<char> bytes) {
+  if (is_ending()) return;
+  user_->on_bytes(bytes);
+}
+
+void TcpStream::on_receive_into(std::size_t count, int error) {
+  if (is_ending()) return;
+  if (count == 0) return report_end(socket_error(error));
+  user_->on_block_bytes(count);
+}
+
+void TcpStream::on_receive_end(int error) {
+  if (state_ == State::kDead) return;
+  peer_ended_ = true;
+  if (state_ == State::kLingering || (is_ending() && error != 0)) return die();
+  if (is_ending()) return;
+  Error why = socket_error(error);
+  // With TLS only close_notify is an end in order; a bare FIN may have cut something off.
+  if (tls_ != nullptr && error == 0) why.code = Code::kReset;
+  report_end(why);
+}
+
+void TcpStream::on_connect(int error) {
+  if (state_ != State::kConnecting) return;
+  if (error != 0) return report_end(socket_error(error));
+  owner_.shard_.io().receive_start(socket_);
+  if (tls_ == nullptr) {
+    state_ = State::kOpen;
+    user_->on_open();
+    return;
+  }
+  state_ = State::kHandshaking;
+  CipherSegments out(owner_.shard_.arena(), wire_);
+  if (auto started = tls_->start(out); !started) return report_end(started.error());
+  owner_.shard_.mark_dirty(*this);
+}
+
+// ---- Ending ------------------------------------------------------------------------------------
+
+void TcpStream::report_end(const Error& why) {
+  if (is_ending()) return die();
+  if (end_reported_) return;
+  end_reported_ = true;
+  user_->on_end(why);
+}
+
+void TcpStream::finish() {
+  if (is_ending()) return;
+  if (state_ == State::kConnecting) return abort();
+  if (tls_ != nullptr && state_ == State::kOpen && tls_->state() == tls::SessionState::kOpen) {
+    if (!plain_.empty()) seal();
+    CipherSegments out(owner_.shard_.arena(), wire_);
+    tls_->close_notify(out);
+    owner_.shard_.mark_dirty(*this);
+  }
+  state_ = State::kFinishing;
+  user_ = nullptr;
+  owner_.shard_.defer(*this);
+}
+
+void TcpStream::abort() {
+  if (state_ == State::kDead) return;
+  die();
+}
+
+void TcpStream::die() {
+  state_ = State::kDead;
+  user_ = nullptr;
+  Flushable::unlink();
+  owner_.shard_.io().close(socket_);
+  owner_.shard_.defer(*this);
+}
+
+void TcpStream::start_lingering() {
+  state_ = State::kLingering;
+  if (peer_ended_) return die();
+  owner_.shard_.io().shutdown_send(socket_);
+  // It may have been paused; its peer's FIN is what ends the wait.
+  owner_.shard_.io().receive_start(socket_);
+  linger_ = std::make_unique<Linger>(this);
+  owner_.shard_.wheel().set(linger_->timer, owner_.shard_.now() + kLingerTime);
+}
+
+void TcpStream::on_linger_over() {
+  die();
+}
+
+void TcpStream::run_deferred() {
+  if (state_ == State::kDead) return owner_.pool_.destroy(this);
+  if (state_ != State::kFinishing) return;
+  // Not before the bytes have left: the flush of the coming turn, or the end of the backlog, first.
+  if (Flushable::is_linked()) return owner_.shard_.defer(*this);
+  if (backlog_ == nullptr) return start_lingering();
+  if (linger_ == nullptr) {
+    // A peer that does not read its last bytes is not waited for longer than a stalled client.
+    linger_ = std::make_unique<Linger>(this);
+    owner_.shard_.wheel().set(linger_->timer, owner_.shard_.now() + kStallTime);
+  }
+}
+
+}  // namespace leat::net

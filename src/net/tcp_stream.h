@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// TcpStream: a Stream over one TCP connection, plain or with TLS. TcpStreams makes, owns and frees
+// those of a shard.
+//
+//   (dial) kConnecting -> kHandshaking -> kOpen -> finish() -> kFinishing -> kLingering -> kDead
+//   (accepted)                            kOpen    abort(), any failure while finishing -> kDead
+//
+// What is written in a turn is kept as ranges of the turn's arena and becomes one send when the
+// turn ends, sealed into TLS records first where there is TLS. A send that the socket does not take
+// whole leaves a Backlog, and the stream is blocked until that has gone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/pool.h"
+#include "net/backlog.h"
+#include "net/segments.h"
+#include "net/stream.h"
+#include "shard/shard.h"
+#include "tls/session.h"
+
+namespace leat::tls {
+class ServerContext;
+class ClientContext;
+}  // namespace leat::tls
+
+namespace leat::net {
+
+class TcpStreams;
+
+class TcpStream final : public Stream,
+                        private io::SocketHandler,
+                        private shard::Flushable,
+                        private shard::Deferred,
+                        private tls::PlainSink {
+ public:
+  char* prepare(std::size_t size) override;
+  void commit(std::size_t size) override;
+  void write_block(Block& block, std::size_t offset, std::size_t size) override;
+  void pause() override;
+  void resume() override;
+  bool can_receive_into_block() const override { return tls_ == nullptr; }
+  void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
+  std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
+  void finish() override;
+  void abort() override;
+
+  // An outgoing stream whose connection is not yet there (the TLS handshake comes after it).
+  bool is_connecting() const { return state_ == State::kConnecting; }
+
+ private:
+  friend class TcpStreams;
+  template <class T, std::size_t>
+  friend class leat::Pool;
+
+  enum class State : std::uint8_t {
+    kConnecting,
+    kHandshaking,
+    kOpen,
+    kFinishing,
+    kLingering,
+    kDead
+  };
+
+  // What only an ending stream needs.
+  struct Linger {
+    explicit Linger(TcpStream* stream)
+        : timer(timer_callback<&TcpStream::on_linger_over>, stream) {}
+    Timer timer;
+    std::size_t discarded = 0;
+  };
+
+  explicit TcpStream(TcpStreams& owner) : owner_(owner) {}
+  ~TcpStream() = default;
+
+  // io::SocketHandler
+  void on_receive(std::span<char> bytes) override;
+  void on_receive_end(int error) override;
+  void on_receive_into(std::size_t count, int error) override;
+  void on_connect(int error) override;
+  void on_send_short(std::size_t sent, int error) override;
+  void on_send_block(std::size_t sent, int error) override;
+  // shard
+  void flush() override;
+  void run_deferred() override;
+  // tls::PlainSink
+  void on_plain(std::span<char> bytes) override;
+
+  void on_linger_over();
+  void feed_tls(std::span<char> bytes);
+  void seal();
+  void stage_send();
+  void keep_backlog(const SegmentList& segments, std::size_t skip);
+  void send_backlog();
+  void report_end(const Error& why);
+  void start_lingering();
+  void die();
+  bool is_ending() const { return state_ >= State::kFinishing; }
+
+  TcpStreams& owner_;
+  io::SocketId socket_;
+  std::unique_ptr<tls::TlsSession> tls_;
+  // Written since the last flush, in the arena being filled: plaintext yet to be sealed (with TLS
+  // only), and what goes on the wire as it is.
+  SegmentList plain_;
+  SegmentList wire_;
+  SegmentList staged_;                // given to Io::send() by the flush before this turn
+  std::unique_ptr<Backlog> backlog_;  // not null: blocked
+  std::unique_ptr<Linger> linger_;
+  State state_ = State::kOpen;
+  bool is_outgoing_ = false;
+  bool end_reported_ = false;
+  bool peer_ended_ = false;
+  bool wants_drained_ = false;  // the backlog went above kBacklogHigh: tell when it is low again
+};
+
+// What a shard's streams have in common. Outlives its streams.
+class TcpStreams {
+ public:
+  explicit TcpStreams(shard::Shard& shard) : shard_(shard) {}
+
+  // A stream for an accepted socket; `context` null: plain. Starts receiving.
+  TcpStream& adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user);
+  // Starts connecting; on_open() or on_end() follows. `context` null: plain; else the handshake
+  // verifies `server_name`, a host name or an IP literal.
+  Result<TcpStream*> dial(const io::Address& address, tls::ClientContext* context,
+                          const std::string& server_name, StreamUser& user);
+
+  std::size_t live() const { return pool_.live(); }
+
+ private:
+  friend class TcpStream;
+  shard::Shard& shard_;
+  Pool<TcpStream> pool_;
+  char* prepared_ = nullptr;  // between prepare() and commit()
+  std::size_t prepared_bytes_ = 0;
+};
+
+}  // namespace leat::net

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// UpstreamConn: one HTTP/1.1 connection to a provider, and the reading of replies on it. One
+// exchange at a time, never pipelined. Made, kept and freed by an UpstreamPool.
+//
+// The safety of the pool rests here: only a connection whose last exchange ended in order, with
+// every byte of the request sent and none of the reply's left over, is ever used again (finding 5
+// of threats-and-faults.md: else answers cross tenants).
+#pragma once
+
+#include "base/pool.h"
+#include "net/stream.h"
+#include "proto/chunked.h"
+#include "proto/http1_response.h"
+#include "shard/shard.h"
+
+namespace leat::net {
+
+class UpstreamPool;
+
+// Who waits for the reply. Inside any call UpstreamConn::cancel() is allowed.
+class ReplyHandler {
+ public:
+  // The final head (1xx ones are skipped). Valid during the call.
+  virtual void on_reply_head(const proto::ResponseHead& head) = 0;
+  // Payload with the framing taken off. Valid during the call, never empty.
+  virtual void on_reply_body(std::string_view bytes) = 0;
+  // The bytes of one receive have all been handed over: the time to pass on what they made.
+  virtual void on_reply_pause() = 0;
+  // The reply is whole. The connection is no longer the handler's.
+  virtual void on_reply_end() = 0;
+  // It will never be whole. The connection is no longer the handler's.
+  virtual void on_reply_failed(const Error& why) = 0;
+
+ protected:
+  ~ReplyHandler() = default;
+};
+
+class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
+ public:
+  // Takes the connection for one exchange. The request is then written to stream().
+  void begin(ReplyHandler& handler);
+  Stream& stream() { return *stream_; }
+  // The exchange is of no more interest: hangs up.
+  void cancel();
+
+  // It had served an exchange before: a failure without a reply may be its age (kReusedOnly).
+  bool is_reused() const { return exchanges_ > 1; }
+  // A byte of the reply has come.
+  bool reply_started() const { return reply_started_; }
+
+ private:
+  friend class UpstreamPool;
+  template <class T, std::size_t>
+  friend class leat::Pool;
+
+  enum class State : std::uint8_t { kIdle, kHead, kLength, kChunked, kUntilClose, kDead };
+
+  UpstreamConn(UpstreamPool& pool, Stream& stream) : pool_(pool), stream_(&stream) {}
+  ~UpstreamConn() = default;
+
+  void on_open() override {}
+  void on_bytes(std::span<char> bytes) override;
+  void on_block_bytes(std::size_t) override {}
+  void on_end(const Error& why) override;
+  void on_drained() override {}
+
+  void read_head(std::string_view& in);
+  bool take_head(const proto::HeadStatus& status, const proto::ResponseHead& head);
+  void read_body(std::string_view& in);
+  void read_length(std::string_view& in);
+  void read_chunked(std::string_view& in);
+  void end_reply(std::size_t left_over);
+  void fail_reply(Code code, const char* what);
+  void on_idle_over();
+
+  UpstreamPool& pool_;
+  Stream* stream_;
+  ReplyHandler* handler_ = nullptr;  // null: idle or ending
+  proto::ResponseParser parser_;
+  BlockRef head_bytes_;  // of a head that did not come in one piece
+  proto::ChunkedDecoder chunked_;
+  std::uint64_t body_left_ = 0;
+  std::uint64_t exchanges_ = 0;
+  int informational_ = 0;
+  State state_ = State::kIdle;
+  bool keep_alive_ = false;
+  bool reply_started_ = false;
+  Timer idle_timer_{timer_callback<&UpstreamConn::on_idle_over>, this};
+};
+
+}  // namespace leat::net

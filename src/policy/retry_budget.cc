@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/retry_budget.h"
+
+namespace leat::policy {
+
+void RetryBudget::advance(Instant now) {
+  const std::int64_t second = now.ns / 1'000'000'000;
+  if (second_ < 0 || second - second_ >= kBuckets) {
+    buckets_.fill({});
+    requests_ = retries_ = 0;
+    second_ = second;
+    return;
+  }
+  while (second_ < second) {
+    ++second_;
+    Bucket& oldest = buckets_[static_cast<std::size_t>(second_ % kBuckets)];
+    requests_ -= oldest.requests;
+    retries_ -= oldest.retries;
+    oldest = {};
+  }
+}
+
+void RetryBudget::count_request(Instant now) {
+  advance(now);
+  ++buckets_[static_cast<std::size_t>(second_ % kBuckets)].requests;
+  ++requests_;
+}
+
+bool RetryBudget::try_retry(Instant now) {
+  advance(now);
+  const std::uint64_t allowed = requests_ * percent_max_ / 100 + floor_per_second_ * kBuckets;
+  if (retries_ >= allowed) return false;
+  ++buckets_[static_cast<std::size_t>(second_ % kBuckets)].retries;
+  ++retries_;
+  return true;
+}
+
+}  // namespace leat::policy

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// RetryBudget: bounds the sum of the attempts beyond the first at one provider, so that a provider
+// in trouble is never given a storm on top (threats-and-faults.md 4.1): a share of the requests of
+// the last 10 s, plus a floor per second. Pure: time comes in as an argument. One per provider and
+// shard.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "base/instant.h"
+
+namespace leat::policy {
+
+class RetryBudget {
+ public:
+  RetryBudget(std::uint32_t percent_max, std::uint32_t floor_per_second)
+      : percent_max_(percent_max), floor_per_second_(floor_per_second) {}
+
+  // A first attempt was made.
+  void count_request(Instant now);
+  // Whether one more attempt fits; if so it is counted.
+  bool try_retry(Instant now);
+
+ private:
+  static constexpr std::int64_t kBuckets = 10;  // of one second each
+  struct Bucket {
+    std::uint32_t requests = 0;
+    std::uint32_t retries = 0;
+  };
+  void advance(Instant now);
+
+  std::uint32_t percent_max_;
+  std::uint32_t floor_per_second_;
+  std::int64_t second_ = -1;  // the newest bucket's
+  std::array<Bucket, kBuckets> buckets_{};
+  std::uint64_t requests_ = 0;  // sums over the buckets
+  std::uint64_t retries_ = 0;
+};
+
+}  // namespace leat::policy

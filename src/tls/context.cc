@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tls/context.h"
+
+#include <openssl/bio.h>
+#include <openssl/digest.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/hkdf.h>
+#include <openssl/mem.h>
+#include <openssl/pem.h>
+#include <openssl/pool.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <cstring>
+
+#include "tls/bio.h"
+
+#ifndef OPENSSL_IS_BORINGSSL
+#error "the headers of BoringSSL are needed, not OpenSSL's"
+#endif
+
+namespace leat::tls {
+
+namespace {
+
+constexpr std::uint8_t kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+constexpr char kTls12Suites[] =
+    "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
+    "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
+constexpr int kRsaBitsMin = 2048;
+constexpr std::size_t kTicketKeyBytes = 48;
+
+template <class T, void (*kFree)(T*)>
+struct Free {
+  void operator()(T* object) const { kFree(object); }
+};
+using X509Ptr = std::unique_ptr<X509, Free<X509, X509_free>>;
+using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY, EVP_PKEY_free>>;
+struct FreeBio {
+  void operator()(BIO* bio) const { BIO_free(bio); }
+};
+using BioPtr = std::unique_ptr<BIO, FreeBio>;
+
+BioPtr text_bio(const std::string& text) {
+  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+}
+
+Error refused(const char* what) {
+  ERR_clear_error();
+  return {Code::kInvalid, Source::kInternal, Retry::kNever, 0, what};
+}
+
+// A key in PEM is not encrypted here: asking for a pass phrase would hang the start.
+int no_pass_phrase(char*, int, int, void*) {
+  return 0;
+}
+
+}  // namespace
+
+Context::Context()
+    : ctx_(SSL_CTX_new(TLS_method())),
+      bio_method_(new_session_bio_method()),
+      scratch_(std::make_unique<char[]>(TlsSession::kScratchBytes)) {
+  SSL_CTX_set_min_proto_version(ctx_, TLS1_2_VERSION);
+  SSL_CTX_set_strict_cipher_list(ctx_, kTls12Suites);
+  CRYPTO_BUFFER_POOL* pool = CRYPTO_BUFFER_POOL_new();
+  SSL_CTX_set0_buffer_pool(ctx_, pool);
+  SSL_CTX_set_app_data(ctx_, pool);
+}
+
+Context::~Context() {
+  auto* pool = static_cast<CRYPTO_BUFFER_POOL*>(SSL_CTX_get_app_data(ctx_));
+  SSL_CTX_free(ctx_);
+  CRYPTO_BUFFER_POOL_free(pool);
+  BIO_meth_free(bio_method_);
+}
+
+SSL* Context::new_ssl() {
+  SSL* ssl = SSL_new(ctx_);
+  BIO* bio = BIO_new(bio_method_);
+  SSL_set_bio(ssl, bio, bio);
+  // Handshake state goes once it is of no more use: 700 bytes a session.
+  SSL_set_shed_handshake_config(ssl, 1);
+  return ssl;
+}
+
+// ---- Server ------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<ServerContext>> ServerContext::create(const std::string& certificate_pem,
+                                                             const std::string& key_pem) {
+  std::unique_ptr<ServerContext> context(new ServerContext());
+  LEAT_TRY_VOID(context->load(certificate_pem, key_pem));
+  return context;
+}
+
+Result<void> ServerContext::load(const std::string& certificate_pem, const std::string& key_pem) {
+  BioPtr certificates = text_bio(certificate_pem);
+  X509Ptr leaf(PEM_read_bio_X509(certificates.get(), nullptr, no_pass_phrase, nullptr));
+  if (leaf == nullptr) return fail(refused("the certificate file holds no certificate"));
+  if (X509_cmp_current_time(X509_get0_notAfter(leaf.get())) <= 0) {
+    return fail(refused("the certificate has expired"));
+  }
+  if (X509_cmp_current_time(X509_get0_notBefore(leaf.get())) >= 0) {
+    return fail(refused("the certificate is not valid yet"));
+  }
+  BioPtr key_text = text_bio(key_pem);
+  KeyPtr key(PEM_read_bio_PrivateKey(key_text.get(), nullptr, no_pass_phrase, nullptr));
+  if (key == nullptr) return fail(refused("the key file holds no unencrypted private key"));
+  if (EVP_PKEY_id(key.get()) == EVP_PKEY_RSA && EVP_PKEY_bits(key.get()) < kRsaBitsMin) {
+    return fail(refused("an RSA key below 2048 bits is not accepted"));
+  }
+  if (SSL_CTX_use_certificate(ctx_, leaf.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(ctx_, key.get()) != 1 || SSL_CTX_check_private_key(ctx_) != 1) {
+    return fail(refused("the key is not the certificate's"));
+  }
+  while (X509* next = PEM_read_bio_X509(certificates.get(), nullptr, no_pass_phrase, nullptr)) {
+    SSL_CTX_add0_chain_cert(ctx_, next);
+  }
+  ERR_clear_error();  // the end of the file
+  std::uint8_t ticket_key[kTicketKeyBytes];
+  constexpr char kLabel[] = "leat session tickets";
+  HKDF(ticket_key, sizeof ticket_key, EVP_sha256(),
+       reinterpret_cast<const std::uint8_t*>(key_pem.data()), key_pem.size(), nullptr, 0,
+       reinterpret_cast<const std::uint8_t*>(kLabel), sizeof kLabel);
+  SSL_CTX_set_tlsext_ticket_keys(ctx_, ticket_key, sizeof ticket_key);
+  OPENSSL_cleanse(ticket_key, sizeof ticket_key);
+  SSL_CTX_set_alpn_select_cb(
+      ctx_,
+      [](SSL*, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* in,
+         unsigned in_size, void*) {
+        std::uint8_t* chosen = nullptr;
+        const int match =
+            SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11, in, in_size);
+        *out = chosen;
+        // No overlap: go on without, as servers that know no ALPN do.
+        return match == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+      },
+      nullptr);
+  return {};
+}
+
+std::unique_ptr<TlsSession> ServerContext::new_session() {
+  SSL* ssl = new_ssl();
+  SSL_set_accept_state(ssl);
+  return std::make_unique<TlsSession>(ssl, Source::kDownstream,
+                                      std::span<char>(scratch_.get(), TlsSession::kScratchBytes));
+}
+
+// ---- Client ------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<ClientContext>> ClientContext::create(const std::string& roots_pem) {
+  std::unique_ptr<ClientContext> context(new ClientContext());
+  LEAT_TRY_VOID(context->load(roots_pem));
+  return context;
+}
+
+ClientContext::~ClientContext() {
+  for (auto& [name, sessions] : sessions_) {
+    for (SSL_SESSION* session : sessions) SSL_SESSION_free(session);
+  }
+}
+
+Result<void> ClientContext::load(const std::string& roots_pem) {
+  BioPtr text = text_bio(roots_pem);
+  X509_STORE* store = SSL_CTX_get_cert_store(ctx_);
+  std::size_t count = 0;
+  while (X509* root = PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr)) {
+    const X509Ptr owned(root);
+    if (X509_STORE_add_cert(store, root) == 1) ++count;
+  }
+  ERR_clear_error();
+  if (count == 0) return fail(refused("the file of certificate authorities holds none"));
+  SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_alpn_protos(ctx_, kHttp11, sizeof kHttp11);
+  SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_sess_set_new_cb(ctx_, on_new_session);
+  return {};
+}
+
+Result<std::unique_ptr<TlsSession>> ClientContext::new_session(const std::string& server_name) {
+  if (server_name.empty()) return fail(refused("a provider without a name cannot be verified"));
+  SSL* ssl = new_ssl();
+  auto session = std::make_unique<TlsSession>(
+      ssl, Source::kUpstream, std::span<char>(scratch_.get(), TlsSession::kScratchBytes));
+  SSL_set_connect_state(ssl);
+  X509_VERIFY_PARAM* verify = SSL_get0_param(ssl);
+  if (X509_VERIFY_PARAM_set1_ip_asc(verify, server_name.c_str()) != 1) {
+    ERR_clear_error();
+    X509_VERIFY_PARAM_set_hostflags(
+        verify, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
+    if (X509_VERIFY_PARAM_set1_host(verify, server_name.data(), server_name.size()) != 1 ||
+        SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1) {
+      return fail(refused("the provider's name is not one that TLS can carry"));
+    }
+  }
+  // A session is kept under the name that its peer proved to have.
+  SSL_set_app_data(ssl, this);
+  if (SSL_SESSION* resumed = take_session(server_name)) {
+    SSL_set_session(ssl, resumed);
+    SSL_SESSION_free(resumed);
+  }
+  return session;
+}
+
+int ClientContext::on_new_session(SSL* ssl, SSL_SESSION* session) {
+  auto* self = static_cast<ClientContext*>(SSL_get_app_data(ssl));
+  const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  // Peers named by an address are not resumed: they are tests and neighbours.
+  if (self == nullptr || name == nullptr) return 0;
+  self->keep_session(name, session);
+  return 1;  // the reference is ours now
+}
+
+void ClientContext::keep_session(const std::string& server_name, SSL_SESSION* session) {
+  auto& kept = sessions_[server_name];
+  if (kept.size() >= kSessionsPerNameMax) {
+    SSL_SESSION_free(kept.front());
+    kept.erase(kept.begin());
+  }
+  kept.push_back(session);
+}
+
+// A reference for the caller, or null.
+SSL_SESSION* ClientContext::take_session(const std::string& server_name) {
+  const auto found = sessions_.find(server_name);
+  if (found == sessions_.end() || found->second.empty()) return nullptr;
+  SSL_SESSION* session = found->second.back();
+  // A ticket of TLS 1.3 tells two connections apart only if it is used once (RFC 8446, C.4).
+  if (SSL_SESSION_should_be_single_use(session) == 1) {
+    found->second.pop_back();
+  } else {
+    SSL_SESSION_up_ref(session);
+  }
+  return session;
+}
+
+}  // namespace leat::tls

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// ServerContext, ClientContext: what the sessions of one shard have in common: certificate, trusted
+// roots, tickets, buffers. Made from PEM text that somebody else read; each shard makes its own, so
+// that nothing here is shared between threads.
+//
+// TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1, no renegotiation, no early data (a replayed
+// POST is money: threats-and-faults.md 3.4).
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "tls/session.h"
+
+typedef struct ssl_ctx_st SSL_CTX;
+typedef struct ssl_session_st SSL_SESSION;
+typedef struct bio_method_st BIO_METHOD;
+
+namespace leat::tls {
+
+// Common to both.
+class Context {
+ public:
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+
+ protected:
+  Context();
+  ~Context();
+  // An SSL with our BIO on it.
+  SSL* new_ssl();
+
+  SSL_CTX* ctx_;
+  BIO_METHOD* bio_method_;
+  std::unique_ptr<char[]> scratch_;
+};
+
+class ServerContext : private Context {
+ public:
+  // The chain has the leaf first. Refused: unreadable PEM, a key that is not the leaf's, a leaf
+  // that is expired or not yet valid, RSA below 2048 bits. Tickets are sealed with keys derived
+  // from the private key, so that all shards, and the next start, resume them.
+  static Result<std::unique_ptr<ServerContext>> create(const std::string& certificate_pem,
+                                                       const std::string& key_pem);
+  std::unique_ptr<TlsSession> new_session();
+
+ private:
+  ServerContext() = default;
+  Result<void> load(const std::string& certificate_pem, const std::string& key_pem);
+};
+
+class ClientContext : private Context {
+ public:
+  // Who is trusted. Refused: text without a certificate.
+  static Result<std::unique_ptr<ClientContext>> create(const std::string& roots_pem);
+  ~ClientContext();
+  // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
+  // a subject alternative name. An empty name is refused (the library would check nothing).
+  Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
+
+ private:
+  ClientContext() = default;
+  Result<void> load(const std::string& roots_pem);
+  void keep_session(const std::string& server_name, SSL_SESSION* session);
+  SSL_SESSION* take_session(const std::string& server_name);
+  static int on_new_session(SSL* ssl, SSL_SESSION* session);
+
+  // More than a burst of new connections to one provider needs.
+  static constexpr std::size_t kSessionsPerNameMax = 8;
+  std::map<std::string, std::vector<SSL_SESSION*>> sessions_;  // the newest last
+};
+
+}  // namespace leat::tls

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tls/session.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "tls/bio.h"
+
+#ifndef OPENSSL_IS_BORINGSSL
+#error "the headers of BoringSSL are needed, not OpenSSL's"
+#endif
+
+namespace leat::tls {
+
+// The library's view of the connection: reads come from the slice being fed, writes go to the
+// turn's output. Nothing is buffered here; a part of a record that has come is kept by the library.
+struct SessionBio {
+  static int read(BIO* bio, char* to, int size) {
+    auto* session = static_cast<TlsSession*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    if (session->in_.empty()) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    const std::size_t taken = std::min(static_cast<std::size_t>(size), session->in_.size());
+    std::memcpy(to, session->in_.data(), taken);
+    session->in_.remove_prefix(taken);
+    return static_cast<int>(taken);
+  }
+  static int write(BIO* bio, const char* from, int size) {
+    auto* session = static_cast<TlsSession*>(BIO_get_data(bio));
+    BIO_clear_retry_flags(bio);
+    if (session->out_ == nullptr) return -1;
+    session->out_->append({from, static_cast<std::size_t>(size)});
+    return size;
+  }
+  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+  static int create(BIO* bio) {
+    BIO_set_init(bio, 1);
+    return 1;
+  }
+};
+
+BIO_METHOD* new_session_bio_method() {
+  BIO_METHOD* method = BIO_meth_new(0, "leat");
+  BIO_meth_set_read(method, SessionBio::read);
+  BIO_meth_set_write(method, SessionBio::write);
+  BIO_meth_set_ctrl(method, SessionBio::control);
+  BIO_meth_set_create(method, SessionBio::create);
+  return method;
+}
+
+TlsSession::TlsSession(SSL* ssl, Source peer, std::span<char> scratch)
+    : ssl_(ssl),
+      read_scratch_(scratch.first(kRecordBytes)),
+      write_scratch_(scratch.last(kRecordBytes)),
+      peer_(peer) {
+  BIO_set_data(SSL_get_rbio(ssl_), this);
+}
+
+TlsSession::~TlsSession() {
+  SSL_free(ssl_);
+}
+
+Result<void> TlsSession::start(CipherOut& out) {
+  out_ = &out;
+  const int result = SSL_do_handshake(ssl_);
+  if (result <= 0 && SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
+    set_failed();
+    out_ = nullptr;
+    return fail(error_);
+  }
+  out_ = nullptr;
+  return {};
+}
+
+SessionState TlsSession::feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out) {
+  if (state_ == SessionState::kFailed || state_ == SessionState::kClosed) return state_;
+  in_ = {ciphertext.data(), ciphertext.size()};
+  out_ = &out;
+  if (state_ == SessionState::kHandshaking) {
+    const int result = SSL_do_handshake(ssl_);
+    if (result == 1) {
+      state_ = SessionState::kOpen;
+    } else if (SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
+      set_failed();
+    }
+  }
+  if (state_ == SessionState::kOpen) read_plain(sink);
+  in_ = {};
+  out_ = nullptr;
+  return state_;
+}
+
+void TlsSession::read_plain(PlainSink& sink) {
+  for (;;) {
+    const int size = SSL_read(ssl_, read_scratch_.data(), static_cast<int>(read_scratch_.size()));
+    if (size > 0) {
+      sink.on_plain(read_scratch_.first(static_cast<std::size_t>(size)));
+      continue;
+    }
+    switch (SSL_get_error(ssl_, size)) {
+      case SSL_ERROR_WANT_READ:
+        return;
+      case SSL_ERROR_ZERO_RETURN:
+        state_ = SessionState::kClosed;
+        return;
+      default:
+        set_failed();
+        return;
+    }
+  }
+}
+
+void TlsSession::set_failed() {
+  state_ = SessionState::kFailed;
+  const std::uint32_t reason = ERR_peek_error();
+  const bool certificate = ERR_GET_LIB(reason) == ERR_LIB_SSL &&
+                           ERR_GET_REASON(reason) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  error_ = {certificate ? Code::kUntrusted : Code::kProtocol, peer_,
+            peer_ == Source::kUpstream ? Retry::kOtherUpstream : Retry::kNever, 0,
+            certificate ? "the peer's certificate is not to be trusted" : "TLS failed"};
+  // The queue is the thread's: what stays in it would be taken for the next session's.
+  ERR_clear_error();
+}
+
+bool TlsSession::write_record(std::string_view plain) {
+  return SSL_write(ssl_, plain.data(), static_cast<int>(plain.size())) ==
+         static_cast<int>(plain.size());
+}
+
+Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOut& out) {
+  if (state_ != SessionState::kOpen) return {};
+  out_ = &out;
+  std::size_t gathered = 0;
+  bool ok = true;
+  for (std::size_t i = 0; i < plain.size() && ok; ++i) {
+    std::string_view piece = plain[i];
+    while (!piece.empty() && ok) {
+      // A full record straight from where it lies, when nothing waits to go before it.
+      if (gathered == 0 && (piece.size() >= kRecordBytes || i + 1 == plain.size())) {
+        const std::string_view record = piece.substr(0, kRecordBytes);
+        ok = write_record(record);
+        piece.remove_prefix(record.size());
+        continue;
+      }
+      const std::size_t taken = std::min(piece.size(), kRecordBytes - gathered);
+      std::memcpy(write_scratch_.data() + gathered, piece.data(), taken);
+      gathered += taken;
+      piece.remove_prefix(taken);
+      if (gathered < kRecordBytes) continue;
+      ok = write_record({write_scratch_.data(), gathered});
+      gathered = 0;
+    }
+  }
+  if (ok && gathered > 0) ok = write_record({write_scratch_.data(), gathered});
+  if (!ok) set_failed();
+  out_ = nullptr;
+  if (!ok) return fail(error_);
+  return {};
+}
+
+void TlsSession::close_notify(CipherOut& out) {
+  if (state_ != SessionState::kOpen) return;
+  out_ = &out;
+  if (SSL_shutdown(ssl_) < 0) ERR_clear_error();
+  out_ = nullptr;
+}
+
+std::string_view TlsSession::alpn() const {
+  const std::uint8_t* name = nullptr;
+  unsigned size = 0;
+  SSL_get0_alpn_selected(ssl_, &name, &size);
+  return {reinterpret_cast<const char*>(name), size};
+}
+
+bool TlsSession::is_resumed() const {
+  return SSL_session_reused(ssl_) != 0;
+}
+
+std::uint16_t TlsSession::version() const {
+  return static_cast<std::uint16_t>(SSL_version(ssl_));
+}
+
+}  // namespace leat::tls

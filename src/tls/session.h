@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// TlsSession: TLS of one connection as bytes in, bytes out. Made by a ServerContext or
+// ClientContext (context.h), which outlives it; belongs to one shard. No sockets, no time, no I/O:
+// ciphertext of the peer goes in through feed(), plaintext comes out through a PlainSink,
+// ciphertext to be sent through a CipherOut.
+//
+//   kHandshaking -> kOpen -> kClosed (the peer's close_notify)
+//        '------------'----> kFailed (error() says why; an alert for the peer was written)
+//
+// A connection that ends while kOpen was cut off: only close_notify is an end in order.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+
+typedef struct ssl_st SSL;
+
+namespace leat::tls {
+
+class PlainSink {
+ public:
+  // Plaintext, writable, valid during the call. Never empty. May make the session's owner forget
+  // the session, not destroy it.
+  virtual void on_plain(std::span<char> bytes) = 0;
+
+ protected:
+  ~PlainSink() = default;
+};
+
+class CipherOut {
+ public:
+  // Copies.
+  virtual void append(std::string_view bytes) = 0;
+
+ protected:
+  ~CipherOut() = default;
+};
+
+enum class SessionState : std::uint8_t { kHandshaking, kOpen, kClosed, kFailed };
+
+class TlsSession {
+ public:
+  // Contexts only. Takes the SSL; `scratch` (kScratchBytes) is shared by the sessions of a context:
+  // one half is read into, the other gathers what is written, so that a sink may cause a write.
+  TlsSession(SSL* ssl, Source peer, std::span<char> scratch);
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  SessionState state() const { return state_; }
+  // With kFailed.
+  const Error& error() const { return error_; }
+
+  // Client: writes the first flight. Called once.
+  Result<void> start(CipherOut& out);
+  // Takes all of the peer's bytes; the sink is called for what they decrypt to, `out` gets
+  // handshake flights and alerts.
+  SessionState feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out);
+  // Seals: small pieces share a record, long ones fill records of 16 KiB. REQUIRES: kOpen.
+  Result<void> write(std::span<const std::string_view> plain, CipherOut& out);
+  // Says goodbye. Nothing is written after it.
+  void close_notify(CipherOut& out);
+
+  // Once open: the negotiated protocol ("http/1.1" or empty), whether an earlier session was
+  // resumed, and the version as in the record layer (0x0303, 0x0304).
+  std::string_view alpn() const;
+  bool is_resumed() const;
+  std::uint16_t version() const;
+
+  static constexpr std::size_t kRecordBytes = 16 * 1024;  // RFC 8446, 5.1
+  static constexpr std::size_t kScratchBytes = 2 * kRecordBytes;
+
+ private:
+  friend struct SessionBio;
+  void read_plain(PlainSink& sink);
+  void set_failed();
+  bool write_record(std::string_view plain);
+
+  SSL* ssl_;
+  std::span<char> read_scratch_;
+  std::span<char> write_scratch_;
+  // During a call only: what the library reads from and writes to.
+  std::string_view in_;
+  CipherOut* out_ = nullptr;
+  Error error_;
+  Source peer_;
+  SessionState state_ = SessionState::kHandshaking;
+};
+
+}  // namespace leat::tls
