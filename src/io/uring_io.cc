@@ -127,12 +127,10 @@ void UringIo::turn(const TurnOptions& options) {
   in_turn_ = true;
   ++stats_.turns;
   prepare();
-  const bool has_hangups = !hangups_.empty();
-  const bool delivered = has_hangups && submit_hangups() > 0;
+  const bool delivered = !hangups_.empty() && submit_hangups() > 0;
   const Ring::Wait wait = wait_for(options, delivered);
-  if (has_hangups) {
-    // What handlers staged meanwhile belongs to the next turn.
-    ring_.wait(wait);
+  if (delivered) {
+    ring_.wait(wait);  // what handlers staged meanwhile belongs to the next turn
   } else {
     submit(&wait);
   }

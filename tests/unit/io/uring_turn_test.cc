@@ -5,6 +5,7 @@
 #include <atomic>
 #include <thread>
 
+#include "allocations.h"
 #include "uring_fixture.h"
 
 namespace leat::io {
@@ -120,6 +121,65 @@ TEST_P(UringTurn, NoWakeIsLostInARace) {
     taken.store(seen, std::memory_order_release);
   }
   other.join();
+}
+
+// Sends back what it got, once a turn, from memory of its own.
+class Echo final : public SocketHandler {
+ public:
+  explicit Echo(Io& io) : io_(io) {}
+  SocketId socket;
+  std::size_t received = 0;
+
+  void flush() {
+    if (held_ == 0) return;
+    segments_[0] = {memory_.data(), held_ / 2};
+    segments_[1] = {memory_.data() + held_ / 2, held_ - held_ / 2};
+    io_.send(socket, segments_);
+    held_ = 0;
+  }
+  void on_receive(std::span<char> bytes) override {
+    received += bytes.size();
+    std::copy(bytes.begin(), bytes.end(), memory_.data() + held_);
+    held_ += bytes.size();
+  }
+  void on_receive_end(int) override {}
+  void on_receive_into(std::size_t, int) override {}
+  void on_connect(int) override {}
+  void on_send_short(std::size_t, int) override { ADD_FAILURE() << "the peer reads all"; }
+  void on_send_block(std::size_t, int) override {}
+
+ private:
+  Io& io_;
+  std::array<char, 4096> memory_{};
+  std::size_t held_ = 0;
+  std::array<iovec, 2> segments_{};
+};
+
+TEST_P(UringTurn, RelayingAllocatesNothing) {
+  const auto left = std::make_unique<Echo>(*io);
+  const auto right = std::make_unique<Echo>(*io);
+  const Result<SocketId> made = io->connect(io->listener_address(listener), *left);
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(run_until([&] { return !acceptor.sockets.empty(); }));
+  left->socket = *made;
+  right->socket = acceptor.sockets[0];
+  io->set_handler(right->socket, *right);
+  io->receive_start(left->socket);
+  io->receive_start(right->socket);
+  std::array<char, 200> ball{};
+  left->on_receive(ball);
+  const auto play = [&](std::size_t bytes) {
+    const std::size_t end = left->received + bytes;
+    while (left->received < end) {
+      left->flush();
+      right->flush();
+      io->turn({});
+    }
+  };
+  play(20'000);  // what grows, grows now
+  const std::size_t before = allocations_made();
+  play(200'000);
+  EXPECT_EQ(allocations_made() - before, 0U);
 }
 
 TEST_P(UringTurn, CountsWhatItDoes) {
