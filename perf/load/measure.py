@@ -18,13 +18,13 @@ def ratio(a, b):
     return a / b if b else 0.0
 
 
-def run_load(bench, scenario, port, pids, scale):
+def run_load(bench, scenario, port, pids, scale, extra=()):
     """One run of leat-load against a port; its JSON."""
     window = max(1.0, scenario.window * scale)
     warm_up = max(0.5, scenario.warm_up * scale)
     command = [bench.tool("tools/load/leat-load"), f"http://127.0.0.1:{port}/v1", "--json",
                "--model", MODEL, "--keys-file", bench.key_file, "--warm-up", warm_up,
-               "--duration", window, "--drain", scenario.drain, *scenario.load]
+               "--duration", window, "--drain", scenario.drain, *scenario.load, *extra]
     for pid in pids:
         command += ["--pid", pid]
     for core in (min(bench.subject_cores), max(bench.load_cores)):
@@ -92,6 +92,35 @@ def turn_of_load(bench, scenario, subject, scale):
             return result
 
 
+def read_log(path):
+    """The lines "SEED NANOSECONDS [PHASE]" of the tools' logs."""
+    lines = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    return {line[0]: (int(line[1]), line[2] if len(line) > 2 else "") for line in lines}
+
+
+def turn_of_aborts(bench, scenario, subject, scale):
+    """How long after a client left its provider was left, matched request by request."""
+    gone_log, abort_log = bench.work / "gone.log", bench.work / "abort.log"
+    with bench.start_mock([*scenario.mock, "--gone-log", gone_log], scenario.tls):
+        with bench.start(subject, scenario.tls, scenario.streamed) as program:
+            report = run_load(bench, scenario, program.port, program.pids(), scale,
+                              ("--abort-log", abort_log))
+            time.sleep(0.2)
+    gone, aborts = read_log(gone_log), read_log(abort_log)
+    # An abort right after the request may overtake it, one at the last token comes too late: only
+    # of those in between every one must reach the provider.
+    between = [seed for seed, (_, phase) in aborts.items()
+               if phase in ("head", "first_token", "middle")]
+    delays = sorted((gone[seed][0] - when) / 1e6 for seed, (when, _) in aborts.items()
+                    if seed in gone)
+    if not between or not delays:
+        raise Failure("no abort reached the provider")
+    return {**figures(report), "aborts": len(aborts),
+            "hang_up_p50_ms": delays[len(delays) // 2],
+            "hang_up_p99_ms": delays[int(len(delays) * 0.99)], "hang_up_max_ms": delays[-1],
+            "hang_up_share": sum(seed in gone for seed in between) / len(between)}
+
+
 def first_answer(port, deadline):
     """Asks until an answer comes; the moment it was complete."""
     body = json.dumps({"model": MODEL, "max_tokens": 4,
@@ -141,6 +170,8 @@ def one_turn(bench, scenario, subject, scale):
         return turn_of_start(bench, scenario, subject)
     if scenario.kind == "simulator":
         return turn_of_simulator(bench, scale)
+    if scenario.kind == "aborts":
+        return turn_of_aborts(bench, scenario, subject, scale)
     return turn_of_load(bench, scenario, subject, scale)
 
 
@@ -157,6 +188,8 @@ def run_scenario(bench, scenario, rounds, scale, subjects, say):
     """All rounds: {subject: [figures of each round]}, and {subject: why it could not run}."""
     turns = {subject: [] for subject in scenario.subjects if subject in subjects}
     failed = {}
+    if not turns:
+        return turns, failed
     for number in range(scenario.rounds or rounds):
         order = list(turns)
         order = order[number % len(order):] + order[:number % len(order)]

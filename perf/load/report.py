@@ -14,9 +14,11 @@ HEADINGS = {
     "subject_core": "its core busy", "load_core": "load's core busy",
     "kib_per_connection": "KiB each", "open_connections": "open", "errors": "errors",
     "body_copied": "body bytes copied/request", "start_ms": "ms",
+    "tokens_per_s": "tokens/s", "aborts": "aborts", "hang_up_p50_ms": "hang-up p50 ms",
+    "hang_up_p99_ms": "p99 ms", "hang_up_max_ms": "max ms", "hang_up_share": "hung up",
     "seeds_per_minute": "seeds/min", "violations": "violations",
 }
-SHARES = ("subject_core", "load_core")
+SHARES = ("subject_core", "load_core", "hang_up_share")
 WHOLE = ("open_connections", "errors", "violations")
 NOISE = 1.10  # a difference under 10 % counts as none here
 
@@ -120,7 +122,8 @@ def section(scenario, entry, notes):
     load = f"`leat-load {' '.join(scenario.load)}`" if scenario.load else ""
     mock = f", `leat-mock {' '.join(scenario.mock)}`" if scenario.mock else ""
     lines = [f"## {scenario.title}", "", f"`{scenario.name}`: {load}{mock} "
-             f"({entry['rounds']} rounds, {entry['date']}, Leat {entry['leat']})".replace(" ,", ","),
+             f"({entry['rounds']} rounds, {entry['date']}, Leat {entry['leat']}, "
+             f"load average before {entry['load_average']:.1f})".replace(" ,", ","),
              ""]
     lines += table(scenario, turns) + [""]
     lines += [verdict(goal, scenario, turns) for goal in scenario.goals]

@@ -33,7 +33,7 @@ class Scenario:
     window: float = 3.0
     drain: float = 2.0
     rounds: int = 0         # 0: as many as asked for
-    kind: str = "load"      # load, start, shards, simulator
+    kind: str = "load"      # load, aborts, start, shards, simulator
     note: str = ""
 
 
@@ -94,15 +94,15 @@ SCENARIOS = (
         load=("--connections", "64", "--rate", "2000", "--stream", "--tokens", "4", *MANY)),
     Scenario(
         "many", "9,500 concurrent streams: memory and errors, plain",
-        ("kib_per_connection", "ns_per_token", "open_connections", "subject_core", "load_core",
-         "errors"),
+        ("kib_per_connection", "ns_per_token", "open_connections", "tokens_per_s",
+         "subject_core", "load_core", "errors"),
         (Goal("kib_per_connection", 6.0, text="KiB a stream"), Goal("errors", 0, text="errors")),
         subjects=NO_RELAY, streamed=True, mock=("--rate", "2"), load=streams(9500, 1000, 6),
         drain=0, rounds=1),
     Scenario(
         "many-tls", "9,500 concurrent streams: memory and errors, TLS upstream",
-        ("kib_per_connection", "ns_per_token", "open_connections", "subject_core", "load_core",
-         "errors"),
+        ("kib_per_connection", "ns_per_token", "open_connections", "tokens_per_s",
+         "subject_core", "load_core", "errors"),
         (Goal("kib_per_connection", 16.0, text="KiB a stream"), Goal("errors", 0, text="errors")),
         subjects=NO_RELAY, tls=True, streamed=True, mock=("--rate", "2"),
         load=streams(9500, 1000, 12), drain=0, rounds=1),
@@ -113,6 +113,16 @@ SCENARIOS = (
         subjects=("leat", "nginx"),  # HAProxy wants two descriptors a connection: 20,000 are too few
         load=("--connections", "10000", "--idle", "--ramp", "4", "--tokens", "4", *MANY),
         window=1.0, drain=0, rounds=1),
+    Scenario(
+        "aborts", "Clients that leave: 20 % of 2,000 streams/s given up, at six phases",
+        ("aborts", "hang_up_p50_ms", "hang_up_p99_ms", "hang_up_max_ms", "hang_up_share",
+         "load_core", "errors"),
+        (Goal("hang_up_p99_ms", 10, text="ms from client gone to provider gone, p99"),
+         Goal("hang_up_share", 1.0, text="of the aborts in an answer", at_least=True),
+         Goal("errors", 0, text="errors")),
+        subjects=NO_RELAY, streamed=True, mock=("--rate", "200", "--first-token-ms", "20"),
+        load=("--connections", "800", "--rate", "2000", "--stream", "--tokens", "40",
+              "--abort-rate", "0.2", *MANY), rounds=1, kind="aborts"),
     Scenario(
         "start", "Start to the first answered request", ("start_ms",),
         (Goal("start_ms", 100, text="ms"),), subjects=NO_RELAY, kind="start"),

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 namespace leat::tools {
@@ -88,7 +89,9 @@ void Client::choose_abort() {
   abort_phase_ = static_cast<AbortPhase>(context_.rng.between(1, static_cast<int>(last)));
   const std::uint64_t tokens = context_.options.tokens;
   if (abort_phase_ == AbortPhase::kFirstToken) abort_at_word_ = 1;
-  if (abort_phase_ == AbortPhase::kMiddle) abort_at_word_ = 1 + context_.rng.below(tokens);
+  if (abort_phase_ == AbortPhase::kMiddle) {
+    abort_at_word_ = 1 + context_.rng.below(std::max<std::uint64_t>(tokens - 1, 1));
+  }
   if (abort_phase_ == AbortPhase::kLastToken) abort_at_word_ = tokens;
   if (abort_phase_ <= AbortPhase::kRequestSent) {
     const Duration delay = nanoseconds(context_.rng.between(0, kAbortDelayMax.ns));
