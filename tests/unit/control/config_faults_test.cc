@@ -151,7 +151,7 @@ constexpr Mistake kMistakes[] = {
     {"[[models]]", "id", "\"\"", "models[0].id", "has 0 bytes"},
     {"[[models]]", "id", "\"a b\"", "models[0].id", "visible ASCII"},
     {"[[models]]", "id", "\"a/*/b\"", "models[0].id", "prefix/*"},
-    {"[[models]]", "id", "\"a*\"", "models[0].id", "prefix/*"},
+    {"[[models]]", "id", "\"abc*\"", "models[0].id", "prefix/*"},
     {"[[models]]", "id", "\"*\"", "models[0].id", "prefix/*"},
     {"[[models]]", "id", "5", "models[0].id", "write text"},
     {"[[models]]", "endpoints", "[]", "models[0].endpoints", "has 0; write 1 to 16"},
@@ -288,7 +288,8 @@ TEST(ConfigFaults, ListenersOthersCanReachNeedKeys) {
   std::vector<std::string> lines = sample_lines();
   lines[10] = "mode = \"off\"";
   EXPECT_TRUE(faults_of(text_of(lines)).empty());
-  for (const char* address : {"0.0.0.0:8080", "[::]:8080", "192.168.0.1:8080"}) {
+  for (const char* address :
+       {"0.0.0.0:8080", "[::]:8080", "192.168.0.1:8080", "tls://0.0.0.0:8443"}) {
     lines[1] = std::string("listen = [\"127.0.0.1:80\", \"") + address + "\"]";
     const std::vector<Fault> faults = faults_of(text_of(lines));
     ASSERT_EQ(faults.size(), 1u) << told(faults);

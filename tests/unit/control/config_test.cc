@@ -108,6 +108,30 @@ TEST(Config, ListenersMayShareAPortOfTheKernelsChoice) {
   EXPECT_TRUE(config.ok()) << told(config);
 }
 
+TEST(Config, OnePortServesOnSeveralAddresses) {
+  const Config config =
+      parsed(changed("[server]", "listen", "[\"127.0.0.1:80\", \"127.0.0.2:80\"]").text);
+  EXPECT_TRUE(config.ok()) << told(config);
+}
+
+TEST(Config, LimitsThatDependOnOneAnotherMayBeEqual) {
+  const Config config = parsed(changed("[limits]", "head_line_bytes_max", "32768").text);
+  EXPECT_TRUE(config.ok()) << told(config);
+}
+
+TEST(Config, FewConnectionsMeanFewIdleOnes) {
+  const Config config = parsed(changed("[providers.mock]", "connections_max", "5").text);
+  ASSERT_TRUE(config.ok()) << told(config);
+  EXPECT_EQ(config.options.providers[0].connections_max, 5u);
+  EXPECT_EQ(config.options.providers[0].idle_connections_max, 5u);
+}
+
+TEST(Config, AbsolutePathsStayAsTheyAre) {
+  const Config config = parsed(changed("[providers.mock]", "ca_file", "\"/etc/leat/ca.pem\"").text);
+  ASSERT_TRUE(config.ok()) << told(config);
+  EXPECT_EQ(config.options.providers[0].ca_file, "/etc/leat/ca.pem");
+}
+
 TEST(Config, ProvidersAndModelsTakeTheirTimesFromTheLimits) {
   std::string text = text_of(sample_lines());
   text += "first_byte_ms_max = 1\n";  // of the model, the last section
@@ -116,12 +140,13 @@ TEST(Config, ProvidersAndModelsTakeTheirTimesFromTheLimits) {
       "request_ms_max = 9000\ndns_ms_max = 11\nconnect_ms_max = 12\n"
       "upstream_tls_handshake_ms_max = 13\nupstream_idle_ms_max = 14";
   text.replace(text.find("[limits]"), 8, limits);
-  text.replace(text.find("allow_private"), 0, "connect_ms_max = 99\n");
+  text += "[providers.quick]\nbase_url = \"https://quick.example\"\nconnect_ms_max = 99\n";
   const Config config = parsed(text);
   ASSERT_TRUE(config.ok()) << told(config);
   const Provider& provider = config.options.providers[0];
   EXPECT_EQ(provider.dns_ms_max, 11u);
-  EXPECT_EQ(provider.connect_ms_max, 99u);
+  EXPECT_EQ(provider.connect_ms_max, 12u);
+  EXPECT_EQ(config.options.providers[1].connect_ms_max, 99u);
   EXPECT_EQ(provider.tls_handshake_ms_max, 13u);
   EXPECT_EQ(provider.idle_ms_max, 14u);
   const Model& model = config.options.models[0];

@@ -44,6 +44,10 @@ TEST(Defaults, ServeTheSimulatedProviderOnLoopbackWithAKey) {
   const Model* cut = find_model(options, "leat/simulated-cut");
   ASSERT_NE(cut, nullptr);
   EXPECT_EQ(options.providers[cut->endpoints[0].provider].simulated.cut_percent, 100u);
+  const Model* stall = find_model(options, "leat/simulated-stall");
+  ASSERT_NE(stall, nullptr);
+  EXPECT_EQ(options.providers[stall->endpoints[0].provider].simulated.stall_percent, 100u);
+  EXPECT_EQ(stall->first_byte_ms_max, 5'000u);
 }
 
 TEST(Defaults, EveryModelCanBeServed) {
