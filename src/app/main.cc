@@ -10,7 +10,6 @@
 #include "control/defaults.h"
 #include "control/doctor.h"
 #include "control/machine.h"
-
 #include "control/surroundings.h"
 #include "io/preflight.h"
 
@@ -39,16 +38,8 @@ int serve(const leat::control::Command& command, const leat::control::Surroundin
 }
 
 int doctor() {
-  std::vector<leat::control::RingFinding> findings;
-  const auto capabilities = leat::io::run_preflight();
-  if (capabilities) {
-    for (const leat::io::Capability& each : capabilities->features) {
-      findings.push_back({each.name, each.offered, /*needed=*/false, each.why});
-    }
-  } else {
-    findings.push_back({"io_uring", false, /*needed=*/true, capabilities.error().what});
-  }
-  const auto report = leat::control::examine(leat::control::read_machine_facts(), findings);
+  const auto report =
+      leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
   std::fputs(report.text.c_str(), stdout);
   return report.can_serve ? 0 : leat::control::kExitConfig;
 }
