@@ -21,21 +21,17 @@ std::optional<std::uint64_t> parse_length(std::string_view text) {
   return value;
 }
 
-// For a value that is not simply "chunked". A list of codings we do not know is 501; a list that
-// no sender may send, `chunked` twice, not last or with parameters, is 400.
+// For a value that is not simply "chunked", so that some coding in it is another. A list of codings
+// we do not know is 501; a list that no sender may send, `chunked` twice, not last or with
+// parameters, is 400.
 HttpFault judge_codings(std::string_view value) {
-  bool unknown = false;
   while (value.data() != nullptr) {
     const std::string_view coding = next_element(value);
     if (!is_token(coding)) return HttpFault::kBadTransferEncoding;
     const bool last = value.data() == nullptr;
-    if (!equal_ignoring_case(coding, "chunked")) {
-      unknown = true;
-    } else if (!last) {
-      return HttpFault::kBadTransferEncoding;
-    }
+    if (!last && equal_ignoring_case(coding, "chunked")) return HttpFault::kBadTransferEncoding;
   }
-  return unknown ? HttpFault::kUnknownTransferCoding : HttpFault::kBadTransferEncoding;
+  return HttpFault::kUnknownTransferCoding;
 }
 
 }  // namespace

@@ -70,19 +70,18 @@ bool is_host_name(std::string_view text) {
 // none of which a client of an API sends.
 HttpFault check_authority(std::string_view text) {
   if (text.find('@') != std::string_view::npos) return HttpFault::kUserinfo;
-  std::size_t host_size = 0;
-  bool good = false;
+  std::size_t host_size = std::min(text.find(':'), text.size());
   if (text.starts_with('[')) {
     const std::size_t close = text.find(']');
-    if (close == std::string_view::npos) return HttpFault::kBadHost;
-    good = is_ip_literal(text.substr(1, close - 1));
+    if (close == std::string_view::npos || !is_ip_literal(text.substr(1, close - 1))) {
+      return HttpFault::kBadHost;
+    }
     host_size = close + 1;
-  } else {
-    host_size = std::min(text.find(':'), text.size());
-    good = is_host_name(text.substr(0, host_size));
+  } else if (!is_host_name(text.substr(0, host_size))) {
+    return HttpFault::kBadHost;
   }
-  const std::string_view rest = text.substr(host_size);
-  if (!rest.empty()) good = good && rest.front() == ':' && is_port(rest.substr(1));
+  const std::string_view port = text.substr(host_size);
+  const bool good = port.empty() || (port.front() == ':' && is_port(port.substr(1)));
   return good ? HttpFault::kNone : HttpFault::kBadHost;
 }
 

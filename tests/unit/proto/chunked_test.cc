@@ -36,6 +36,7 @@ void feed(ChunkedDecoder& decoder, std::string_view slice, Outcome& outcome) {
     outcome.fault = step.fault;
     if (step.kind == Kind::kEnd) outcome.rest += slice.size();
     if (step.kind != Kind::kData) return;
+    EXPECT_FALSE(step.data.empty()) << "a view of nothing is no step";
     outcome.payload += step.data;
   }
 }
@@ -125,6 +126,7 @@ TEST(Chunked, RefusesWhatParsersDisagreeAbout) {
       {"5\r\nhello\n0\r\n\r\n", kBadChunkEnd, "hello"},
       {"5\r\nhello0\r\n\r\n", kBadChunkEnd, "hello"},
       {"5\r\nhello\r0\r\n\r\n", kBadChunkEnd, "hello"},
+      {"5\r\nhelloX\n0\r\n\r\n", kBadChunkEnd, "hello"},
       {"5\r\nhello\r\n\r\n", kBadChunkSize, "hello"},
       {"0\r\n\n", kBadTrailer, ""},
       {"0\r\n\rX", kBadTrailer, ""},
@@ -134,6 +136,7 @@ TEST(Chunked, RefusesWhatParsersDisagreeAbout) {
       {"0\r\nA: v\r\n folded\r\n\r\n", kBadTrailer, ""},
       {"0\r\nA: v\n\r\n", kBadTrailer, ""},
       {"0\r\nA: v\r\r\n", kBadTrailer, ""},
+      {"0\r\nA: v\rB: w\r\n\r\n", kBadTrailer, ""},
       {std::string_view("0\r\nA: \0\r\n\r\n", 11), kBadTrailer, ""},
   };
   for (const auto& c : cases) {

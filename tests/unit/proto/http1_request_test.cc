@@ -193,6 +193,13 @@ TEST(Http1Request, EveryKnownNameIsFoundAndNoNeighbourOfIt) {
     }
     EXPECT_EQ(find_known_field(name + "s"), KnownField::kNotKnown) << name;
     EXPECT_EQ(find_known_field(std::string_view(name).substr(1)), KnownField::kNotKnown) << name;
+    for (std::size_t size = 0; size < name.size(); ++size) {
+      const std::string_view prefix = std::string_view(name).substr(0, size);
+      const KnownField found = find_known_field(prefix);
+      EXPECT_TRUE(found == KnownField::kNotKnown ||
+                  equal_ignoring_case(known_field_name(found), prefix))
+          << prefix;
+    }
   }
 }
 
@@ -291,7 +298,7 @@ TEST(Http1Request, ReportsACodedBody) {
 TEST(Http1Request, TakesHostsAsClientsWriteThem) {
   for (const std::string_view host :
        {"a", "api.example.com", "localhost:8080", "127.0.0.1:1", "[::1]", "[::1]:65535",
-        "[::ffff:1.2.3.4]:80", "my_service-1.local", "A.B:00080"}) {
+        "[2001:DB8::0]", "[::ffff:1.2.3.4]:80", "my_service-1.local", "A.B:00080"}) {
     expect_same_however_cut(with_host(host));
     EXPECT_EQ(parse_whole(with_host(host)).host, host);
   }
@@ -424,6 +431,8 @@ TEST(Http1Request, RefusesOddHosts) {
       {with_host(":80"), kBadHost},
       {with_host("a:80:80"), kBadHost},
       {with_host("a:+80"), kBadHost},
+      {with_host("a:b"), kBadHost},
+      {with_host("a:8b"), kBadHost},
       {with_host("a:65536"), kBadHost},
       {with_host("a:000080"), kBadHost},
       {with_host("[::1"), kBadHost},
@@ -523,6 +532,8 @@ TEST(Http1Request, KeepsItsLimitsToTheByte) {
   ASSERT_EQ(head(200).size(), 200u);
   check(head(200), kNone);
   check(head(201), kHeadTooLarge);
+  EXPECT_EQ(parse_whole(head(201).substr(0, 199), limits).state, HeadState::kNeedMore);
+  EXPECT_EQ(parse_whole(head(201).substr(0, 200), limits).fault, kHeadTooLarge) << "at once";
 }
 
 TEST(Http1Request, KnowsOfAnExcessBeforeTheHeadEnds) {

@@ -215,6 +215,7 @@ TEST(Http1Response, RefusesRepliesWithTwoReadings) {
       {reply("HTTP/1.1 20"), kBadStatusLine},
       {reply("HTTP/1.1 2000 OK"), kBadStatusLine},
       {reply("HTTP/1.1 2x0 OK"), kBadStatusLine},
+      {reply("HTTP/1.1 1:0 OK"), kBadStatusLine},
       {reply("HTTP/1.1 -20 OK"), kBadStatusLine},
       {reply("HTTP/1.1  200 OK"), kBadStatusLine},
       {reply("HTTP/1.1 099 x"), kBadStatusLine},

@@ -165,6 +165,12 @@ TEST_F(Http1Write, WritesNothingThatEndsALine) {
   ASSERT_FALSE(bad.has_value());
   EXPECT_EQ(bad.error().code, Code::kInvalid);
   EXPECT_FALSE(HeadWriter(memory_).bearer("").finish().has_value());
+
+  std::array<char, 4> small;
+  const auto first = HeadWriter(small).field("A", 12345).field("B", "\n").finish();
+  ASSERT_FALSE(first.has_value());
+  EXPECT_EQ(first.error().code, Code::kTooLarge) << "the first error sticks";
+
   EXPECT_FALSE(is_token(""));
   EXPECT_FALSE(is_safe_target(""));
   EXPECT_TRUE(is_safe_field_value(""));
@@ -206,6 +212,7 @@ TEST_F(Http1Write, FramesChunksThatReadBack) {
   std::array<char, kChunkHeaderBytesMax> reserve;
   EXPECT_EQ(write_chunk_header(reserve, 0xffffffff), kChunkHeaderBytesMax);
   EXPECT_EQ(std::string_view(reserve.data(), reserve.size()), "ffffffff\r\n");
+  EXPECT_DEATH(write_chunk_header(reserve, 0), "payload_bytes") << "that would end the body";
 }
 
 TEST_F(Http1Write, ContinueIsAnInterimReply) {
