@@ -213,9 +213,9 @@ void Connection::answer_now(int status, std::string_view body) {
   send(bytes);
 }
 
-void Connection::answer_chat() {
+// What the request asks for. No seed, model or tokens where it does not say.
+AnswerFacts Connection::read_request() {
   const MockOptions& options = context_.options;
-  ++context_.tally.requests;
   AnswerFacts facts{.tokens = options.tokens, .event_bytes = options.event_bytes};
   Members members(body_);
   std::string_view key;
@@ -229,13 +229,20 @@ void Connection::answer_chat() {
       facts.model = value.substr(1, value.size() - 2);
     } else if (key == "stream") {
       streamed_ = value == "true";
-    } else if (key == "max_tokens" || key == "max_completion_tokens") {
-      facts.tokens = whole_number(value).value_or(options.tokens);
+    } else if ((key == "max_tokens" || key == "max_completion_tokens") && value != "null") {
+      facts.tokens = whole_number(value).value_or(0);
       facts.cut_by_limit = true;
     } else if (key == "stream_options") {
       facts.include_usage = member(value, "include_usage") == "true";
     }
   }
+  return facts;
+}
+
+void Connection::answer_chat() {
+  const MockOptions& options = context_.options;
+  ++context_.tally.requests;
+  AnswerFacts facts = read_request();
   seed_ = facts.seed;
   if (facts.prompt_tokens == 0 || facts.model.empty() || facts.tokens == 0) {
     ++context_.tally.broken_requests;

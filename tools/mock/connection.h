@@ -53,6 +53,7 @@ class Connection final : private Watcher {
   bool read_body();
   void answer_request();
   void answer_chat();
+  AnswerFacts read_request();
   void answer_now(int status, std::string_view body);
   void plan_faults(AnswerFacts& facts);
   void begin_stream();
