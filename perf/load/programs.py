@@ -94,7 +94,6 @@ class Workbench:
         self.load_cores = load_cores
         self.ca = work / "ca.pem"
         self.key_file = work / "keys.txt"
-        self.exceptions = []
         self.key_file.write_text("".join(f"{key}\n" for key in KEYS))
         self.make_certificate()
 
