@@ -5,6 +5,7 @@
 // Sources: RFC 9110, RFC 9112 (sections in the table).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/result.h"
