@@ -103,9 +103,9 @@ int Ring::submit_and_wait(const Wait& wait) {
     const std::uint32_t count = refill();
     const bool is_last = backlog_.empty();
     const int rc = enter(count, is_last ? &wait : nullptr);
-    if (rc < 0 && (is_last || rc != -EINTR)) return rc;
-    // The kernel does not wait unless it took all that it was offered.
-    if (is_last && queued() == 0) return 0;
+    // The kernel waits only once it has all that it was offered.
+    if (is_last && queued() == 0) return std::min(rc, 0);
+    if (rc < 0 && rc != -EINTR) return rc;
   }
 }
 

@@ -51,6 +51,7 @@ void UringIo::send(SocketId id, std::span<const iovec> segments) {
 void UringIo::on_send_completion(std::uint32_t slot, int result) {
   Socket& socket = socket_at(slot);
   socket.has_short_rest = true;
+  socket.send_round = 0;  // submitted, whatever of its round is not yet
   ++stats_.short_sends;
   if (result >= 0) {
     socket.handler->on_send_short(static_cast<std::size_t>(result), EAGAIN);

@@ -150,6 +150,43 @@ TEST_P(UringClose, ALateCompletionReachesNobody) {
   EXPECT_GT(io->stats().late_completions, 0U);
 }
 
+// What was staged names a descriptor by its number: had close() let the number go at once, the
+// bytes of one client would reach another.
+TEST_P(UringClose, WhatWasStagedNeverReachesTheNextSocket) {
+  Recorder first;
+  Recorder second;
+  Pair old_pair = pair(first);
+  BlockRef block = Block::allocate(6);
+  std::string_view("secret").copy(block->data(), 6);
+  io->send_block(old_pair.ours, std::move(block), 0, 6);
+  io->close(old_pair.ours);
+  const Result<SocketId> made = io->connect(io->listener_address(listener), second);
+  ASSERT_TRUE(made);
+  ASSERT_TRUE(run_until([&] { return !second.connects.empty() && acceptor.sockets.size() == 2; }));
+  EXPECT_EQ(second.connects[0], 0);
+  Recorder accepted;
+  io->set_handler(acceptor.sockets[1], accepted);
+  io->receive_start(acceptor.sockets[1]);
+  io->shutdown_send(*made);
+  ASSERT_TRUE(run_until([&] { return accepted.ends > 0; }));
+  EXPECT_EQ(accepted.received, "");
+}
+
+TEST_P(UringClose, AConnectTakenBackDoesNotConnectTheNextSocket) {
+  const Result<ListenerId> other = io->listen(Address::v4(127, 0, 0, 1, 0), {});
+  ASSERT_TRUE(other);
+  Acceptor other_acceptor;
+  io->accept_start(*other, other_acceptor);
+  Recorder first;
+  Recorder second;
+  io->close(*io->connect(io->listener_address(listener), first));
+  ASSERT_TRUE(io->connect(io->listener_address(*other), second));
+  ASSERT_TRUE(run_until([&] { return !second.connects.empty(); }));
+  EXPECT_EQ(second.connects[0], 0);
+  ASSERT_TRUE(run_until([&] { return other_acceptor.sockets.size() == 1; }));
+  EXPECT_TRUE(first.order.empty());
+}
+
 TEST_P(UringClose, GivesDescriptorsAndSlotsBack) {
   Recorder warm;
   io->close(pair(warm).ours);
