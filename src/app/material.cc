@@ -3,14 +3,13 @@
 
 #include <algorithm>
 
+#include "control/config.h"
 #include "control/secret_text.h"
 
 namespace leat::app {
 
 namespace {
 
-// Debian's bundle of the authorities that browsers trust (package ca-certificates).
-constexpr char kSystemRoots[] = "/etc/ssl/certs/ca-certificates.crt";
 constexpr std::size_t kPemBytesMax = 4 * 1024 * 1024;
 
 std::string read_pem(const std::string& path, const control::Surroundings& surroundings,
@@ -59,7 +58,8 @@ std::string Material::load_tls(const Options& options, const control::Surroundin
   for (const Provider& provider : options.providers) {
     std::string roots;
     if (provider.format != ProviderFormat::kSimulated && provider.base_url.tls) {
-      const std::string path = provider.ca_file.empty() ? kSystemRoots : provider.ca_file;
+      const std::string path =
+          provider.ca_file.empty() ? control::kSystemRootsFile : provider.ca_file;
       if (std::string fault = read_pem(path, surroundings, roots); !fault.empty()) return fault;
     }
     tls_.provider_roots_pem.push_back(std::move(roots));

@@ -2,8 +2,10 @@
 #include "control/client_key.h"
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
-#include <openssl/sha.h>
+#include <sys/random.h>
+
+#include "base/check.h"
+#include "tls/digest.h"
 
 namespace leat::control {
 namespace {
@@ -28,9 +30,7 @@ int hex_value(char c) {
 }  // namespace
 
 KeyDigest digest_of(std::string_view key) {
-  KeyDigest digest{};
-  SHA256(reinterpret_cast<const std::uint8_t*>(key.data()), key.size(), digest.data());
-  return digest;
+  return tls::sha256(key);
 }
 
 bool parse_digest(std::string_view hex, KeyDigest& out) {
@@ -54,7 +54,8 @@ std::string make_client_key(const std::array<std::uint8_t, 32>& random) {
 
 std::array<std::uint8_t, 32> random_bytes() {
   std::array<std::uint8_t, 32> bytes{};
-  RAND_bytes(bytes.data(), bytes.size());  // BoringSSL aborts rather than fail
+  // Up to 256 bytes come whole once the kernel has gathered chance at boot; it waits for that.
+  LEAT_CHECK(getrandom(bytes.data(), bytes.size(), 0) == static_cast<ssize_t>(bytes.size()));
   return bytes;
 }
 

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "control/config_reference.h"
+#include "leat/version.h"
 
 namespace leat::control {
 namespace {
@@ -52,7 +53,7 @@ Command parse_command_line(int argc, const char* const* argv) {
 }
 
 std::string version_text() {
-  return fmt::format("leat {} ({})", LEAT_VERSION, LEAT_COMPILER);
+  return fmt::format("leat {} ({})", kVersion, LEAT_COMPILER);
 }
 
 }  // namespace leat::control

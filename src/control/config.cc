@@ -23,7 +23,11 @@ constexpr std::size_t kPemBytesMax = 4 * 1024 * 1024;
 
 Config parse_config(std::string_view text, const std::string& file,
                     const Surroundings& surroundings) {
-  Reading reading{{}, FaultList(file), surroundings, file.substr(0, file.rfind('/') + 1)};
+  Reading reading{.options = {},
+                  .faults = FaultList(file),
+                  .surroundings = surroundings,
+                  .folder = file.substr(0, file.rfind('/') + 1),
+                  .has_system_roots = control::has_system_roots(surroundings)};
   if (text.size() > kConfigBytesMax) {
     reading.faults.add(0, "", fmt::format("has more than {} bytes", kConfigBytesMax));
     return {{}, reading.faults.take()};
@@ -53,6 +57,12 @@ Config load_config(const std::string& file, const Surroundings& surroundings) {
   const Result<std::size_t> size = surroundings.read_file(file, {text.get(), kConfigBytesMax});
   if (!size) return {{}, {{file, 0, "", size.error().what}}};
   return parse_config({text.get(), *size}, file, surroundings);
+}
+
+bool has_system_roots(const Surroundings& surroundings) {
+  std::array<char, 1> first{};  // one byte tells
+  const Result<std::size_t> size = surroundings.read_file(kSystemRootsFile, first);
+  return size ? *size > 0 : size.error().code == Code::kTooLarge;
 }
 
 SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::string_view key,
@@ -90,20 +100,21 @@ std::string resolved_path(const Reading& reading, std::string_view path) {
   return path.starts_with('/') ? std::string(path) : reading.folder + std::string(path);
 }
 
-void check_pem(Reading& reading, const std::string& path, std::string_view label,
-               std::uint32_t line, std::string_view key) {
+std::string read_pem(Reading& reading, const std::string& path, std::string_view label,
+                     std::uint32_t line, std::string_view key) {
   const auto bytes = std::make_unique_for_overwrite<char[]>(kPemBytesMax);
   const Result<std::size_t> size =
       reading.surroundings.read_file(path, {bytes.get(), kPemBytesMax});
   if (!size) {
     reading.faults.add(line, key, fmt::format("file {} {}", printable(path), size.error().what));
-    return;
+    return {};
   }
-  if (std::string_view(bytes.get(), *size).find(label) == std::string_view::npos) {
-    reading.faults.add(line, key,
-                       fmt::format("file {} holds no PEM block \"{}\"", printable(path), label));
-  }
-  explicit_bzero(bytes.get(), *size);  // it may have been a private key
+  std::string text(bytes.get(), *size);
+  explicit_bzero(bytes.get(), *size);  // it may be a private key
+  if (text.find(label) != std::string::npos) return text;
+  reading.faults.add(line, key,
+                     fmt::format("file {} holds no PEM block \"{}\"", printable(path), label));
+  return {};
 }
 
 bool is_plain_name(std::string_view name) {

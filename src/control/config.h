@@ -19,6 +19,9 @@ namespace leat::control {
 // 100,000 keys with their digests have 12 MiB; more is not a configuration.
 inline constexpr std::size_t kConfigBytesMax = 16 * 1024 * 1024;
 
+// The authorities that vouch for providers without a ca_file (Debian: package ca-certificates).
+inline constexpr char kSystemRootsFile[] = "/etc/ssl/certs/ca-certificates.crt";
+
 struct Config {
   Options options;            // sound if there are no faults; else not to be used
   std::vector<Fault> faults;  // in the order of lines
@@ -32,5 +35,8 @@ Config parse_config(std::string_view text, const std::string& file,
 
 // The same from a file.
 Config load_config(const std::string& file, const Surroundings& surroundings);
+
+// Whether kSystemRootsFile can be read and is not empty.
+bool has_system_roots(const Surroundings& surroundings);
 
 }  // namespace leat::control

@@ -7,8 +7,10 @@
 #include <unordered_map>
 
 #include "control/addresses.h"
+#include "control/config.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
+#include "tls/context.h"
 
 namespace leat::control {
 namespace {
@@ -74,12 +76,27 @@ void read_base_url(Reading& reading, const TomlValue& table, const std::string& 
   }
 }
 
+// Whom the provider's certificate may be vouched for by: a file of its own, or the system's.
 void read_ca_file(Reading& reading, const TomlValue& table, const std::string& path,
                   Provider& provider) {
-  if (provider.ca_file.empty()) return;
+  if (provider.ca_file.empty()) {
+    const bool has_url = !provider.base_url.host.empty();
+    if (!has_url || !provider.base_url.tls || reading.has_system_roots) return;
+    reading.faults.add(table.line, joined(path, "ca_file"),
+                       fmt::format("there is no {}; install the system's authorities (Debian: "
+                                   "ca-certificates) or write the path of a PEM file",
+                                   kSystemRootsFile));
+    return;
+  }
   provider.ca_file = resolved_path(reading, provider.ca_file);
-  check_pem(reading, provider.ca_file, "-----BEGIN CERTIFICATE-----", table.find("ca_file")->line,
-            joined(path, "ca_file"));
+  const std::uint32_t line = table.find("ca_file")->line;
+  const std::string key = joined(path, "ca_file");
+  const std::string roots =
+      read_pem(reading, provider.ca_file, "-----BEGIN CERTIFICATE-----", line, key);
+  if (roots.empty()) return;
+  if (const auto context = tls::ClientContext::create(roots); !context) {
+    reading.faults.add(line, key, context.error().what);
+  }
 }
 
 // What only a provider with a network has makes no sense for the built-in one, and the reverse.

@@ -22,6 +22,7 @@ struct Reading {
   FaultList faults;
   const Surroundings& surroundings;
   std::string folder;  // of the file, with the slash; empty: the current one
+  bool has_system_roots = false;
 };
 
 void read_limits(Reading& reading, const TomlValue& root);
@@ -43,9 +44,9 @@ SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::s
 // Makes a relative path of the file one that can be opened.
 std::string resolved_path(const Reading& reading, std::string_view path);
 
-// A fault unless the file is there and holds a PEM block of that label.
-void check_pem(Reading& reading, const std::string& path, std::string_view label,
-               std::uint32_t line, std::string_view key);
+// The text of a PEM file that holds a block of that label; empty, and a fault, if it is not one.
+std::string read_pem(Reading& reading, const std::string& path, std::string_view label,
+                     std::uint32_t line, std::string_view key);
 
 // Letters, digits, - _ and . : names stand in logs, metrics and dotted paths.
 bool is_plain_name(std::string_view name);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // [server], [admin], [auth], [[keys]] and [limits].
 #include <fmt/format.h>
+#include <string.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -9,6 +10,7 @@
 #include "control/client_key.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
+#include "tls/context.h"
 
 namespace leat::control {
 namespace {
@@ -124,6 +126,14 @@ void read_pin(Reading& reading, const TomlValue& server) {
   }
 }
 
+// The pair as a whole: whether it is valid today and belongs together.
+void check_certificate(Reading& reading, std::uint32_t line, const std::string& certificate_pem,
+                       std::string& key_pem) {
+  const auto context = tls::ServerContext::create(certificate_pem, key_pem);
+  if (!context) reading.faults.add(line, "server.tls", context.error().what);
+  explicit_bzero(key_pem.data(), key_pem.size());
+}
+
 void read_server_tls(Reading& reading, const TomlValue& server) {
   ServerOptions& options = reading.options.server;
   const TomlMember* tls = server.find("tls");
@@ -135,19 +145,23 @@ void read_server_tls(Reading& reading, const TomlValue& server) {
   // Without a listener that needs them the files are not looked at: a sample file names them.
   const bool is_needed = std::any_of(options.listen.begin(), options.listen.end(),
                                      [](const Listener& listener) { return listener.tls; });
-  for (const auto& [key, path, label] :
-       {std::tuple{"certificate", &options.tls_certificate, "-----BEGIN CERTIFICATE-----"},
-        std::tuple{"key", &options.tls_key, "PRIVATE KEY-----"}}) {
-    const std::string full = fmt::format("server.tls.{}", key);
+  const auto read_file = [&](std::string_view key, std::string& path, std::string_view label) {
+    const std::string full = joined("server.tls", key);
     const TomlMember* member = is_table ? tls->value.find(key) : nullptr;
-    if (!path->empty()) *path = resolved_path(reading, *path);
-    if (!is_needed) continue;
+    if (!path.empty()) path = resolved_path(reading, path);
+    if (!is_needed) return std::string();
     if (member == nullptr) {
       const std::uint32_t line = is_table ? tls->line : server.find("listen")->line;
       reading.faults.add(line, full, "a tls:// listener needs it; write the path of a PEM file");
-    } else if (!path->empty()) {
-      check_pem(reading, *path, label, member->line, full);
     }
+    if (path.empty()) return std::string();
+    return read_pem(reading, path, label, member->line, full);
+  };
+  const std::string certificate =
+      read_file("certificate", options.tls_certificate, "-----BEGIN CERTIFICATE-----");
+  std::string key = read_file("key", options.tls_key, "PRIVATE KEY-----");
+  if (!certificate.empty() && !key.empty()) {
+    check_certificate(reading, tls->line, certificate, key);
   }
 }
 

@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "control/addresses.h"
 #include "control/client_key.h"
+#include "control/config.h"
 #include "control/secret_text.h"
 
 namespace leat::control {
@@ -104,6 +105,13 @@ void add_known(Defaults& defaults, const KnownProvider& known, const Surrounding
   SecretText secret;
   if (const auto found = secret.read(provider.api_key, surroundings); !found) {
     defaults.notes.push_back(fmt::format("provider {} left out: {}", known.name, found.error()));
+    return;
+  }
+  if (!has_system_roots(surroundings)) {
+    defaults.notes.push_back(fmt::format(
+        "provider {} left out: there is no {} to check its certificate by; install the system's "
+        "authorities (Debian: ca-certificates)",
+        known.name, kSystemRootsFile));
     return;
   }
   provider.name = std::string(known.name);

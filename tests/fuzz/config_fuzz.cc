@@ -24,6 +24,7 @@ class FuzzSurroundings final : public leat::control::Surroundings {
   leat::Result<std::size_t> read_file(const std::string& path, std::span<char> out) const override {
     std::string_view text;
     if (path == "key") text = kSecret;
+    if (path == leat::control::kSystemRootsFile) text = "-----BEGIN CERTIFICATE-----";
     if (path == "ca.pem") text = "-----BEGIN CERTIFICATE-----";
     if (path == "key.pem") text = "-----BEGIN PRIVATE KEY-----";
     if (text.empty()) return leat::fail({.code = leat::Code::kNotFound, .what = "does not exist"});

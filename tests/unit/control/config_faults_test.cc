@@ -317,6 +317,54 @@ TEST(ConfigFaults, TlsListenersNeedACertificateAndAKey) {
   EXPECT_EQ(faults[0].line, 2u);
 }
 
+// A start with such a pair, or a reload, would answer every handshake with an alert (F11).
+TEST(ConfigFaults, CertificatesAreValidTodayAndMatchTheirKeys) {
+  std::vector<std::string> lines = sample_lines();
+  lines[1] = "listen = [\"tls://0.0.0.0:8443\"]";
+  const CertificatePair other = make_certificate(-1, 1);
+  const CertificatePair expired = make_certificate(-2, -1);
+  const CertificatePair early = make_certificate(1, 2);
+  const struct {
+    std::string certificate_pem;
+    std::string key_pem;
+    const char* phrase;
+  } cases[] = {
+      {other.certificate_pem, sample_surroundings().files.at("/etc/leat/key.pem"), "not the cert"},
+      {expired.certificate_pem, expired.key_pem, "expired"},
+      {early.certificate_pem, early.key_pem, "not valid yet"},
+      {"-----BEGIN CERTIFICATE-----\nAAAA\n", other.key_pem, "holds no certificate"},
+      {other.certificate_pem, "-----BEGIN PRIVATE KEY-----\nAAAA\n", "no unencrypted private key"},
+  };
+  for (const auto& pair : cases) {
+    FakeSurroundings surroundings = sample_surroundings();
+    surroundings.files["/etc/leat/cert.pem"] = pair.certificate_pem;
+    surroundings.files["/etc/leat/key.pem"] = pair.key_pem;
+    const std::vector<Fault> faults =
+        parse_config(text_of(lines), kSampleFile, surroundings).faults;
+    ASSERT_EQ(faults.size(), 1u) << pair.phrase << told(faults);
+    EXPECT_EQ(faults[0].line, 5u);
+    EXPECT_EQ(faults[0].key, "server.tls");
+    EXPECT_NE(faults[0].what.find(pair.phrase), std::string::npos) << told(faults);
+  }
+}
+
+TEST(ConfigFaults, ProvidersNeedAuthoritiesThatCanBeRead) {
+  FakeSurroundings surroundings = sample_surroundings();
+  surroundings.files["/etc/leat/ca.pem"] = "-----BEGIN CERTIFICATE-----\nAAAA\n";
+  std::vector<Fault> faults =
+      parse_config(text_of(sample_lines()), kSampleFile, surroundings).faults;
+  ASSERT_EQ(faults.size(), 1u) << told(faults);
+  EXPECT_EQ(faults[0].line, 18u);
+  surroundings.files.erase(kSystemRootsFile);
+  std::vector<std::string> lines = sample_lines();
+  lines.erase(lines.begin() + 17);
+  faults = parse_config(text_of(lines), kSampleFile, surroundings).faults;
+  ASSERT_EQ(faults.size(), 1u) << told(faults);
+  EXPECT_EQ(faults[0].key, "providers.mock.ca_file");
+  lines[16] = "base_url = \"http://localhost:9443/v1\"";  // asks nobody to vouch
+  EXPECT_TRUE(parse_config(text_of(lines), kSampleFile, surroundings).ok());
+}
+
 TEST(ConfigFaults, PlainOrPrivateProvidersNeedTheOperatorsWord) {
   std::vector<std::string> lines = sample_lines();
   lines[19] = "allow_private = false";

@@ -9,10 +9,18 @@
 
 #include "control/addresses.h"
 #include "control/client_key.h"
+#include "control/config.h"
 #include "fake_surroundings.h"
 
 namespace leat::control {
 namespace {
+
+// A machine with the system's authorities and no variables.
+FakeSurroundings bare_machine() {
+  FakeSurroundings surroundings;
+  surroundings.files[kSystemRootsFile] = "-----BEGIN CERTIFICATE-----";
+  return surroundings;
+}
 
 const Model* find_model(const Options& options, std::string_view id) {
   const auto found = std::find_if(options.models.begin(), options.models.end(),
@@ -51,7 +59,7 @@ TEST(Defaults, ServeTheSimulatedProviderOnLoopbackWithAKey) {
 }
 
 TEST(Defaults, EveryModelCanBeServed) {
-  FakeSurroundings surroundings;
+  FakeSurroundings surroundings = bare_machine();
   for (const KnownProvider& known : known_providers()) {
     surroundings.variables[std::string(known.variable)] = "sk-x";
   }
@@ -92,7 +100,7 @@ TEST(Defaults, AddTheProvidersWhoseKeysAreThere) {
   const std::size_t built_in = default_options(FakeSurroundings(), {}).options.providers.size();
   for (const auto& c : cases) {
     SCOPED_TRACE(c.variable);
-    FakeSurroundings surroundings;
+    FakeSurroundings surroundings = bare_machine();
     surroundings.variables[c.variable] = "sk-x";
     const Defaults defaults = default_options(surroundings, {});
     ASSERT_EQ(defaults.options.providers.size(), built_in + 1);
@@ -119,6 +127,15 @@ TEST(Defaults, AnEmptyOrBrokenKeyLeavesTheProviderOut) {
   ASSERT_EQ(defaults.notes.size(), 1u);
   EXPECT_NE(defaults.notes[0].find("XAI_API_KEY"), std::string::npos);
   EXPECT_EQ(defaults.notes[0].find("TOP SECRET"), std::string::npos);
+}
+
+TEST(Defaults, WithoutAuthoritiesNobodyIsTrusted) {
+  FakeSurroundings surroundings;
+  surroundings.variables = {{"OPENAI_API_KEY", "sk-x"}};
+  const Defaults defaults = default_options(surroundings, {});
+  EXPECT_EQ(find_model(defaults.options, "openai/*"), nullptr);
+  ASSERT_EQ(defaults.notes.size(), 1u);
+  EXPECT_NE(defaults.notes[0].find("ca-certificates"), std::string::npos);
 }
 
 TEST(Defaults, ADevelopmentKeyOfTheEnvironmentIsTaken) {

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "certificates.h"
+#include "control/config.h"
 #include "fake_surroundings.h"
 
 namespace leat::control {
@@ -45,16 +47,21 @@ inline std::vector<std::string> sample_lines() {
   };
 }
 
-inline FakeSurroundings sample_surroundings() {
+inline FakeSurroundings made_surroundings() {
   FakeSurroundings surroundings;
   surroundings.variables = {{"MOCK_KEY", "sk-mock"}, {"EMPTY", ""}, {"BLANK", "sk mock"}};
+  const CertificatePair pair = make_certificate(-1, 1);
   surroundings.files = {
-      {"/etc/leat/ca.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"},
-      {"/etc/leat/cert.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"},
-      {"/etc/leat/key.pem", "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n"},
-      {"/etc/leat/api.key", "sk-from-file\n"},
-      {"/etc/leat/empty.key", "\n"},
+      {kSystemRootsFile, pair.certificate_pem},     {"/etc/leat/ca.pem", pair.certificate_pem},
+      {"/etc/leat/cert.pem", pair.certificate_pem}, {"/etc/leat/key.pem", pair.key_pem},
+      {"/etc/leat/api.key", "sk-from-file\n"},      {"/etc/leat/empty.key", "\n"},
   };
+  return surroundings;
+}
+
+// Made once: a key pair takes longer than a parse.
+inline const FakeSurroundings& sample_surroundings() {
+  static const FakeSurroundings surroundings = made_surroundings();
   return surroundings;
 }
 
