@@ -24,8 +24,8 @@ Units stand in the names: `_ms` milliseconds, `_s` seconds, `_bytes` bytes, `_pe
 A name ending in `_max` is a limit. *Reload*: `live` settings are part of the snapshot that shards
 are handed, `fixed` ones need a restart.
 
-A *secret source* is `{ env = "NAME" }` or `{ file = "PATH" }`; secrets themselves never stand in the
-file. Digest of a client key: `printf %s "$KEY" | sha256sum`.
+A *secret source* is `{ env = "NAME" }` or `{ file = "PATH" }`; secrets themselves never stand in
+the file. Digest of a client key: `printf %s "$KEY" | sha256sum`.
 
 ## Example
 
@@ -54,7 +54,10 @@ allow_private = true
 streams_per_key_max = 20000
 [[models]]
 id = "openai/gpt-4o-mini"
-endpoints = [{ provider = "openai", model = "gpt-4o-mini" }, { provider = "local", model = "small" }]
+endpoints = [
+  { provider = "openai", model = "gpt-4o-mini" },
+  { provider = "local", model = "small" },
+]
 [[models]]
 id = "openai/*"
 endpoints = [{ provider = "openai", model = "*" }]
@@ -65,9 +68,9 @@ endpoints = [{ provider = "openai", model = "*" }]
 constexpr std::string_view kFootHead =
     R"(## Without a file
 
-`leat` alone listens on 127.0.0.1:8080, with health and metrics on 127.0.0.1:8081, and takes the key
-in `LEAT_DEV_KEY`, or makes one up and prints it. Models `leat/simulated` and its variants are served
-by the built-in provider. Each provider below is added if its variable is set, and serves
+`leat` alone listens on 127.0.0.1:8080, with health and metrics on 127.0.0.1:8081, and takes the
+key in `LEAT_DEV_KEY`, or makes one up and prints it. Models `leat/simulated` and its variants are
+served by the built-in provider. Each provider below is added if its variable is set, and serves
 `NAME/MODEL` for every MODEL that it has.
 
 | variable | models | base URL |
