@@ -71,7 +71,7 @@ void UringIo::reconcile(std::uint32_t slot) {
   if (socket.ended) return;
   if (socket.wants_into) {
     // With bytes in hand already, the pump answers.
-    if (!socket.is_into_armed && socket.into_filled == 0 && !socket.stash) arm_receive_into(slot);
+    if (!socket.is_into_armed && !socket.stash) arm_receive_into(slot);
   } else if (socket.is_streaming && !socket.is_starved) {
     arm_receive(slot);
   }

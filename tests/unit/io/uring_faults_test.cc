@@ -28,12 +28,18 @@ class Talker final : public SocketHandler {
 
   void flush(Rng& rng) {
     staged_ = 0;
+    // Reads in fits and starts, so that the other side's sends fall short.
+    if (rng.chance(0.2)) {
+      reading_ = !reading_;
+      if (reading_) io_.receive_start(socket);
+      if (!reading_) io_.receive_stop(socket);
+    }
     if (!connected || blocked_) return;
     if (at_ == text_.size()) {
       if (!std::exchange(finished_, true)) io_.shutdown_send(socket);
       return;
     }
-    staged_ = std::min<std::size_t>(rng.below(40'000) + 2, text_.size() - at_);
+    staged_ = std::min<std::size_t>(rng.below(200'000) + 2, text_.size() - at_);
     const std::size_t half = staged_ / 2;
     segments_ = {iovec{text_.data() + at_, half}, iovec{text_.data() + at_ + half, staged_ - half}};
     io_.send(socket, segments_);
@@ -68,6 +74,7 @@ class Talker final : public SocketHandler {
   std::string text_;
   std::size_t at_ = 0;
   std::size_t staged_ = 0;
+  bool reading_ = true;
   bool blocked_ = false;
   bool finished_ = false;
   std::array<iovec, 2> segments_{};
@@ -79,7 +86,7 @@ TEST_P(UringFaults, CostTimeAndNoBytes) {
   std::vector<std::unique_ptr<Talker>> talkers;
   std::vector<std::string> texts;
   const auto add = [&] {
-    texts.push_back(pattern(1'500'000, texts.size() + 1));
+    texts.push_back(pattern(3'000'000, texts.size() + 1));
     return talkers.emplace_back(std::make_unique<Talker>(*io, texts.back())).get();
   };
   for (std::size_t i = 0; i < kPairs; ++i) {
@@ -91,6 +98,8 @@ TEST_P(UringFaults, CostTimeAndNoBytes) {
     Talker* server = add();
     server->socket = acceptor.sockets.back();
     server->connected = true;
+    const int small = 8 * 1024;
+    setsockopt(descriptor_to(acceptor.peers.back()), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
     io->set_handler(server->socket, *server);
     io->receive_start(server->socket);
   }
@@ -103,6 +112,7 @@ TEST_P(UringFaults, CostTimeAndNoBytes) {
     EXPECT_TRUE(talkers[i]->received == texts[i ^ 1]) << i;
   }
   EXPECT_GT(enter_faults().injected, 100U) << "the test did not bite";
+  EXPECT_GT(io->stats().short_sends, 100U) << "the test did not bite";
 }
 
 TEST_P(UringFaults, HangingUpStillFollowsTheBytes) {

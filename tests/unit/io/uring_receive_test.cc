@@ -250,6 +250,43 @@ TEST_P(UringReceive, BytesOfAClosedSocketDoNotDisplaceThoseOfOthers) {
   EXPECT_GT(io->stats().late_completions, 0U) << "the test did not bite";
 }
 
+TEST_P(UringReceive, WhatWasKeptDoesNotWaitForNews) {
+  std::array<Recorder, 2> rivals;
+  std::vector<Pair> pairs;
+  for (Recorder& rival : rivals) pairs.push_back(pair(rival));
+  rivals[0].on_event = [&] { io->receive_stop(pairs[1].ours); };
+  rivals[1].on_event = [&] { io->receive_stop(pairs[0].ours); };
+  for (const Pair& pair : pairs) io->receive_start(pair.ours);
+  turn();
+  for (const Pair& pair : pairs) pair.theirs.write("news");
+  for (int i = 0; i < 5; ++i) turn();
+  ASSERT_EQ(rivals[0].order.size() + rivals[1].order.size(), 1U) << "the test did not bite";
+  const std::size_t late = rivals[0].order.empty() ? 0 : 1;
+  io->receive_start(pairs[late].ours);
+  const Instant begin = read_monotonic_clock();
+  io->turn({.deadline = begin + seconds(10)});
+  EXPECT_EQ(rivals[late].received, "news");
+  EXPECT_LT(read_monotonic_clock(), begin + seconds(5));
+}
+
+// An empty buffer ring fails receives that have nothing to receive: they must all be armed again
+// before anybody sleeps.
+TEST_P(UringReceive, IdleStreamsBesideAFloodAreArmedAgain) {
+  std::vector<Recorder> handlers(60);
+  std::vector<Pair> pairs;
+  for (Recorder& handler : handlers) pairs.push_back(pair(handler));
+  pairs[0].theirs.write(pattern(100'000));
+  for (const Pair& pair : pairs) io->receive_start(pair.ours);
+  const Instant begin = read_monotonic_clock();
+  while (handlers[0].received.size() < 100'000) io->turn({.deadline = begin + seconds(10)});
+  for (std::size_t i = 1; i < pairs.size(); ++i) pairs[i].theirs.write("late");
+  while (!std::all_of(handlers.begin() + 1, handlers.end(),
+                      [](const Recorder& h) { return h.received == "late"; })) {
+    io->turn({.deadline = begin + seconds(10)});
+    ASSERT_LT(read_monotonic_clock(), begin + seconds(10)) << "slept on an unarmed receive";
+  }
+}
+
 // More flooding streams than buffers: everybody gets on, nobody loses a byte (F25).
 TEST_P(UringReceive, AHundredStreamsShareTheBuffers) {
   constexpr std::size_t kStreams = 100;

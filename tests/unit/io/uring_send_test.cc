@@ -102,6 +102,22 @@ TEST_P(UringSend, AShortfallComesBeforeOtherEventsOfTheTurn) {
   }
 }
 
+// More of them than a small completion queue holds.
+TEST_P(UringSend, ManyShortfallsAreAllToldInTheirTurn) {
+  std::vector<Recorder> handlers(40);
+  std::vector<Pair> pairs;
+  const int small = 8 * 1024;
+  for (Recorder& handler : handlers) {
+    pairs.push_back(pair(handler, small));
+    setsockopt(descriptor_to(acceptor.peers.back()), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  }
+  std::string bytes = pattern(kTooMuch);
+  const iovec one = segment(bytes);
+  for (const Pair& pair : pairs) io->send(pair.ours, {&one, 1});
+  turn();
+  for (const Recorder& handler : handlers) EXPECT_EQ(handler.short_sends.size(), 1U);
+}
+
 TEST_P(UringSend, MoreSegmentsThanOneCallTakes) {
   Recorder handler;
   Pair pair = this->pair(handler);

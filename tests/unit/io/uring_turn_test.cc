@@ -89,10 +89,12 @@ TEST_P(UringTurn, AWakeEndsTheSleep) {
 
 TEST_P(UringTurn, AWakeBeforeTheTurnIsNotLost) {
   turn();
+  const std::uint64_t completions = io->stats().completions;
   for (int i = 0; i < 3; ++i) io->waker().wake();
   const Instant begin = read_monotonic_clock();
   io->turn({.deadline = begin + seconds(10)});
   EXPECT_LT(read_monotonic_clock(), begin + seconds(5));
+  EXPECT_EQ(io->stats().completions, completions) << "nobody sleeps: the kernel need not know";
   // And several wakes are one.
   const Instant again = read_monotonic_clock();
   io->turn({.deadline = again + milliseconds(20)});
