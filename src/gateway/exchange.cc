@@ -373,6 +373,10 @@ void Exchange::give_up() {
   if (request.has_failure_detail) {
     detail.provider_code = request.failure.code();
     detail.provider_raw = request.failure.message();
+    // What is the client's own doing is best told in the provider's words.
+    if (!dialect::retry_row(request.failure.failure).blames_endpoint) {
+      detail.message = request.failure.message();
+    }
   }
   gateway_.refused(dialect::error_row(request.failure_kind).error_type, key_,
                    request.body ? request.body->size : 0);

@@ -53,13 +53,11 @@ class SseReader {
   std::size_t pending() const { return carried_ + rest_.size(); }
 
  private:
-  struct Fields;
-  // Where the next line ends: the scanner of lines, kept across slices.
   bool find_end(std::string_view bytes, std::size_t& end);
-  bool keep(std::string_view tail);
+  void keep(std::string_view tail);
   void parse(std::string_view raw, SseEvent& event);
-  void take_line(std::string_view line, std::string_view raw, Fields& fields, SseEvent& event);
-  void join(std::string_view raw, SseEvent& event);
+  void take_line(std::string_view line, std::size_t raw_size, SseEvent& event);
+  void join(std::string_view value, std::size_t raw_size, SseEvent& event);
 
   SseLimits limits_;
   std::string_view rest_;    // of the slice: not yet given out
@@ -67,8 +65,9 @@ class SseReader {
   std::size_t carried_ = 0;  // bytes in carry_
   BlockRef joined_;          // `data` of an event with several such lines
   std::size_t joined_size_ = 0;
+  std::uint32_t lines_ = 0;    // ended so far in the event being looked for, blank ones not counted
   bool carry_given_ = false;   // the last event was a view of carry_
-  bool at_line_start_ = true;  // the bytes scanned so far end with a line end (or are none)
+  bool at_line_start_ = true;  // what was looked at so far ends with a line end, or is nothing
   bool after_cr_ = false;      // … with a CR, whose LF may follow
   bool first_line_ = true;     // a BOM may precede it
   bool too_large_ = false;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialect/errors.h"
+
+#include <array>
+
+#include "base/check.h"
+
+namespace leat::dialect {
+
+namespace {
+
+using K = ErrorKind;
+constexpr ShouldRetry kUnsaid = ShouldRetry::kUnsaid;
+constexpr ShouldRetry kYes = ShouldRetry::kTrue;
+constexpr ShouldRetry kNo = ShouldRetry::kFalse;
+constexpr char kRequestType[] = "invalid_request_error";
+constexpr char kServerType[] = "server_error";
+
+// Statuses and error_types: openrouter-api.md 4.1; OpenAI's words: provider-formats.md 3.3. What
+// the gateway itself has already tried elsewhere says so by x-should-retry: false.
+constexpr std::array<ErrorRow, kErrorKindCount> kRows = {{
+    {K::kContextLengthExceeded, 400, kUnsaid, "context_length_exceeded", kRequestType,
+     "context_length_exceeded", "The prompt is longer than the model's context."},
+    {K::kMaxTokensExceeded, 400, kUnsaid, "max_tokens_exceeded", kRequestType,
+     "max_tokens_exceeded", "More output tokens were asked for than the model gives."},
+    {K::kTokenLimitExceeded, 400, kUnsaid, "token_limit_exceeded", kRequestType,
+     "token_limit_exceeded", "The request is over the model's token limit."},
+    {K::kStringTooLong, 400, kUnsaid, "string_too_long", kRequestType, "string_above_max_length",
+     "A text in the request is too long."},
+    {K::kAuthentication, 401, kUnsaid, "authentication", kRequestType, "invalid_api_key",
+     "No valid API key was provided."},
+    {K::kPermissionDenied, 403, kUnsaid, "permission_denied", kRequestType, "permission_denied",
+     "This key may not do that."},
+    {K::kPaymentRequired, 402, kNo, "payment_required", "insufficient_quota", "insufficient_quota",
+     "This key's credit does not cover the request."},
+    {K::kRateLimitExceeded, 429, kUnsaid, "rate_limit_exceeded", "rate_limit_error",
+     "rate_limit_exceeded", "Too many requests; try again later."},
+    {K::kProviderOverloaded, 503, kUnsaid, "provider_overloaded", kServerType, nullptr,
+     "The provider is overloaded."},
+    {K::kProviderUnavailable, 502, kUnsaid, "provider_unavailable", kServerType, nullptr,
+     "The provider could not serve the request."},
+    {K::kInvalidRequest, 400, kUnsaid, "invalid_request", kRequestType, nullptr,
+     "The request is not valid."},
+    {K::kInvalidPrompt, 400, kUnsaid, "invalid_prompt", kRequestType, nullptr,
+     "The prompt is not valid."},
+    {K::kNotFound, 404, kUnsaid, "not_found", kRequestType, "not_found", "Not found."},
+    {K::kPreconditionFailed, 412, kUnsaid, "precondition_failed", kRequestType,
+     "precondition_failed", "A condition of the request does not hold."},
+    {K::kPayloadTooLarge, 413, kUnsaid, "payload_too_large", kRequestType, "payload_too_large",
+     "The request body is too large."},
+    {K::kUnprocessable, 422, kUnsaid, "unprocessable", kRequestType, "unprocessable",
+     "The request cannot be processed."},
+    {K::kContentPolicyViolation, 400, kUnsaid, "content_policy_violation", kRequestType,
+     "content_policy_violation", "The content was refused by the provider's policy."},
+    {K::kRefusal, 400, kUnsaid, "refusal", kRequestType, "refusal", "The model refused."},
+    {K::kInvalidImage, 400, kUnsaid, "invalid_image", kRequestType, "invalid_image",
+     "An image is not valid."},
+    {K::kImageTooLarge, 400, kUnsaid, "image_too_large", kRequestType, "image_too_large",
+     "An image is too large."},
+    {K::kImageTooSmall, 400, kUnsaid, "image_too_small", kRequestType, "image_too_small",
+     "An image is too small."},
+    {K::kUnsupportedImageFormat, 400, kUnsaid, "unsupported_image_format", kRequestType,
+     "unsupported_image_format", "An image has a format that is not supported."},
+    {K::kImageNotFound, 404, kUnsaid, "image_not_found", kRequestType, "image_not_found",
+     "An image was not found."},
+    {K::kImageDownloadFailed, 400, kUnsaid, "image_download_failed", kRequestType,
+     "image_download_failed", "An image could not be fetched."},
+    {K::kServer, 500, kUnsaid, "server", kServerType, nullptr, "Internal error."},
+    {K::kTimeout, 504, kUnsaid, "timeout", kServerType, nullptr, "The request took too long."},
+    {K::kUnmapped, 500, kUnsaid, "unmapped", kServerType, nullptr, "Unknown error."},
+    {K::kBadFraming, 400, kUnsaid, "bad_framing", kRequestType, "bad_framing",
+     "The request is not well-formed HTTP."},
+    {K::kInvalidJson, 400, kUnsaid, "invalid_json", kRequestType, "invalid_json",
+     "The body is not valid JSON."},
+    {K::kJsonTooComplex, 400, kUnsaid, "json_too_complex", kRequestType, "json_too_complex",
+     "The body's JSON is nested too deep or has too many parts."},
+    {K::kDuplicateKey, 400, kUnsaid, "duplicate_key", kRequestType, "duplicate_key",
+     "A key stands twice in the body."},
+    {K::kHeadersTooLarge, 431, kUnsaid, "headers_too_large", kRequestType, "headers_too_large",
+     "The request's headers are too large."},
+    {K::kUriTooLong, 414, kUnsaid, "uri_too_long", kRequestType, "uri_too_long",
+     "The request's path is too long."},
+    {K::kRequestTimeout, 408, kUnsaid, "request_timeout", kRequestType, "request_timeout",
+     "The request did not arrive in time."},
+    {K::kMethodNotAllowed, 405, kUnsaid, "method_not_allowed", kRequestType, "method_not_allowed",
+     "This path does not take that method."},
+    {K::kExpectationFailed, 417, kUnsaid, "expectation_failed", kRequestType, "expectation_failed",
+     "Only Expect: 100-continue is understood."},
+    {K::kUnsupportedCoding, 415, kUnsaid, "unsupported_coding", kRequestType, "unsupported_coding",
+     "Compressed request bodies are not accepted."},
+    {K::kUnsupportedMedia, 415, kUnsaid, "unsupported_media", kRequestType, "unsupported_media",
+     "The body must be JSON."},
+    {K::kNotImplemented, 501, kUnsaid, "not_implemented", kRequestType, "not_implemented",
+     "This is not implemented."},
+    {K::kUnpriced, 400, kUnsaid, "unpriced", kRequestType, "unpriced", "The model has no price."},
+    {K::kModelNotFound, 404, kUnsaid, "model_not_found", kRequestType, "model_not_found",
+     "The model does not exist here."},
+    {K::kNoEndpoints, 404, kUnsaid, "no_endpoints", kRequestType, "no_endpoints",
+     "No endpoint can serve this request."},
+    {K::kBudgetExceeded, 403, kNo, "budget_exceeded", "insufficient_quota", "budget_exceeded",
+     "The budget is used up."},
+    {K::kOverloadedKey, 429, kUnsaid, "overloaded_key", "rate_limit_error", "overloaded_key",
+     "This key has too much under way."},
+    {K::kTooManyFailures, 429, kNo, "too_many_failures", "rate_limit_error", "too_many_failures",
+     "Too many wrong keys came from this address."},
+    {K::kOverloaded, 503, kYes, "overloaded", kServerType, nullptr,
+     "The gateway is overloaded; try again."},
+    {K::kNoProvider, 503, kUnsaid, "no_provider", kServerType, nullptr,
+     "No provider is available."},
+    {K::kUpstreamProtocol, 502, kUnsaid, "upstream_protocol", kServerType, nullptr,
+     "The provider's answer was malformed."},
+    {K::kUpstreamClosed, 502, kYes, "upstream_closed", kServerType, nullptr,
+     "The provider closed the connection before its answer was whole."},
+    {K::kUpstreamTimeout, 504, kUnsaid, "upstream_timeout", kServerType, nullptr,
+     "The provider did not answer in time."},
+    {K::kDraining, 503, kYes, "draining", kServerType, nullptr, "The gateway is shutting down."},
+}};
+
+constexpr bool rows_in_order() {
+  for (std::size_t i = 0; i < kRows.size(); ++i) {
+    if (static_cast<std::size_t>(kRows[i].kind) != i) return false;
+  }
+  return true;
+}
+static_assert(rows_in_order());
+
+void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
+                            proto::JsonWriter& out) {
+  out.raw("{\"message\":");
+  out.string(detail.message.empty() ? row.message : detail.message);
+  // The integer status: @openrouter/sdk refuses a string (openrouter-api.md 6.5).
+  out.raw(",\"code\":");
+  out.integer(row.status);
+  out.raw(",\"metadata\":{\"error_type\":");
+  out.string(row.error_type);
+  if (!detail.param.empty()) {
+    out.raw(",\"param\":");
+    out.string(detail.param);
+  }
+  if (!detail.provider_name.empty()) {
+    out.raw(",\"provider_name\":");
+    out.string(detail.provider_name);
+  }
+  if (!detail.provider_code.empty()) {
+    out.raw(",\"provider_code\":");
+    out.string(detail.provider_code);
+  }
+  if (!detail.provider_raw.empty()) {
+    out.raw(",\"raw\":");
+    out.string(detail.provider_raw.substr(0, kProviderRawMax));
+  }
+  out.raw("}}");
+}
+
+}  // namespace
+
+const ErrorRow& error_row(ErrorKind kind) {
+  return kRows[static_cast<std::size_t>(kind)];
+}
+
+void write_error_body(Face face, ErrorKind kind, const ErrorDetail& detail,
+                      proto::JsonWriter& out) {
+  const ErrorRow& row = error_row(kind);
+  out.raw("{\"error\":");
+  if (face == Face::kOpenRouter) {
+    write_openrouter_error(row, detail, out);
+    out.raw("}");
+    return;
+  }
+  out.raw("{\"message\":");
+  out.string(detail.message.empty() ? row.message : detail.message);
+  out.raw(",\"type\":");
+  out.string(row.openai_type);
+  out.raw(",\"param\":");
+  if (detail.param.empty()) {
+    out.raw("null");
+  } else {
+    out.string(detail.param);
+  }
+  out.raw(",\"code\":");
+  if (row.openai_code == nullptr) {
+    out.raw("null");
+  } else {
+    out.string(row.openai_code);
+  }
+  out.raw("}}");
+}
+
+void write_error_event(ErrorKind kind, const ErrorDetail& detail, proto::JsonWriter& out) {
+  out.raw("data: {\"error\":");
+  write_openrouter_error(error_row(kind), detail, out);
+  out.raw("}\n\n");
+}
+
+ErrorKind error_kind(proto::JsonFaultKind fault) {
+  switch (fault) {
+    case proto::JsonFaultKind::kTooComplex:
+      return ErrorKind::kJsonTooComplex;
+    case proto::JsonFaultKind::kDuplicateKey:
+      return ErrorKind::kDuplicateKey;
+    case proto::JsonFaultKind::kNone:
+    case proto::JsonFaultKind::kInvalidJson:
+    case proto::JsonFaultKind::kInvalidUtf8:
+      return ErrorKind::kInvalidJson;
+  }
+  LEAT_UNREACHABLE("no such fault");
+}
+
+}  // namespace leat::dialect
