@@ -11,7 +11,7 @@
 namespace leat::io {
 namespace {
 
-constexpr Duration kSlack = milliseconds(200);
+constexpr Duration kSlack = seconds(1);
 
 using UringTurn = UringTest;
 
