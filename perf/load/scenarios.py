@@ -109,8 +109,10 @@ SCENARIOS = (
     Scenario(
         "idle", "10,000 idle keep-alive connections: memory",
         ("kib_per_connection", "open_connections", "errors"),
-        (Goal("kib_per_connection", 2.0, text="KiB a connection"), Goal("errors", 0, text="errors")),
-        subjects=("leat", "nginx"),  # HAProxy wants two descriptors a connection: 20,000 are too few
+        (Goal("kib_per_connection", 2.0, text="KiB a connection"),
+         Goal("errors", 0, text="errors")),
+        # HAProxy wants two descriptors a connection: 20,000 are too few.
+        subjects=("leat", "nginx"),
         load=("--connections", "10000", "--idle", "--ramp", "4", "--tokens", "4", *MANY),
         window=1.0, drain=0, rounds=1),
     Scenario(

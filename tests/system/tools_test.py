@@ -3,8 +3,8 @@
 """Goal: the load tools can be believed. leat-load finds no fault in leat-mock's answers, whatever
 the transport and the shape; and it does find each fault that the mock is told to make, so that
 "0 errors" in a measurement means something.
-Method: the real programs against each other over loopback, ports from the kernel, faults switched on
-one at a time; a server of this file's own for the faults that the mock cannot make.
+Method: the real programs against each other over loopback, ports from the kernel, faults switched
+on one at a time; a server of this file's own for the faults that the mock cannot make.
 
 Usage: tools_test.py LEAT_MOCK LEAT_LOAD RELAY..."""
 
