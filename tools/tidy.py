@@ -41,6 +41,9 @@ LINE_COLUMNS_MAX = 100
 README_LINES_MAX = 60
 
 CXX = {'.cc', '.h'}
+# What may lie at the top of the tree: a program run there leaves things behind.
+TOP_FILES = {'.clang-format', '.clang-tidy', '.gitignore', 'LICENSE', 'README.md', 'meson.build',
+             'meson_options.txt'}
 SKIPPED_FOLDERS = {'.git', '.cache', 'node_modules', '__pycache__', 'packagecache', 'corpus'}
 
 # Each rule: where (a pattern of paths), what (a pattern of code), why. In C++ the code is seen
@@ -228,6 +231,11 @@ class Tidy:
                 for match in re.finditer(what, text):
                     self.fault(path, line_of(text, match.start()), f'{match.group()}: {why}')
 
+    def check_top(self):
+        for path in self.texts:
+            if '/' not in path and path not in TOP_FILES:
+                self.fault(path, 1, 'does not belong at the top of the tree')
+
     def check_licence(self):
         for path, text in self.sources():
             if not text.startswith('// SPDX-License-Identifier: Apache-2.0\n'):
@@ -260,6 +268,7 @@ class Tidy:
         self.check_layers()
         self.check_lengths()
         self.check_words()
+        self.check_top()
         self.check_licence()
         self.check_layer_folders()
         self.check_format()

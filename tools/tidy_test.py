@@ -184,6 +184,10 @@ class Words(TreeTest):
         self.write('docs/a.md', 'see /wo' + 'rk/shared\n')
         self.assert_fault('docs/a.md', 1, 'path of a workplace')
 
+    def test_leftover_at_the_top(self):
+        self.write('key.pem', 'a key\n')
+        self.assert_fault('key.pem', 1, 'top of the tree')
+
     def test_host_of_a_registry(self):
         self.write('tests/clients/package-lock.json', '{"resolved": "https://registry.np'
                    + 'mjs.org/a"}\n')
