@@ -142,12 +142,11 @@ class Io {
   // Hangs up so that the peer sees it at once, whatever is still armed (shutdown, cancel, close).
   // Bytes of send() in this turn still go out; a send_block() in flight is cut off.
   virtual void close(SocketId socket) = 0;
-  // Half-close after the bytes of this turn's send(); if that fell short, after its rest was sent.
+  // Half-close after the bytes of this turn's send().
   virtual void shutdown_send(SocketId socket) = 0;
 
   // ---- Receiving ----
-  // Arms a lasting receive into Io's own buffers: on_receive() until the end or receive_stop(),
-  // several times a turn where need be. While a receive_into() is in flight: after its answer.
+  // Arms a lasting receive into Io's own buffers: on_receive() until the end or receive_stop().
   virtual void receive_start(SocketId socket) = 0;
   // Stops on_receive() at once. Bytes that the kernel had already handed over are kept and
   // delivered first by the next receive_start() or receive_into(). No end is reported while

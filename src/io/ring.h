@@ -64,7 +64,7 @@ class Ring {
   // its overflow list) then. 0, or -EAGAIN/-EBUSY when the kernel wants completions reaped (or has
   // no memory) first: call again.
   int submit();
-  // The same, and waits. 0, or -ETIME or -EINTR once all is submitted; -EAGAIN, -EBUSY as above.
+  // The same, and waits. 0, or -ETIME, -EINTR, -EAGAIN, -EBUSY.
   int submit_and_wait(const Wait& wait);
   // Waits without submitting anything.
   int wait(const Wait& wait) { return enter(0, &wait); }

@@ -23,6 +23,8 @@ constexpr Row kRows[] = {
     {Fault::kStall, "stall", 0.02},
     {Fault::kReset, "reset", 0.2},
     {Fault::kTinyBuffers, "tiny-buffers", 0.7},
+    {Fault::kDnsFails, "dns-fails", 0.3},
+    {Fault::kDnsSlow, "dns-slow", 0.3},
     {Fault::kClientAbortHead, "client-abort-head", 0.2},
     {Fault::kClientAbortWaiting, "client-abort-waiting", 0.3},
     {Fault::kClientAbortStreaming, "client-abort-streaming", 0.4},

@@ -27,6 +27,8 @@ enum class Fault : std::uint8_t {
   kStall,
   kReset,
   kTinyBuffers,
+  kDnsFails,
+  kDnsSlow,
   // Clients
   kClientAbortHead,
   kClientAbortWaiting,

@@ -126,7 +126,9 @@ void Connection::send_segments(int from, std::size_t size) {
   Rng& rng = world_.rng();
   if (world_.strikes(Fault::kStall)) {
     // Sometimes past every time limit there is.
-    direction.stalled_until = world_.now() + milliseconds(rng.between(1, 1) << rng.between(4, 17));
+    const Duration stall = milliseconds(std::int64_t{1} << rng.between(4, 17));
+    direction.stalled_until = world_.now() + stall;
+    direction.longest_stall = std::max(direction.longest_stall, stall);
   }
   if (world_.strikes(Fault::kReset) && rng.chance(0.05)) {
     const int victim = static_cast<int>(rng.below(2));

@@ -64,6 +64,7 @@ struct Direction {
   Duration latency{};
   Instant last_arrival{};  // arrivals keep their order
   Instant stalled_until{};
+  Duration longest_stall{};
   bool wants_room = false;  // the writer was cut short
   bool fin_sent = false;
   bool fin_arrived = false;

@@ -48,6 +48,7 @@ class World {
   Rng& rng() { return rng_; }
   Network& network() { return network_; }
   Trace& trace() { return trace_; }
+  std::uint64_t trace_value() const { return trace_.value(); }
 
   // Whether the fault happens on this occasion; counts it if so.
   bool strikes(Fault fault);

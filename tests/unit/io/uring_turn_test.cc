@@ -11,7 +11,7 @@
 namespace leat::io {
 namespace {
 
-constexpr Duration kSlack = seconds(1);
+constexpr Duration kSlack = milliseconds(200);
 
 using UringTurn = UringTest;
 

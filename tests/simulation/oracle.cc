@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/oracle.h"
+
+#include <algorithm>
+
+namespace leat::sim {
+
+namespace {
+
+using End = RequestRecord::End;
+
+constexpr std::size_t kAttemptsMax = 3;  // Limits::attempts_per_request_max
+constexpr Duration kHangUpMax = milliseconds(10);
+constexpr Duration kStallMax = seconds(5);
+constexpr std::string_view kDone = "data: [DONE]\n\n";
+constexpr std::string_view kErrorEvent = "data: {\"error\":";
+
+// Faults that cost time at most.
+constexpr Fault kHarmless[] = {
+    Fault::kShortSend,
+    Fault::kNoBuffers,
+    Fault::kAcceptEmfile,
+    Fault::kSlowTurn,
+    Fault::kWallJump,
+    Fault::kTinyBuffers,
+    Fault::kClientAbortHead,
+    Fault::kClientAbortWaiting,
+    Fault::kClientAbortStreaming,
+    Fault::kClientGarbage,
+    Fault::kClientAbortWithReset,
+    Fault::kClientChunkedBody,
+    Fault::kClientPipelines,
+    Fault::kClientExpectContinue,
+    Fault::kProviderNoUsage,
+    Fault::kProviderGiantEvent,
+    Fault::kProviderConnectionClose,
+    Fault::kProviderUntilClose,
+};
+constexpr Fault kDelaying[] = {Fault::kNoBuffers, Fault::kSlowTurn, Fault::kAcceptEmfile};
+
+// What came to the client, event by event; comments are nobody's business.
+struct Stream {
+  std::vector<std::string_view> events;
+  std::string_view rest;  // an event without its end
+  bool has_done = false;
+  bool has_error = false;
+};
+
+Stream parse_stream(std::string_view body) {
+  Stream stream;
+  while (true) {
+    while (body.starts_with('\n')) body.remove_prefix(1);  // blank lines between events say nothing
+    const std::size_t end = body.find("\n\n");
+    if (end == std::string_view::npos) break;
+    const std::string_view event = body.substr(0, end + 2);
+    body.remove_prefix(end + 2);
+    if (event.starts_with(':')) continue;
+    stream.has_done = stream.has_done || event == kDone;
+    stream.has_error = stream.has_error || event.starts_with(kErrorEvent);
+    stream.events.push_back(event);
+  }
+  stream.rest = body;
+  return stream;
+}
+
+// The text of an event's or answer's content, as spelt; empty if it has none.
+std::string_view content_of(std::string_view json) {
+  constexpr std::string_view kKey = "\"content\":\"";
+  const std::size_t at = json.find(kKey);
+  if (at == std::string_view::npos) return {};
+  json.remove_prefix(at + kKey.size());
+  std::size_t end = 0;
+  while (end < json.size() && json[end] != '"') end += json[end] == '\\' ? 2 : 1;
+  return json.substr(0, std::min(end, json.size()));
+}
+
+class Judge {
+ public:
+  Judge(World& world, const RequestRecord& record, const OracleOptions& options)
+      : world_(world), record_(record), options_(options) {}
+
+  void judge() {
+    judge_end();
+    judge_privacy();
+    if (record_.is_garbage) return;
+    judge_attempts();
+    if (record_.status == 200 && record_.stream) judge_stream();
+    if (record_.status == 200 && !record_.stream) judge_answer();
+    if (record_.status >= 400) judge_refusal();
+    judge_hanging_up();
+  }
+
+ private:
+  void judge_end();
+  void judge_privacy();
+  void judge_attempts();
+  void judge_stream();
+  void judge_openai_events(const Stream& stream);
+  void judge_openrouter_events(const Stream& stream);
+  void judge_whole_stream(const Stream& stream);
+  void judge_answer();
+  void judge_refusal();
+  void judge_hanging_up();
+
+  void breach(const std::string& what) {
+    world_.violation(record_.nonce + " (connection " + std::to_string(record_.connection->id()) +
+                     "): " + what);
+  }
+  // The one that was asked last; a request that the network held up may have come to its provider
+  // after that one's.
+  const Execution* last() const {
+    const Execution* found = nullptr;
+    for (const Execution& execution : record_.executions) {
+      if (found == nullptr || execution.asked_at >= found->asked_at) found = &execution;
+    }
+    return found;
+  }
+  // The client stood by its request to the end.
+  bool is_awaited() const {
+    return !record_.is_abandoned && !record_.is_excused && !record_.was_reset && !was_stalled();
+  }
+  // The network kept client and gateway apart for so long that a time limit may have passed.
+  bool was_stalled() const {
+    sim::End& end = record_.connection->end(0);
+    return std::max(end.incoming().longest_stall, end.outgoing().longest_stall) > kStallMax;
+  }
+  static bool was_delivered(const Execution& execution) {
+    return execution.connection->end(0).incoming().delivered_total >= execution.reply_end;
+  }
+  bool must_be_whole() const {
+    return last() != nullptr && last()->is_sound && was_delivered(*last()) && is_awaited();
+  }
+
+  World& world_;
+  const RequestRecord& record_;
+  const OracleOptions& options_;
+};
+
+void Judge::judge_end() {
+  if (record_.end == End::kOpen || record_.ends != 1) {
+    return breach("ended " + std::to_string(record_.ends) + " times");
+  }
+  if (record_.is_garbage) {
+    if (record_.end == End::kWhole && record_.status < 400) breach("nonsense was served");
+    return;
+  }
+  if (!is_awaited() || record_.end == End::kWhole) return;
+  const bool was_seen = record_.connection->end(1).incoming().delivered_total > record_.begins_at;
+  if (record_.end == End::kUnserved && was_seen) breach("no answer at all");
+  if (options_.must_serve) breach("not served in a world without excuse");
+}
+
+void Judge::judge_privacy() {
+  std::string_view body = record_.body;
+  for (std::size_t at = body.find(kNoncePrefix); at != std::string_view::npos;
+       at = body.find(kNoncePrefix, at + 1)) {
+    const std::string_view nonce = body.substr(at, kNonceSize);
+    if (nonce.size() == kNonceSize ? nonce != record_.nonce : !record_.nonce.starts_with(nonce)) {
+      return breach("has bytes of another request: " + std::string(nonce));
+    }
+  }
+  if (record_.status >= 400 && record_.prompt.size() > kNonceSize + 16 &&
+      body.find(record_.prompt) != std::string_view::npos) {
+    breach("the prompt is echoed");
+  }
+}
+
+void Judge::judge_attempts() {
+  if (record_.executions.size() > kAttemptsMax) {
+    breach(std::to_string(record_.executions.size()) + " providers were asked");
+  }
+}
+
+// ---- Streams -----------------------------------------------------------------------------------
+
+void Judge::judge_stream() {
+  const Stream stream = parse_stream(record_.body);
+  if (last() == nullptr) return breach("a 200 that no provider gave");
+  if (record_.openrouter_face) {
+    judge_openrouter_events(stream);
+  } else {
+    judge_openai_events(stream);
+  }
+  judge_whole_stream(stream);
+}
+
+// As they were, less the usage chunk that was not asked for.
+void Judge::judge_openai_events(const Stream& stream) {
+  const Execution& execution = *last();
+  std::size_t expected = 0;
+  for (std::size_t i = 0; i < stream.events.size(); ++i) {
+    const std::string_view event = stream.events[i];
+    if (event.starts_with(kErrorEvent)) {
+      if (i + 1 != stream.events.size()) breach("something follows an error event");
+      return;
+    }
+    const bool skips_usage =
+        static_cast<int>(expected) == execution.usage_event && !record_.wants_usage;
+    if (skips_usage) ++expected;
+    // [DONE] is ours to write where a provider left it out after its finish reason.
+    const bool is_end = event == kDone && expected == execution.events.size();
+    if (!is_end && (expected >= execution.events.size() || execution.events[expected] != event)) {
+      return breach("event " + std::to_string(i) + " is not the provider's");
+    }
+    ++expected;
+  }
+}
+
+void Judge::judge_openrouter_events(const Stream& stream) {
+  const Execution& execution = *last();
+  std::size_t text = 0;
+  bool has_usage = false;
+  for (std::size_t i = 0; i < stream.events.size(); ++i) {
+    const std::string_view event = stream.events[i];
+    const bool is_last = i + 1 == stream.events.size();
+    if (event == kDone || event.starts_with(kErrorEvent)) {
+      if (!is_last) breach("something follows the end of the stream");
+      continue;
+    }
+    if (event.find("\"id\":\"gen-") == std::string_view::npos) breach("an event without our id");
+    has_usage = has_usage || event.find("\"usage\":{") != std::string_view::npos;
+    const std::string_view content = content_of(event);
+    if (content.empty()) continue;
+    if (text >= execution.texts.size() || execution.texts[text] != content) {
+      return breach("text " + std::to_string(text) + " is not the provider's");
+    }
+    ++text;
+  }
+  if (stream.has_done && text != execution.texts.size()) breach("text is missing");
+  if (stream.has_done && execution.usage_event >= 0 && !has_usage) breach("usage is missing");
+}
+
+void Judge::judge_whole_stream(const Stream& stream) {
+  const Execution& execution = *last();
+  if (stream.has_done) {
+    if (!execution.has_finish) breach("a broken stream looks finished");
+    std::size_t contents = 0;
+    for (const std::string_view event : stream.events) contents += !content_of(event).empty();
+    if (contents != execution.texts.size()) breach("events are missing from a finished stream");
+    if (stream.has_error) breach("both an error and [DONE]");
+    if (!stream.rest.empty()) breach("something follows [DONE]");
+    return;
+  }
+  if (must_be_whole()) breach("the provider finished, the client's stream did not");
+  if (record_.end == End::kWhole) breach("a truncated stream ends cleanly");
+  if (is_awaited() && !stream.has_error) breach("a truncated stream without an error event");
+  if (is_awaited() && !stream.rest.empty()) breach("half an event");
+}
+
+// ---- Whole answers, refusals -------------------------------------------------------------------
+
+void Judge::judge_answer() {
+  if (last() == nullptr) return breach("a 200 that no provider gave");
+  const Execution& execution = *last();
+  if (record_.end != End::kWhole) {
+    if (must_be_whole()) breach("the provider answered, the client's answer is cut");
+    if (!record_.openrouter_face && !execution.body.starts_with(record_.body)) {
+      breach("the answer's beginning is not the provider's");
+    }
+    return;
+  }
+  if (!execution.has_terminal) return breach("a broken answer looks whole");
+  if (!record_.openrouter_face && record_.body != execution.body) {
+    breach("the answer is not the provider's");
+  }
+  if (record_.openrouter_face && content_of(record_.body) != execution.texts.front()) {
+    breach("the answer's text is not the provider's");
+  }
+}
+
+void Judge::judge_refusal() {
+  if (must_be_whole()) breach("refused although the provider answered");
+  if (options_.must_serve && is_awaited()) breach("refused in a world without excuse");
+  if (record_.end == End::kWhole && !record_.body.starts_with("{\"error\":{")) {
+    breach("a refusal that is not in the API's shape");
+  }
+}
+
+// ---- Going away --------------------------------------------------------------------------------
+
+void Judge::judge_hanging_up() {
+  if (!record_.is_abandoned || !options_.is_prompt) return;
+  const Instant known_at = record_.connection->end(1).peer_gone_at();
+  if (known_at == kNever) return;
+  // Requests that wait behind another one are not read beyond a bound, nor is what follows them.
+  const Direction& from_client = record_.connection->end(1).incoming();
+  if (from_client.delivered_total < from_client.written_total) return;
+  const Instant latest = known_at + kHangUpMax;
+  for (const Execution& execution : record_.executions) {
+    if (execution.asked_at > latest) breach("a provider was asked for a client that had gone");
+    // With its last content the exchange has ended for the client; the rest of the framing may
+    // come.
+    const bool has_ended =
+        execution.has_terminal &&
+        execution.connection->end(0).incoming().delivered_total >= execution.content_end;
+    if (has_ended || was_delivered(execution)) continue;
+    if (execution.connection->end(0).closed_at() > latest) {
+      breach("the provider was not hung up on within 10 ms");
+    }
+  }
+}
+
+}  // namespace
+
+OracleOptions oracle_options(const FaultPlan& faults) {
+  OracleOptions options;
+  options.must_serve = options.is_prompt = true;
+  for (std::size_t i = 0; i < kFaultCount; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    if (faults.of(fault) == 0) continue;
+    if (std::find(std::begin(kHarmless), std::end(kHarmless), fault) == std::end(kHarmless)) {
+      options.must_serve = false;
+    }
+    if (std::find(std::begin(kDelaying), std::end(kDelaying), fault) != std::end(kDelaying)) {
+      options.is_prompt = false;
+    }
+  }
+  return options;
+}
+
+void check_request(World& world, const RequestRecord& record, const OracleOptions& options) {
+  Judge(world, record, options).judge();
+}
+
+}  // namespace leat::sim

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// The oracles: what must hold of every request of a simulated world, whatever struck it. Each
+// breach is a violation of the world.
+//
+//   once       each request ends exactly once
+//   faithful   the client's bytes are a prefix of normalise(face, what its last provider sent), and
+//              only an answer that is whole looks whole
+//   private    no byte of one request is in another's answer
+//   committed  nothing is tried again once content has gone to the client
+//   hung up    a client that goes away takes its provider's exchange with it, within 10 ms
+#pragma once
+
+#include "simulation/request_record.h"
+#include "simulation/sim_world.h"
+
+namespace leat::sim {
+
+struct OracleOptions {
+  // No fault of this world excuses a refusal: every request that a client stands by is served.
+  bool must_serve = false;
+  // No fault of this world delays the gateway itself: time limits hold to the letter.
+  bool is_prompt = false;
+};
+
+// Whether a world with these faults leaves a gateway no excuse.
+OracleOptions oracle_options(const FaultPlan& faults);
+
+void check_request(World& world, const RequestRecord& record, const OracleOptions& options);
+
+}  // namespace leat::sim

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// RequestRecord: what one simulated client asked, what each provider that was asked for it did, and
+// what came back. Clients and providers write it, the oracles read it. A request is known on all
+// sides by its nonce, which stands in its prompt and in everything that providers make of it.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/instant.h"
+#include "simulation/sim_network.h"
+
+namespace leat::sim {
+
+inline constexpr std::string_view kNoncePrefix = "nonce-";
+inline constexpr std::size_t kNonceSize = kNoncePrefix.size() + 16;
+
+// One asking of one provider.
+struct Execution {
+  std::uint32_t provider = 0;
+  Connection* connection = nullptr;  // the gateway's end is end(0)
+  Instant asked_at{};                // when the gateway sent the first byte
+  bool streamed = false;
+  int status = 200;
+  bool is_sound = true;             // the whole reply, as planned, is well formed and says success
+  bool has_terminal = false;        // ... and has its terminal event, or is a whole JSON answer
+  bool has_finish = false;          // a finish reason is in the plan
+  std::vector<std::string> events;  // each `data: ...` with its blank line, in order
+  std::vector<std::string> texts;   // the content of each event that has any
+  int usage_event = -1;             // index into events
+  std::string body;                 // of a reply that is not streamed
+  std::uint64_t content_end = 0;    // bytes of the connection up to the end of its payload
+  std::uint64_t reply_end = 0;      // bytes of the connection up to the end of this reply
+  bool was_played = false;          // all of the plan was written to the connection
+};
+
+struct RequestRecord {
+  std::string nonce;
+  // What was asked
+  bool openrouter_face = false;
+  bool stream = false;
+  bool wants_usage = false;
+  std::uint32_t model = 0;
+  std::string prompt;
+  // What the client did about it
+  bool is_sent = false;              // to its last byte
+  bool is_garbage = false;           // what was sent is no request at all
+  bool is_abandoned = false;         // the client went away
+  bool is_excused = false;           // ... or did what a refusal is the right answer to
+  Instant gone_at = kNever;          // when it went away
+  Connection* connection = nullptr;  // the gateway's end is end(1)
+  std::uint64_t begins_at = 0;       // bytes of the connection before this request
+  // What came back
+  enum class End : std::uint8_t {
+    kOpen,      // nothing final yet
+    kWhole,     // a whole response
+    kCut,       // the connection ended within the response
+    kUnserved,  // ... or before any byte of it
+  };
+  End end = End::kOpen;
+  int ends = 0;  // how often an end was seen
+  int status = 0;
+  std::string body;                  // as far as it came
+  bool was_reset = false;            // the connection ended with a reset
+  std::string fault;                 // what was not HTTP about it
+  std::deque<Execution> executions;  // they do not move
+};
+
+// All requests of a world by nonce. Records do not move.
+class RequestBook {
+ public:
+  RequestRecord& add(std::string nonce) {
+    RequestRecord& record = records_[nonce];
+    record.nonce = std::move(nonce);
+    return record;
+  }
+  RequestRecord* find(std::string_view nonce) {
+    const auto found = records_.find(nonce);
+    return found == records_.end() ? nullptr : &found->second;
+  }
+  const std::map<std::string, RequestRecord, std::less<>>& all() const { return records_; }
+
+ private:
+  std::map<std::string, RequestRecord, std::less<>> records_;
+};
+
+// The first nonce in a text; empty if there is none.
+inline std::string_view find_nonce(std::string_view text) {
+  const std::size_t at = text.find(kNoncePrefix);
+  return at == std::string_view::npos ? std::string_view() : text.substr(at, kNonceSize);
+}
+
+}  // namespace leat::sim

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+// simulate: runs simulated worlds, one for each seed, and says which broke a rule.
+//
+//   simulate --seeds A..B [--trace] [--verbose]    seeds A to B, B not included
+//   simulate --seed N [--trace] [--verbose]        one seed
+//   simulate --fresh                               one seed from the clock
+//
+// Ends with status 1 and the command that replays the first failure if any seed failed, with 64 if
+// it does not understand its arguments.
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+
+#include "simulation/simulation.h"
+
+namespace {
+
+using leat::sim::SimulationResult;
+
+// Of so many seeds one is run twice, to see that its trace is the same.
+constexpr std::uint64_t kReplayEvery = 50;
+constexpr std::uint64_t kFailuresShownMax = 10;
+
+struct Arguments {
+  std::uint64_t first = 0;
+  std::uint64_t end = 0;
+  bool trace = false;
+  bool verbose = false;
+  bool good = false;
+};
+
+Arguments parse(int count, char** words) {
+  Arguments arguments;
+  for (int i = 1; i < count; ++i) {
+    const std::string_view word = words[i];
+    const char* value = i + 1 < count ? words[i + 1] : "";
+    char* rest = nullptr;
+    if (word == "--seeds") {
+      arguments.first = std::strtoull(value, &rest, 10);
+      if (std::strncmp(rest, "..", 2) != 0) return {};
+      arguments.end = std::strtoull(rest + 2, nullptr, 10);
+      ++i;
+    } else if (word == "--seed") {
+      arguments.first = std::strtoull(value, nullptr, 10);
+      arguments.end = arguments.first + 1;
+      ++i;
+    } else if (word == "--fresh") {
+      const auto now = std::chrono::system_clock::now().time_since_epoch();
+      arguments.first = static_cast<std::uint64_t>(now.count()) % 1'000'000'000'000;
+      arguments.end = arguments.first + 1;
+      std::printf("fresh seed %llu\n", static_cast<unsigned long long>(arguments.first));
+    } else if (word == "--trace") {
+      arguments.trace = true;
+    } else if (word == "--verbose") {
+      arguments.verbose = true;
+    } else {
+      return {};
+    }
+  }
+  arguments.good = arguments.end > arguments.first;
+  return arguments;
+}
+
+struct Totals {
+  SimulationResult sum;
+  std::uint64_t seeds = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t first_failed = 0;
+  std::uint64_t replayed = 0;
+};
+
+void add(Totals& totals, const SimulationResult& result) {
+  ++totals.seeds;
+  totals.sum.simulated_seconds += result.simulated_seconds;
+  totals.sum.events += result.events;
+  totals.sum.requests += result.requests;
+  totals.sum.executions += result.executions;
+  totals.sum.answered += result.answered;
+  for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
+    totals.sum.fault_counts[i] += result.fault_counts[i];
+  }
+}
+
+void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
+  SimulationResult result = leat::sim::run_simulation(seed, arguments.verbose);
+  if (arguments.trace) {
+    std::printf("seed %llu trace %016llx\n", static_cast<unsigned long long>(seed),
+                static_cast<unsigned long long>(result.trace));
+  }
+  if (seed % kReplayEvery == 0 || arguments.end - arguments.first == 1) {
+    ++totals.replayed;
+    const SimulationResult again = leat::sim::run_simulation(seed, false);
+    if (again.trace != result.trace) result.violations.push_back("two runs, two traces");
+  }
+  add(totals, result);
+  if (result.violations.empty()) return;
+  if (totals.failed++ == 0) totals.first_failed = seed;
+  if (totals.failed > kFailuresShownMax) return;
+  std::printf("seed %llu failed:\n", static_cast<unsigned long long>(seed));
+  for (const std::string& violation : result.violations) std::printf("  %s\n", violation.c_str());
+}
+
+void report(const Totals& totals, double seconds, const char* program) {
+  const double count = static_cast<double>(totals.seeds);
+  std::printf("%llu seeds in %.1f s: %.0f seeds/s, %.1f simulated hours, %llu events\n",
+              static_cast<unsigned long long>(totals.seeds), seconds, count / seconds,
+              totals.sum.simulated_seconds / 3600,
+              static_cast<unsigned long long>(totals.sum.events));
+  std::printf("%llu requests, %llu asked of providers, %llu answered whole; %llu seeds run twice\n",
+              static_cast<unsigned long long>(totals.sum.requests),
+              static_cast<unsigned long long>(totals.sum.executions),
+              static_cast<unsigned long long>(totals.sum.answered),
+              static_cast<unsigned long long>(totals.replayed));
+  std::printf("faults:");
+  for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
+    std::printf("%s %s %llu", i == 0 ? "" : ",", fault_name(static_cast<leat::sim::Fault>(i)),
+                static_cast<unsigned long long>(totals.sum.fault_counts[i]));
+  }
+  std::printf("\n");
+  if (totals.failed == 0) return;
+  std::printf("%llu seeds failed; replay the first with\n  %s --seed %llu --verbose\n",
+              static_cast<unsigned long long>(totals.failed), program,
+              static_cast<unsigned long long>(totals.first_failed));
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  const Arguments arguments = parse(count, words);
+  if (!arguments.good) {
+    std::fprintf(stderr, "usage: %s --seeds A..B | --seed N | --fresh  [--trace] [--verbose]\n",
+                 words[0]);
+    return 64;
+  }
+  Totals totals;
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::uint64_t seed = arguments.first; seed < arguments.end; ++seed) {
+    run_seed(seed, arguments, totals);
+  }
+  const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
+  report(totals, time.count(), words[0]);
+  return totals.failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/simulation.h"
+
+#include <memory>
+#include <string>
+
+#include "base/check.h"
+#include "gateway/gateway.h"
+#include "gateway/snapshot.h"
+#include "shard/shard.h"
+#include "simulation/oracle.h"
+#include "simulation/sim_client.h"
+#include "simulation/sim_io.h"
+#include "simulation/sim_provider.h"
+#include "simulation/sim_resolver.h"
+#include "tls/digest.h"
+
+namespace leat::sim {
+
+namespace {
+
+constexpr char kClientKey[] = "sk-leat-simulated-client";
+constexpr char kProviderKey[] = "sk-up-simulated-provider";
+// Longer than every time limit of a request together; who still waits then waits for ever.
+constexpr Duration kPatience = seconds(4'000);
+// A drain ends what is idle at once; what lingers, within a stalled client's time.
+constexpr Duration kDrainPatience = seconds(200);
+constexpr std::uint64_t kEventsMax = 3'000'000;
+
+io::Address gateway_address() {
+  return io::Address::v4(10, 0, 0, 1, 8080);
+}
+io::Address provider_address(std::uint32_t index) {
+  return io::Address::v4(10, 2, 0, static_cast<std::uint8_t>(index + 1), 8000);
+}
+
+std::string provider_host(std::uint32_t index) {
+  return "p" + std::to_string(index) + ".test";
+}
+
+Options make_options(Rng& rng, std::uint32_t providers) {
+  Options options;
+  options.server.shards = rng.chance(0.4) ? 2 : 1;
+  options.keys.push_back({.name = "simulated", .sha256 = tls::sha256(kClientKey)});
+  for (std::uint32_t i = 0; i < providers; ++i) {
+    Provider provider;
+    provider.name = provider.display_name = "p" + std::to_string(i);
+    provider.base_url = {.tls = false,
+                         .host = provider_host(i),
+                         .port = provider_address(i).port,
+                         .path_prefix = "/v1",
+                         .authority = provider_host(i) + ":8000"};
+    provider.allow_private = true;
+    if (rng.chance(0.2)) provider.warm_connections = 2;
+    options.providers.push_back(std::move(provider));
+  }
+  const std::uint32_t models = 3;
+  for (std::uint32_t i = 0; i < models; ++i) {
+    Model model;
+    model.id = model.name = "m" + std::to_string(i);
+    const std::uint32_t first = static_cast<std::uint32_t>(rng.below(providers));
+    const std::uint32_t count = 1 + static_cast<std::uint32_t>(rng.below(providers));
+    for (std::uint32_t j = 0; j < count; ++j) {
+      const std::uint32_t provider_index = (first + j) % providers;
+      model.endpoints.push_back({provider_index, "up-" + std::to_string(provider_index)});
+    }
+    model.first_byte_ms_max = options.limits.first_byte_ms_max;
+    model.chunk_gap_ms_max = options.limits.chunk_gap_ms_max;
+    model.request_ms_max = options.limits.request_ms_max;
+    options.models.push_back(std::move(model));
+  }
+  return options;
+}
+
+// One shard as main() would make it, but for its Io.
+struct ShardOfGateway {
+  ShardOfGateway(World& world, const gateway::Snapshot& snapshot, std::uint32_t index)
+      : io(world, gateway_address()),
+        rng(world.rng().next()),
+        shard(io, rng, index),
+        resolver(world, shard) {
+    const auto providers = static_cast<std::uint32_t>(snapshot.options().providers.size());
+    for (std::uint32_t i = 0; i < providers; ++i) {
+      resolver.add(provider_host(i), {provider_address(i)});
+    }
+    gateway::GatewayParts parts;
+    parts.provider_tls.resize(providers);
+    parts.resolver = &resolver;
+    parts.counters = &counters;
+    parts.log = &log;
+    gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
+    shard.attach_mailbox(mailbox, gateway->message_handler());
+    io.set_run_turn([this] { shard.run_turn(); });
+  }
+
+  SimIo io;
+  Rng rng;
+  shard::Shard shard;
+  SimResolver resolver;
+  shard::Mailbox mailbox;
+  gateway::Counters counters;
+  gateway::LogRing log;
+  std::unique_ptr<gateway::Gateway> gateway;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, bool verbose);
+  SimulationResult run();
+
+ private:
+  void make_shards();
+  void make_clients();
+  bool run_while(Duration patience, bool (Simulation::*is_busy)() const);
+  bool clients_are_busy() const;
+  bool gateway_is_busy() const;
+  void drain();
+  void check_nothing_is_left();
+  SimulationResult result() const;
+
+  Rng rng_;
+  const FaultPlan faults_;
+  World world_;
+  RequestBook book_;
+  std::vector<std::unique_ptr<SimProvider>> providers_;
+  const Options options_;
+  std::unique_ptr<gateway::Snapshot> snapshot_;
+  std::vector<std::unique_ptr<ShardOfGateway>> shards_;
+  std::vector<std::unique_ptr<SimClient>> clients_;
+};
+
+Simulation::Simulation(std::uint64_t seed, bool verbose)
+    : rng_(seed ^ 0x5eed'0000'0000'0000),
+      faults_(FaultPlan::draw(rng_)),
+      world_(seed, faults_),
+      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)))) {
+  world_.verbose = verbose;
+  for (std::size_t i = 0; i < kFaultCount; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    if (faults_.of(fault) > 0) world_.say("may strike: %s", fault_name(fault));
+  }
+  for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
+    providers_.push_back(std::make_unique<SimProvider>(world_, book_, i, provider_address(i)));
+    providers_.back()->bearer = std::string("Bearer ") + kProviderKey;
+  }
+  const std::vector<std::string_view> bearers(options_.providers.size(), kProviderKey);
+  snapshot_ = std::make_unique<gateway::Snapshot>(options_, bearers, 1'790'000'000);
+  make_shards();
+  make_clients();
+}
+
+void Simulation::make_shards() {
+  for (std::uint32_t i = 0; i < options_.server.shards; ++i) {
+    shards_.push_back(std::make_unique<ShardOfGateway>(world_, *snapshot_, i));
+    const auto bound = shards_.back()->gateway->listen(gateway_address(), false, false);
+    LEAT_CHECK(bound.has_value());
+    shards_.back()->io.start();
+  }
+}
+
+void Simulation::make_clients() {
+  const auto count = static_cast<std::uint32_t>(rng_.between(1, 6));
+  for (std::uint32_t i = 0; i < count; ++i) {
+    ClientOptions options;
+    options.from = io::Address::v4(10, 1, 0, static_cast<std::uint8_t>(i + 1), 30'000);
+    options.gateway = gateway_address();
+    options.key = kClientKey;
+    options.models = static_cast<std::uint32_t>(options_.models.size());
+    options.asks = static_cast<std::uint32_t>(rng_.between(1, 6));
+    clients_.push_back(std::make_unique<SimClient>(world_, book_, options));
+    clients_.back()->start();
+  }
+}
+
+bool Simulation::clients_are_busy() const {
+  for (const auto& client : clients_) {
+    if (!client->is_done()) return true;
+  }
+  return false;
+}
+
+bool Simulation::gateway_is_busy() const {
+  for (const auto& shard : shards_) {
+    if (!shard->gateway->is_drained() || shard->gateway->live_objects() > 0 ||
+        shard->io.stats().sockets_open > 0) {
+      return true;
+    }
+    for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
+      if (shard->gateway->upstream(i).pool->open_count() > 0) return true;
+    }
+  }
+  return false;
+}
+
+// False: patience ran out.
+bool Simulation::run_while(Duration patience, bool (Simulation::*is_busy)() const) {
+  const Instant latest = world_.now() + patience;
+  for (std::uint64_t i = 0; (this->*is_busy)(); ++i) {
+    if (!world_.run_next(latest) || world_.events_run() > kEventsMax) return false;
+  }
+  return true;
+}
+
+void Simulation::drain() {
+  for (const auto& shard : shards_) {
+    LEAT_CHECK(shard->mailbox.post({.kind = shard::Message::Kind::kDrain}));
+    shard->io.waker().wake();
+  }
+  if (!run_while(kDrainPatience, &Simulation::gateway_is_busy)) {
+    world_.violation("the gateway does not come to rest");
+  }
+}
+
+void Simulation::check_nothing_is_left() {
+  for (const auto& shard : shards_) {
+    const std::string name = "shard " + std::to_string(shard->shard.index());
+    if (shard->gateway->live_objects() != 0) world_.violation(name + ": objects are left");
+    if (shard->io.stats().sockets_open != 0) world_.violation(name + ": sockets are left");
+    for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
+      if (shard->gateway->upstream(i).pool->open_count() != 0) {
+        world_.violation(name + ": upstream connections are left");
+      }
+    }
+    const auto& key = shard->gateway->key_state(0);
+    if (key.requests != 0 || key.buffered_bytes != 0 || shard->gateway->buffered_bytes() != 0) {
+      world_.violation(name + ": the key is still charged for something");
+    }
+    if (shard->counters.requests_open.get() != 0 || shard->counters.connections_open.get() != 0) {
+      world_.violation(name + ": counters of what is open are not back at 0");
+    }
+    shard->io.stop();
+  }
+}
+
+SimulationResult Simulation::run() {
+  if (!run_while(kPatience, &Simulation::clients_are_busy)) {
+    world_.violation("a client waits for ever");
+  }
+  world_.calm();
+  drain();
+  check_nothing_is_left();
+  const OracleOptions oracle = oracle_options(faults_);
+  for (const auto& [nonce, record] : book_.all()) check_request(world_, record, oracle);
+  return result();
+}
+
+SimulationResult Simulation::result() const {
+  SimulationResult result;
+  result.violations = world_.violations();
+  result.trace = world_.trace_value();
+  result.simulated_seconds = static_cast<double>(world_.now().ns) * 1e-9 - 1;
+  result.events = world_.events_run();
+  result.fault_counts = world_.fault_counts();
+  for (const auto& [nonce, record] : book_.all()) {
+    ++result.requests;
+    result.executions += record.executions.size();
+    result.answered += record.status == 200 && record.end == RequestRecord::End::kWhole;
+  }
+  return result;
+}
+
+}  // namespace
+
+SimulationResult run_simulation(std::uint64_t seed, bool verbose) {
+  return Simulation(seed, verbose).run();
+}
+
+}  // namespace leat::sim

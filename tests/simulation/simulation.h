@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// Simulation: one world from one seed, run to its end: a gateway of one or more shards over SimIo,
+// providers, clients, faults - then a calm, a drain, and the oracles. Everything that a process
+// would have is made here and gone at the end, so that seeds do not know of each other.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "simulation/fault_plan.h"
+
+namespace leat::sim {
+
+struct SimulationResult {
+  std::vector<std::string> violations;  // none: the seed passed
+  std::uint64_t trace = 0;
+  double simulated_seconds = 0;
+  std::uint64_t events = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t executions = 0;
+  std::uint64_t answered = 0;  // whole answers with status 200
+  FaultCounts fault_counts{};
+};
+
+// `verbose`: tells on stderr what happens.
+SimulationResult run_simulation(std::uint64_t seed, bool verbose);
+
+}  // namespace leat::sim
