@@ -90,7 +90,8 @@ void Client::choose_abort() {
   const std::uint64_t tokens = context_.options.tokens;
   if (abort_phase_ == AbortPhase::kFirstToken) abort_at_word_ = 1;
   if (abort_phase_ == AbortPhase::kMiddle) {
-    abort_at_word_ = 1 + context_.rng.below(std::max<std::uint64_t>(tokens - 1, 1));
+    // In the first half: the rest of the answer must outlast the hanging up.
+    abort_at_word_ = 1 + context_.rng.below(std::max<std::uint64_t>(tokens / 2, 1));
   }
   if (abort_phase_ == AbortPhase::kLastToken) abort_at_word_ = tokens;
   if (abort_phase_ <= AbortPhase::kRequestSent) {
