@@ -11,6 +11,7 @@ using End = RequestRecord::End;
 
 constexpr std::size_t kAttemptsMax = 3;  // Limits::attempts_per_request_max
 constexpr Duration kHangUpMax = milliseconds(10);
+constexpr std::uint64_t kKeptBytesMax = 60'000;  // a little less than the gateway keeps
 constexpr Duration kStallMax = seconds(5);
 constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::string_view kErrorEvent = "data: {\"error\":";
@@ -284,7 +285,7 @@ void Judge::judge_hanging_up() {
   if (known_at == kNever) return;
   // Requests that wait behind another one are not read beyond a bound, nor is what follows them.
   const Direction& from_client = record_.connection->end(1).incoming();
-  if (from_client.delivered_total < from_client.written_total) return;
+  if (from_client.written_total - record_.begins_at > kKeptBytesMax) return;
   const Instant latest = known_at + kHangUpMax;
   for (const Execution& execution : record_.executions) {
     if (execution.asked_at > latest) breach("a provider was asked for a client that had gone");

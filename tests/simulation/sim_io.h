@@ -90,6 +90,8 @@ class SimIo final : public io::Io, private io::Waker {
     bool half_close = false;          // a FIN after the coming turn's send
     bool has_short_rest = false;      // the last send() fell short and nothing followed yet
     BlockState block_state = BlockState::kNone;
+    std::uint64_t seen_turn = 0;    // the last turn that delivered anything
+    std::uint64_t seen_before = 0;  // what had been delivered before it
     BlockRef into;
     std::size_t into_offset = 0;
     std::size_t into_size = 0;
@@ -122,7 +124,8 @@ class SimIo final : public io::Io, private io::Waker {
     std::span<const iovec> given;  // the caller's array, to see that it stays as it was
     std::vector<iovec> segments;
     std::uint64_t digest;
-    std::uint64_t seen;  // see Direction::Mark
+    std::uint64_t seen_before;  // see Direction::Mark
+    std::uint64_t seen_after;
     std::size_t sent = 0;
     int error = 0;
   };
@@ -158,6 +161,7 @@ class SimIo final : public io::Io, private io::Waker {
   void on_connected(Socket& socket, int error);
   void queue_readable(Socket& socket);
   void on_retry_receive(std::uint64_t slot_and_generation);
+  void note_delivery(Socket& socket);
   void deliver(Socket& socket);
   void deliver_into(Socket& socket);
   void dispatch_accept(const Completion& completion);

@@ -189,6 +189,12 @@ void SimIo::on_retry_receive(std::uint64_t name) {
   queue_readable(*socket);
 }
 
+void SimIo::note_delivery(Socket& socket) {
+  if (socket.seen_turn == stats_.turns) return;
+  socket.seen_turn = stats_.turns;
+  socket.seen_before = socket.end->incoming().delivered_total;
+}
+
 void SimIo::deliver(Socket& socket) {
   End& end = *socket.end;
   Rng& rng = world_.rng();
@@ -210,6 +216,7 @@ void SimIo::deliver(Socket& socket) {
   std::size_t size = std::min(readable.size(), kReceiveMax);
   if (rng.chance(0.6)) size = static_cast<std::size_t>(rng.below(size)) + 1;
   scratch_.assign(readable.begin(), readable.begin() + static_cast<std::ptrdiff_t>(size));
+  note_delivery(socket);
   end.consume(size);
   queue_readable(socket);
   ++stats_.receives;
@@ -264,7 +271,8 @@ void SimIo::send(io::SocketId id, std::span<const iovec> segments) {
   staged.given = segments;
   staged.segments.assign(segments.begin(), segments.end());
   staged.digest = digest(staged.segments);
-  staged.seen = socket->end->incoming().delivered_total;
+  staged.seen_after = socket->end->incoming().delivered_total;
+  staged.seen_before = socket->seen_turn == stats_.turns ? socket->seen_before : staged.seen_after;
   stir();
 }
 
@@ -290,7 +298,8 @@ void SimIo::submit_send(Staged& staged, bool may_fall_short) {
   if (may_fall_short && limit > 0 && world_.strikes(Fault::kShortSend)) {
     limit = static_cast<std::size_t>(world_.rng().below(limit));
   }
-  end.outgoing().marks.push_back({end.outgoing().written_total, staged.seen, now_});
+  end.outgoing().marks.push_back(
+      {end.outgoing().written_total, staged.seen_before, staged.seen_after, now_});
   for (const iovec& segment : staged.segments) {
     const std::size_t size = std::min(segment.iov_len, limit - staged.sent);
     if (size > 0) end.write({static_cast<const char*>(segment.iov_base), size});

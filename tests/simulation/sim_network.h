@@ -48,10 +48,12 @@ class PortUser {
 // One direction of a connection: bytes from the end of the same index to the other.
 struct Direction {
   // A write by SimIo: where it began, and how much of the other direction the gateway had been
-  // shown by then (tests whether it wrote on a connection that it knew to be unclean).
+  // shown before and after the turn that led to it (tests whether it wrote on a connection that it
+  // knew to be unclean).
   struct Mark {
     std::uint64_t offset;
-    std::uint64_t seen;
+    std::uint64_t seen_before;
+    std::uint64_t seen_after;
     Instant at;
   };
 
