@@ -28,9 +28,10 @@ class Failure(Exception):
 class Program:
     """A running program: started, waited for until its port answers, ended on exit."""
 
-    def __init__(self, name, command, port, cores, work, environment=None):
+    def __init__(self, name, command, port, cores, work, environment=None, workers=0):
         self.name = name
         self.port = port
+        self.workers = workers
         self.log = work / f"{name}.log"
         self.started = time.monotonic()
         with open(self.log, "wb") as log:
@@ -68,10 +69,15 @@ class Program:
         return lines[-1] if lines else "(it said nothing)"
 
     def pids(self):
-        """The process itself and its children (nginx has a worker)."""
+        """The process itself and its workers, which may come a moment after the port."""
         own = self.process.pid
-        children = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return [own] + [int(pid) for pid in children]
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            children = pathlib.Path(f"/proc/{own}/task/{own}/children").read_text().split()
+            if len(children) >= self.workers:
+                return [own] + [int(pid) for pid in children]
+            time.sleep(0.001)
+        raise Failure(f"{self.name} has {len(children)} of {self.workers} workers")
 
     def stop(self):
         if self.process.poll() is not None:
@@ -192,7 +198,7 @@ http {{
 }}
 """)
         return Program("nginx", [find("nginx"), "-c", config, "-p", prefix], PORT["nginx"],
-                       self.subject_cores, self.work)
+                       self.subject_cores, self.work, workers=1)
 
     def start_haproxy(self, tls, _streamed, _shards):
         known = self.work / "haproxy-keys.txt"

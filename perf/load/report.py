@@ -14,7 +14,7 @@ HEADINGS = {
     "subject_core": "its core busy", "load_core": "load's core busy",
     "kib_per_connection": "KiB each", "open_connections": "open", "errors": "errors",
     "body_copied": "body bytes copied/request", "start_ms": "ms",
-    "tokens_per_s": "tokens/s", "aborts": "aborts", "hang_up_p50_ms": "hang-up p50 ms",
+    "tokens_per_s": "tokens/s", "answers_per_s": "requests/s", "aborts": "aborts", "hang_up_p50_ms": "hang-up p50 ms",
     "hang_up_p99_ms": "p99 ms", "hang_up_max_ms": "max ms", "hang_up_share": "hung up",
     "seeds_per_minute": "seeds/min", "violations": "violations",
 }
@@ -98,9 +98,14 @@ def verdict(goal, scenario, turns):
     return f"- {wanted}: **{word}**, {share:.2f} ×"
 
 
-def remarks(turns, failed):
+def remarks(scenario, turns, failed):
     lines = []
     for subject, rounds in turns.items():
+        offered = scenario.offered()
+        reached = offered and median(rounds, offered[0])
+        if reached is not None and reached < 0.95 * offered[1]:
+            lines.append(f"- {subject}: reached only {number(reached)} of {number(offered[1])} "
+                         f"{HEADINGS[offered[0]]}: not at equal load")
         busy = [turn for turn in rounds if turn.get("load_core", 0) > LOAD_CORE_BUSY_MAX]
         if busy:
             lines.append(f"- {subject}: in {len(busy)} of {len(rounds)} rounds the load's core was "
@@ -127,7 +132,7 @@ def section(scenario, entry, notes):
              ""]
     lines += table(scenario, turns) + [""]
     lines += [verdict(goal, scenario, turns) for goal in scenario.goals]
-    lines += remarks(turns, entry["failed"])
+    lines += remarks(scenario, turns, entry["failed"])
     note = notes / f"{scenario.name}.md"
     if note.exists():
         lines += ["", note.read_text(encoding="utf-8").strip()]

@@ -34,13 +34,21 @@ class Scenario:
     drain: float = 2.0
     rounds: int = 0         # 0: as many as asked for
     kind: str = "load"      # load, aborts, start, shards, simulator
-    note: str = ""
+
+    def offered(self):
+        """The metric that shows the offered load, and how much it should be; None if neither."""
+        load, mock = dict(zip(self.load, self.load[1:])), dict(zip(self.mock, self.mock[1:]))
+        if "--streams" in load and "--rate" in mock:
+            return "tokens_per_s", float(load["--streams"]) * float(mock["--rate"])
+        if "--rate" in load and self.kind != "aborts":
+            return "answers_per_s", float(load["--rate"])
+        return None
 
 
 NO_RELAY = ("leat", "nginx", "haproxy")
 PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subject_core",
                "load_core", "errors")
-PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "gap_p99_ms", "subject_core", "load_core",
+PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "tokens_per_s", "gap_p99_ms", "subject_core", "load_core",
              "errors")
 MANY = ("--sources", "64")
 
@@ -65,7 +73,7 @@ SCENARIOS = (
     Scenario(
         "streams-tls", "The same with a TLS upstream", PER_TOKEN,
         (Goal("ns_per_token", 0.8, "nginx"),), subjects=NO_RELAY, tls=True, streamed=True,
-        mock=("--rate", "20"), load=streams(2000, 1000, 3), drain=0),
+        mock=("--rate", "20"), load=streams(2000, 1000, 4), warm_up=2.5, drain=0),
     Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,
@@ -105,7 +113,7 @@ SCENARIOS = (
          "subject_core", "load_core", "errors"),
         (Goal("kib_per_connection", 16.0, text="KiB a stream"), Goal("errors", 0, text="errors")),
         subjects=NO_RELAY, tls=True, streamed=True, mock=("--rate", "2"),
-        load=streams(9500, 1000, 12), drain=0, rounds=1),
+        load=streams(9500, 1000, 14), warm_up=5.0, drain=0, rounds=1),
     Scenario(
         "idle", "10,000 idle keep-alive connections: memory",
         ("kib_per_connection", "open_connections", "errors"),
@@ -116,15 +124,15 @@ SCENARIOS = (
         load=("--connections", "10000", "--idle", "--ramp", "4", "--tokens", "4", *MANY),
         window=1.0, drain=0, rounds=1),
     Scenario(
-        "aborts", "Clients that leave: 20 % of 2,000 streams/s given up, at six phases",
+        "aborts", "Clients that leave: half of 300 streams/s given up, at six phases",
         ("aborts", "hang_up_p50_ms", "hang_up_p99_ms", "hang_up_max_ms", "hang_up_share",
          "load_core", "errors"),
         (Goal("hang_up_p99_ms", 10, text="ms from client gone to provider gone, p99"),
          Goal("hang_up_share", 1.0, text="of the aborts in an answer", at_least=True),
          Goal("errors", 0, text="errors")),
         subjects=NO_RELAY, streamed=True, mock=("--rate", "200", "--first-token-ms", "20"),
-        load=("--connections", "800", "--rate", "2000", "--stream", "--tokens", "40",
-              "--abort-rate", "0.2", *MANY), rounds=1, kind="aborts"),
+        load=("--connections", "200", "--rate", "300", "--stream", "--tokens", "40",
+              "--abort-rate", "0.5", *MANY), window=14.0, rounds=1, kind="aborts"),
     Scenario(
         "start", "Start to the first answered request", ("start_ms",),
         (Goal("start_ms", 100, text="ms"),), subjects=NO_RELAY, kind="start"),
