@@ -172,7 +172,6 @@ struct Limits {
   std::uint32_t body_idle_ms_max = 15'000;          // 408, close
   std::uint32_t body_bytes_per_second_min = 1'024;  // after body_pace_after_ms; 408, close
   std::uint32_t body_pace_after_ms = 10'000;
-  std::uint32_t chunk_extra_bytes_max = 1'024;  // chunk extensions and trailers in all; 400, close
   std::uint64_t buffered_body_bytes_per_key_max = 256ull * 1024 * 1024;  // 429 overloaded_key
   std::uint32_t buffered_body_memory_percent_max = 25;  // of memory_bytes_max, all keys; 503
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -27,6 +28,7 @@ namespace leat::app {
 namespace {
 
 constexpr Duration kLogInterval = milliseconds(200);
+constexpr Duration kMemoryInterval = seconds(1);
 
 std::uint64_t random_seed() {
   const auto bytes = control::random_bytes();
@@ -56,6 +58,17 @@ std::uint32_t available_cores() {
   return static_cast<std::uint32_t>(std::max(CPU_COUNT(&set), 1));
 }
 
+// What the process holds in memory; 0 if the kernel does not say.
+std::uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long size = 0;
+  unsigned long long resident = 0;
+  const int read = std::fscanf(file, "%llu %llu", &size, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
 std::uint64_t physical_memory() {
   const long pages = sysconf(_SC_PHYS_PAGES);
   const long page = sysconf(_SC_PAGESIZE);
@@ -65,13 +78,19 @@ std::uint64_t physical_memory() {
 // The control shard: signals, the admin listener, the shards' log lines.
 class ControlShard final : private io::PollHandler, private shard::MessageHandler {
  public:
-  explicit ControlShard(io::Io& io, const Options& options, int signal_fd)
-      : options_(options), rng_(0), shard_(io, rng_, 0), signal_fd_(signal_fd) {
+  ControlShard(io::Io& io, const Options& options, int signal_fd, std::uint64_t memory_bytes)
+      : options_(options),
+        rng_(0),
+        shard_(io, rng_, 0),
+        signal_fd_(signal_fd),
+        memory_bytes_(memory_bytes) {
     shard_.attach_mailbox(inbox_, *this);
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
+    on_memory_timer();
   }
 
+  const std::atomic<std::uint32_t>& memory_percent() const { return memory_percent_; }
   shard::Mailbox& inbox() { return inbox_; }
   std::vector<std::unique_ptr<ShardThread>>& shards() { return shards_; }
 
@@ -132,6 +151,12 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     shard_.wheel().set(log_timer_, shard_.now() + kLogInterval);
   }
 
+  void on_memory_timer() {
+    memory_percent_.store(static_cast<std::uint32_t>(resident_bytes() * 100 / memory_bytes_),
+                          std::memory_order_relaxed);
+    shard_.wheel().set(memory_timer_, shard_.now() + kMemoryInterval);
+  }
+
   void write_logs() {
     for (const auto& each : shards_) {
       each->log().drain([](std::string_view line) {
@@ -149,6 +174,9 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::size_t drained_ = 0;
   bool draining_ = false;
+  std::uint64_t memory_bytes_;
+  std::atomic<std::uint32_t> memory_percent_{0};
+  Timer memory_timer_{timer_callback<&ControlShard::on_memory_timer>, this};
   Timer grace_timer_{timer_callback<&ControlShard::on_grace_over>, this};
   Timer log_timer_{timer_callback<&ControlShard::on_log_timer>, this};
 };
@@ -222,7 +250,8 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   setup.tls = &material.tls();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-  ControlShard control(**io, options, signal_fd);
+  ControlShard control(**io, options, signal_fd, memory);
+  setup.memory_percent = &control.memory_percent();
   if (const std::string fault = start_shards(options, setup, shards, control, (*io)->waker());
       !fault.empty()) {
     control.shut_down();

@@ -76,7 +76,13 @@ std::string ShardThread::set_up() {
   waker_ = &io_->waker();
   rng_ = std::make_unique<Rng>(setup_.seed);
   shard_ = std::make_unique<shard::Shard>(*io_, *rng_, setup_.index);
-  auto resolver = net::AresResolver::create(*shard_);
+  const Limits& limits = setup_.snapshot->limits();
+  auto resolver =
+      net::AresResolver::create(*shard_, {.entries_max = limits.dns_cache_entries_max,
+                                          .addresses_max = limits.dns_addresses_max,
+                                          .ttl_min = seconds(limits.dns_ttl_s_min),
+                                          .ttl_max = seconds(limits.dns_ttl_s_max),
+                                          .stale_max = seconds(limits.dns_stale_s_max)});
   if (!resolver) return resolver.error().what;
   resolver_ = std::move(*resolver);
 
@@ -84,6 +90,7 @@ std::string ShardThread::set_up() {
   parts.resolver = resolver_.get();
   parts.counters = &counters_;
   parts.log = &log_;
+  parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;
   if (!setup_.tls->certificate_pem.empty()) {

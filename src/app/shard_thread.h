@@ -31,6 +31,7 @@ struct ShardSetup {
   std::vector<io::Address> listen;  // one for each Options::server.listen
   std::uint32_t connections_max = 0;
   std::uint64_t buffered_bodies_max = 0;
+  const std::atomic<std::uint32_t>* memory_percent = nullptr;
   const gateway::Snapshot* snapshot = nullptr;
   const TlsMaterial* tls = nullptr;
 };

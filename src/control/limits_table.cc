@@ -54,8 +54,6 @@ constexpr std::array kLimits{
         "Pace of a body after `body_pace_after_ms`; slower: 408."),
     row("body_pace_after_ms", &Limits::body_pace_after_ms, 0, kDayMs,
         "When that pace begins to be asked for."),
-    row("chunk_extra_bytes_max", &Limits::chunk_extra_bytes_max, 0, kMiB,
-        "Chunk extensions and trailers of a body; 400."),
     row("buffered_body_bytes_per_key_max", &Limits::buffered_body_bytes_per_key_max, kMiB,
         1'024 * kGiB, "Bodies held for one key; 429 `overloaded_key`."),
     row("buffered_body_memory_percent_max", &Limits::buffered_body_memory_percent_max, 1, 100,

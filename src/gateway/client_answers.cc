@@ -34,7 +34,8 @@ void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
 }  // namespace
 
 bool ClientConn::keeps_alive() const {
-  return wants_keep_alive_ && !draining_ && !half_closed_;
+  return wants_keep_alive_ && !draining_ && !half_closed_ &&
+         gateway_.memory_percent() < gateway_.limits().memory_no_keep_alive_percent;
 }
 
 void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
@@ -180,8 +181,7 @@ void ClientConn::exchange_over(bool clean) {
 
 void ClientConn::next_request() {
   state_ = State::kHead;
-  gateway_.shard().wheel().set(
-      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().keep_alive_idle_ms_max));
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + gateway_.keep_alive_time());
   if (kept_ || paused_) gateway_.shard().defer(*this);
 }
 

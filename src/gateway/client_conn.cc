@@ -19,8 +19,9 @@ constexpr std::size_t kChunkedBodyStart = 16 * 1024;
 // Rests of a body above this are received straight into it; for less, a second receive costs more
 // than the copy.
 constexpr std::uint64_t kInPlaceBytesMin = 16 * 1024;
-// Bytes of further requests that wait their turn; above it the client is not read.
-constexpr std::size_t kKeptBytesMax = 64 * 1024;
+// Further requests wait their turn as bytes; so much for each of pipelined_requests_max before the
+// client is not read.
+constexpr std::size_t kKeptBytesPerRequest = 4 * 1024;
 
 void append(BlockRef& block, std::string_view bytes, std::size_t capacity_min) {
   const std::size_t size = block ? block->size : 0;
@@ -92,7 +93,8 @@ void ClientConn::consume(std::string_view in) {
 
 void ClientConn::keep_for_later(std::string_view bytes) {
   append(kept_, bytes, 4096);
-  if (kept_->size > kKeptBytesMax && !paused_) {
+  const std::size_t most = gateway_.limits().pipelined_requests_max * kKeptBytesPerRequest;
+  if (kept_->size > most && !paused_) {
     paused_ = true;
     stream_->pause();
   }
@@ -192,6 +194,9 @@ int ClientConn::authenticate(const proto::RequestHead& head) {
 
 void ClientConn::serve_models(const proto::RequestHead& head) {
   if (authenticate(head) < 0) return;
+  if (head.content_length.value_or(0) > gateway_.limits().small_body_bytes_max) {
+    return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
+  }
   answer(200, "application/json",
          gateway_.snapshot().models_body(route_.face == dialect::Face::kOpenRouter), {});
   after_answer();

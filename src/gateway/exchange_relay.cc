@@ -114,7 +114,8 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
 // A client that does not read stops its own provider, and nobody else's (engine.md 11).
 void Exchange::check_backlog() {
   if (client_ == nullptr || upstream_ == nullptr) return;
-  if (client_->stream().backlog_bytes() < net::Stream::kBacklogHigh || upstream_paused_) return;
+  const std::size_t backlog = client_->stream().backlog_bytes();
+  if (backlog < gateway_.limits().client_buffer_bytes_max || upstream_paused_) return;
   upstream_paused_ = true;
   upstream_->stream().pause();
   stalled_since_ = gateway_.shard().now();

@@ -78,6 +78,8 @@ Gateway::Upstream Gateway::make_upstream(std::uint32_t index) {
   pool.idle_max = options.idle_connections_max;
   pool.warm = options.warm_connections;
   pool.idle_time = milliseconds(options.idle_ms_max);
+  pool.head_bytes_max = limits.upstream_head_bytes_max;
+  pool.informational_max = limits.upstream_informational_max;
   auto upstream_pool = std::make_unique<net::UpstreamPool>(shard_, *dialer, pool);
   return {std::move(dialer), std::move(upstream_pool),
           policy::RetryBudget(limits.retry_budget_percent_max, limits.retry_floor_per_second)};
@@ -97,7 +99,9 @@ Result<io::Address> Gateway::listen(const io::Address& address, bool is_tls,
 void Gateway::accept(io::SocketId socket, const io::Address& peer, bool is_tls,
                      bool half_close_allowed) {
   counters_.connections_accepted.add();
-  if (connections_.live() >= parts_.connections_max || !addresses_.try_enter(peer, shard_.now())) {
+  if (connections_.live() >= parts_.connections_max ||
+      memory_percent() >= limits().memory_stop_accept_percent ||
+      !addresses_.try_enter(peer, shard_.now())) {
     counters_.connections_refused.add();
     shard_.io().close(socket);
     return;
@@ -128,7 +132,13 @@ bool Gateway::may_buffer(int key, std::uint64_t bytes) const {
 }
 
 bool Gateway::memory_is_short(std::uint64_t bytes) const {
-  return buffered_bytes_ + bytes > parts_.buffered_bodies_max;
+  return buffered_bytes_ + bytes > parts_.buffered_bodies_max ||
+         memory_percent() >= limits().memory_refuse_percent;
+}
+
+Duration Gateway::keep_alive_time() const {
+  const bool shrink = memory_percent() >= limits().memory_shrink_timeouts_percent;
+  return milliseconds(limits().keep_alive_idle_ms_max / (shrink ? 4 : 1));
 }
 
 // ---- Draining ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 // is used from the shard's thread only; others read counters() and drain log().
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -30,6 +31,9 @@ struct GatewayParts {
   net::Resolver* resolver = nullptr;
   // Outlive the gateway, so that the last numbers and lines can be read after its end.
   Counters* counters = nullptr;
+  // How much of memory_bytes_max the process holds, in percent; written by control. Null: not
+  // known.
+  const std::atomic<std::uint32_t>* memory_percent = nullptr;
   LogRing* log = nullptr;
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
   std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
@@ -82,6 +86,13 @@ class Gateway final : private shard::MessageHandler {
   std::uint64_t& buffered_bytes() { return buffered_bytes_; }
   bool may_buffer(int key, std::uint64_t bytes) const;
   bool memory_is_short(std::uint64_t bytes) const;
+  // The ladder of threats-and-faults.md 3.3 "memory shed": idle times a quarter, then no
+  // keep-alive, then refusals, then nothing is accepted.
+  std::uint32_t memory_percent() const {
+    return parts_.memory_percent != nullptr ? parts_.memory_percent->load(std::memory_order_relaxed)
+                                            : 0;
+  }
+  Duration keep_alive_time() const;
   Exchange* new_exchange(ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);

@@ -17,6 +17,7 @@ constexpr std::string_view kWords[] = {
     "and ",   "turns ", "the ", "mill ",  "while ", "no ",    "one ",   "has ",
     "to ",    "push ",  "it ",  "there ", "by ",    "hand, ", "which ", "is ",
     "all ",   "that ",  "a ",   "leat ",  "was ",   "ever ",  "for. ",  "So "};
+constexpr std::size_t kBacklogMax = 256 * 1024;
 constexpr std::uint32_t kTokensPerTick = 256;  // "as fast as it can" still takes turns
 
 std::uint64_t hash(std::string_view text) {
@@ -165,7 +166,7 @@ void SimulatedConn::tick() {
 
 void SimulatedConn::write_tokens() {
   shard::Shard& shard = owner_.shard();
-  if (stream_->backlog_bytes() >= net::Stream::kBacklogHigh) return;  // on_drained() goes on
+  if (stream_->backlog_bytes() >= kBacklogMax) return;  // on_drained() goes on
   if (sent_ == 0) {
     char head[512];
     proto::ResponseOptions options;

@@ -12,11 +12,6 @@ namespace leat::net {
 
 namespace {
 
-constexpr Duration kTtlMin = seconds(5);
-constexpr Duration kTtlMax = seconds(300);
-constexpr Duration kStaleTime = seconds(3600);
-constexpr std::size_t kEntriesMax = 1024;
-
 std::optional<io::Address> parse_literal(const std::string& host) {
   if (auto v4 = io::Address::parse(host + ":0")) return v4;
   return io::Address::parse("[" + host + "]:0");
@@ -47,8 +42,9 @@ Error resolve_error(int status) {
 
 }  // namespace
 
-Result<std::unique_ptr<AresResolver>> AresResolver::create(shard::Shard& shard) {
-  std::unique_ptr<AresResolver> resolver(new AresResolver(shard));
+Result<std::unique_ptr<AresResolver>> AresResolver::create(shard::Shard& shard,
+                                                           const ResolverLimits& limits) {
+  std::unique_ptr<AresResolver> resolver(new AresResolver(shard, limits));
   ares_options options{};
   options.timeout = 700;  // ms for the first try; two tries stay within the 2 s of a lookup
   options.tries = 2;
@@ -68,7 +64,7 @@ AresResolver::~AresResolver() {
 }
 
 void AresResolver::resolve(const std::string& host, ResolveRequest& request) {
-  if (cache_.size() >= kEntriesMax) make_room();
+  if (cache_.size() >= limits_.entries_max) make_room();
   auto& slot = cache_[host];
   if (slot == nullptr) slot = std::make_unique<Entry>();
   Entry& entry = *slot;
@@ -111,15 +107,17 @@ void AresResolver::on_answer(Entry& entry, int status, ares_addrinfo* answer) {
   if (status == ARES_EDESTRUCTION) return;
   if (status == ARES_SUCCESS && answer != nullptr) {
     std::vector<io::Address> addresses;
-    std::int64_t ttl_seconds = 300;
+    std::int64_t ttl_seconds = limits_.ttl_max.ns / 1'000'000'000;
     for (ares_addrinfo_node* node = answer->nodes; node != nullptr; node = node->ai_next) {
+      if (addresses.size() == limits_.addresses_max) break;
       if (auto address = to_address(node->ai_addr)) addresses.push_back(*address);
       ttl_seconds = std::min<std::int64_t>(ttl_seconds, node->ai_ttl);
     }
     if (!addresses.empty()) {
       entry.addresses = std::move(addresses);
-      entry.fresh_until = shard_.now() + std::clamp(seconds(ttl_seconds), kTtlMin, kTtlMax);
-      entry.stale_until = entry.fresh_until + kStaleTime;
+      entry.fresh_until =
+          shard_.now() + std::clamp(seconds(ttl_seconds), limits_.ttl_min, limits_.ttl_max);
+      entry.stale_until = entry.fresh_until + limits_.stale_max;
     }
   } else if (shard_.now() >= entry.stale_until) {
     entry.addresses.clear();

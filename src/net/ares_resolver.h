@@ -18,9 +18,19 @@ struct ares_channeldata;
 
 namespace leat::net {
 
+// Bounds of the cache (threats-and-faults.md 3.3 and F10).
+struct ResolverLimits {
+  std::size_t entries_max = 1024;
+  std::size_t addresses_max = 16;  // kept of one answer
+  Duration ttl_min = seconds(5);
+  Duration ttl_max = seconds(300);
+  Duration stale_max = seconds(3600);  // old answers are used while the name servers fail
+};
+
 class AresResolver final : public Resolver, private io::PollHandler, private shard::Deferred {
  public:
-  static Result<std::unique_ptr<AresResolver>> create(shard::Shard& shard);
+  static Result<std::unique_ptr<AresResolver>> create(shard::Shard& shard,
+                                                      const ResolverLimits& limits);
   ~AresResolver() override;
 
   void resolve(const std::string& host, ResolveRequest& request) override;
@@ -38,7 +48,8 @@ class AresResolver final : public Resolver, private io::PollHandler, private sha
     Entry* entry;
   };
 
-  explicit AresResolver(shard::Shard& shard) : shard_(shard) {}
+  AresResolver(shard::Shard& shard, const ResolverLimits& limits)
+      : shard_(shard), limits_(limits) {}
 
   void on_poll(int fd, int events) override;
   void run_deferred() override;
@@ -51,6 +62,7 @@ class AresResolver final : public Resolver, private io::PollHandler, private sha
   void make_room();
 
   shard::Shard& shard_;
+  const ResolverLimits limits_;
   ares_channeldata* channel_ = nullptr;
   std::map<std::string, std::unique_ptr<Entry>> cache_;
   std::vector<Entry*> ready_;  // to be delivered outside resolve()

@@ -51,7 +51,6 @@ void PipeStream::flush() {
   for (const Segment* s = segments.first(); s != nullptr && other_ != nullptr; s = s->next) {
     other_->deliver(s->data, s->size);
   }
-  if (backlog_bytes() >= kBacklogHigh) wants_drained_ = true;
   if (finishing_) end_other(Code::kClosed);
 }
 
@@ -110,14 +109,14 @@ void PipeStream::run_deferred() {
     open_pending_ = false;
     user_->on_open();
   }
+  const bool had_backlog = !held_.empty();
   while (!closed_ && !paused_ && !held_.empty()) {
     Backlog::Piece piece = held_.front();
     held_.pop_front();
     user_->on_bytes({piece.block->data() + piece.offset, piece.size});
   }
-  if (!closed_ && other_ != nullptr && !other_->closed_ && other_->wants_drained_ &&
+  if (had_backlog && !closed_ && other_ != nullptr && !other_->closed_ &&
       held_.bytes() <= kBacklogLow) {
-    other_->wants_drained_ = false;
     other_->user_->on_drained();
   }
   if (!closed_ && end_pending_ && !paused_ && held_.empty()) {

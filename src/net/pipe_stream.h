@@ -54,7 +54,6 @@ class PipeStream final : public Stream, private shard::Flushable, private shard:
   bool open_pending_ = false;
   bool end_pending_ = false;
   Code end_code_ = Code::kClosed;
-  bool wants_drained_ = false;
 };
 
 class PipeStreams {

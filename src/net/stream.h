@@ -28,7 +28,8 @@ class StreamUser {
   // Nothing more will come: Code::kClosed is an end in order (FIN; with TLS, close_notify), all
   // else a failure. The user answers with finish() or abort(), at once or later.
   virtual void on_end(const Error& why) = 0;
-  // The backlog that backlog_bytes() showed has shrunk below kBacklogLow.
+  // The backlog that backlog_bytes() showed has shrunk to kBacklogLow or less; may come more than
+  // once.
   virtual void on_drained() = 0;
 
  protected:
@@ -37,9 +38,7 @@ class StreamUser {
 
 class Stream {
  public:
-  // A peer that does not read makes us keep at most about this much for it; above, the user stops
-  // producing until on_drained() (threats-and-faults.md 3.3 "client not reading").
-  static constexpr std::size_t kBacklogHigh = 256 * 1024;
+  // When a peer that did not read has room again, as on_drained() tells.
   static constexpr std::size_t kBacklogLow = 64 * 1024;
 
   virtual ~Stream() = default;

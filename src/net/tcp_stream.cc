@@ -108,7 +108,6 @@ void TcpStream::flush() {
   if (wire_.empty()) return;
   if (backlog_ != nullptr) {
     keep_backlog(wire_, 0);
-    if (backlog_->bytes() >= kBacklogHigh) wants_drained_ = true;
   } else {
     stage_send();
   }
@@ -177,12 +176,9 @@ void TcpStream::on_send_block(std::size_t, int error) {
   if (error != 0) return report_end(socket_error(error));
   backlog_->pop_front();
   if (!backlog_->empty()) send_backlog();
-  const bool drained = wants_drained_ && backlog_->bytes() <= kBacklogLow;
+  const bool drained = backlog_->bytes() <= kBacklogLow;
   if (backlog_->empty()) backlog_.reset();
-  if (drained) {
-    wants_drained_ = false;
-    if (!is_ending()) user_->on_drained();
-  }
+  if (drained && !is_ending()) user_->on_drained();
   if (state_ == State::kFinishing) owner_.shard_.defer(*this);
 }
 

@@ -112,7 +112,6 @@ class TcpStream final : public Stream,
   bool is_outgoing_ = false;
   bool end_reported_ = false;
   bool peer_ended_ = false;
-  bool wants_drained_ = false;  // the backlog went above kBacklogHigh: tell when it is low again
 };
 
 // What a shard's streams have in common. Outlives its streams.

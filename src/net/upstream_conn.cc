@@ -8,6 +8,20 @@
 
 namespace leat::net {
 
+namespace {
+
+proto::HeadLimits head_limits(const PoolLimits& limits) {
+  proto::HeadLimits head = proto::kResponseHeadLimits;
+  head.head_bytes_max = std::min(head.head_bytes_max, limits.head_bytes_max);
+  head.line_bytes_max = std::min(head.line_bytes_max, head.head_bytes_max);
+  return head;
+}
+
+}  // namespace
+
+UpstreamConn::UpstreamConn(UpstreamPool& pool, Stream& stream)
+    : pool_(pool), stream_(&stream), parser_(head_limits(pool.limits())) {}
+
 void UpstreamConn::begin(ReplyHandler& handler) {
   LEAT_CHECK(state_ == State::kIdle && handler_ == nullptr);
   handler_ = &handler;
@@ -77,7 +91,7 @@ bool UpstreamConn::take_head(const proto::HeadStatus& status, const proto::Respo
   }
   parser_.reset();
   if (head.informational()) {
-    if (++informational_ > proto::kInformationalMax) {
+    if (++informational_ > pool_.limits().informational_max) {
       fail_reply(Code::kProtocol, "the provider sends too many informational replies");
       return false;
     }

@@ -55,7 +55,7 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
 
   enum class State : std::uint8_t { kIdle, kHead, kLength, kChunked, kUntilClose, kDead };
 
-  UpstreamConn(UpstreamPool& pool, Stream& stream) : pool_(pool), stream_(&stream) {}
+  UpstreamConn(UpstreamPool& pool, Stream& stream);
   ~UpstreamConn() = default;
 
   void on_open() override {}
@@ -81,7 +81,7 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
   proto::ChunkedDecoder chunked_;
   std::uint64_t body_left_ = 0;
   std::uint64_t exchanges_ = 0;
-  int informational_ = 0;
+  std::uint32_t informational_ = 0;
   State state_ = State::kIdle;
   bool keep_alive_ = false;
   bool reply_started_ = false;

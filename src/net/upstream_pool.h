@@ -30,6 +30,8 @@ struct PoolLimits {
   std::uint32_t idle_max = 1'024;
   std::uint32_t warm = 0;  // opened before anyone asks
   Duration idle_time = seconds(30);
+  std::uint32_t head_bytes_max = 64 * 1024;  // of a reply; at most proto::kHeadBytesMax
+  std::uint32_t informational_max = 8;       // 1xx heads before the final one
 };
 
 struct PoolStats {
@@ -56,6 +58,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::size_t open_count() const { return conns_.live() + dialing_; }
   std::size_t idle_count() const { return idle_count_; }
   PoolStats& stats() { return stats_; }
+  const PoolLimits& limits() const { return limits_; }
 
  private:
   friend class UpstreamConn;
