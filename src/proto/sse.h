@@ -10,7 +10,8 @@
 //   at the end of the stream:  if (reader.finish(event)) forward(event);
 //
 // Views of an event hold until the next call of next(), feed() or finish(); the slice must outlive
-// the loop. The concatenation of all `raw` is the stream, byte for byte.
+// the loop. The concatenation of all `raw` is the stream, byte for byte, but for the second half of
+// a CRLF that ends the stream and comes alone.
 #pragma once
 
 #include <cstddef>

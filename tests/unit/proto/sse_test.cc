@@ -55,6 +55,12 @@ std::vector<Got> with_data(const Reading& reading) {
   return events;
 }
 
+// The LF of a CRLF at the very end may come alone, behind an event that its CR has ended: it says
+// nothing and is not given out.
+bool is_whole(const std::string& raw, const std::string& stream) {
+  return raw == stream || (stream.ends_with("\r\n") && raw + "\n" == stream);
+}
+
 void expect_in_any_cut(const std::string& stream, const std::vector<Got>& expected) {
   const Reading whole = read({stream});
   EXPECT_EQ(with_data(whole), expected) << stream;
@@ -62,13 +68,13 @@ void expect_in_any_cut(const std::string& stream, const std::vector<Got>& expect
   for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
     const Reading two = read({stream.substr(0, cut), stream.substr(cut)});
     EXPECT_EQ(with_data(two), expected) << stream << " cut at " << cut;
-    EXPECT_EQ(two.raw, stream) << cut;
+    EXPECT_TRUE(is_whole(two.raw, stream)) << stream << " cut at " << cut;
   }
   std::vector<std::string> bytes;
   for (const char c : stream) bytes.emplace_back(1, c);
   const Reading one = read(bytes);
   EXPECT_EQ(with_data(one), expected) << stream;
-  EXPECT_EQ(one.raw, stream);
+  EXPECT_TRUE(is_whole(one.raw, stream)) << stream;
 }
 
 TEST(SseReader, ReadsEveryKindOfLineEnd) {

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: every refusal has the shape its client reads, and a provider's failure leads where the
+// retry rule says. Method: the table's rows as JSON through simdjson; bodies of every kind that
+// provider-formats.md 3.1 lists.
+#include "dialect/errors.h"
+
+#include <gtest/gtest.h>
+#include <simdjson.h>
+
+#include <string>
+
+#include "dialect/openai_error.h"
+
+namespace leat::dialect {
+namespace {
+
+std::string body(Face face, ErrorKind kind, const ErrorDetail& detail) {
+  std::string room(kErrorBytesMax, '\0');
+  proto::JsonWriter out(room);
+  write_error_body(face, kind, detail, out);
+  EXPECT_FALSE(out.overflowed());
+  return std::string(out.text());
+}
+
+TEST(Errors, EveryKindHasBothShapes) {
+  for (std::size_t i = 0; i < kErrorKindCount; ++i) {
+    const auto kind = static_cast<ErrorKind>(i);
+    simdjson::dom::parser parser;
+    simdjson::dom::element root;
+    const std::string openrouter = body(Face::kOpenRouter, kind, {});
+    ASSERT_EQ(parser.parse(openrouter).get(root), simdjson::SUCCESS);
+    std::int64_t code = 0;
+    ASSERT_EQ(root["error"]["code"].get(code), simdjson::SUCCESS) << "code is an integer";
+    EXPECT_EQ(code, error_row(kind).status);
+    std::string_view text;
+    EXPECT_EQ(root["error"]["message"].get(text), simdjson::SUCCESS);
+    EXPECT_FALSE(text.empty());
+    EXPECT_EQ(root["error"]["metadata"]["error_type"].get(text), simdjson::SUCCESS);
+    const std::string openai = body(Face::kOpenAi, kind, {});
+    ASSERT_EQ(parser.parse(openai).get(root), simdjson::SUCCESS);
+    EXPECT_EQ(root["error"]["type"].get(text), simdjson::SUCCESS);
+    simdjson::dom::element param;
+    ASSERT_EQ(root["error"]["param"].get(param), simdjson::SUCCESS);
+    EXPECT_TRUE(param.is_null());
+  }
+}
+
+TEST(Errors, MoneyIsNeverWorthAnotherTry) {
+  EXPECT_EQ(error_row(ErrorKind::kPaymentRequired).status, 402);
+  EXPECT_EQ(error_row(ErrorKind::kPaymentRequired).should_retry, ShouldRetry::kFalse);
+  EXPECT_EQ(error_row(ErrorKind::kBudgetExceeded).status, 403);
+  EXPECT_EQ(error_row(ErrorKind::kBudgetExceeded).should_retry, ShouldRetry::kFalse);
+}
+
+TEST(Errors, EventHasNoChoicesAndEnds) {
+  char room[kErrorBytesMax];
+  proto::JsonWriter out(room);
+  write_error_event(ErrorKind::kUpstreamClosed, {}, out);
+  EXPECT_TRUE(out.text().starts_with("data: {\"error\":{"));
+  EXPECT_TRUE(out.text().ends_with("}\n\n"));
+  EXPECT_EQ(out.text().find("choices"), std::string_view::npos);
+}
+
+TEST(Errors, ProviderWordsAreEscaped) {
+  const std::string text =
+      body(Face::kOpenRouter, ErrorKind::kServer, {.provider_raw = "a\"b\n\xff\x01"});
+  simdjson::dom::parser parser;
+  EXPECT_EQ(parser.parse(text).error(), simdjson::SUCCESS) << text;
+}
+
+struct FailureCase {
+  int status;
+  const char* body;
+  FailureClass failure;
+};
+
+TEST(ProviderFailure, ClassesByStatusAndWords) {
+  const FailureCase cases[] = {
+      {400, R"({"error":{"message":"bad","type":"invalid_request_error"}})",
+       FailureClass::kBadRequest},
+      {400, R"({"error":{"message":"x","code":"context_length_exceeded"}})",
+       FailureClass::kContext},
+      {400, R"({"error":{"message":"This model's maximum context length is 8192 tokens"}})",
+       FailureClass::kContext},
+      {413, "", FailureClass::kContext},
+      {401, R"({"error":{"message":"Incorrect API key provided: sk-abc"}})", FailureClass::kAuth},
+      {400, R"({"error":{"code":400,"message":"API_KEY_INVALID","status":"INVALID_ARGUMENT"}})",
+       FailureClass::kAuth},
+      {402, "{}", FailureClass::kBilling},
+      {429, R"({"error":{"message":"x","code":"insufficient_quota"}})", FailureClass::kBilling},
+      {429, R"({"error":{"message":"rate limit"}})", FailureClass::kRateLimit},
+      {404, R"({"error":{"code":"model_not_found"}})", FailureClass::kNotFound},
+      {408, "", FailureClass::kTimeout},
+      {409, "", FailureClass::kServer},
+      {500, "<html>oops</html>", FailureClass::kServer},
+      {502, "", FailureClass::kServer},
+      {524, "<html>", FailureClass::kServer},
+      {503, R"({"message":"later"})", FailureClass::kOverload},
+      {529, R"({"type":"error","error":{"type":"overloaded_error","message":"x"}})",
+       FailureClass::kOverload},
+      {400, R"({"error":{"code":"content_filter","message":"x"}})", FailureClass::kContentFilter},
+      {422, R"({"detail":[{"loc":["body"]}]})", FailureClass::kBadRequest},
+  };
+  for (const FailureCase& each : cases) {
+    ProviderFailure failure;
+    read_failure(each.status, each.body, failure);
+    EXPECT_EQ(failure.failure, each.failure) << each.status << " " << each.body;
+  }
+}
+
+TEST(ProviderFailure, TheOperatorsKeyIsNeverShown) {
+  ProviderFailure failure;
+  read_failure(401, R"({"error":{"message":"Incorrect API key provided: sk-abc"}})", failure);
+  EXPECT_EQ(failure.message(), "");
+  // And a client never takes it for its own: 502, not 401.
+  EXPECT_EQ(error_row(retry_row(failure.failure).kind).status, 502);
+}
+
+TEST(ProviderFailure, RetryRule) {
+  EXPECT_FALSE(retry_row(FailureClass::kBadRequest).other_endpoint);
+  EXPECT_FALSE(retry_row(FailureClass::kContext).other_endpoint);
+  EXPECT_TRUE(retry_row(FailureClass::kContext).other_model);
+  EXPECT_FALSE(retry_row(FailureClass::kContentFilter).other_endpoint);
+  for (const FailureClass failure :
+       {FailureClass::kAuth, FailureClass::kBilling, FailureClass::kNotFound,
+        FailureClass::kRateLimit, FailureClass::kOverload, FailureClass::kServer,
+        FailureClass::kTimeout}) {
+    EXPECT_TRUE(retry_row(failure).other_endpoint);
+  }
+}
+
+TEST(ProviderFailure, MessageIsCleanAndCut) {
+  ProviderFailure failure;
+  const std::string long_message(5000, 'x');
+  read_failure(500, R"({"error":{"message":"a\nb\u0007c\"d"}})", failure);
+  EXPECT_EQ(failure.message(), "a b?c\"d");
+  read_failure(500, "{\"error\":{\"message\":\"" + long_message + "\"}}", failure);
+  EXPECT_LT(failure.message().size(), 512u);
+}
+
+}  // namespace
+}  // namespace leat::dialect
