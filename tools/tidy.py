@@ -44,6 +44,7 @@ CXX = {'.cc', '.h'}
 # What may lie at the top of the tree: a program run there leaves things behind.
 TOP_FILES = {'.clang-format', '.clang-tidy', '.gitignore', 'LICENSE', 'README.md', 'meson.build',
              'meson_options.txt'}
+OWN_SUBPROJECTS = {'dependencies', 'packagefiles'}  # others are fetched by meson
 SKIPPED_FOLDERS = {'.git', '.cache', 'node_modules', '__pycache__', 'packagecache', 'corpus'}
 
 # Each rule: where (a pattern of paths), what (a pattern of code), why. In C++ the code is seen
@@ -166,9 +167,11 @@ class Tidy:
     def read(self):
         """Every text of the tree, as (path from the root, contents)."""
         for folder, folders, files in os.walk(self.root):
-            folders[:] = sorted(name for name in folders if name not in SKIPPED_FOLDERS
-                                and not (name.startswith('build')
-                                         and pathlib.Path(folder) == self.root))
+            here = pathlib.Path(folder).relative_to(self.root).as_posix()
+            folders[:] = sorted(
+                name for name in folders if name not in SKIPPED_FOLDERS
+                and not (here == '.' and name.startswith('build'))
+                and not (here == 'subprojects' and name not in OWN_SUBPROJECTS))
             for name in sorted(set(files) - {'.git'}):  # a file in a worktree
                 path = pathlib.Path(folder, name)
                 try:
