@@ -14,7 +14,8 @@ HEADINGS = {
     "subject_core": "its core busy", "load_core": "load's core busy",
     "kib_per_connection": "KiB each", "open_connections": "open", "errors": "errors",
     "body_copied": "body bytes copied/request", "start_ms": "ms",
-    "tokens_per_s": "tokens/s", "answers_per_s": "requests/s", "aborts": "aborts", "hang_up_p50_ms": "hang-up p50 ms",
+    "tokens_per_s": "tokens/s", "answers_per_s": "requests/s", "aborts": "aborts",
+    "hang_up_p50_ms": "hang-up p50 ms",
     "hang_up_p99_ms": "p99 ms", "hang_up_max_ms": "max ms", "hang_up_share": "hung up",
     "seeds_per_minute": "seeds/min", "violations": "violations",
 }

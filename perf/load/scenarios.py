@@ -48,8 +48,8 @@ class Scenario:
 NO_RELAY = ("leat", "nginx", "haproxy")
 PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subject_core",
                "load_core", "errors")
-PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "tokens_per_s", "gap_p99_ms", "subject_core", "load_core",
-             "errors")
+PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "tokens_per_s", "gap_p99_ms", "subject_core",
+             "load_core", "errors")
 MANY = ("--sources", "64")
 
 
