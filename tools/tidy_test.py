@@ -172,6 +172,21 @@ class Words(TreeTest):
         self.plant('src/net/b.cc', '#include <sys/socket.h>\n')
         self.assert_fault('src/net/b.cc', 2, 'only Io')
 
+    def test_clock_header_in_net(self):
+        self.plant('src/net/b.cc', '#include <chrono>\n')
+        self.assert_fault('src/net/b.cc', 2, 'only Io')
+
+    def test_exception_holds_for_its_file_alone(self):
+        self.write('src/net/meson.build', "files('a.cc', 'b.cc', 'ares_resolver.cc')\n")
+        self.plant('src/net/ares_resolver.cc', '#include <poll.h>\n')
+        self.assert_clean()
+        self.plant('src/net/b.cc', '#include <poll.h>\n')
+        self.assert_fault('src/net/b.cc', 2, 'only Io')
+
+    def test_fetched_subproject_is_not_ours(self):
+        self.write('subprojects/liburing/src/a.h', 'no licence line of ours\n')
+        self.assert_clean()
+
     def test_ring_above_io(self):
         self.plant('src/control/b.cc', '#include <liburing.h>\n')
         self.assert_fault('src/control/b.cc', 2, 'only io knows the ring')
