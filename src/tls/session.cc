@@ -118,7 +118,8 @@ void TlsSession::read_plain(PlainSink& sink) {
 
 void TlsSession::set_failed() {
   state_ = SessionState::kFailed;
-  const std::uint32_t reason = ERR_peek_error();
+  // The newest: what made the certificate fail stands before it.
+  const std::uint32_t reason = ERR_peek_last_error();
   const bool certificate = ERR_GET_LIB(reason) == ERR_LIB_SSL &&
                            ERR_GET_REASON(reason) == SSL_R_CERTIFICATE_VERIFY_FAILED;
   error_ = {certificate ? Code::kUntrusted : Code::kProtocol, peer_,
