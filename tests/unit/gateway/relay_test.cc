@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: the stream a client gets is the provider's, event for event, framed right, held until the
+// first content and never allocating for an event after it. Method: a Relay over a stream that
+// keeps what is written; malloc counted around the events of a running stream.
+#include "gateway/relay.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+
+namespace {
+
+// Counted only while a test asks: the framework allocates as it likes.
+bool counting = false;
+int allocations = 0;
+
+}  // namespace
+
+// The linker sends every malloc of ours here (--wrap), Block's and operator new's among them.
+extern "C" {
+void* __real_malloc(std::size_t size);
+void* __wrap_malloc(std::size_t size) {
+  if (counting) ++allocations;
+  return __real_malloc(size);
+}
+}
+
+void* operator new(std::size_t size) {
+  void* memory = std::malloc(size);
+  if (memory == nullptr) std::abort();
+  return memory;
+}
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
+void operator delete(void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+namespace leat::gateway {
+namespace {
+
+class KeepingStream final : public net::Stream {
+ public:
+  KeepingStream() { kept.reserve(1 << 20); }
+  char* prepare(std::size_t size) override {
+    LEAT_CHECK(size <= sizeof room_);
+    return room_;
+  }
+  void commit(std::size_t size) override { kept.append(room_, size); }
+  void write_block(Block&, std::size_t, std::size_t) override {}
+  void pause() override {}
+  void resume() override {}
+  bool can_receive_into_block() const override { return false; }
+  void receive_block(BlockRef, std::size_t, std::size_t) override {}
+  std::size_t backlog_bytes() const override { return 0; }
+  void finish() override {}
+  void abort() override {}
+
+  std::string kept;
+
+ private:
+  char room_[256 * 1024];
+};
+
+class Owner final : public RelayOwner {
+ public:
+  net::Stream& on_commit() override {
+    ++commits;
+    stream.write("HEAD;");
+    return stream;
+  }
+  KeepingStream stream;
+  int commits = 0;
+};
+
+RelayOptions options(dialect::Face face, bool wants_usage, bool chunked) {
+  RelayOptions result;
+  result.face = face;
+  result.wants_usage = wants_usage;
+  result.chunked = chunked;
+  return result;
+}
+
+const dialect::ChatIdentity kIdentity{"gen-1", "a/b", "P", 1700000000};
+constexpr char kRole[] =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n";
+constexpr char kHello[] =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"hello\"}}]}\n\n";
+constexpr char kStop[] =
+    "data: {\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n";
+constexpr char kUsage[] =
+    "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4}}\n\n";
+
+std::string framed(std::string_view payload) {
+  char size[16];
+  std::snprintf(size, sizeof size, "%zx\r\n", payload.size());
+  return size + std::string(payload) + "\r\n";
+}
+
+TEST(Relay, HoldsTheHeadUntilContent) {
+  Owner owner;
+  Relay relay;
+  relay.start(options(dialect::Face::kOpenAi, false, true), kIdentity);
+  EXPECT_EQ(relay.read(kRole, owner), RelayStep::kGoOn);
+  EXPECT_EQ(relay.read(": keep-alive\n\n", owner), RelayStep::kGoOn);
+  EXPECT_EQ(owner.commits, 0);
+  EXPECT_EQ(owner.stream.kept, "");
+  EXPECT_EQ(relay.read(kHello, owner), RelayStep::kGoOn);
+  EXPECT_EQ(owner.commits, 1);
+  EXPECT_EQ(owner.stream.kept, "HEAD;" + framed(kRole) + framed(kHello));
+}
+
+TEST(Relay, EventsOfOneReceiveShareAChunk) {
+  Owner owner;
+  Relay relay;
+  relay.start(options(dialect::Face::kOpenAi, false, true), kIdentity);
+  relay.read(kHello, owner);
+  owner.stream.kept.clear();
+  relay.read(std::string(kHello) + kHello + kStop, owner);
+  EXPECT_EQ(owner.stream.kept, framed(std::string(kHello) + kHello + kStop));
+}
+
+TEST(Relay, UsageGoesToWhoAskedOnTheOpenAiFace) {
+  for (const bool asked : {false, true}) {
+    Owner owner;
+    Relay relay;
+    relay.start(options(dialect::Face::kOpenAi, asked, false), kIdentity);
+    EXPECT_EQ(relay.read(std::string(kHello) + kStop + kUsage + "data: [DONE]\n\n", owner),
+              RelayStep::kDone);
+    relay.write_end({});
+    EXPECT_EQ(owner.stream.kept,
+              std::string("HEAD;") + kHello + kStop + (asked ? kUsage : "") + "data: [DONE]\n\n");
+    EXPECT_EQ(relay.usage().prompt, 3);
+    EXPECT_EQ(relay.usage().completion, 4);
+  }
+}
+
+TEST(Relay, OpenRouterFaceEndsWithUsageAndDone) {
+  Owner owner;
+  Relay relay;
+  relay.start(options(dialect::Face::kOpenRouter, false, false), kIdentity);
+  relay.read(std::string(kHello) + kStop + kUsage, owner);
+  relay.write_end({});
+  const std::string& kept = owner.stream.kept;
+  EXPECT_EQ(kept.find("\"usage\""), kept.rfind("\"usage\""));
+  EXPECT_NE(kept.find("\"choices\":[],\"usage\":{\"prompt_tokens\":3"), std::string::npos);
+  EXPECT_TRUE(kept.ends_with("}\n\ndata: [DONE]\n\n"));
+  EXPECT_NE(kept.find("\"id\":\"gen-1\""), std::string::npos);
+}
+
+TEST(Relay, NothingOfAFailureIsPassedOn) {
+  for (const auto& [bytes, step] :
+       {std::pair("data: {\"error\":{\"message\":\"x\"}}\n\n", RelayStep::kError),
+        std::pair("data: nonsense\n\n", RelayStep::kInvalid)}) {
+    Owner owner;
+    Relay relay;
+    relay.start(options(dialect::Face::kOpenAi, false, true), kIdentity);
+    relay.read(kHello, owner);
+    owner.stream.kept.clear();
+    EXPECT_EQ(relay.read(bytes, owner), step);
+    EXPECT_EQ(owner.stream.kept, "");
+    relay.write_error(dialect::ErrorKind::kUpstreamClosed, {});
+    EXPECT_NE(owner.stream.kept.find("data: {\"error\":"), std::string::npos);
+    EXPECT_EQ(owner.stream.kept.find("[DONE]"), std::string::npos);
+    EXPECT_FALSE(owner.stream.kept.ends_with("0\r\n\r\n"));
+  }
+}
+
+TEST(Relay, LimitsHold) {
+  Owner owner;
+  Relay relay;
+  RelayOptions small = options(dialect::Face::kOpenAi, false, true);
+  small.stream_bytes_max = 1000;
+  relay.start(small, kIdentity);
+  RelayStep step = RelayStep::kGoOn;
+  for (int i = 0; i < 100 && step == RelayStep::kGoOn; ++i) step = relay.read(kHello, owner);
+  EXPECT_EQ(step, RelayStep::kTooLarge);
+  small.stream_bytes_max = 1 << 20;
+  small.event_bytes_max = 200;
+  relay.start(small, kIdentity);
+  EXPECT_EQ(relay.read("data: " + std::string(400, 'x'), owner), RelayStep::kTooLarge);
+}
+
+TEST(Relay, MuchWithoutContentIsCommittedAtLast) {
+  Owner owner;
+  Relay relay;
+  RelayOptions held = options(dialect::Face::kOpenAi, false, true);
+  held.held_bytes_max = 1000;
+  relay.start(held, kIdentity);
+  for (int i = 0; i < 100; ++i) relay.read(kRole, owner);
+  EXPECT_EQ(owner.commits, 1);
+}
+
+TEST(Relay, AllocatesNothingForTheEventsOfARunningStream) {
+  for (const dialect::Face face : {dialect::Face::kOpenAi, dialect::Face::kOpenRouter}) {
+    Owner owner;
+    Relay relay;
+    relay.start(options(face, false, true), kIdentity);
+    relay.read(kHello, owner);
+    const std::string_view bytes(kHello);
+    relay.read(bytes.substr(0, 20), owner);  // a straddling event: its buffer stays
+    relay.read(bytes.substr(20), owner);
+    const std::string several = std::string(kHello) + kHello;
+    allocations = 0;
+    counting = true;
+    for (int i = 0; i < 1000; ++i) {
+      relay.read(several, owner);
+      relay.read(bytes.substr(0, 30), owner);
+      relay.read(bytes.substr(30), owner);
+    }
+    counting = false;
+    EXPECT_EQ(allocations, 0);
+    counting = true;
+    Block::allocate(1);
+    counting = false;
+    EXPECT_EQ(allocations, 1) << "the count itself works";
+    EXPECT_EQ(relay.events(), 3002u);
+  }
+}
+
+}  // namespace
+}  // namespace leat::gateway
