@@ -229,8 +229,8 @@ class ChunkSplicer {
         continue;
       }
       if (key_is(key, "reasoning") || key_is(key, "reasoning_content")) {
-        // OpenRouter's name for both, once.
-        if (has_reasoning || !is_string(value)) continue;
+        // OpenRouter's name for both, once: whichever of the two says something.
+        if (has_reasoning || !is_string(value) || is_empty_string(value)) continue;
         has_reasoning = true;
         members.key("reasoning").raw(value);
         continue;
@@ -359,7 +359,10 @@ Normalised ChatNormaliser::write_chunk(std::string_view data, const ChatEvent& e
   const std::uint16_t tools_before = tool_count_;
   out.raw("data: ");
   const bool ok = ChunkSplicer(*this, /*streams=*/true, out).write(data);
-  out.raw("}\n\n");
+  out.raw("}");
+  // Data that came in several lines may have their ends within values.
+  if (data.find('\n') != std::string_view::npos) out.join_lines(before);
+  out.raw("\n\n");
   if (ok && !out.overflowed()) return Normalised::kWritten;
   tool_count_ = tools_before;
   out.rewind(before);

@@ -26,6 +26,24 @@ bool is_filled(std::string_view value) {
   return false;
 }
 
+// Content in parts (Mistral): whether any of them says something. Parts of thinking hold parts in
+// turn.
+bool parts_say_something(std::string_view parts, int depth) {
+  proto::JsonElements elements(parts);
+  std::string_view part;
+  while (elements.next(part)) {
+    if (!is_filled(part)) continue;
+    const auto text = proto::json_find(part, "text");
+    const auto thinking = proto::json_find(part, "thinking");
+    if (!text && !thinking) return true;  // an image, or what the future brings
+    if (text && is_text(*text)) return true;
+    if (!thinking || !is_filled(*thinking)) continue;
+    if (thinking->front() != '[' || depth == 0) return true;
+    if (parts_say_something(*thinking, depth - 1)) return true;
+  }
+  return false;
+}
+
 // Whether a delta (or a message) says anything: content, reasoning, a tool call, a refusal, audio
 // or images (design.md, "One commit point").
 bool delta_has_content(JsonCursor& at) {
@@ -37,7 +55,9 @@ bool delta_has_content(JsonCursor& at) {
         key_is(key, "content") || key_is(key, "reasoning_content") || key_is(key, "reasoning") ||
         key_is(key, "tool_calls") || key_is(key, "reasoning_details") || key_is(key, "refusal") ||
         key_is(key, "function_call") || key_is(key, "audio") || key_is(key, "images");
-    if (counts && is_filled(value)) has = true;
+    if (!counts || !is_filled(value)) continue;
+    const bool in_parts = value.front() == '[' && key_is(key, "content");
+    if (!in_parts || parts_say_something(value, 1)) has = true;
   }
   return has;
 }
@@ -52,6 +72,7 @@ class Reader {
     std::string_view key;
     for (bool first = true; at.next_key(first, key);) member(key, at);
     if (!at.ok() || at.peek() != '\0') return false;
+    if (is_error_object_ && !has_error_) error(text);
     decide();
     return true;
   }
@@ -63,8 +84,10 @@ class Reader {
     const std::string_view value = at.skip();
     if (key_is(key, "usage")) {
       usage(value);
-    } else if (key_is(key, "error") && !value.empty() && value != "null") {
+    } else if (key_is(key, "error") && is_filled(value)) {
       error(value);
+    } else if (key_is(key, "object") && value == "\"error\"") {
+      is_error_object_ = true;  // vLLM, Mistral: the error's members stand at the top
     }
   }
 
@@ -159,6 +182,7 @@ class Reader {
   ChatEvent& event_;
   bool whole_answer_;
   bool has_error_ = false;
+  bool is_error_object_ = false;
   std::size_t choice_count_ = 0;
 };
 
@@ -211,8 +235,11 @@ std::string_view map_finish_reason(std::string_view native) {
       {"tool_use", "tool_calls"},
       {"max_tokens", "length"},
       {"model_length", "length"},
+      {"max_output_tokens", "length"},
       {"MAX_TOKENS", "length"},
       {"SAFETY", "content_filter"},
+      {"RECITATION", "content_filter"},
+      {"PROHIBITED_CONTENT", "content_filter"},
       {"refusal", "content_filter"},
       {"insufficient_system_resource", "error"},
   };

@@ -65,6 +65,9 @@ void read_member(std::string_view key, JsonCursor& at, ChatUsage& usage) {
              key_is(key, "num_cached_tokens")) {
     // DeepSeek, Moonshot, Mistral; the details object wins where both stand.
     if (usage.cached == ChatUsage::kAbsent) set_if_present(usage.cached, value);
+  } else if (key_is(key, "reasoning_tokens")) {
+    // DeepSeek on Azure.
+    if (usage.reasoning == ChatUsage::kAbsent) set_if_present(usage.reasoning, value);
   }
 }
 

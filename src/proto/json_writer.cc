@@ -3,6 +3,7 @@
 
 #include <immintrin.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <charconv>
@@ -85,6 +86,11 @@ void JsonWriter::escaped(std::string_view text) {
     }
     ++at;
   }
+}
+
+void JsonWriter::join_lines(std::size_t from) {
+  std::replace_if(
+      begin_ + from, at_, [](char c) { return c == '\n' || c == '\r'; }, ' ');
 }
 
 void JsonWriter::integer(std::int64_t value) {

@@ -38,6 +38,10 @@ class JsonWriter {
   // Dollars from nano-dollars, exactly: 1'500 is 0.0000015.
   void dollars(std::int64_t nano_dollars);
 
+  // Puts a space for each line end written since size() was `from`. Between JSON's tokens they say
+  // the same; within a line of an event stream they would end it.
+  void join_lines(std::size_t from);
+
   bool overflowed() const { return overflowed_; }
   std::size_t size() const { return static_cast<std::size_t>(at_ - begin_); }
   std::string_view text() const { return {begin_, size()}; }

@@ -42,6 +42,17 @@ TEST(Classify, KindsOfEvents) {
       {R"({"choices":[{"delta":{"content":"x"}}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"content":[{"type":"text","text":"x"}]}}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"content":[]}}]})", ChatKind::kEmpty},
+      {R"({"choices":[{"delta":{"content":[{"type":"text","text":""}]}}]})", ChatKind::kEmpty},
+      {R"({"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"text":""}]}]}}]})",
+       ChatKind::kEmpty},
+      {R"({"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"text":"x"}]}]}}]})",
+       ChatKind::kContent},
+      {R"({"choices":[{"delta":{"content":[{"type":"image_url","image_url":{}}]}}]})",
+       ChatKind::kContent},
+      {R"({"choices":[{"delta":{"images":[{}]}}]})", ChatKind::kContent},
+      {R"({"choices":[{"delta":{"reasoning":"","reasoning_content":"x"}}]})", ChatKind::kContent},
+      {R"({"choices":[{"delta":{"refusal":""}}]})", ChatKind::kEmpty},
+      {R"({"choices":[{"text":"x","index":0}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"reasoning_content":"x"}}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"reasoning":"x"}}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"reasoning_details":[{"type":"x"}]}}]})", ChatKind::kContent},
@@ -58,6 +69,8 @@ TEST(Classify, KindsOfEvents) {
       {R"({"choices":[],"prompt_filter_results":[]})", ChatKind::kEmpty},
       {R"({"error":{"message":"boom"}})", ChatKind::kError},
       {R"({"error":"boom"})", ChatKind::kError},
+      {R"({"object":"error","message":"boom","code":400})", ChatKind::kError},
+      {R"({"error":{},"choices":[{"delta":{"content":"x"}}]})", ChatKind::kContent},
       {R"({"error":null,"choices":[{"delta":{"content":"x"}}]})", ChatKind::kContent},
       {R"({"choices":[{"delta":{"content":"x"})", ChatKind::kInvalid},
       {R"({"choices":[]} x)", ChatKind::kInvalid},
@@ -75,6 +88,10 @@ TEST(Classify, ErrorsAreReadWithTheirStatus) {
   EXPECT_EQ(event.error.status, 429);
   EXPECT_EQ(classify(R"({"error":{"status_code":400,"code":"tool_use_failed"}})").error.status,
             400);
+  const ChatEvent bare = classify(R"({"object":"error","message":"boom","type":"t","code":503})");
+  EXPECT_EQ(bare.error.message, "boom");
+  EXPECT_EQ(bare.error.type, "t");
+  EXPECT_EQ(bare.error.status, 503);
 }
 
 TEST(Classify, UsageInAllSpellings) {
@@ -88,6 +105,17 @@ TEST(Classify, UsageInAllSpellings) {
       2);
   EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"prompt_cache_hit_tokens":2})").cached, 2);
   EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"num_cached_tokens":1})").cached, 1);
+  EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"cached_tokens":2})").cached, 2);
+  EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"cached_tokens":2,)"
+                  R"("prompt_tokens_details":{"cached_tokens":1,"cache_write_tokens":5}})")
+                .cached,
+            1);
+  EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"prompt_tokens_details":{"cache_write_tokens":5}})")
+                .cache_write,
+            5);
+  EXPECT_EQ(usage(R"("usage":{"prompt_tokens":3,"reasoning_tokens":8})").reasoning, 8);
+  EXPECT_EQ(usage(R"("usage":{"input_tokens":3,"output_tokens":4})").completion, 4);
+  EXPECT_EQ(classify(R"({"choices":[{"delta":{},"usage":{"prompt_tokens":6}}]})").usage.prompt, 6);
   EXPECT_EQ(usage(R"("x_groq":{"usage":{"prompt_tokens":9}})").prompt, 9);
   EXPECT_EQ(usage(R"("usage":{"prompt_tokens":2.5})").prompt, 3);
   EXPECT_EQ(usage(R"("usage":{"prompt_tokens":-1,"total_tokens":4})").prompt, ChatUsage::kAbsent);
@@ -124,6 +152,81 @@ TEST(Normalise, DropsNullsThatClientsReject) {
             R"("object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"hi"},)"
             R"("finish_reason":null,"native_finish_reason":null}],"created":1700000000})"
             "\n\n");
+}
+
+TEST(Normalise, ReasoningHasOneNameAndIsNotLost) {
+  const auto delta_of = [](const char* delta) {
+    ChatNormaliser owner = normaliser();
+    const std::string out =
+        normalised(owner, std::string(R"({"choices":[{"delta":)") + delta + "}]}");
+    const std::size_t from = out.find("\"delta\":") + 8;
+    return out.substr(from, out.find(",\"finish_reason\"") - from);
+  };
+  EXPECT_EQ(delta_of(R"({"reasoning_content":"a"})"), R"({"reasoning":"a"})");
+  EXPECT_EQ(delta_of(R"({"reasoning":"a","reasoning_content":"a"})"), R"({"reasoning":"a"})");
+  EXPECT_EQ(delta_of(R"({"reasoning":"","reasoning_content":"a"})"), R"({"reasoning":"a"})");
+  EXPECT_EQ(delta_of(R"({"reasoning_content":null,"content":"c"})"), R"({"content":"c"})");
+  EXPECT_EQ(delta_of(R"({"content":[{"type":"thinking","thinking":[{"type":"text","text":"a\n"},)"
+                     R"({"type":"text","text":"b"}]},{"type":"text","text":"c"},)"
+                     R"({"type":"text","text":"d"}]})"),
+            R"({"content":"cd","reasoning":"a\nb"})");
+}
+
+TEST(Normalise, ToolCallsHaveNoPartsThatOverwrite) {
+  ChatNormaliser owner = normaliser();
+  const std::string out = normalised(
+      owner, R"({"choices":[{"delta":{"tool_calls":[{"id":"","type":null,"function":)"
+             R"({"name":"","arguments":{"a":"b"}}},{"id":"x","function":{"arguments":null}}]}}]})");
+  EXPECT_NE(out.find(R"("tool_calls":[{"index":0,"function":{"arguments":"{\"a\":\"b\"}"}},)"),
+            std::string::npos)
+      << out;
+  EXPECT_NE(out.find(R"("id":"x","function":{})"), std::string::npos) << out;
+}
+
+TEST(Normalise, ToolCallsAreNumberedInEachChoice) {
+  ChatNormaliser owner = normaliser();
+  const std::string out = normalised(
+      owner, R"({"choices":[{"index":1,"delta":{"tool_calls":[{"index":4,"id":"a"}]}},)"
+             R"({"index":0,"delta":{"tool_calls":[{"index":7,"id":"b"},{"index":8,"id":"c"}]}}]})");
+  EXPECT_NE(out.find(R"({"index":0,"id":"a"})"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"({"index":0,"id":"b"},{"index":1,"id":"c"})"), std::string::npos) << out;
+  // Only the choice that called a tool has its finish reason mended.
+  const std::string end =
+      normalised(owner, R"({"choices":[{"index":2,"delta":{},"finish_reason":"stop"}]})");
+  EXPECT_NE(end.find(R"("finish_reason":"stop")"), std::string::npos) << end;
+}
+
+TEST(Normalise, DataOfSeveralLinesBecomesOne) {
+  ChatNormaliser owner = normaliser();
+  const std::string out = normalised(
+      owner, "{\n \"choices\":[\n{\"delta\":{\"content\":\"x\"},\"logprobs\":{\n\"a\":\r\n1}}]}");
+  EXPECT_EQ(out.find_first_of("\r\n"), out.size() - 2) << out;
+}
+
+TEST(Normalise, MendsWhatAzureLeavesEmpty) {
+  ChatNormaliser owner = normaliser();
+  EXPECT_EQ(normalised(owner, R"({"choices":[],"created":0,"id":"","model":"","object":"",)"
+                              R"("prompt_filter_results":[{"prompt_index":0}]})"),
+            R"(data: {"id":"gen-1","provider":"Vendor","model":"vendor/model",)"
+            R"("object":"chat.completion.chunk","choices":[],)"
+            R"("prompt_filter_results":[{"prompt_index":0}],"created":1700000000})"
+            "\n\n");
+}
+
+TEST(Normalise, UsageLeavesTheChunkAndComesOnce) {
+  ChatNormaliser owner = normaliser();
+  const std::string data =
+      R"({"choices":[{"delta":{"content":"x"}}],"usage":{"prompt_tokens":1,"completion_tokens":2}})";
+  EXPECT_EQ(normalised(owner, data).find("usage"), std::string::npos);
+  char room[1024];
+  proto::JsonWriter out(room);
+  owner.write_usage_chunk(classify(data).usage, {.total = 1'500, .upstream_prompt = 500}, out);
+  EXPECT_EQ(out.text(), R"(data: {"id":"gen-1","provider":"Vendor","model":"vendor/model",)"
+                        R"("object":"chat.completion.chunk","created":1700000000,"choices":[],)"
+                        R"("usage":{"prompt_tokens":1,"completion_tokens":2,"total_tokens":3,)"
+                        R"("cost":0.0000015,"is_byok":false}})"
+                        "\n\n")
+      << "details that would be empty are left out, cost_details unless whole";
 }
 
 TEST(Normalise, NumbersToolCalls) {
