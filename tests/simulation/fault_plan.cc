@@ -18,6 +18,8 @@ constexpr Row kRows[] = {
     {Fault::kConnectEmfile, "connect-emfile", 0.2},
     {Fault::kSlowTurn, "slow-turn", 0.05},
     {Fault::kWallJump, "wall-jump", 0.3},
+    {Fault::kDrainEarly, "drain-early", 1},
+    {Fault::kOddLimits, "odd-limits", 1},
     {Fault::kConnectRefused, "connect-refused", 0.3},
     {Fault::kConnectBlackholed, "connect-blackholed", 0.2},
     {Fault::kStall, "stall", 0.02},

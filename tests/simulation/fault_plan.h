@@ -21,6 +21,8 @@ enum class Fault : std::uint8_t {
   kConnectEmfile,
   kSlowTurn,
   kWallJump,
+  kDrainEarly,
+  kOddLimits,
   // The network
   kConnectRefused,
   kConnectBlackholed,

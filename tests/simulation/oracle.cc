@@ -9,6 +9,7 @@ namespace {
 
 using End = RequestRecord::End;
 
+constexpr auto kDrain = static_cast<std::size_t>(Fault::kDrainEarly);
 constexpr std::size_t kAttemptsMax = 3;  // Limits::attempts_per_request_max
 constexpr Duration kHangUpMax = milliseconds(10);
 constexpr std::uint64_t kKeptBytesMax = 60'000;  // a little less than the gateway keeps
@@ -84,6 +85,7 @@ class Judge {
     judge_end();
     judge_privacy();
     if (record_.is_garbage) return;
+    if (record_.expected_status != 0) return judge_expected();
     judge_attempts();
     if (record_.status == 200 && record_.stream) judge_stream();
     if (record_.status == 200 && !record_.stream) judge_answer();
@@ -93,6 +95,7 @@ class Judge {
 
  private:
   void judge_end();
+  void judge_expected();
   void judge_privacy();
   void judge_attempts();
   void judge_stream();
@@ -118,15 +121,20 @@ class Judge {
   }
   // The client stood by its request to the end.
   bool is_awaited() const {
-    return !record_.is_abandoned && !record_.is_excused && !record_.was_reset && !was_stalled();
+    return !record_.is_abandoned && !record_.is_excused && !record_.was_broken && !was_stalled();
   }
   // The network kept client and gateway apart for so long that a time limit may have passed.
   bool was_stalled() const {
     sim::End& end = record_.connection->end(0);
     return std::max(end.incoming().longest_stall, end.outgoing().longest_stall) > kStallMax;
   }
+  // The gateway was shown the whole reply, its end included.
   static bool was_delivered(const Execution& execution) {
-    return execution.connection->end(0).incoming().delivered_total >= execution.reply_end;
+    sim::End& end = execution.connection->end(0);
+    const bool has_fin = end.incoming().fin_arrived && !execution.connection->was_broken() &&
+                         end.peer_gone_at() < end.closed_at();
+    return (has_fin || !execution.until_close) &&
+           end.incoming().delivered_total >= execution.reply_end;
   }
   bool must_be_whole() const {
     return last() != nullptr && last()->is_sound && was_delivered(*last()) && is_awaited();
@@ -146,9 +154,23 @@ void Judge::judge_end() {
     return;
   }
   if (!is_awaited() || record_.end == End::kWhole) return;
-  const bool was_seen = record_.connection->end(1).incoming().delivered_total > record_.begins_at;
-  if (record_.end == End::kUnserved && was_seen) breach("no answer at all");
+  const Direction& asked = record_.connection->end(1).incoming();
+  const bool was_seen =
+      std::min(asked.delivered_total, asked.delivered_before_end) > record_.begins_at;
+  // Behind an answer that had begun when the drain did, nobody could be told that no more will
+  // come.
+  const bool may_go = record_.is_behind && world_.fault_counts()[kDrain] > 0;
+  if (record_.end == End::kUnserved && was_seen && !may_go) breach("no answer at all");
   if (options_.must_serve) breach("not served in a world without excuse");
+}
+
+void Judge::judge_expected() {
+  if (!record_.executions.empty()) breach("a provider was asked for what is to be refused");
+  if (!is_awaited() || record_.end != End::kWhole || !options_.must_serve) return;
+  if (record_.status != record_.expected_status) {
+    breach("refused with " + std::to_string(record_.status) + ", not with " +
+           std::to_string(record_.expected_status));
+  }
 }
 
 void Judge::judge_privacy() {
@@ -296,7 +318,10 @@ void Judge::judge_hanging_up() {
         execution.connection->end(0).incoming().delivered_total >= execution.content_end;
     if (has_ended || was_delivered(execution)) continue;
     if (execution.connection->end(0).closed_at() > latest) {
-      breach("the provider was not hung up on within 10 ms");
+      const auto late =
+          static_cast<double>((execution.connection->end(0).closed_at() - known_at).ns);
+      breach("the provider on connection " + std::to_string(execution.connection->id()) +
+             " was not hung up on within 10 ms, but after " + std::to_string(late * 1e-6) + " ms");
     }
   }
 }
@@ -315,6 +340,10 @@ OracleOptions oracle_options(const FaultPlan& faults) {
     if (std::find(std::begin(kDelaying), std::end(kDelaying), fault) != std::end(kDelaying)) {
       options.is_prompt = false;
     }
+  }
+  // A bound on pipelined requests stops the reading, and with it the hearing of a client's end.
+  if (faults.of(Fault::kOddLimits) > 0 && faults.of(Fault::kClientPipelines) > 0) {
+    options.is_prompt = false;
   }
   return options;
 }

@@ -244,7 +244,7 @@ void Writer::spoil_wire(std::string& wire, std::vector<std::size_t>& cuts, Then&
              world_.strikes(Fault::kProviderMalformedChunk)) {
     const std::size_t cut = cuts[rng_.below(cuts.size())];
     wire.insert(cut, rng_.chance(0.5) ? "zz\r\n" : "-1\r\n");
-    execution_.content_end += 4;
+    if (cut <= execution_.content_end) execution_.content_end += 4;
     unsound();
     script_.keeps_alive = false;
     return;
@@ -284,7 +284,7 @@ void Writer::pace(const std::string& wire, std::vector<std::size_t> cuts, Then t
 }
 
 void Writer::write_answer() {
-  until_close_ = world_.strikes(Fault::kProviderUntilClose);
+  until_close_ = execution_.until_close = world_.strikes(Fault::kProviderUntilClose);
   if (until_close_ || world_.strikes(Fault::kProviderConnectionClose)) script_.keeps_alive = false;
   std::string payload;
   if (execution_.streamed) {

@@ -31,6 +31,7 @@ struct Execution {
   bool has_finish = false;          // a finish reason is in the plan
   std::vector<std::string> events;  // each `data: ...` with its blank line, in order
   std::vector<std::string> texts;   // the content of each event that has any
+  bool until_close = false;         // the FIN is the end of the reply
   int usage_event = -1;             // index into events
   std::string body;                 // of a reply that is not streamed
   std::uint64_t content_end = 0;    // bytes of the connection up to the end of its payload
@@ -47,7 +48,9 @@ struct RequestRecord {
   std::uint32_t model = 0;
   std::string prompt;
   // What the client did about it
+  bool is_behind = false;            // sent without waiting for the answer before
   bool is_sent = false;              // to its last byte
+  int expected_status = 0;           // of a request that no provider is to see; 0: an ordinary one
   bool is_garbage = false;           // what was sent is no request at all
   bool is_abandoned = false;         // the client went away
   bool is_excused = false;           // ... or did what a refusal is the right answer to
@@ -65,7 +68,7 @@ struct RequestRecord {
   int ends = 0;  // how often an end was seen
   int status = 0;
   std::string body;                  // as far as it came
-  bool was_reset = false;            // the connection ended with a reset
+  bool was_broken = false;           // ... by the network
   std::string fault;                 // what was not HTTP about it
   std::deque<Execution> executions;  // they do not move
 };

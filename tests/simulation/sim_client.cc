@@ -10,7 +10,8 @@ namespace leat::sim {
 
 namespace {
 
-constexpr std::uint32_t kConnectTriesMax = 30;
+constexpr std::uint32_t kConnectTriesMax = 10;
+constexpr std::size_t kSkippedSafe = 60'000;  // below Limits::drain_bytes_max
 constexpr Duration kPauseSafe = seconds(50);  // below Limits::client_stall_ms_max
 constexpr Duration kExpectPatience = seconds(1);
 
@@ -86,7 +87,8 @@ void SimClient::ask(std::uint64_t connection_id) {
     reads_ = false;
     const Duration pause = milliseconds(world_.rng().between(1, 150'000));
     for (RequestRecord* record : awaited_) {
-      if (pause > kPauseSafe) record->is_excused = true;
+      // Who neither reads nor has sent all may lose a refusal to the reset that follows it.
+      if (pause > kPauseSafe || record == held_record_) record->is_excused = true;
     }
     world_.schedule(world_.now() + pause, EventKind::kActor,
                     event_callback<&SimClient::on_resume_reading>, this);
@@ -106,14 +108,20 @@ void SimClient::add_request(bool is_last) {
   record.stream = rng.chance(0.75);
   record.wants_usage = rng.chance(0.5);
   record.model = static_cast<std::uint32_t>(rng.below(options_.models));
+  make_refusable(record);
+  record.is_behind = !awaited_.empty();
   awaited_.push_back(&record);
-  world_.say("client on connection %u asks %s", connection_->id(), nonce);
-
   const std::string body = body_of(record);
+  world_.say("client on connection %u asks %s with %zu bytes, model %u%s%s%s%s", connection_->id(),
+             nonce, body.size(), record.model, record.stream ? ", stream" : "",
+             record.openrouter_face ? ", openrouter" : "", record.is_behind ? ", pipelined" : "",
+             record.expected_status != 0 ? ", to be refused" : "");
   const bool chunked = world_.strikes(Fault::kClientChunkedBody);
   const bool expects = is_last && world_.strikes(Fault::kClientExpectContinue);
   const bool slow = is_last && world_.strikes(Fault::kClientSlowBody);
-  if (slow) record.is_excused = true;
+  // More of a refused request than the gateway is willing to skip ends in a reset.
+  const std::size_t most = record.expected_status != 0 ? kSkippedSafe : options_.body_bytes_max;
+  if (slow || body.size() > most) record.is_excused = true;
   std::string wire_body = body;
   if (chunked) {
     wire_body.clear();
@@ -154,6 +162,14 @@ void SimClient::add_request(bool is_last) {
   }
 }
 
+// A few requests are for no provider's eyes.
+void SimClient::make_refusable(RequestRecord& record) {
+  Rng& rng = world_.rng();
+  if (!rng.chance(0.06)) return;
+  constexpr int kStatuses[] = {401, 404, 405};
+  record.expected_status = kStatuses[rng.below(std::size(kStatuses))];
+}
+
 std::string SimClient::body_of(RequestRecord& record) {
   Rng& rng = world_.rng();
   record.prompt = record.nonce;
@@ -165,7 +181,8 @@ std::string SimClient::body_of(RequestRecord& record) {
   }
   std::string body = "{";
   if (rng.chance(0.3)) body += "\"route\":\"fallback\",";
-  body += "\"model\":\"m" + std::to_string(record.model) + "\",";
+  body += record.expected_status == 404 ? "\"model\":\"none-" : "\"model\":\"m";
+  body += std::to_string(record.model) + "\",";
   if (rng.chance(0.5)) body += "\"temperature\":0.25,";
   body += "\"messages\":[{\"role\":\"user\",\"content\":\"" + record.prompt + "\"}]";
   if (record.stream) body += ",\"stream\":true";
@@ -175,11 +192,12 @@ std::string SimClient::body_of(RequestRecord& record) {
 
 std::string SimClient::head_of(const RequestRecord& record, std::size_t size, bool chunked,
                                bool expects) {
-  std::string head = record.openrouter_face ? "POST /api" : "POST ";
+  std::string head = record.expected_status == 405 ? "GET " : "POST ";
+  if (record.openrouter_face) head += "/api";
   head += "/v1/chat/completions";
   if (world_.rng().chance(0.1)) head += "?via=simulation";
   head += " HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " + options_.key +
-          "\r\nContent-Type: application/json\r\n";
+          (record.expected_status == 401 ? "x" : "") + "\r\nContent-Type: application/json\r\n";
   head += chunked ? "Transfer-Encoding: chunked\r\n"
                   : "Content-Length: " + std::to_string(size) + "\r\n";
   if (expects) head += "Expect: 100-continue\r\n";
@@ -335,7 +353,7 @@ void SimClient::connection_over() {
     record->end =
         is_first && reader_.has_head() ? RequestRecord::End::kCut : RequestRecord::End::kUnserved;
     ++record->ends;
-    record->was_reset = end.error() != 0;
+    record->was_broken = connection_->was_broken();
     if (is_first && reader_.has_head()) {
       record->status = reader_.status();
       record->body = reader_.body();

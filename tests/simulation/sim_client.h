@@ -9,6 +9,7 @@
 //        '------------------------------------'
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <string>
 
@@ -21,9 +22,10 @@ namespace leat::sim {
 struct ClientOptions {
   io::Address from;
   io::Address gateway;
-  std::string key;           // sent as a bearer
-  std::uint32_t models = 1;  // asks for m0 ... of so many
-  std::uint32_t asks = 3;    // requests in all
+  std::string key;                        // sent as a bearer
+  std::uint32_t models = 1;               // asks for m0 ... of so many
+  std::size_t body_bytes_max = SIZE_MAX;  // the gateway refuses larger ones
+  std::uint32_t asks = 3;                 // requests in all
 };
 
 class SimClient final : private EndUser {
@@ -53,6 +55,7 @@ class SimClient final : private EndUser {
   void ask(std::uint64_t);
   void add_request(bool is_last);
   void add_garbage();
+  void make_refusable(RequestRecord& record);
   std::string body_of(RequestRecord& record);
   std::string head_of(const RequestRecord& record, std::size_t size, bool chunked, bool expects);
   void add_pieces(const std::string& bytes, RequestRecord* completes, bool slow);

@@ -94,7 +94,6 @@ void SimIo::turn(const io::TurnOptions& options) {
     const bool is_idle =
         ready_.empty() && short_sends_.empty() && !woken_ && options.deadline > now_;
     woken_ = false;
-    report_short_sends();
     dispatch();
     if (is_idle) {
       slept_ = true;
@@ -118,30 +117,30 @@ void SimIo::submit() {
   after_sends_.clear();
 }
 
-void SimIo::report_short_sends() {
-  while (!short_sends_.empty()) {
-    const std::size_t index = world_.rng().below(short_sends_.size());
-    std::swap(short_sends_[index], short_sends_.back());
-    const Staged staged = std::move(short_sends_.back());
-    short_sends_.pop_back();
-    Socket* socket = find(staged.socket);
-    if (socket == nullptr) {
-      ++stats_.late_completions;
-      continue;
-    }
-    if (digest(staged.segments) != staged.digest) {
-      broken("bytes of a send() changed before its turn() returned");
-    }
-    ++stats_.completions;
-    ++stats_.short_sends;
-    socket->handler->on_send_short(staged.sent, staged.error);
+void SimIo::report_short_send() {
+  const std::size_t index = world_.rng().below(short_sends_.size());
+  std::swap(short_sends_[index], short_sends_.back());
+  const Staged staged = std::move(short_sends_.back());
+  short_sends_.pop_back();
+  Socket* socket = find(staged.socket);
+  if (socket == nullptr) {
+    ++stats_.late_completions;
+    return;
   }
+  if (digest(staged.segments) != staged.digest) {
+    broken("bytes of a send() changed before its turn() returned");
+  }
+  ++stats_.completions;
+  ++stats_.short_sends;
+  socket->handler->on_send_short(staged.sent, staged.error);
 }
 
-// Some of what is ready, in any order; what handlers cause waits for the next turn.
+// Some of what is ready, in any order, and all short sends of this turn among it; what handlers
+// cause waits for the next turn.
 void SimIo::dispatch() {
-  if (ready_.empty()) return;
   Rng& rng = world_.rng();
+  while (ready_.empty() && !short_sends_.empty()) report_short_send();
+  if (ready_.empty()) return;
   std::size_t left = ready_.size();
   std::size_t count = rng.chance(0.7) ? left : static_cast<std::size_t>(rng.below(left)) + 1;
   for (; count > 0; --count, --left) {
@@ -151,8 +150,10 @@ void SimIo::dispatch() {
     ready_[index] = ready_[left - 1];
     ready_[left - 1] = ready_.back();
     ready_.pop_back();
+    while (!short_sends_.empty() && rng.chance(0.5)) report_short_send();
     dispatch_one(completion);
   }
+  while (!short_sends_.empty()) report_short_send();
 }
 
 void SimIo::dispatch_one(const Completion& completion) {

@@ -146,7 +146,7 @@ class SimIo final : public io::Io, private io::Waker {
   void on_turn_due(std::uint64_t number);
   bool may_harvest(const io::TurnOptions& options);
   void submit();
-  void report_short_sends();
+  void report_short_send();
   void dispatch();
   void dispatch_one(const Completion& completion);
   void dispatch_poll(const Completion& completion);

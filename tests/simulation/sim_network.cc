@@ -43,6 +43,8 @@ std::size_t End::write(std::string_view bytes) {
 void End::shutdown() {
   if (!can_write()) return;
   outgoing_->fin_sent = true;
+  incoming_->delivered_before_end =
+      std::min(incoming_->delivered_before_end, incoming_->delivered_total);
   World& world = connection_->world_;
   world.schedule(connection_->arrival(*outgoing_, Duration{}), EventKind::kFin,
                  event_callback<&Connection::on_fin>, connection_,
@@ -86,6 +88,8 @@ void End::reset(bool overtakes) {
   if (!is_open_) return;
   is_open_ = false;
   user_ = nullptr;
+  incoming_->delivered_before_end =
+      std::min(incoming_->delivered_before_end, incoming_->delivered_total);
   World& world = connection_->world_;
   closed_at_ = world.now();
   if (error_ != 0) return;
@@ -133,7 +137,7 @@ void Connection::send_segments(int from, std::size_t size) {
   if (world_.strikes(Fault::kReset) && rng.chance(0.05)) {
     const int victim = static_cast<int>(rng.below(2));
     world_.schedule(world_.now() + microseconds(rng.between(0, 50'000)), EventKind::kReset,
-                    event_callback<&Connection::on_reset>, this,
+                    event_callback<&Connection::on_break>, this,
                     static_cast<std::uint64_t>(victim));
   }
   for (std::size_t i = 0; size > 0; ++i) {
@@ -214,6 +218,11 @@ void Connection::on_fin(std::uint64_t from) {
   End& reader = ends_[1 - from];
   if (reader.peer_gone_at_ == kNever) reader.peer_gone_at_ = world_.now();
   tell_readable(reader);
+}
+
+void Connection::on_break(std::uint64_t from) {
+  was_broken_ = true;
+  on_reset(from);
 }
 
 void Connection::on_reset(std::uint64_t from) {

@@ -68,6 +68,8 @@ struct Direction {
   Instant stalled_until{};
   Duration longest_stall{};
   bool wants_room = false;  // the writer was cut short
+  // What of it had been shown when its reader stopped to serve: half-closed, closed or reset.
+  std::uint64_t delivered_before_end = UINT64_MAX;
   bool fin_sent = false;
   bool fin_arrived = false;
   std::vector<Mark> marks;
@@ -128,6 +130,8 @@ class Connection {
   std::uint32_t id() const { return id_; }
   const io::Address& from() const { return from_; }
   const io::Address& to() const { return to_; }
+  // The network itself broke it, or both ends would have lived on.
+  bool was_broken() const { return was_broken_; }
   // 0: who connected; 1: who accepted.
   End& end(int index) { return ends_[index]; }
 
@@ -141,6 +145,7 @@ class Connection {
   void on_syn_answer(std::uint64_t error);
   void on_arrive(std::uint64_t argument);
   void on_fin(std::uint64_t from);
+  void on_break(std::uint64_t from);
   void on_reset(std::uint64_t from);
   void on_room(std::uint64_t writer);
   void tell_readable(End& end);
@@ -149,6 +154,7 @@ class Connection {
   std::uint32_t id_;
   io::Address from_;
   io::Address to_;
+  bool was_broken_ = false;
   Direction directions_[2];
   End ends_[2];
 };

@@ -25,7 +25,7 @@ bool World::is_later(const Event& a, const Event& b) {
 bool World::strikes(Fault fault) {
   const double probability = faults_.of(fault);
   if (probability <= 0 || !rng_.chance(probability)) return false;
-  ++fault_counts_[static_cast<std::size_t>(fault)];
+  count(fault);
   return true;
 }
 

@@ -52,6 +52,7 @@ class World {
 
   // Whether the fault happens on this occasion; counts it if so.
   bool strikes(Fault fault);
+  void count(Fault fault) { ++fault_counts_[static_cast<std::size_t>(fault)]; }
   const FaultPlan& faults() const { return faults_; }
   const FaultCounts& fault_counts() const { return fault_counts_; }
   // Nothing fails from now on: the world's end is quiet, so that everything can be given back.

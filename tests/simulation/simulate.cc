@@ -7,7 +7,10 @@
 //
 // Ends with status 1 and the command that replays the first failure if any seed failed, with 64 if
 // it does not understand its arguments.
+#include <unistd.h>
+
 #include <chrono>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -24,6 +27,9 @@ using leat::sim::SimulationResult;
 // Of so many seeds one is run twice, to see that its trace is the same.
 constexpr std::uint64_t kReplayEvery = 50;
 constexpr std::uint64_t kFailuresShownMax = 10;
+constexpr unsigned kSecondsPerSeedMax = 120;  // of wall time; one takes milliseconds
+// So many seeds must have shown a request that a second provider saved.
+constexpr std::uint64_t kSeedsForCoverage = 300;
 
 struct Arguments {
   std::uint64_t first = 0;
@@ -73,6 +79,24 @@ struct Totals {
   std::uint64_t replayed = 0;
 };
 
+// For the handler below, which may touch nothing else.
+volatile std::sig_atomic_t seed_high = 0;
+volatile std::sig_atomic_t seed_low = 0;
+const char* program_name = "simulate";
+
+// The program breaks in the middle of a seed, or hangs in one: say which, then die of it.
+void on_fatal_signal(int signal) {
+  const auto seed = (static_cast<unsigned long long>(seed_high) << 24) |
+                    static_cast<unsigned long long>(seed_low);
+  char line[256];
+  const int size = std::snprintf(line, sizeof line,
+                                 "%s in seed %llu; replay it with\n  %s --seed %llu --verbose\n",
+                                 signal == SIGALRM ? "hangs" : "breaks", seed, program_name, seed);
+  if (write(STDOUT_FILENO, line, static_cast<std::size_t>(size)) < 0) _exit(2);
+  std::signal(signal, SIG_DFL);
+  raise(signal);
+}
+
 void add(Totals& totals, const SimulationResult& result) {
   ++totals.seeds;
   totals.sum.simulated_seconds += result.simulated_seconds;
@@ -80,12 +104,16 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.requests += result.requests;
   totals.sum.executions += result.executions;
   totals.sum.answered += result.answered;
+  totals.sum.rescued += result.rescued;
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     totals.sum.fault_counts[i] += result.fault_counts[i];
   }
 }
 
 void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
+  seed_high = static_cast<std::sig_atomic_t>(seed >> 24);
+  seed_low = static_cast<std::sig_atomic_t>(seed & 0xff'ffff);
+  alarm(kSecondsPerSeedMax);
   SimulationResult result = leat::sim::run_simulation(seed, arguments.verbose);
   if (arguments.trace) {
     std::printf("seed %llu trace %016llx\n", static_cast<unsigned long long>(seed),
@@ -110,11 +138,14 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.seeds), seconds, count / seconds,
               totals.sum.simulated_seconds / 3600,
               static_cast<unsigned long long>(totals.sum.events));
-  std::printf("%llu requests, %llu asked of providers, %llu answered whole; %llu seeds run twice\n",
-              static_cast<unsigned long long>(totals.sum.requests),
-              static_cast<unsigned long long>(totals.sum.executions),
-              static_cast<unsigned long long>(totals.sum.answered),
-              static_cast<unsigned long long>(totals.replayed));
+  std::printf(
+      "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one); %llu "
+      "seeds run twice\n",
+      static_cast<unsigned long long>(totals.sum.requests),
+      static_cast<unsigned long long>(totals.sum.executions),
+      static_cast<unsigned long long>(totals.sum.answered),
+      static_cast<unsigned long long>(totals.sum.rescued),
+      static_cast<unsigned long long>(totals.replayed));
   std::printf("faults:");
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     std::printf("%s %s %llu", i == 0 ? "" : ",", fault_name(static_cast<leat::sim::Fault>(i)),
@@ -136,6 +167,8 @@ int main(int count, char** words) {
                  words[0]);
     return 64;
   }
+  program_name = words[0];
+  for (const int signal : {SIGABRT, SIGSEGV, SIGALRM}) std::signal(signal, on_fatal_signal);
   Totals totals;
   const auto begin = std::chrono::steady_clock::now();
   for (std::uint64_t seed = arguments.first; seed < arguments.end; ++seed) {
@@ -143,5 +176,9 @@ int main(int count, char** words) {
   }
   const std::chrono::duration<double> time = std::chrono::steady_clock::now() - begin;
   report(totals, time.count(), words[0]);
+  if (totals.seeds >= kSeedsForCoverage && totals.sum.rescued == 0) {
+    std::printf("no request was saved by a second provider: failover does not work\n");
+    return 1;
+  }
   return totals.failed == 0 ? 0 : 1;
 }

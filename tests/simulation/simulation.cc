@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/simulation.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,7 @@ constexpr char kProviderKey[] = "sk-up-simulated-provider";
 constexpr Duration kPatience = seconds(4'000);
 // A drain ends what is idle at once; what lingers, within a stalled client's time.
 constexpr Duration kDrainPatience = seconds(200);
+constexpr std::uint32_t kBodyBytesOdd = 30'000;
 constexpr std::uint64_t kEventsMax = 3'000'000;
 
 io::Address gateway_address() {
@@ -38,7 +40,38 @@ std::string provider_host(std::uint32_t index) {
   return "p" + std::to_string(index) + ".test";
 }
 
-Options make_options(Rng& rng, std::uint32_t providers) {
+// Limits so tight that ordinary requests meet them.
+void make_odd(Rng& rng, Options& options) {
+  Limits& limits = options.limits;
+  if (rng.chance(0.3)) limits.streams_per_key_max = static_cast<std::uint32_t>(rng.between(1, 4));
+  if (rng.chance(0.3)) limits.body_bytes_max = kBodyBytesOdd;
+  if (rng.chance(0.5)) limits.collected_answer_bytes_max = 500;
+  if (rng.chance(0.3)) limits.held_bytes_max = 200;
+  if (rng.chance(0.5)) {
+    limits.attempts_per_request_max = static_cast<std::uint32_t>(rng.between(1, 3));
+  }
+  // Longer than a client's pauses: this limit runs while an answer's last bytes wait for their
+  // reader.
+  if (rng.chance(0.3)) limits.keep_alive_idle_ms_max = 60'000;
+  if (rng.chance(0.3)) limits.pipelined_requests_max = 1;
+  if (rng.chance(0.3)) limits.client_buffer_bytes_max = 20'000;
+  for (Provider& provider : options.providers) {
+    if (rng.chance(0.3)) provider.connections_max = 2;
+    if (rng.chance(0.3)) provider.idle_connections_max = static_cast<std::uint32_t>(rng.below(2));
+    if (rng.chance(0.3)) provider.idle_ms_max = static_cast<std::uint32_t>(rng.between(1, 2'000));
+    provider.warm_connections = std::min(provider.warm_connections, provider.idle_connections_max);
+    if (rng.chance(0.2)) provider.retry_ambiguous = false;
+  }
+  for (Model& model : options.models) {
+    if (rng.chance(0.3))
+      model.first_byte_ms_max = static_cast<std::uint32_t>(rng.between(20, 3'000));
+    if (rng.chance(0.3))
+      model.chunk_gap_ms_max = static_cast<std::uint32_t>(rng.between(20, 3'000));
+    if (rng.chance(0.3)) model.request_ms_max = static_cast<std::uint32_t>(rng.between(20, 9'000));
+  }
+}
+
+Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults) {
   Options options;
   options.server.shards = rng.chance(0.4) ? 2 : 1;
   options.keys.push_back({.name = "simulated", .sha256 = tls::sha256(kClientKey)});
@@ -69,6 +102,7 @@ Options make_options(Rng& rng, std::uint32_t providers) {
     model.request_ms_max = options.limits.request_ms_max;
     options.models.push_back(std::move(model));
   }
+  if (faults.of(Fault::kOddLimits) > 0) make_odd(rng, options);
   return options;
 }
 
@@ -114,6 +148,7 @@ class Simulation {
   bool run_while(Duration patience, bool (Simulation::*is_busy)() const);
   bool clients_are_busy() const;
   bool gateway_is_busy() const;
+  void tell_to_drain(std::uint64_t);
   void drain();
   void check_nothing_is_left();
   SimulationResult result() const;
@@ -133,7 +168,7 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
     : rng_(seed ^ 0x5eed'0000'0000'0000),
       faults_(FaultPlan::draw(rng_)),
       world_(seed, faults_),
-      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)))) {
+      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)) {
   world_.verbose = verbose;
   for (std::size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
@@ -145,8 +180,13 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
   }
   const std::vector<std::string_view> bearers(options_.providers.size(), kProviderKey);
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, bearers, 1'790'000'000);
+  if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
   make_shards();
   make_clients();
+  if (world_.strikes(Fault::kDrainEarly)) {
+    world_.schedule(world_.now() + milliseconds(rng_.between(0, 60'000)), EventKind::kActor,
+                    event_callback<&Simulation::tell_to_drain>, this);
+  }
 }
 
 void Simulation::make_shards() {
@@ -166,6 +206,7 @@ void Simulation::make_clients() {
     options.gateway = gateway_address();
     options.key = kClientKey;
     options.models = static_cast<std::uint32_t>(options_.models.size());
+    if (options_.limits.body_bytes_max == kBodyBytesOdd) options.body_bytes_max = kBodyBytesOdd;
     options.asks = static_cast<std::uint32_t>(rng_.between(1, 6));
     clients_.push_back(std::make_unique<SimClient>(world_, book_, options));
     clients_.back()->start();
@@ -201,11 +242,15 @@ bool Simulation::run_while(Duration patience, bool (Simulation::*is_busy)() cons
   return true;
 }
 
-void Simulation::drain() {
+void Simulation::tell_to_drain(std::uint64_t) {
   for (const auto& shard : shards_) {
     LEAT_CHECK(shard->mailbox.post({.kind = shard::Message::Kind::kDrain}));
     shard->io.waker().wake();
   }
+}
+
+void Simulation::drain() {
+  tell_to_drain(0);
   if (!run_while(kDrainPatience, &Simulation::gateway_is_busy)) {
     world_.violation("the gateway does not come to rest");
   }
@@ -254,7 +299,9 @@ SimulationResult Simulation::result() const {
   for (const auto& [nonce, record] : book_.all()) {
     ++result.requests;
     result.executions += record.executions.size();
-    result.answered += record.status == 200 && record.end == RequestRecord::End::kWhole;
+    const bool answered = record.status == 200 && record.end == RequestRecord::End::kWhole;
+    result.answered += answered;
+    result.rescued += answered && record.executions.size() > 1;
   }
   return result;
 }
