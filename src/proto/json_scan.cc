@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include <bit>
+#include <cstring>
 
 namespace leat::proto {
 namespace {
@@ -61,6 +62,27 @@ bool sequence_ok(const char* at, int size) {
     default:
       return true;
   }
+}
+
+// Past the sequences of two and three bytes that begin at `at`: nearly all text that is not
+// English. Stops at anything else, at what is malformed, and within the last three bytes.
+const char* skip_common(const char* at, const char* end) {
+  while (end - at >= 4) {
+    std::uint32_t word;
+    std::memcpy(&word, at, sizeof(word));
+    if ((word & 0xc0c0f0) == 0x8080e0) {
+      const std::uint32_t head = (word & 0x0f) << 6 | (word >> 8 & 0x3f);  // code point / 64
+      const bool overlong = head < 0x20;
+      const bool surrogate = head - 0x360 < 0x20;
+      if (overlong || surrogate) break;
+      at += 3;
+    } else if ((word & 0xc0e0) == 0x80c0 && (word & 0x1e) != 0) {
+      at += 2;
+    } else {
+      break;
+    }
+  }
+  return at;
 }
 
 // The value of four hex digits, or -1.
@@ -143,7 +165,7 @@ JsonScanner::Step JsonScanner::key(Run& run, bool may_close) {
   escaped_ = false;
   ++run.at;
   state_ = State::kInKey;
-  return count_token(run);
+  return count_token(run) == Step::kGo ? string_bytes(run) : Step::kFault;
 }
 
 JsonScanner::Step JsonScanner::value(Run& run) {
@@ -154,7 +176,7 @@ JsonScanner::Step JsonScanner::value(Run& run) {
       escaped_ = false;
       ++run.at;
       state_ = State::kInString;
-      return count_token(run);
+      return count_token(run) == Step::kGo ? string_bytes(run) : Step::kFault;
     case '{':
       return open(run, true);
     case '[':
@@ -282,7 +304,13 @@ JsonScanner::Step JsonScanner::finish_string(Run& run) {
     return Step::kGo;
   }
   state_ = State::kColon;
-  return depth_ == 1 ? take_key(run) : Step::kGo;
+  if (depth_ == 1 && take_key(run) == Step::kFault) return Step::kFault;
+  // The colon nearly always follows at once.
+  if (run.at != run.end && *run.at == ':') {
+    ++run.at;
+    state_ = State::kValue;
+  }
+  return Step::kGo;
 }
 
 JsonScanner::Step JsonScanner::escape(Run& run) {
@@ -315,6 +343,9 @@ JsonScanner::Step JsonScanner::escape(Run& run) {
 }
 
 JsonScanner::Step JsonScanner::multibyte(Run& run) {
+  run.at = skip_common(run.at, run.end);
+  if (run.at == run.end) return starve(run);
+  if (static_cast<signed char>(*run.at) >= 0) return Step::kGo;
   do {
     const int size = sequence_size(static_cast<unsigned char>(*run.at));
     if (size != 0 && run.end - run.at < size) return starve(run);
@@ -356,22 +387,23 @@ JsonScanner::Step JsonScanner::take_key(Run& run) {
   return Step::kGo;
 }
 
-void JsonScanner::value_done(const Run& run, JsonType type) {
+void JsonScanner::value_done(Run& run, JsonType type) {
+  if (depth_ == 1 && open_field_ >= 0) note_field(run, type);
   state_ = State::kAfterValue;
-  if (depth_ != 1 || open_field_ < 0) return;
+  // The comma nearly always follows at once.
+  if (run.at != run.end && *run.at == ',') {
+    ++run.at;
+    state_ = in_object() ? State::kKey : State::kValue;
+  }
+}
+
+void JsonScanner::note_field(const Run& run, JsonType type) {
   JsonField& field = fields_[static_cast<std::size_t>(open_field_)];
   field.value_begin = top_value_begin_;
   field.value_end = static_cast<std::uint32_t>(run.at - run.begin);
   field.type = type;
   present_ |= std::uint64_t{1} << static_cast<unsigned>(open_field_);
   open_field_ = -1;
-}
-
-JsonScanner::Step JsonScanner::count_token(Run& run) {
-  if (++tokens_ > limits_.tokens_max) {
-    return fail(run, JsonFaultKind::kTooComplex, "too many values");
-  }
-  return Step::kGo;
 }
 
 // The bytes so far end within a token.
@@ -383,10 +415,6 @@ JsonScanner::Step JsonScanner::starve(Run& run) {
 JsonScanner::Step JsonScanner::fail(const Run& run, JsonFaultKind kind, const char* what) {
   fault_ = {kind, static_cast<std::uint32_t>(run.at - run.begin), what, {}};
   return Step::kFault;
-}
-
-bool JsonScanner::in_object() const {
-  return (object_bits_[depth_ / 64] >> (depth_ % 64) & 1) != 0;
 }
 
 }  // namespace leat::proto

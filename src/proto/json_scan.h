@@ -128,11 +128,17 @@ class JsonScanner {
   Step escape(Run& run);
   Step multibyte(Run& run);
   Step take_key(Run& run);
-  Step count_token(Run& run);
+  // In the class, since each token comes through them.
+  Step count_token(const Run& run) {
+    if (++tokens_ <= limits_.tokens_max) [[likely]]
+      return Step::kGo;
+    return fail(run, JsonFaultKind::kTooComplex, "too many values");
+  }
   Step starve(Run& run);
   Step fail(const Run& run, JsonFaultKind kind, const char* what);
-  void value_done(const Run& run, JsonType type);
-  bool in_object() const;
+  void value_done(Run& run, JsonType type);
+  void note_field(const Run& run, JsonType type);
+  bool in_object() const { return (object_bits_[depth_ / 64] >> (depth_ % 64) & 1) != 0; }
 
   // Bounds of the arrays below; limits_.depth_max may be less.
   static constexpr std::uint32_t kDepthMax = 128;
