@@ -13,8 +13,9 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
-#include <cstring>
+#include <iterator>
 
+#include "base/check.h"
 #include "tls/bio.h"
 
 #ifndef OPENSSL_IS_BORINGSSL
@@ -57,12 +58,51 @@ int no_pass_phrase(char*, int, int, void*) {
   return 0;
 }
 
+// Whether reading PEM stopped since the text has no further block; clears the library's queue.
+bool is_end_of_pem() {
+  const std::uint32_t reason = ERR_peek_last_error();
+  ERR_clear_error();
+  return ERR_GET_LIB(reason) == ERR_LIB_PEM && ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
+}
+
+bool is_weak_key(X509* certificate) {
+  const KeyPtr key(X509_get_pubkey(certificate));
+  return key == nullptr ||
+         (EVP_PKEY_id(key.get()) == EVP_PKEY_RSA && EVP_PKEY_bits(key.get()) < kRsaBitsMin);
+}
+
+bool is_weak_signature(X509* certificate) {
+  const int nid = X509_get_signature_nid(certificate);
+  return nid == NID_md5WithRSAEncryption || nid == NID_sha1WithRSAEncryption ||
+         nid == NID_sha1WithRSA || nid == NID_ecdsa_with_SHA1;
+}
+
+// The library verifies a chain but has no lower bound for its strength: called for each of its
+// certificates. A root's own signature proves nothing and is not looked at.
+int judge_strength(int accepted, X509_STORE_CTX* store) {
+  if (accepted != 1) return 0;
+  X509* certificate = X509_STORE_CTX_get_current_cert(store);
+  const STACK_OF(X509)* chain = X509_STORE_CTX_get0_chain(store);
+  const std::size_t count = chain != nullptr ? sk_X509_num(chain) : 0;
+  const bool is_root = count > 0 && sk_X509_value(chain, count - 1) == certificate;
+  if (!is_weak_key(certificate) && (is_root || !is_weak_signature(certificate))) return 1;
+  X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+  return 0;
+}
+
+// What a server may sign its handshake with: the library's own list ends in SHA-1.
+constexpr std::uint16_t kHandshakeSignatures[] = {
+    SSL_SIGN_ECDSA_SECP256R1_SHA256, SSL_SIGN_RSA_PSS_RSAE_SHA256, SSL_SIGN_RSA_PKCS1_SHA256,
+    SSL_SIGN_ECDSA_SECP384R1_SHA384, SSL_SIGN_RSA_PSS_RSAE_SHA384, SSL_SIGN_RSA_PKCS1_SHA384,
+    SSL_SIGN_RSA_PSS_RSAE_SHA512,    SSL_SIGN_RSA_PKCS1_SHA512};
+
 }  // namespace
 
 Context::Context()
     : ctx_(SSL_CTX_new(TLS_method())),
       bio_method_(new_session_bio_method()),
       scratch_(std::make_unique<char[]>(TlsSession::kScratchBytes)) {
+  LEAT_CHECK(ctx_ != nullptr);
   SSL_CTX_set_min_proto_version(ctx_, TLS1_2_VERSION);
   SSL_CTX_set_strict_cipher_list(ctx_, kTls12Suites);
   CRYPTO_BUFFER_POOL* pool = CRYPTO_BUFFER_POOL_new();
@@ -80,6 +120,7 @@ Context::~Context() {
 SSL* Context::new_ssl() {
   SSL* ssl = SSL_new(ctx_);
   BIO* bio = BIO_new(bio_method_);
+  LEAT_CHECK(ssl != nullptr && bio != nullptr);
   SSL_set_bio(ssl, bio, bio);
   // Handshake state goes once it is of no more use: 700 bytes a session.
   SSL_set_shed_handshake_config(ssl, 1);
@@ -118,7 +159,7 @@ Result<void> ServerContext::load(const std::string& certificate_pem, const std::
   while (X509* next = PEM_read_bio_X509(certificates.get(), nullptr, no_pass_phrase, nullptr)) {
     SSL_CTX_add0_chain_cert(ctx_, next);
   }
-  ERR_clear_error();  // the end of the file
+  if (!is_end_of_pem()) return fail(refused("the certificate chain is damaged"));
   std::uint8_t ticket_key[kTicketKeyBytes];
   constexpr char kLabel[] = "leat session tickets";
   HKDF(ticket_key, sizeof ticket_key, EVP_sha256(),
@@ -166,13 +207,18 @@ Result<void> ClientContext::load(const std::string& roots_pem) {
   BioPtr text = text_bio(roots_pem);
   X509_STORE* store = SSL_CTX_get_cert_store(ctx_);
   std::size_t count = 0;
-  while (X509* root = PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr)) {
-    const X509Ptr owned(root);
-    if (X509_STORE_add_cert(store, root) == 1) ++count;
+  for (;;) {
+    const X509Ptr root(PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr));
+    if (root != nullptr) {
+      if (X509_STORE_add_cert(store, root.get()) == 1) ++count;
+    } else if (is_end_of_pem()) {
+      break;
+    }
+    // Else a root that the library cannot read: the system's bundle is more than that one.
   }
-  ERR_clear_error();
   if (count == 0) return fail(refused("the file of certificate authorities holds none"));
-  SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, nullptr);
+  SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, judge_strength);
+  SSL_CTX_set_verify_algorithm_prefs(ctx_, kHandshakeSignatures, std::size(kHandshakeSignatures));
   SSL_CTX_set_alpn_protos(ctx_, kHttp11, sizeof kHttp11);
   SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx_, on_new_session);

@@ -40,9 +40,9 @@ class Context {
 
 class ServerContext : private Context {
  public:
-  // The chain has the leaf first. Refused: unreadable PEM, a key that is not the leaf's, a leaf
-  // that is expired or not yet valid, RSA below 2048 bits. Tickets are sealed with keys derived
-  // from the private key, so that all shards, and the next start, resume them.
+  // The chain has the leaf first. Refused: unreadable or damaged PEM, a key that is not the leaf's,
+  // a leaf that is expired or not yet valid, RSA below 2048 bits. Tickets are sealed with keys
+  // derived from the private key, so that all shards, and the next start, resume them.
   static Result<std::unique_ptr<ServerContext>> create(const std::string& certificate_pem,
                                                        const std::string& key_pem);
   std::unique_ptr<TlsSession> new_session();
@@ -58,7 +58,8 @@ class ClientContext : private Context {
   static Result<std::unique_ptr<ClientContext>> create(const std::string& roots_pem);
   ~ClientContext();
   // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
-  // a subject alternative name. An empty name is refused (the library would check nothing).
+  // a subject alternative name. Refused too: RSA below 2048 bits or SHA-1 anywhere in the chain but
+  // in a root's own signature. An empty name is refused (the library would check nothing).
   Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
 
  private:

@@ -4,10 +4,12 @@
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 
 #include <algorithm>
 #include <cstring>
 
+#include "base/check.h"
 #include "tls/bio.h"
 
 #ifndef OPENSSL_IS_BORINGSSL
@@ -45,8 +47,20 @@ struct SessionBio {
   }
 };
 
+// Where the library's output goes during a call. A sink that is being fed may write: the feeding
+// goes on with its own output afterwards, since an answer to a KeyUpdate or an alert may follow.
+struct OutScope {
+  OutScope(TlsSession& of, CipherOut& out) : session(of), before(of.out_) { of.out_ = &out; }
+  ~OutScope() { session.out_ = before; }
+  OutScope(const OutScope&) = delete;
+  OutScope& operator=(const OutScope&) = delete;
+  TlsSession& session;
+  CipherOut* before;
+};
+
 BIO_METHOD* new_session_bio_method() {
   BIO_METHOD* method = BIO_meth_new(0, "leat");
+  LEAT_CHECK(method != nullptr);
   BIO_meth_set_read(method, SessionBio::read);
   BIO_meth_set_write(method, SessionBio::write);
   BIO_meth_set_ctrl(method, SessionBio::control);
@@ -67,21 +81,19 @@ TlsSession::~TlsSession() {
 }
 
 Result<void> TlsSession::start(CipherOut& out) {
-  out_ = &out;
+  const OutScope scope(*this, out);
   const int result = SSL_do_handshake(ssl_);
   if (result <= 0 && SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
     set_failed();
-    out_ = nullptr;
     return fail(error_);
   }
-  out_ = nullptr;
   return {};
 }
 
 SessionState TlsSession::feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out) {
   if (state_ == SessionState::kFailed || state_ == SessionState::kClosed) return state_;
   in_ = {ciphertext.data(), ciphertext.size()};
-  out_ = &out;
+  const OutScope scope(*this, out);
   if (state_ == SessionState::kHandshaking) {
     const int result = SSL_do_handshake(ssl_);
     if (result == 1) {
@@ -92,7 +104,6 @@ SessionState TlsSession::feed(std::span<char> ciphertext, PlainSink& sink, Ciphe
   }
   if (state_ == SessionState::kOpen) read_plain(sink);
   in_ = {};
-  out_ = nullptr;
   return state_;
 }
 
@@ -122,9 +133,14 @@ void TlsSession::set_failed() {
   const std::uint32_t reason = ERR_peek_last_error();
   const bool certificate = ERR_GET_LIB(reason) == ERR_LIB_SSL &&
                            ERR_GET_REASON(reason) == SSL_R_CERTIFICATE_VERIFY_FAILED;
+  const char* what = certificate ? X509_verify_cert_error_string(SSL_get_verify_result(ssl_))
+                                 : ERR_reason_error_string(reason);
+  if (certificate && SSL_get_verify_result(ssl_) == X509_V_ERR_APPLICATION_VERIFICATION) {
+    what = "a key or a signature of the certificate chain is too weak";
+  }
   error_ = {certificate ? Code::kUntrusted : Code::kProtocol, peer_,
             peer_ == Source::kUpstream ? Retry::kOtherUpstream : Retry::kNever, 0,
-            certificate ? "the peer's certificate is not to be trusted" : "TLS failed"};
+            what != nullptr ? what : "the peer ended the TLS handshake"};
   // The queue is the thread's: what stays in it would be taken for the next session's.
   ERR_clear_error();
 }
@@ -136,7 +152,7 @@ bool TlsSession::write_record(std::string_view plain) {
 
 Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOut& out) {
   if (state_ != SessionState::kOpen) return {};
-  out_ = &out;
+  const OutScope scope(*this, out);
   std::size_t gathered = 0;
   bool ok = true;
   for (std::size_t i = 0; i < plain.size() && ok; ++i) {
@@ -159,17 +175,15 @@ Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOu
     }
   }
   if (ok && gathered > 0) ok = write_record({write_scratch_.data(), gathered});
-  if (!ok) set_failed();
-  out_ = nullptr;
-  if (!ok) return fail(error_);
-  return {};
+  if (ok) return {};
+  set_failed();
+  return fail(error_);
 }
 
 void TlsSession::close_notify(CipherOut& out) {
   if (state_ != SessionState::kOpen) return;
-  out_ = &out;
+  const OutScope scope(*this, out);
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();
-  out_ = nullptr;
 }
 
 std::string_view TlsSession::alpn() const {

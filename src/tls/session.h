@@ -53,7 +53,8 @@ class TlsSession {
   TlsSession& operator=(const TlsSession&) = delete;
 
   SessionState state() const { return state_; }
-  // With kFailed.
+  // With kFailed: kUntrusted for a certificate, else kProtocol; `what` is the library's static
+  // text.
   const Error& error() const { return error_; }
 
   // Client: writes the first flight. Called once.
@@ -63,7 +64,7 @@ class TlsSession {
   SessionState feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out);
   // Seals: small pieces share a record, long ones fill records of 16 KiB. REQUIRES: kOpen.
   Result<void> write(std::span<const std::string_view> plain, CipherOut& out);
-  // Says goodbye. Nothing is written after it.
+  // Says goodbye; the peer may still be read. REQUIRES: no write() after it.
   void close_notify(CipherOut& out);
 
   // Once open: the negotiated protocol ("http/1.1" or empty), whether an earlier session was
@@ -77,6 +78,7 @@ class TlsSession {
 
  private:
   friend struct SessionBio;
+  friend struct OutScope;
   void read_plain(PlainSink& sink);
   void set_failed();
   bool write_record(std::string_view plain);

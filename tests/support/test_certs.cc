@@ -87,7 +87,9 @@ Cert make_cert(const CertSpec& spec, const Cert* issuer) {
                 spec.is_authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
   add_extension(cert, signer, NID_subject_alt_name, spec.subject_alt_name);
   add_extension(cert, signer, NID_ext_key_usage, spec.extended_key_usage);
-  LEAT_CHECK(X509_sign(cert, signing_key, EVP_sha256()) > 0);
+  add_extension(cert, signer, NID_name_constraints, spec.name_constraints);
+  const EVP_MD* digest = spec.is_signed_with_sha1 ? EVP_sha1() : EVP_sha256();
+  LEAT_CHECK(X509_sign(cert, signing_key, digest) > 0);
   Cert result;
   result.certificate_pem = to_pem([&](BIO* bio) { return PEM_write_bio_X509(bio, cert); });
   result.key_pem = to_pem([&](BIO* bio) {

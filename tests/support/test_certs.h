@@ -15,6 +15,8 @@ struct CertSpec {
   int rsa_bits = 0;  // 0: P-256
   bool is_authority = false;
   std::string extended_key_usage = "serverAuth";  // empty: none
+  std::string name_constraints;                   // openssl's notation; empty: none
+  bool is_signed_with_sha1 = false;
 };
 
 struct Cert {

@@ -221,7 +221,7 @@ TEST_F(Session, RefusesEveryBadCertificate) {
       {"wrong host", {.subject_alt_name = "DNS:other"}, "localhost"},
       {"common name only", {.common_name = "localhost", .subject_alt_name = ""}, "localhost"},
       {"wildcard too deep", {.subject_alt_name = "DNS:*.example.com"}, "a.b.example.com"},
-      {"wildcard on a top level", {.subject_alt_name = "DNS:*.com"}, "example.org"},
+      {"wildcard on a top level", {.subject_alt_name = "DNS:*.com"}, "example.com"},
       {"partial wildcard", {.subject_alt_name = "DNS:a*.example.com"}, "ab.example.com"},
       {"address not named", {.subject_alt_name = "DNS:localhost"}, "127.0.0.1"},
       {"another address", {.subject_alt_name = "IP:127.0.0.2"}, "127.0.0.1"},
