@@ -143,7 +143,7 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
   write_fault_body(route_.face, info, body);
   answer(info.status, "application/json", body.text(), {});
   if (exchange_ != nullptr) {
-    exchange_->client_gone();
+    exchange_->abandon();
     exchange_ = nullptr;
   }
   close_after_answer();
@@ -157,7 +157,7 @@ void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, cons
   if (!little) wants_keep_alive_ = false;
   answer_error(kind, detail, {});
   if (exchange_ != nullptr) {
-    exchange_->client_gone();
+    exchange_->abandon();
     exchange_ = nullptr;
   }
   after_answer();

@@ -261,13 +261,18 @@ void ClientConn::read_body(std::string_view& in) {
 
 void ClientConn::receive_rest_in_place() {
   BlockRef& body = exchange_->body();
-  in_place_ = true;
   stream_->receive_block(body, body->size, static_cast<std::size_t>(length_left_));
 }
 
 void ClientConn::on_block_bytes(std::size_t count) {
+  if (state_ == State::kDiscard) {
+    // Refused while it was being received in place; the rest is skipped as it comes.
+    length_left_ -= count;
+    stream_->resume();
+    if (body_left() == 0) next_request();
+    return;
+  }
   if (state_ != State::kBody || exchange_ == nullptr) return;
-  in_place_ = false;
   body_progress_ = gateway_.shard().now();
   exchange_->body()->size += count;
   length_left_ -= count;
@@ -390,8 +395,7 @@ void ClientConn::check_body_pace() {
   const bool pace_counts = elapsed >= milliseconds(limits.body_pace_after_ms);
   const auto due =
       static_cast<std::uint64_t>(elapsed.ms()) * limits.body_bytes_per_second_min / 1000;
-  const std::uint64_t in_place = in_place_ ? exchange_->body()->size - 0 : received_;
-  const bool too_slow = pace_counts && std::max(received_, in_place) < due;
+  const bool too_slow = pace_counts && received_ < due;
   if (now < idle_end && !too_slow) {
     const Instant pace_check =
         std::max(body_started_ + milliseconds(limits.body_pace_after_ms), now + seconds(1));

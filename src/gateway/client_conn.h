@@ -117,7 +117,6 @@ class ClientConn final : public ListNode<ClientConn>,
   bool paused_ = false;  // the stash is full: the client is not read
   bool draining_ = false;
   bool shown_good_key_ = false;
-  bool in_place_ = false;  // a receive_block() is under way
   char request_id_[36] = {};
 };
 

@@ -393,6 +393,11 @@ void Exchange::client_gone() {
   over(false);
 }
 
+void Exchange::abandon() {
+  client_ = nullptr;
+  over(false);
+}
+
 void Exchange::drop_upstream() {
   PoolWaiter::unlink();
   if (upstream_ != nullptr) upstream_->cancel();

@@ -54,6 +54,8 @@ class Exchange final : private net::ReplyHandler,
   // Gone: hangs up upstream. The client is not touched any more.
   void client_gone();
   void client_drained();
+  // The client was answered otherwise: nothing of this exchange is wanted any more.
+  void abandon();
   int key() const { return key_; }
 
  private:
