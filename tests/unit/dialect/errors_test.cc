@@ -108,6 +108,65 @@ TEST(ProviderFailure, ClassesByStatusAndWords) {
   }
 }
 
+TEST(ProviderFailure, KnowsEveryTextOfAPromptThatIsTooLong) {
+  const char* texts[] = {
+      "prompt is too long: 210000 tokens > 200000 maximum",
+      "Input is too long for requested model.",
+      "Your input exceeds the context window of this model",
+      "The input token count (1200000) exceeds the maximum number of tokens allowed",
+      "This model's maximum prompt length is 131072",
+      "Please reduce the length of the messages or completion",
+      "maximum context length is 8192 tokens",
+      "the request exceeds the available context size",
+      "is greater than the context length",
+      "context window exceeds limit",
+      "Your request exceeded model token limit: 262144",
+      "Prompt contains 40000 tokens; too large for model with 32768 maximum context length",
+      "prompt too long; exceeded max context length",
+  };
+  for (const char* text : texts) {
+    ProviderFailure failure;
+    read_failure(400, std::string("{\"error\":{\"message\":\"") + text + "\"}}", failure);
+    EXPECT_EQ(failure.failure, FailureClass::kContext) << text;
+  }
+  ProviderFailure failure;
+  read_failure(400, R"({"message":"Too many requests: input exceeds the maximum"})", failure);
+  EXPECT_EQ(failure.failure, FailureClass::kBadRequest) << "a rate is no context";
+}
+
+TEST(ProviderFailure, ClassesOfErrorsInsideA200) {
+  const auto failure_of = [](const ChatError& error) {
+    ProviderFailure failure;
+    read_failure(error, failure);
+    return failure.failure;
+  };
+  EXPECT_EQ(failure_of({.message = "x", .status = 429}), FailureClass::kRateLimit);
+  EXPECT_EQ(failure_of({.type = "overloaded_error"}), FailureClass::kOverload);
+  EXPECT_EQ(failure_of({.code = "rate_limit_exceeded"}), FailureClass::kRateLimit);
+  EXPECT_EQ(failure_of({.type = "insufficient_quota"}), FailureClass::kBilling);
+  EXPECT_EQ(failure_of({.code = "content_filter"}), FailureClass::kContentFilter);
+  EXPECT_EQ(failure_of({.code = "tool_use_failed", .status = 400}), FailureClass::kToolUse);
+  EXPECT_EQ(failure_of({.message = "prompt is too long"}), FailureClass::kContext);
+  EXPECT_EQ(failure_of({.type = "invalid_request_error"}), FailureClass::kBadRequest);
+  EXPECT_EQ(failure_of({}), FailureClass::kServer) << "what says nothing is the provider's fault";
+}
+
+TEST(ProviderFailure, ReadsWordsWhereverTheyStand) {
+  const auto message_of = [](std::string_view body) {
+    ProviderFailure failure;
+    read_failure(500, body, failure);
+    return std::string(failure.message());
+  };
+  EXPECT_EQ(message_of(R"({"error":{"message":"a"}})"), "a");
+  EXPECT_EQ(message_of(R"([{"error":{"message":"a"}}])"), "a");
+  EXPECT_EQ(message_of(R"({"error":"a"})"), "a");
+  EXPECT_EQ(message_of(R"({"message":"a"})"), "a");
+  EXPECT_EQ(message_of(R"({"Message":"a"})"), "a");
+  EXPECT_EQ(message_of(R"({"detail":"a"})"), "a");
+  EXPECT_EQ(message_of("<html>a</html>"), "");
+  EXPECT_EQ(message_of(""), "");
+}
+
 TEST(ProviderFailure, TheOperatorsKeyIsNeverShown) {
   ProviderFailure failure;
   read_failure(401, R"({"error":{"message":"Incorrect API key provided: sk-abc"}})", failure);

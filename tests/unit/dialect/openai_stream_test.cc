@@ -290,7 +290,40 @@ struct Said {
   std::map<std::int64_t, std::string> reasoning;
   std::string arguments;
   std::string names;
+  std::string finish;                         // the last reason, in OpenRouter's words
+  std::map<std::string, std::int64_t> usage;  // of the last usage
 };
+
+// The counts of the last usage as simdjson reads them, in one spelling for all providers.
+void add_usage(simdjson::dom::element root, Said& said) {
+  simdjson::dom::object usage;
+  if (root["usage"].get(usage) != simdjson::SUCCESS) return;
+  said.usage.clear();
+  const auto note = [&](const char* name, auto found) {
+    std::int64_t count = 0;
+    if (found.get(count) == simdjson::SUCCESS) said.usage.emplace(name, count);
+  };
+  note("prompt", usage["prompt_tokens"]);
+  note("completion", usage["completion_tokens"]);
+  note("total", usage["total_tokens"]);
+  note("cached", usage["prompt_tokens_details"]["cached_tokens"]);
+  note("reasoning", usage["completion_tokens_details"]["reasoning_tokens"]);
+  note("reasoning", usage["reasoning_tokens"]);
+}
+
+// The same of what classify() read.
+std::map<std::string, std::int64_t> counts_of(const ChatUsage& usage, bool reasoning_beside) {
+  std::map<std::string, std::int64_t> counts;
+  const auto note = [&](const char* name, std::int64_t count) {
+    if (count != ChatUsage::kAbsent) counts.emplace(name, count);
+  };
+  note("prompt", usage.prompt);
+  note("completion", reasoning_beside ? usage.completion - usage.reasoning : usage.completion);
+  note("total", usage.total);
+  note("cached", usage.cached);
+  note("reasoning", usage.reasoning);
+  return counts;
+}
 
 void add_parts(simdjson::dom::element parts, std::string& text, std::string& reasoning) {
   for (auto part : parts.get_array()) {
@@ -312,10 +345,13 @@ void add_chunk(std::string_view json, Said& said) {
   const simdjson::padded_string padded(json);
   simdjson::dom::element root;
   ASSERT_EQ(parser.parse(padded).get(root), simdjson::SUCCESS) << json;
+  add_usage(root, said);
   simdjson::dom::array choices;
   if (root["choices"].get(choices) != simdjson::SUCCESS) return;
   std::int64_t ordinal = 0;
   for (auto choice : choices) {
+    std::string_view reason;
+    if (choice["finish_reason"].get(reason) == simdjson::SUCCESS) said.finish = reason;
     std::int64_t index = ordinal++;
     if (choice["index"].get(index) != simdjson::SUCCESS) index = ordinal - 1;
     simdjson::dom::element delta;
@@ -395,6 +431,8 @@ void replay(const std::filesystem::path& file, std::uint64_t seed) {
   Said plain;
   Said strict;
   bool done = false;
+  ChatUsage usage;
+  std::string finish;
   for (std::size_t at = 0; at < stream.size();) {
     const std::size_t size = std::min<std::size_t>(rng.below(700) + 1, stream.size() - at);
     reader.feed(std::string_view(stream).substr(at, size));
@@ -406,6 +444,8 @@ void replay(const std::filesystem::path& file, std::uint64_t seed) {
       done = done || chat.kind == ChatKind::kDone;
       if (chat.kind == ChatKind::kDone) continue;
       add_chunk(event.data, plain);
+      if (chat.has_usage) usage = chat.usage;
+      if (chat.finished > 0) finish = chat.finish_reason;
       const std::string out = normalised(owner, event.data);
       if (out.empty()) continue;
       ASSERT_TRUE(out.starts_with("data: ") && out.ends_with("\n\n"));
@@ -415,11 +455,17 @@ void replay(const std::filesystem::path& file, std::uint64_t seed) {
     }
   }
   EXPECT_TRUE(done);
+  // xAI counts reasoning beside the completion; ours is within.
+  const bool beside = file.filename().string().find("xai") != std::string::npos;
+  EXPECT_EQ(counts_of(usage, beside), expected.usage) << file;
+  EXPECT_EQ(finish, expected.finish) << file;
+  EXPECT_TRUE(strict.usage.empty()) << "usage goes out once, in a chunk of its own: " << file;
   for (const Said* said : {&plain, &strict}) {
     EXPECT_EQ(said->text, expected.text) << file;
     EXPECT_EQ(said->reasoning, expected.reasoning) << file;
     EXPECT_EQ(said->arguments, expected.arguments) << file;
     EXPECT_EQ(said->names, expected.names) << file;
+    EXPECT_EQ(said->finish, expected.finish) << file;
   }
 }
 
