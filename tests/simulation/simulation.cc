@@ -301,7 +301,9 @@ SimulationResult Simulation::result() const {
     result.executions += record.executions.size();
     const bool answered = record.status == 200 && record.end == RequestRecord::End::kWhole;
     result.answered += answered;
-    result.rescued += answered && record.executions.size() > 1;
+    const auto& executions = record.executions;
+    result.rescued += answered && !executions.empty() &&
+                      executions.front().provider != executions.back().provider;
   }
   return result;
 }

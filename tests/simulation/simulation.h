@@ -20,7 +20,7 @@ struct SimulationResult {
   std::uint64_t requests = 0;
   std::uint64_t executions = 0;
   std::uint64_t answered = 0;  // whole answers with status 200
-  std::uint64_t rescued = 0;   // ... that were not had from the first provider asked
+  std::uint64_t rescued = 0;   // ... had from another provider than was asked first
   FaultCounts fault_counts{};
 };
 
