@@ -268,6 +268,18 @@ TEST(ForeignServer, OldVersionsAndSuitesAreRefused) {
   EXPECT_EQ(Connection(cbc, *client, "localhost").session->error().code, Code::kProtocol);
 }
 
+TEST(ForeignServer, AHandshakeSignedWithSha1IsRefused) {
+  const Cert root = test::make_authority();
+  const auto client = client_trusting(root);
+  ForeignServer server(test::make_cert({.rsa_bits = 2048}, &root));
+  SSL_CTX_set_max_proto_version(server.context(), TLS1_2_VERSION);
+  EXPECT_EQ(Connection(server, *client, "localhost").session->state(), SessionState::kOpen);
+  const std::uint16_t old[] = {SSL_SIGN_RSA_PKCS1_SHA1};
+  SSL_CTX_set_signing_algorithm_prefs(server.context(), old, 1);
+  const auto stranger = client_trusting(root);  // it has no session to resume
+  EXPECT_EQ(Connection(server, *stranger, "localhost").session->state(), SessionState::kFailed);
+}
+
 TEST(ForeignServer, NamesAreShownToTheServerAndAddressesAreNot) {
   const Cert root = test::make_authority();
   const auto client = client_trusting(root);
@@ -297,6 +309,25 @@ TEST(ForeignServer, AReaderMayWriteBeforeAKeyUpdateIsAnswered) {
   connection.write("done", connection.out);
   connection.serve();
   EXPECT_EQ(connection.served, "heard. heard. done");
+}
+
+// An alert belongs to the output of the call that found its cause, whatever the reader wrote where.
+TEST(ForeignServer, AReaderMayWriteBeforeADamagedRecordIsAlerted) {
+  const Cert root = test::make_authority();
+  const auto client = client_trusting(root);
+  ForeignServer server(test::make_cert({}, &root));
+  Connection connection(server, *client, "localhost");
+  Wire elsewhere;
+  connection.in.on_bytes = [&] { connection.write("heard", elsewhere); };
+  connection.answer("sound");
+  std::string bytes(static_cast<std::size_t>(BIO_pending(SSL_get_wbio(connection.ssl))), '\0');
+  BIO_read(SSL_get_wbio(connection.ssl), bytes.data(), static_cast<int>(bytes.size()));
+  bytes += std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'z');
+  connection.out.bytes.clear();
+  EXPECT_EQ(connection.session->feed(bytes, connection.in, connection.out), SessionState::kFailed);
+  EXPECT_EQ(connection.in.bytes, "sound");
+  EXPECT_FALSE(elsewhere.bytes.empty());
+  EXPECT_FALSE(connection.out.bytes.empty());
 }
 
 TEST(ForeignServer, WhatIsCutOffStaysOpen) {

@@ -270,5 +270,26 @@ TEST_F(Session, ClientRefusesRootsWithoutACertificate) {
   EXPECT_FALSE(ClientContext::create("-----BEGIN NOTHING-----\n").has_value());
 }
 
+std::string damaged(std::string pem) {
+  pem[pem.size() / 2] = '!';
+  return pem;
+}
+
+TEST_F(Session, ServerRefusesADamagedChain) {
+  const Cert cert = test::make_cert({}, &authority_);
+  const auto context = ServerContext::create(
+      cert.certificate_pem + damaged(authority_.certificate_pem), cert.key_pem);
+  ASSERT_FALSE(context.has_value());
+  EXPECT_STREQ(context.error().what, "the certificate chain is damaged");
+}
+
+// One root that the library cannot read does not hide those behind it.
+TEST_F(Session, ClientPassesOverADamagedRoot) {
+  const Cert other = test::make_authority();
+  client_ = std::move(
+      *ClientContext::create(damaged(other.certificate_pem) + authority_.certificate_pem));
+  EXPECT_TRUE(connect(*server_for({}), "localhost").is_open());
+}
+
 }  // namespace
 }  // namespace leat::tls
