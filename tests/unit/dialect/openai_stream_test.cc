@@ -264,6 +264,93 @@ TEST(Normalise, TooLittleRoomLeavesNothingBehind) {
   EXPECT_EQ(out.size(), 0u);
 }
 
+TEST(Normalise, AChunkThatDidNotFitTeachesNothing) {
+  ChatNormaliser owner = normaliser();
+  const std::string lost = R"({"choices":[{"delta":{"tool_calls":[{"index":3,"id":"a"}]}}]})";
+  char little[150];
+  proto::JsonWriter out(little);
+  ASSERT_EQ(owner.write_chunk(lost, classify(lost), out), Normalised::kNoRoom);
+  const std::string other =
+      normalised(owner, R"({"choices":[{"delta":{"tool_calls":[{"index":3,"id":"b"}]}}]})");
+  EXPECT_NE(other.find(R"({"index":0,"id":"b"})"), std::string::npos) << other;
+}
+
+TEST(Normalise, OutlivesMoreToolCallsThanItCounts) {
+  ChatNormaliser owner = normaliser();
+  for (int i = 0; i < 200; ++i) {
+    const std::string number = std::to_string(i);
+    const std::string out = normalised(owner, R"({"choices":[{"delta":{"tool_calls":[{"index":)" +
+                                                  number + R"(,"id":"c)" + number + R"("}]}}]})");
+    EXPECT_NE(out.find("[{\"index\":" + number + ","), std::string::npos) << out;
+  }
+}
+
+TEST(Normalise, OnlyChunksAreWritten) {
+  ChatNormaliser owner = normaliser();
+  const auto result_of = [&](std::string_view data) {
+    std::string room(normalised_size_max(data.size()), '\0');
+    proto::JsonWriter out(room);
+    const Normalised result = owner.write_chunk(data, classify(data), out);
+    EXPECT_EQ(out.size() != 0, result == Normalised::kWritten) << data;
+    return result;
+  };
+  EXPECT_EQ(result_of("[DONE]"), Normalised::kDropped);
+  EXPECT_EQ(result_of(R"({"choices":[],"usage":{"prompt_tokens":1}})"), Normalised::kDropped);
+  EXPECT_EQ(result_of(R"({"error":{"message":"x"}})"), Normalised::kDropped);
+  EXPECT_EQ(result_of(R"({"choices":[)"), Normalised::kInvalid);
+  EXPECT_EQ(result_of("{}"), Normalised::kWritten);
+}
+
+TEST(Normalise, IdentityIsEscapedAndTheProvidersIsGone) {
+  ChatNormaliser owner({"gen-1", "m\"x", "Ve\\ndor", 5});
+  EXPECT_EQ(
+      normalised(owner, R"({"provider":"Other","id":"x","model":"y","object":"z","error":null,)"
+                        R"("x_groq":{"id":"r"},"created":7,"service_tier":null})"),
+      R"(data: {"id":"gen-1","provider":"Ve\\ndor","model":"m\"x",)"
+      R"("object":"chat.completion.chunk","created":7,"service_tier":null,"choices":[]})"
+      "\n\n");
+}
+
+TEST(MapFinishReason, KnowsProvidersWords) {
+  const std::pair<const char*, const char*> words[] = {
+      {"stop", "stop"},
+      {"length", "length"},
+      {"tool_calls", "tool_calls"},
+      {"content_filter", "content_filter"},
+      {"error", "error"},
+      {"eos", "stop"},
+      {"end_turn", "stop"},
+      {"model_length", "length"},
+      {"max_tokens", "length"},
+      {"MAX_TOKENS", "length"},
+      {"function_call", "tool_calls"},
+      {"tool_use", "tool_calls"},
+      {"SAFETY", "content_filter"},
+      {"refusal", "content_filter"},
+      {"what comes next year", "stop"},
+  };
+  for (const auto& [native, ours] : words) EXPECT_EQ(map_finish_reason(native), ours) << native;
+}
+
+TEST(Normalise, CompletionKeepsWhatTheProviderSaid) {
+  ChatNormaliser owner = normaliser();
+  const std::string body =
+      R"({"created":9,"system_fingerprint":"fp","usage":null,"choices":[{"index":0,"message":)"
+      R"({"role":"assistant","content":null,"reasoning_content":"r","refusal":null,"images":null,)"
+      R"("tool_calls":[{"id":"a","type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+      R"("finish_reason":"stop","logprobs":null}]})";
+  std::string room(normalised_size_max(body.size()), '\0');
+  proto::JsonWriter out(room);
+  ASSERT_EQ(owner.write_completion(body, {}, {}, out), Normalised::kWritten);
+  EXPECT_EQ(
+      out.text(),
+      R"({"id":"gen-1","provider":"Vendor","model":"vendor/model","object":"chat.completion",)"
+      R"("created":9,"system_fingerprint":"fp","choices":[{"index":0,"message":{"role":"assistant",)"
+      R"("content":null,"reasoning":"r","refusal":null,"tool_calls":[{"index":0,"id":"a",)"
+      R"("type":"function","function":{"name":"f","arguments":"{}"}}]},"logprobs":null,)"
+      R"("finish_reason":"tool_calls","native_finish_reason":"stop"}]})");
+}
+
 TEST(Normalise, CompletionHasWhatTheSdkDemands) {
   ChatNormaliser owner = normaliser();
   const std::string body =
