@@ -207,10 +207,10 @@ class Leat:
     """A running leat. `providers`: one or more Provider, tried in this order for MODEL."""
 
     def __init__(self, providers=(), limits=None, server="", provider_lines="", extra="",
-                 preexec=None, environment=None):
+                 preexec=None, environment=None, listen="127.0.0.1:0"):
         self.directory = tempfile.TemporaryDirectory()
         names = [f"p{i}" for i in range(len(providers))]
-        text = f'[server]\nlisten = ["127.0.0.1:0"]\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
+        text = f'[server]\nlisten = ["{listen}"]\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
         text += '[[keys]]\nname = "k1"\nsecret = { env = "LEAT_TEST_KEY" }\n'
         for name, provider in zip(names, providers):
             url = provider if isinstance(provider, str) else provider.url()

@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: a client whose TLS is not ours is served on a tls:// listener: TLS 1.2 and 1.3, sessions
+resumed, every answer whole and ended in order; what is no TLS is closed and harms nobody.
+Method: the real leat with a certificate made on the spot; Python's ssl, which is OpenSSL's, as the
+client.
+
+Usage: test_tls.py LEAT"""
+
+import pathlib
+import socket
+import ssl
+import subprocess
+import tempfile
+
+import harness
+from harness import chat_body, request
+
+SIMULATED = "leat/simulated"
+
+
+class TlsClient(harness.Client):
+    def __init__(self, port, context, session=None):
+        super().__init__(port)
+        # A FIN without close_notify is an error then, not an end.
+        self.sock = context.wrap_socket(self.sock, server_hostname="localhost", session=session,
+                                        suppress_ragged_eofs=False)
+
+
+class Tls(harness.Case):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.certificate = pathlib.Path(folder.name, "cert.pem")
+        key = pathlib.Path(folder.name, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out",
+                        self.certificate], check=True, capture_output=True)
+        tls = f'[server.tls]\ncertificate = "{self.certificate}"\nkey = "{key}"\n'
+        self.server = self.leat(listen="tls://127.0.0.1:0", server=tls)
+
+    def context(self, version=None):
+        made = ssl.create_default_context(cafile=self.certificate)
+        made.set_alpn_protocols(["h2", "http/1.1"])
+        if version:
+            made.minimum_version = made.maximum_version = version
+        return made
+
+    def ask(self, client, fields="", **members):
+        client.send(request(body=chat_body(model=SIMULATED, **members), fields=fields))
+        return client.answer()
+
+    def test_both_versions_stream_and_keep_alive(self):
+        for version, name in ((ssl.TLSVersion.TLSv1_2, "TLSv1.2"),
+                              (ssl.TLSVersion.TLSv1_3, "TLSv1.3")):
+            with self.subTest(name), TlsClient(self.server.port, self.context(version)) as client:
+                self.assertEqual(client.sock.version(), name)
+                self.assertEqual(client.sock.selected_alpn_protocol(), "http/1.1")
+                for stream in (True, False, True):
+                    answer = self.ask(client, stream=stream)
+                    self.assertEqual(answer.status, 200)
+                    self.assertTrue(answer.whole)
+                    if stream:
+                        self.assertEqual(answer.events()[-1], "[DONE]")
+                        self.assertTrue(answer.text())
+
+    def test_sessions_are_resumed(self):
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = self.context(version)
+            with self.subTest(version.name):
+                with TlsClient(self.server.port, context) as first:
+                    self.assertEqual(self.ask(first).status, 200)
+                    self.assertFalse(first.sock.session_reused)
+                    session = first.sock.session
+                with TlsClient(self.server.port, context, session) as second:
+                    self.assertTrue(second.sock.session_reused)
+                    self.assertEqual(self.ask(second).status, 200)
+
+    def test_an_answer_that_closes_ends_with_close_notify(self):
+        with TlsClient(self.server.port, self.context()) as client:
+            self.assertTrue(self.ask(client, "Connection: close\r\n").whole)
+            self.assertEqual(client.sock.recv(1), b"")
+
+    def test_a_large_body_crosses_in_many_records(self):
+        with TlsClient(self.server.port, self.context()) as client:
+            content = "a word " * 60_000
+            answer = self.ask(client, messages=[{"role": "user", "content": content}])
+            self.assertEqual(answer.status, 200)
+
+    def test_what_is_no_tls_is_closed_and_others_are_served(self):
+        for bytes_ in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x40\x00" + b"\0" * 500,
+                       b"\x15\x03\x03\x00\x02\x02\x28"):
+            with self.subTest(bytes_[:5]), self.server.connect() as client:
+                client.send(bytes_)
+                client.sock.shutdown(socket.SHUT_WR)
+                while client.more():
+                    pass
+                self.assertNotIn(b"HTTP/1.1", bytes(client.buffer))
+        with TlsClient(self.server.port, self.context()) as client:
+            self.assertEqual(self.ask(client).status, 200)
+
+
+if __name__ == "__main__":
+    harness.main()
