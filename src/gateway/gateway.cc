@@ -48,6 +48,7 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
   upstreams_.reserve(providers.size());
   for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
   for (Upstream& upstream : upstreams_) upstream.pool->keep_warm();
+  tcp_streams_.on_none_left = [this] { note_drained(); };
   on_refresh();
 }
 
@@ -162,10 +163,13 @@ void Gateway::shut_down() {
   doors_.clear();
   for (Upstream& upstream : upstreams_) upstream.pool->drain();
   while (ClientConn* connection = open_.pop_front()) connection->cut();
+  tcp_streams_.abort_ending();
 }
 
 void Gateway::note_drained() {
-  if (is_drained() && on_drained) on_drained();
+  if (drained_told_ || !is_drained() || !on_drained) return;
+  drained_told_ = true;
+  on_drained();
 }
 
 void Gateway::on_message(const shard::Message& message) {

@@ -49,7 +49,10 @@ class Gateway final : private shard::MessageHandler {
   Result<io::Address> listen(const io::Address& address, bool is_tls, bool half_close_allowed);
   // Stops accepting; connections end when their running request has.
   void drain();
-  bool is_drained() const { return draining_ && connections_.live() == 0; }
+  // Not before the last answers have left: their streams outlive their connections.
+  bool is_drained() const {
+    return draining_ && connections_.live() == 0 && tcp_streams_.live() == 0;
+  }
   bool is_draining() const { return draining_; }
   // Cuts whatever still runs and drops every connection: the end of the grace.
   void shut_down();
@@ -128,6 +131,7 @@ class Gateway final : private shard::MessageHandler {
   proto::RequestHead head_scratch_;
   std::uint64_t buffered_bytes_ = 0;
   bool draining_ = false;
+  bool drained_told_ = false;
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
 };
 

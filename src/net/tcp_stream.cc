@@ -64,6 +64,10 @@ Result<TcpStream*> TcpStreams::dial(const io::Address& address, tls::ClientConte
   return stream;
 }
 
+void TcpStreams::abort_ending() {
+  while (TcpStream* stream = ending_.pop_front()) stream->abort();
+}
+
 // ---- Writing -----------------------------------------------------------------------------------
 
 char* TcpStream::prepare(std::size_t size) {
@@ -284,6 +288,7 @@ void TcpStream::finish() {
   }
   state_ = State::kFinishing;
   user_ = nullptr;
+  owner_.ending_.push_back(*this);
   owner_.shard_.defer(*this);
 }
 
@@ -296,6 +301,7 @@ void TcpStream::die() {
   state_ = State::kDead;
   user_ = nullptr;
   Flushable::unlink();
+  Ending::unlink();
   owner_.shard_.io().close(socket_);
   owner_.shard_.defer(*this);
 }
@@ -315,7 +321,12 @@ void TcpStream::on_linger_over() {
 }
 
 void TcpStream::run_deferred() {
-  if (state_ == State::kDead) return owner_.pool_.destroy(this);
+  if (state_ == State::kDead) {
+    TcpStreams& owner = owner_;
+    owner.pool_.destroy(this);
+    if (owner.live() == 0 && owner.on_none_left) owner.on_none_left();
+    return;
+  }
   if (state_ != State::kFinishing) return;
   // Not before the bytes have left: the flush of the coming turn, or the end of the backlog, first.
   if (Flushable::is_linked()) return owner_.shard_.defer(*this);

@@ -10,9 +10,11 @@
 // whole leaves a Backlog, and the stream is blocked until that has gone.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "base/intrusive_list.h"
 #include "base/pool.h"
 #include "net/backlog.h"
 #include "net/segments.h"
@@ -28,11 +30,13 @@ class ClientContext;
 namespace leat::net {
 
 class TcpStreams;
+struct EndingTag;
 
 class TcpStream final : public Stream,
                         private io::SocketHandler,
                         private shard::Flushable,
                         private shard::Deferred,
+                        private ListNode<EndingTag>,
                         private tls::PlainSink {
  public:
   char* prepare(std::size_t size) override;
@@ -53,6 +57,9 @@ class TcpStream final : public Stream,
   friend class TcpStreams;
   template <class T, std::size_t>
   friend class leat::Pool;
+  template <class T, class U>
+  friend class leat::IntrusiveList;
+  using Ending = ListNode<EndingTag>;
 
   enum class State : std::uint8_t {
     kConnecting,
@@ -127,11 +134,17 @@ class TcpStreams {
                           const std::string& server_name, StreamUser& user);
 
   std::size_t live() const { return pool_.live(); }
+  // Drops the streams that were told to finish and still wait for their peers; they are freed with
+  // the coming turn.
+  void abort_ending();
+  // Told each time that no stream is left; may be null.
+  std::function<void()> on_none_left;
 
  private:
   friend class TcpStream;
   shard::Shard& shard_;
   Pool<TcpStream> pool_;
+  IntrusiveList<TcpStream, EndingTag> ending_;
   char* prepared_ = nullptr;  // between prepare() and commit()
   std::size_t prepared_bytes_ = 0;
 };
