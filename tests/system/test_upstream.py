@@ -1,0 +1,379 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: whatever a provider does wrong, the client gets the answer of the retry rule and the fault
+table: the next endpoint before the first content, an error event and no [DONE] after it, 502 or
+504 when nobody is left; and neither side sees the other's secrets.
+Method: the real leat between raw clients and providers that follow a script.
+
+Usage: test_upstream.py LEAT"""
+
+import json
+import pathlib
+import socket
+import ssl
+import subprocess
+import tempfile
+
+import harness
+from harness import SSE_HEAD, answer_well, chunk, completion, event, reply, stream_bytes, until
+
+FACES = ("/v1", "/api/v1")
+
+
+def always(data, then="close"):
+    """A provider that sends these bytes to whoever asks."""
+    def script(call):
+        call.send(data)
+        return then
+    return script
+
+
+def silent(call):
+    call.is_cut(30)
+    return "close"
+
+
+def refusing_url():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+
+
+class Failover(harness.Case):
+    """Faults before the first content: the next endpoint answers, or the client is told."""
+
+    def assert_moves_on(self, first, limits=None):
+        second = self.provider(answer_well)
+        with harness.Leat([first, second], limits=limits) as router:
+            for stream in (False, True):
+                answer = router.chat(stream=stream)
+                self.assertEqual(answer.status, 200, answer.body)
+                self.assertIn(b"[DONE]" if stream else b"hello", answer.body)
+            self.assertEqual(len(second.calls), 2)
+
+    def assert_told(self, first, status, reason, limits=None):
+        with harness.Leat([first], limits=limits) as router:
+            for face in FACES:
+                for stream in (False, True):
+                    before = router.rejects(reason)
+                    answer = router.chat(face, stream=stream)
+                    self.assertEqual(answer.status, status, answer.body)
+                    self.assert_error(answer, face, reason)
+                    self.assertEqual(router.rejects(reason), before + 1)
+                    self.assertNotIn(harness.PROVIDER_KEY, answer.head + answer.body.decode())
+            self.assertNotIn(harness.PROVIDER_KEY, router.log())
+
+    def test_f1_refused(self):
+        self.assert_moves_on(refusing_url())
+        self.assert_told(refusing_url(), 502, "provider_unavailable")
+
+    def test_f2_full_backlog(self):
+        with socket.socket() as hole:
+            hole.bind(("127.0.0.1", 0))
+            hole.listen(0)
+            port = hole.getsockname()[1]
+            waiting = []
+            for _ in range(4):
+                sock = socket.socket()
+                sock.setblocking(False)
+                sock.connect_ex(("127.0.0.1", port))
+                waiting.append(sock)
+                self.addCleanup(sock.close)
+            self.assert_moves_on(f"http://127.0.0.1:{port}/v1", {"connect_ms_max": 200})
+
+    def test_f3_never_answers(self):
+        limits = {"first_byte_ms_max": 150}
+        self.assert_moves_on(self.provider(silent), limits)
+        provider = self.provider(silent)
+        self.assert_told(provider, 504, "upstream_timeout", limits)
+
+    def test_f3_upstream_is_cut_at_the_limit(self):
+        ends = []
+        def script(call):
+            ends.append(call.is_cut())
+            return "close"
+        with harness.Leat([self.provider(script)], limits={"first_byte_ms_max": 150}) as router:
+            self.assertEqual(router.chat().status, 504)
+            until(lambda: ends == [True], "the provider to see its end")
+
+    def test_f7_error_in_a_200_before_content(self):
+        error = b'data: {"error":{"message":"broken inside","code":500}}\n\n'
+        role = event({"role": "assistant", "content": ""})
+        data = SSE_HEAD + chunk(role) + chunk(error) + b"0\r\n\r\n"
+        second = self.provider(answer_well)
+        with harness.Leat([self.provider(always(data)), second]) as router:
+            answer = router.chat(stream=True)
+            self.assertEqual((answer.status, answer.text()), (200, "onetwo"))
+            self.assertNotIn(b"broken inside", answer.body)
+
+    def test_f9_statuses_that_move_on(self):
+        for status in (401, 402, 403, 404, 408, 409, 429, 500, 502, 503, 529):
+            with self.subTest(status=status):
+                body = {"error": {"message": "no", "type": "x", "code": None}}
+                first = self.provider(always(reply(body, f"{status} X"), None))
+                second = self.provider(answer_well)
+                with harness.Leat([first, second]) as router:
+                    self.assertEqual(router.chat().status, 200)
+
+    def test_f9_retry_after_reaches_the_client(self):
+        data = reply({"error": {"message": "slow down"}}, "429 X", "retry-after: 17\r\n")
+        with harness.Leat([self.provider(always(data, None))]) as router:
+            answer = router.chat()
+            self.assertEqual(answer.status, 429)
+            self.assertIn("retry-after: 17", answer.head.lower())
+
+    def test_the_clients_own_fault_is_not_tried_elsewhere(self):
+        data = reply({"error": {"message": "temperature too hot"}}, "400 Bad Request")
+        second = self.provider(answer_well)
+        with harness.Leat([self.provider(always(data, None)), second]) as router:
+            answer = router.chat()
+            self.assertEqual(answer.status, 400)
+            self.assertIn("temperature too hot", answer.json()["error"]["message"])
+            self.assertEqual(second.calls, [])
+
+    def test_attempts_are_bounded(self):
+        down = [self.provider(always(reply({}, "500 X"), None)) for _ in range(5)]
+        with harness.Leat(down, limits={"attempts_per_request_max": 3}) as router:
+            self.assertEqual(router.chat().status // 100, 5)
+        self.assertEqual([len(each.calls) for each in down], [1, 1, 1, 0, 0])
+
+
+class Malformed(harness.Case):
+    """F6: what is no HTTP is 502 upstream_protocol, and its connection is not used again."""
+
+    ROWS = {
+        "no status": b"hello\r\n\r\n",
+        "HTTP/0.9": b"<html>hi</html>\r\n",
+        "NUL in a field": b"HTTP/1.1 200 OK\r\nA: b\0c\r\ncontent-length: 0\r\n\r\n",
+        "bare LF": b"HTTP/1.1 200 OK\r\nA: b\nC: d\r\ncontent-length: 0\r\n\r\n",
+        "bare CR": b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\ncontent-length: 0\r\n\r\n",
+        "two lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n{}",
+        "length and coding": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n"
+                             b"transfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+        "bad chunk size": SSE_HEAD + b"0x3\r\nabc\r\n0\r\n\r\n",
+        "chunk without end": SSE_HEAD + b"3\r\nabcXX",
+        "redirect": b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1/\r\n"
+                    b"content-length: 0\r\n\r\n",
+        "1xx flood": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50,
+        "101": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
+        "huge head": b"HTTP/1.1 200 OK\r\n" + b"A: " + b"b" * 70_000 + b"\r\n\r\n",
+        "compressed": reply(b"x", fields="content-encoding: gzip\r\n"),
+        "no JSON": reply(b"not json"),
+    }
+
+    def test_rows(self):
+        data = {}
+        provider = self.provider(lambda call: call.send(data["now"]))
+        router = self.leat([provider], limits={"attempts_per_request_max": 1})
+        for name, bytes_sent in self.ROWS.items():
+            for face in FACES:
+                with self.subTest(reply=name, face=face):
+                    data["now"] = bytes_sent
+                    answer = router.chat(face, stream="chunk" in name or "coding" in name)
+                    self.assertEqual(answer.status, 502, answer.body)
+                    self.assert_error(answer, face, "upstream_protocol")
+                    connections = provider.connections
+                    data["now"] = reply(completion())
+                    self.assertEqual(router.chat(face).status, 200)
+                    # What is no JSON may still have been sound HTTP.
+                    fresh = 0 if name == "no JSON" else 1
+                    self.assertEqual(provider.connections, connections + fresh)
+
+    def test_fields_of_the_reply_are_an_allow_list(self):
+        secret = "Set-Cookie: a=b\r\nLocation: /x\r\nAlt-Svc: h3\r\nX-Inner: y\r\n"
+        with harness.Leat([self.provider(always(reply(completion(), fields=secret)))]) as router:
+            head = router.chat().head.lower()
+        for name in ("set-cookie", "location", "alt-svc", "x-inner"):
+            self.assertNotIn(name, head)
+
+
+class Streams(harness.Case):
+    """Faults after the first content: never passed off as a whole answer."""
+
+    def assert_broken(self, answer):
+        self.assertEqual(answer.status, 200)
+        events = answer.events()
+        self.assertNotIn("[DONE]", events)
+        self.assertIn("error", json.loads(events[-1]), events)
+        for data in events:
+            json.loads(data)
+
+    def test_f4_hangs_after_content(self):
+        def script(call):
+            call.send(SSE_HEAD + chunk(event({"content": "one"})))
+            call.is_cut(30)
+            return "close"
+        provider = self.provider(script)
+        with harness.Leat([provider], limits={"chunk_gap_ms_max": 150}) as router:
+            for face in FACES:
+                answer = router.chat(face, stream=True)
+                self.assert_broken(answer)
+                self.assertEqual(answer.text(), "one")
+        self.assertEqual(len(provider.calls), 2)
+
+    def test_f7_error_after_content(self):
+        data = SSE_HEAD + chunk(event({"content": "one"})) + chunk(
+            b'data: {"error":{"message":"broken inside","code":500}}\n\n')
+        second = self.provider(answer_well)
+        with harness.Leat([self.provider(always(data)), second]) as router:
+            self.assert_broken(router.chat(stream=True))
+        self.assertEqual(second.calls, [])
+
+    def test_f5_cut_at_every_byte(self):
+        whole = stream_bytes(("éa", "b"))
+        cut = {}
+        def script(call):
+            call.send(whole[:cut["at"]])
+            return "close"
+        provider = self.provider(script)
+        router = self.leat([provider], limits={"attempts_per_request_max": 1})
+        # Whoever has had [DONE] has had the whole answer, whatever becomes of the last chunk.
+        done = whole.index(b"data: [DONE]\n\n") + len(b"data: [DONE]\n\n")
+        text, finish = "éab", whole.index(b'"stop"')
+        for at in range(len(whole) + 1):
+            cut["at"] = at
+            answer = router.chat(stream=True)
+            with self.subTest(cut_at=at):
+                if answer.status == 502:
+                    self.assertLess(at, finish)
+                    self.assert_error(answer, "/v1")
+                    continue
+                events = answer.events()
+                self.assertTrue(text.startswith(answer.text()))
+                if "[DONE]" in events:
+                    self.assertGreaterEqual(at, finish)
+                    self.assertEqual(answer.text(), text)
+                else:
+                    self.assert_broken(answer)
+                if at >= done:
+                    self.assertEqual(events[-1], "[DONE]")
+
+
+class Pool(harness.Case):
+    def test_connection_is_reused(self):
+        provider = self.provider(answer_well)
+        with harness.Leat([provider]) as router:
+            for _ in range(5):
+                self.assertEqual(router.chat().status, 200)
+        self.assertEqual(provider.connections, 1)
+
+    def test_stray_bytes_on_an_idle_connection(self):
+        provider = self.provider(answer_well)
+        with harness.Leat([provider]) as router:
+            self.assertEqual(router.chat().status, 200)
+            provider.calls[0].send(reply(completion("someone else's answer")))
+            until(lambda: router.metric("leat_upstream_stray_bytes_total") == 1, "the counter")
+            answer = router.chat()
+            self.assertIn(b"hello", answer.body)
+            self.assertEqual(provider.connections, 2)
+
+    def test_bytes_after_the_end_of_a_reply(self):
+        stray = reply(completion("someone else's answer"))
+        provider = self.provider(lambda call: call.send(reply(completion()) + stray))
+        with harness.Leat([provider]) as router:
+            for _ in range(3):
+                self.assertIn(b"hello", router.chat().body)
+        self.assertEqual(provider.connections, 3)
+
+    def test_f8_closed_just_before_reuse(self):
+        def script(call):
+            answer_well(call)
+            return "close"
+        provider = self.provider(script)
+        with harness.Leat([provider]) as router:
+            for _ in range(50):
+                self.assertEqual(router.chat().status, 200)
+        self.assertLessEqual(len(provider.calls), 50)
+
+    def test_f8_reset_under_the_request(self):
+        def script(call):
+            if len(provider.calls) == 2:
+                return "close"
+            answer_well(call)
+            return None
+        provider = self.provider(script)
+        with harness.Leat([provider]) as router:
+            self.assertEqual([router.chat().status for _ in range(2)], [200, 200])
+        self.assertEqual(len(provider.calls), 3)
+
+
+class Passing(harness.Case):
+    """What goes up, and what comes down."""
+
+    def test_request_as_the_provider_sees_it(self):
+        provider = self.provider(answer_well)
+        with harness.Leat([provider]) as router:
+            router.chat(stream=True, top_k=7, provider={"order": ["x"]}, models=["a"],
+                        route="fallback", transforms=[], own_field={"a": [1.50, "\u00e9"]})
+        call = provider.calls[0]
+        body = call.json()
+        self.assertEqual(body["model"], "upstream-model")
+        self.assertEqual(body["stream_options"], {"include_usage": True})
+        self.assertEqual((body["top_k"], body["own_field"]), (7, {"a": [1.5, "\u00e9"]}))
+        self.assertIn(b'"own_field": {"a": [1.5, "\\u00e9"]}', call.body)
+        for name in ("provider", "models", "route", "transforms"):
+            self.assertNotIn(name, body)
+        self.assertTrue(call.head.startswith("POST /v1/chat/completions HTTP/1.1"))
+        self.assertIn(f"authorization: bearer {harness.PROVIDER_KEY}", call.head.lower())
+        self.assertNotIn(harness.KEY, call.head)
+
+    def test_usage_goes_to_who_asked(self):
+        with harness.Leat([self.provider(answer_well)]) as router:
+            plain = router.chat("/v1", stream=True)
+            asked = router.chat("/v1", stream=True, stream_options={"include_usage": True})
+            other = router.chat("/api/v1", stream=True)
+        has = [any(json.loads(d).get("usage") for d in a.events() if d != "[DONE]")
+               for a in (plain, asked, other)]
+        self.assertEqual(has, [False, True, True])
+        for answer in (plain, asked, other):
+            self.assertEqual((answer.events()[-1], answer.text()), ("[DONE]", "onetwo"))
+
+
+class Certificates(harness.Case):
+    """F12: a provider that cannot prove its name gets not one byte of the request."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.at = pathlib.Path(directory.name)
+        self.openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
+                     "/CN=test root", "-keyout", "ca.key", "-out", "ca.pem")
+
+    def openssl(self, *arguments):
+        subprocess.run(["openssl", *arguments], cwd=self.at, check=True, capture_output=True)
+
+    def server(self, names, days="30"):
+        self.openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout",
+                     "leaf.key", "-out", "leaf.csr")
+        (self.at / "ext").write_text(f"subjectAltName={names}\n" if names else "")
+        self.openssl("x509", "-req", "-in", "leaf.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
+                     "-CAcreateserial", "-days", days, "-extfile", "ext", "-out", "leaf.pem")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.at / "leaf.pem", self.at / "leaf.key")
+        return context
+
+    def ask(self, context, trusted=True):
+        provider = self.provider(answer_well, context)
+        lines = f'ca_file = "{self.at}/ca.pem"' if trusted else ""
+        with harness.Leat([provider], provider_lines=lines) as router:
+            return provider, router.chat()
+
+    def test_good(self):
+        provider, answer = self.ask(self.server("IP:127.0.0.1"))
+        self.assertEqual(answer.status, 200, answer.body)
+        self.assertEqual(len(provider.calls), 1)
+
+    def test_bad(self):
+        rows = {"unknown root": (self.server("IP:127.0.0.1"), False),
+                "wrong address": (self.server("IP:127.0.0.2"), True),
+                "name for an address": (self.server("DNS:localhost"), True),
+                "common name only": (self.server(""), True),
+                "expired": (self.server("IP:127.0.0.1", "-1"), True)}
+        for name, (context, trusted) in rows.items():
+            with self.subTest(certificate=name):
+                provider, answer = self.ask(context, trusted)
+                self.assertEqual(answer.status, 502, answer.body)
+                self.assertEqual(provider.calls, [])
+
+
+if __name__ == "__main__":
+    harness.main()
