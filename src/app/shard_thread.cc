@@ -129,7 +129,9 @@ void ShardThread::tear_down() {
   server_tls_.reset();
   shard_.reset();
   rng_.reset();
-  // The ring stays for whoever posts a last message; ~ShardThread() closes it.
+  // The waker stays for whoever posts a last message; ~ShardThread() closes it. The ring's work
+  // ends here, on the thread that it belongs to.
+  if (io_ != nullptr) io_->stop();
 }
 
 }  // namespace leat::app

@@ -72,6 +72,11 @@ UringIo::~UringIo() {
   }
 }
 
+void UringIo::stop() {
+  LEAT_CHECK(!in_turn_);
+  drain_ring();
+}
+
 // Ends all that the kernel still does for us: it writes into memory of ours.
 void UringIo::drain_ring() {
   // The bytes of a staged send belong to its caller, who may be gone.

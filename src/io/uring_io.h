@@ -52,6 +52,9 @@ class UringIo final : public Io {
   static Result<std::unique_ptr<UringIo>> create(const UringOptions& options);
   // Hangs up on everybody; no handler is called.
   ~UringIo();
+  // Ends all that the kernel does for this Io, on the thread that made it: no other may enter the
+  // ring. What is left may then be destroyed anywhere; the waker can be woken until then.
+  void stop();
 
   const Capabilities& capabilities() const { return capabilities_; }
   BufferRing::Mode buffer_mode() const { return buffers_.mode(); }

@@ -154,7 +154,7 @@ class Drain(harness.Case):
         began = time.monotonic()
         router.process.send_signal(signal.SIGTERM)
         self.assertEqual(router.process.wait(5 * SLOW), 0)
-        self.assertLess(time.monotonic() - began, 4 * SLOW)
+        self.assertLess(time.monotonic() - began, 1 * SLOW)
 
 
 class Descriptors(harness.Case):
