@@ -50,8 +50,8 @@ void AddressTable::key_failed(const io::Address& address, Instant now) {
     entry.failures = 0;
   }
   if (++entry.failures > limits_.failed_auth_per_minute_max) {
+    // The count stays: it keeps the entry, and with it the block, when the connection leaves.
     entry.blocked_until = now + milliseconds(limits_.failed_auth_block_ms);
-    entry.failures = 0;
   }
 }
 

@@ -56,6 +56,18 @@ TEST(AddressTable, BlocksAfterTooManyFailedKeysAndForgives) {
   EXPECT_FALSE(table.is_blocked(kPublic, now + seconds(60)));
 }
 
+TEST(AddressTable, AConnectionThatLeavesDoesNotTakeTheBlockWithIt) {
+  const Limits limits = small_limits();
+  AddressTable table(limits);
+  const Instant now = Instant{} + seconds(1000);
+  for (int i = 0; i < 4; ++i) {
+    ASSERT_TRUE(table.try_enter(kPublic, now));
+    table.key_failed(kPublic, now);
+    table.left(kPublic, false);
+  }
+  EXPECT_TRUE(table.is_blocked(kPublic, now + seconds(59)));
+}
+
 TEST(AddressTable, FailuresOfAnOldMinuteDoNotCount) {
   const Limits limits = small_limits();
   AddressTable table(limits);

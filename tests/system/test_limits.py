@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: each limit that a client can run into holds where it is configured, with its stated answer,
+and what is within the limits is served: big bodies, chunked ones, pipelined requests.
+Method: the real leat with small limits, raw clients that stop, drip or send too much.
+
+Usage: test_limits.py LEAT"""
+
+import threading
+
+import harness
+from harness import KEY, answer_well, chat_body, chat_request, request, until
+
+
+class Limits(harness.Case):
+    def serve(self, **limits):
+        return self.leat([self.provider(answer_well)], limits=limits)
+
+    def refused(self, router, data, status, reason):
+        """The answer to `data`, whose connection must end."""
+        before = router.rejects(reason)
+        with router.connect() as client:
+            client.send(data)
+            answer = client.answer()
+            self.assertEqual(answer.status, status, answer.body)
+            self.assertTrue(client.is_closed())
+        self.assertEqual(router.rejects(reason), before + 1)
+        return answer
+
+    def test_head(self):
+        router = self.serve(head_bytes_max=2048, head_line_bytes_max=512, headers_max=10)
+        many = "".join(f"H{i}: x\r\n" for i in range(20))
+        big = "".join(f"H{i}: {'x' * 450}\r\n" for i in range(6))
+        self.refused(router, request(fields=f"Long: {'x' * 600}\r\n"), 431, "header_too_large")
+        self.refused(router, request(fields=many), 431, "header_too_large")
+        self.refused(router, request(fields=big), 431, "header_too_large")
+        self.refused(router, request(target="/" + "x" * 600), 414, "uri_too_long")
+        with router.connect() as client:
+            client.send(request("GET", "/v1/models", fields=f"Long: {'x' * 400}\r\n"))
+            self.assertEqual(client.answer().status, 200)
+
+    def test_body(self):
+        router = self.serve(body_bytes_max=4096, drain_bytes_max=0)
+        body = chat_body(user="x" * 5000)
+        self.refused(router, request(body=body), 413, "payload_too_large")
+        told = request(fields=f"Content-Length: {1 << 30}\r\n", length=False)
+        self.refused(router, told, 413, "payload_too_large")
+        head = request(fields="Transfer-Encoding: chunked\r\n", length=False)
+        chunks = b"".join(harness.chunk(body[i:i + 100]) for i in range(0, len(body), 100))
+        answer = self.refused(router, head + chunks, 413, "payload_too_large")
+        self.assert_error(answer, "/v1")
+        self.assertEqual(router.chat(user="x" * 3000).status, 200)
+
+    def test_expect(self):
+        router = self.serve(body_bytes_max=4096)
+        body = chat_body()
+        with router.connect() as client:
+            client.send(request(fields=f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n",
+                                length=False))
+            client.read_until(b"\r\n\r\n")
+            self.assertTrue(client.buffer.startswith(b"HTTP/1.1 100 "))
+            client.send(body)
+            self.assertEqual(client.answer().status, 200)
+        with router.connect() as client:
+            client.send(request(fields="Content-Length: 9999\r\nExpect: 100-continue\r\n",
+                                length=False))
+            client.read_until(b"\r\n\r\n")
+            self.assertTrue(client.buffer.startswith(b"HTTP/1.1 413 "))
+
+    def test_slow_head(self):
+        router = self.serve(request_head_ms_max=200)
+        with router.connect() as client:
+            client.send(b"GET /v1/models HTTP/1.1\r\n")
+            self.assertEqual(client.answer().status, 408)
+            self.assertTrue(client.is_closed())
+        with router.connect() as client:  # not one byte: closed without a word
+            self.assertTrue(client.is_closed())
+
+    def test_dripping_head_has_no_more_time(self):
+        router = self.serve(request_head_ms_max=300)
+        with router.connect() as client:
+            client.sock.settimeout(0.05)
+            def drip():
+                try:
+                    client.send(b"x")
+                    return client.more()
+                except OSError as error:
+                    return not isinstance(error, TimeoutError)
+            client.send(b"GET /v1/models HTTP/1.1\r\nA: ")
+            until(drip, "an answer to half a head")
+            self.assertTrue(client.buffer.startswith(b"HTTP/1.1 408 ") or not client.buffer)
+
+    def test_slow_body(self):
+        router = self.serve(body_idle_ms_max=200)
+        self.refused(router, request(fields="Content-Length: 100\r\n", length=False) + b"{",
+                     408, "request_timeout")
+
+    def test_idle_keep_alive(self):
+        router = self.serve(keep_alive_idle_ms_max=200)
+        with router.connect() as client:
+            client.send(request("GET", "/v1/models"))
+            self.assertEqual(client.answer().status, 200)
+            self.assertTrue(client.is_closed())
+
+    def held(self, **limits):
+        """A router whose provider answers only after the event."""
+        go = threading.Event()
+        def script(call):
+            go.wait(10 * harness.SLOW)
+            answer_well(call)
+        self.addCleanup(go.set)
+        return self.leat([self.provider(script)], limits=limits), go
+
+    def test_streams_per_key(self):
+        router, go = self.held(streams_per_key_max=2)
+        clients = [router.connect() for _ in range(2)]
+        for client in clients:
+            self.addCleanup(client.sock.close)
+            client.send(chat_request())
+        until(lambda: router.metric("leat_requests_open") == 2, "two to run")
+        answer = router.chat("/api/v1")
+        self.assertEqual(answer.status, 429)
+        self.assert_error(answer, "/api/v1", "rate_limit_exceeded")
+        self.assertIn("retry-after: ", answer.head.lower())
+        go.set()
+        for client in clients:
+            self.assertEqual(client.answer().status, 200)
+        self.assertEqual(router.chat().status, 200)
+
+    def test_buffered_bytes_per_key(self):
+        router, go = self.held(buffered_body_bytes_per_key_max=1 << 20)
+        with router.connect() as client:
+            client.send(chat_request(user="x" * 700_000))
+            until(lambda: router.metric("leat_requests_open") == 1, "one to run")
+            answer = router.chat("/api/v1", user="x" * 400_000)
+            self.assertEqual(answer.status, 429)
+            self.assert_error(answer, "/api/v1", "overloaded_key")
+            go.set()
+            self.assertEqual(client.answer().status, 200)
+        self.assertEqual(router.chat(user="x" * 700_000).status, 200)
+
+    def test_failed_keys_block_an_address(self):
+        router = self.serve(limit_private_addresses=True, failed_auth_per_minute_max=3,
+                            failed_auth_block_ms=400)
+        def status(key):
+            with router.connect() as client:
+                client.send(request("GET", "/v1/models", key=key))
+                return client.answer().status
+        self.assertEqual([status("wrong") for _ in range(3)], [401] * 3)
+        until(lambda: status("wrong") == 429, "the block")
+        self.assertEqual(status(KEY), 429)
+        until(lambda: status(KEY) == 200, "the block's end")
+
+    def test_connections_per_address(self):
+        router = self.serve(limit_private_addresses=True, connections_per_address_max=4,
+                            connections_before_key_per_address_max=4)
+        clients = [router.connect() for _ in range(4)]
+        for client in clients:
+            self.addCleanup(client.sock.close)
+        until(lambda: router.metric("leat_connections_open") == 4, "four connections")
+        with router.connect() as fifth:
+            self.assertTrue(fifth.is_closed())
+        self.assertEqual(router.metric("leat_connections_refused_total"), 1)
+        clients[0].send(request("GET", "/v1/models"))
+        self.assertEqual(clients[0].answer().status, 200)
+
+    def test_pipelined_requests_are_served_in_turn(self):
+        def script(call):
+            call.send(harness.reply(harness.completion(call.json()["user"])))
+        router = self.leat([self.provider(script)])
+        with router.connect() as client:
+            client.send(b"".join(chat_request(user=f"number {i}") for i in range(40)))
+            for i in range(40):
+                answer = client.answer().json()
+                self.assertEqual(answer["choices"][0]["message"]["content"], f"number {i}")
+
+    def test_bodies_to_32_mib(self):
+        provider = self.provider(answer_well)
+        router = self.leat([provider])
+        body = chat_body(user="")
+        body = chat_body(user="x" * ((32 << 20) - len(body)))
+        self.assertEqual(len(body), 32 << 20)
+        with router.connect() as client:
+            client.send(request(body=body))
+            self.assertEqual(client.answer().status, 200)
+            client.send(request(fields="Transfer-Encoding: chunked\r\n", length=False))
+            for at in range(0, len(body), 1 << 20):
+                client.send(harness.chunk(body[at:at + (1 << 20)]))
+            client.send(b"0\r\n\r\n")
+            self.assertEqual(client.answer().status, 200)
+        for call in provider.calls:
+            self.assertEqual(len(call.json()["user"]), body.count(b"x"))
+
+
+if __name__ == "__main__":
+    harness.main()
