@@ -277,10 +277,14 @@ class ChunkSplicer {
     members.key("index").integer(ours);
     proto::JsonMembers each(call);
     proto::JsonMember member;
+    bool has_type = false;
     while (each.next(member)) {
       if (key_is(member.key, "index")) continue;
       if (key_is(member.key, "id") && !has_id) continue;
-      if (key_is(member.key, "type") && !is_string(member.value)) continue;
+      if (key_is(member.key, "type")) {
+        if (!is_string(member.value) || is_empty_string(member.value)) continue;
+        has_type = true;
+      }
       if (key_is(member.key, "function") && member.value.front() == '{') {
         members.key("function");
         write_function(member.value);
@@ -288,6 +292,8 @@ class ChunkSplicer {
       }
       members.key(member.key).raw(member.value);
     }
+    // Mistral leaves it out; @openrouter/ai-sdk-provider refuses the first delta of a call without.
+    if (has_id && !has_type) members.key("type").raw("\"function\"");
     members.close();
   }
 

@@ -188,8 +188,11 @@ TEST(Normalise, ToolCallsAreNumberedInEachChoice) {
   const std::string out = normalised(
       owner, R"({"choices":[{"index":1,"delta":{"tool_calls":[{"index":4,"id":"a"}]}},)"
              R"({"index":0,"delta":{"tool_calls":[{"index":7,"id":"b"},{"index":8,"id":"c"}]}}]})");
-  EXPECT_NE(out.find(R"({"index":0,"id":"a"})"), std::string::npos) << out;
-  EXPECT_NE(out.find(R"({"index":0,"id":"b"},{"index":1,"id":"c"})"), std::string::npos) << out;
+  EXPECT_NE(out.find(R"({"index":0,"id":"a","type":"function"})"), std::string::npos) << out;
+  EXPECT_NE(
+      out.find(R"({"index":0,"id":"b","type":"function"},{"index":1,"id":"c","type":"function"})"),
+      std::string::npos)
+      << out;
   // Only the choice that called a tool has its finish reason mended.
   const std::string end =
       normalised(owner, R"({"choices":[{"index":2,"delta":{},"finish_reason":"stop"}]})");
@@ -272,7 +275,7 @@ TEST(Normalise, AChunkThatDidNotFitTeachesNothing) {
   ASSERT_EQ(owner.write_chunk(lost, classify(lost), out), Normalised::kNoRoom);
   const std::string other =
       normalised(owner, R"({"choices":[{"delta":{"tool_calls":[{"index":3,"id":"b"}]}}]})");
-  EXPECT_NE(other.find(R"({"index":0,"id":"b"})"), std::string::npos) << other;
+  EXPECT_NE(other.find(R"({"index":0,"id":"b","type":"function"})"), std::string::npos) << other;
 }
 
 TEST(Normalise, OutlivesMoreToolCallsThanItCounts) {
