@@ -31,7 +31,8 @@ namespace leat::gateway {
 class ClientConn;
 class Gateway;
 
-class Exchange final : private net::ReplyHandler,
+class Exchange final : public ListNode<Exchange>,
+                       private net::ReplyHandler,
                        private net::PoolWaiter,
                        private RelayOwner,
                        private shard::Deferred {
@@ -130,6 +131,7 @@ class Exchange final : private net::ReplyHandler,
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
   void write_answer(std::string_view body);
+  bool write_normalised_answer(std::string_view body, const dialect::ChatUsage& usage);
   void count_usage(const dialect::ChatUsage& usage);
 
   void drop_upstream();

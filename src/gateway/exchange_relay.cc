@@ -153,17 +153,27 @@ void Exchange::finish_collected() {
   if (face_ == dialect::Face::kOpenAi) {
     write_answer(body);
   } else {
-    const std::size_t room = dialect::normalised_size_max(body.size());
-    BlockRef block = Block::allocate(room);
-    proto::JsonWriter out({block->data(), room});
-    dialect::ChatNormaliser normaliser(identity());
-    if (normaliser.write_completion(body, answer.usage, {}, out) != dialect::Normalised::kWritten) {
+    if (!write_normalised_answer(body, answer.usage)) {
       return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
     }
-    write_answer(out.text());
   }
   gateway_.counters().answers_completed.add();
   over(true);
+}
+
+// False: the answer is not what it was taken for.
+bool Exchange::write_normalised_answer(std::string_view body, const dialect::ChatUsage& usage) {
+  for (const std::size_t room :
+       {dialect::normalised_size_usual(body.size()), dialect::normalised_size_max(body.size())}) {
+    const BlockRef block = Block::allocate(room);
+    proto::JsonWriter out({block->data(), room});
+    dialect::ChatNormaliser normaliser(identity());
+    const dialect::Normalised result = normaliser.write_completion(body, usage, {}, out);
+    if (result == dialect::Normalised::kNoRoom) continue;
+    if (result == dialect::Normalised::kWritten) write_answer(out.text());
+    return result == dialect::Normalised::kWritten;
+  }
+  return false;
 }
 
 void Exchange::write_answer(std::string_view body) {

@@ -120,7 +120,9 @@ void Gateway::free_connection(ClientConn* connection) {
 
 Exchange* Gateway::new_exchange(ClientConn& client, dialect::Face face, int key,
                                 bool is_sdk_retry) {
-  return exchanges_.create(*this, client, face, key, is_sdk_retry);
+  Exchange* exchange = exchanges_.create(*this, client, face, key, is_sdk_retry);
+  running_.push_back(*exchange);
+  return exchange;
 }
 
 void Gateway::free_exchange(Exchange* exchange) {
@@ -163,6 +165,8 @@ void Gateway::shut_down() {
   doors_.clear();
   for (Upstream& upstream : upstreams_) upstream.pool->drain();
   while (ClientConn* connection = open_.pop_front()) connection->cut();
+  // Those whose client has its answer and whose provider's end is still awaited.
+  while (Exchange* exchange = running_.pop_front()) exchange->abandon();
   tcp_streams_.abort_ending();
 }
 

@@ -127,6 +127,7 @@ class Gateway final : private shard::MessageHandler {
   Pool<ClientConn> connections_;
   Pool<Exchange> exchanges_;
   IntrusiveList<ClientConn, ClientConn> open_;
+  IntrusiveList<Exchange, Exchange> running_;
   std::vector<std::unique_ptr<Door>> doors_;
   proto::RequestHead head_scratch_;
   std::uint64_t buffered_bytes_ = 0;

@@ -5,9 +5,15 @@
 
 namespace leat::net {
 
+PipeStreams::~PipeStreams() {
+  while (PipeStream* stream = all_.pop_front()) pool_.destroy(stream);
+}
+
 PipeStreams::Pair PipeStreams::connect(StreamUser& client_user, StreamUser& server_user) {
   PipeStream* client = pool_.create(*this);
   PipeStream* server = pool_.create(*this);
+  all_.push_back(*client);
+  all_.push_back(*server);
   client->other_ = server;
   server->other_ = client;
   client->set_user(client_user);

@@ -17,7 +17,10 @@ namespace leat::net {
 
 class PipeStreams;
 
-class PipeStream final : public Stream, private shard::Flushable, private shard::Deferred {
+class PipeStream final : public Stream,
+                         public ListNode<PipeStream>,
+                         private shard::Flushable,
+                         private shard::Deferred {
  public:
   char* prepare(std::size_t size) override;
   void commit(std::size_t size) override;
@@ -59,6 +62,8 @@ class PipeStream final : public Stream, private shard::Flushable, private shard:
 class PipeStreams {
  public:
   explicit PipeStreams(shard::Shard& shard) : shard_(shard) {}
+  // Ends that are left outlive their users.
+  ~PipeStreams();
 
   struct Pair {
     PipeStream* client;  // its user gets on_open() in this turn or the next
@@ -72,6 +77,7 @@ class PipeStreams {
   friend class PipeStream;
   shard::Shard& shard_;
   Pool<PipeStream> pool_;
+  IntrusiveList<PipeStream, PipeStream> all_;
   char* prepared_ = nullptr;
   std::size_t prepared_bytes_ = 0;
 };

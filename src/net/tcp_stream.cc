@@ -31,9 +31,17 @@ Error socket_error(int error) {
 
 // ---- Making ------------------------------------------------------------------------------------
 
+TcpStreams::~TcpStreams() {
+  while (TcpStream* stream = all_.pop_front()) {
+    shard_.io().close(stream->socket_);
+    pool_.destroy(stream);
+  }
+}
+
 TcpStream& TcpStreams::adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user) {
   TcpStream* stream = pool_.create(*this);
   stream->socket_ = socket;
+  all_.push_back(*stream);
   stream->user_ = &user;
   if (context != nullptr) stream->tls_ = context->new_session();
   shard_.io().set_handler(socket, *stream);
@@ -61,6 +69,7 @@ Result<TcpStream*> TcpStreams::dial(const io::Address& address, tls::ClientConte
     return fail(socket.error());
   }
   stream->socket_ = *socket;
+  all_.push_back(*stream);
   return stream;
 }
 

@@ -33,6 +33,7 @@ class TcpStreams;
 struct EndingTag;
 
 class TcpStream final : public Stream,
+                        public ListNode<TcpStream>,
                         private io::SocketHandler,
                         private shard::Flushable,
                         private shard::Deferred,
@@ -125,6 +126,8 @@ class TcpStream final : public Stream,
 class TcpStreams {
  public:
   explicit TcpStreams(shard::Shard& shard) : shard_(shard) {}
+  // Hangs up on whoever is left: streams that linger outlive their users.
+  ~TcpStreams();
 
   // A stream for an accepted socket; `context` null: plain. Starts receiving.
   TcpStream& adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user);
@@ -145,6 +148,7 @@ class TcpStreams {
   shard::Shard& shard_;
   Pool<TcpStream> pool_;
   IntrusiveList<TcpStream, EndingTag> ending_;
+  IntrusiveList<TcpStream, TcpStream> all_;
   char* prepared_ = nullptr;  // between prepare() and commit()
   std::size_t prepared_bytes_ = 0;
 };
