@@ -372,7 +372,7 @@ void ClientConn::on_timer() {
   switch (state_) {
     case State::kHead:
       // Nothing came: an idle connection ends without a word.
-      if (!kept_) return close_now();
+      if (!kept_) return close_after_answer();
       gateway_.refused("request_timeout", -1, 0);
       wants_keep_alive_ = false;
       answer_error(ErrorKind::kRequestTimeout, {}, {});
@@ -408,7 +408,7 @@ void ClientConn::check_body_pace() {
 
 void ClientConn::drain() {
   draining_ = true;
-  if (state_ == State::kHead && !kept_) close_now();
+  if (state_ == State::kHead && !kept_) close_after_answer();
 }
 
 void ClientConn::close_now() {
