@@ -230,7 +230,7 @@ void Exchange::take_error_head(const proto::ResponseHead& head) {
   request_->failure = {};
   request_->failure.status = head.status;
   const std::string_view hint = head.retry_after.substr(0, sizeof request_->retry_after - 1);
-  std::memcpy(request_->retry_after, hint.data(), hint.size());
+  hint.copy(request_->retry_after, hint.size());
   request_->retry_after[hint.size()] = '\0';
 }
 
