@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The real binary with real sockets: the main job, failover, clients that leave, draining, two shards.
+"""The real binary with real sockets: the main job, failover, clients that leave, draining, shards.
 
 Usage: service_test.py LEAT. Loopback only; every wait is bounded; ends whatever it starts.
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Goal: what an attacker sends over HTTP/1.1 or in JSON gets the answer that the threat model states:
+"""Goal: what an attacker sends over HTTP/1.1 or in JSON gets the answer the threat model states:
 status, error shape on both faces, connection kept or closed, counter moved, nothing echoed.
 Method: the real leat; one table, a row an attack, each sent as raw bytes on both faces. A kept
 connection is proved by a good request after the attack, a closed one by its end.
@@ -49,7 +49,8 @@ def member(words):
 FRAMING = [
     ("length and coding", framed("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"),
      400, "bad_framing", CLOSE),
-    ("two lengths", framed("Content-Length: 3\r\nContent-Length: 4\r\n"), 400, "bad_framing", CLOSE),
+    ("two lengths", framed("Content-Length: 3\r\nContent-Length: 4\r\n"), 400, "bad_framing",
+     CLOSE),
     ("two equal lengths", framed("Content-Length: 3\r\nContent-Length: 3\r\n"),
      400, "bad_framing", CLOSE),
     ("length list", framed("Content-Length: 3, 3\r\n"), 400, "bad_framing", CLOSE),

@@ -255,7 +255,8 @@ class Starting(harness.Case):
 
     def test_io_uring_forbidden(self):
         done = run("serve", "--config", self.config(
-            '[server]\nlisten = ["127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"\n' + SIMULATED), preexec_fn=forbid_io_uring)
+            '[server]\nlisten = ["127.0.0.1:0"]\n[admin]\nlisten = "127.0.0.1:0"\n' + SIMULATED),
+            preexec_fn=forbid_io_uring)
         self.assertEqual(done.returncode, 78, done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertIn("io_uring", done.stderr)
