@@ -84,15 +84,17 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
         shard_(io, rng_, 0),
         signal_fd_(signal_fd),
         memory_bytes_(memory_bytes) {
-    shard_.attach_mailbox(inbox_, *this);
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
     on_memory_timer();
   }
 
   const std::atomic<std::uint32_t>& memory_percent() const { return memory_percent_; }
-  shard::Mailbox& inbox() { return inbox_; }
   std::vector<std::unique_ptr<ShardThread>>& shards() { return shards_; }
+  void add(std::unique_ptr<ShardThread> thread) {
+    shard_.attach_mailbox(thread->outbox(), *this);
+    shards_.push_back(std::move(thread));
+  }
 
   Result<std::string> open_admin() {
     if (!options_.admin.enabled) return std::string("off");
@@ -169,7 +171,6 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   Rng rng_;
   shard::Shard shard_;
   int signal_fd_;
-  shard::Mailbox inbox_;
   std::unique_ptr<control::AdminServer> admin_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   std::size_t drained_ = 0;
@@ -195,10 +196,10 @@ std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t
     setup.index = i;
     setup.core = i < options.server.pin.size() ? static_cast<int>(options.server.pin[i]) : -1;
     setup.seed = random_seed();
-    auto thread = std::make_unique<ShardThread>(setup, control.inbox(), waker);
+    auto thread = std::make_unique<ShardThread>(setup, waker);
     if (!thread->started().fault.empty()) return thread->started().fault;
     setup.listen = thread->started().bound;
-    control.shards().push_back(std::move(thread));
+    control.add(std::move(thread));
   }
   return {};
 }

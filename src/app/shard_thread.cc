@@ -15,9 +15,8 @@ constexpr int kLastTurns = 3;
 
 }  // namespace
 
-ShardThread::ShardThread(const ShardSetup& setup, shard::Mailbox& to_control,
-                         io::Waker& control_waker)
-    : setup_(setup), to_control_(to_control), control_waker_(control_waker) {
+ShardThread::ShardThread(const ShardSetup& setup, io::Waker& control_waker)
+    : setup_(setup), control_waker_(control_waker) {
   std::promise<ShardStarted> started;
   std::future<ShardStarted> result = started.get_future();
   thread_ = std::thread([this, &started] { run(started); });
@@ -110,7 +109,7 @@ std::string ShardThread::set_up() {
   }
   gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
   gateway_->on_drained = [this] {
-    if (to_control_.post({shard::Message::Kind::kDrained, setup_.index})) control_waker_.wake();
+    if (outbox_.post({shard::Message::Kind::kDrained, setup_.index})) control_waker_.wake();
   };
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
   return {};

@@ -45,13 +45,15 @@ struct ShardStarted {
 class ShardThread {
  public:
   // Starts the thread and waits until it serves or has failed.
-  // `to_control`: where the shard says that it has drained; woken by `control_waker`.
-  ShardThread(const ShardSetup& setup, shard::Mailbox& to_control, io::Waker& control_waker);
+  // The shard says in outbox() that it has drained, and wakes the control shard.
+  ShardThread(const ShardSetup& setup, io::Waker& control_waker);
   ~ShardThread();
 
   const ShardStarted& started() const { return started_; }
   const gateway::Counters& counters() const { return counters_; }
   gateway::LogRing& log() { return log_; }
+  // Messages of this shard to the control shard: one writer, one reader.
+  shard::Mailbox& outbox() { return outbox_; }
   // REQUIRES: the shard serves, or has ended by a message of ours.
   void post(const shard::Message& message);
   void join();
@@ -63,9 +65,9 @@ class ShardThread {
   void pin();
 
   const ShardSetup setup_;
-  shard::Mailbox& to_control_;
   io::Waker& control_waker_;
   shard::Mailbox inbox_;
+  shard::Mailbox outbox_;
   gateway::Counters counters_;
   gateway::LogRing log_;
   ShardStarted started_;
