@@ -55,9 +55,19 @@ constexpr std::array<std::string_view, kTopKeyCount> kTopKeyNames = {
     "stop",
     "structured_outputs",
     "parallel_tool_calls",
+    "logit_bias",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "top_k",
+    "top_a",
+    "min_p",
+    "verbosity",
+    "encoding_format",
+    "dimensions",
 };
 
-constexpr std::size_t kSlots = 256;  // a fifth full: an unknown name meets an empty slot at once
+constexpr std::size_t kSlots = 256;  // a quarter full: an unknown name meets an empty slot at once
 constexpr std::uint8_t kEmpty = 0xff;
 
 // Length and three bytes tell the names well apart; collisions go to the next slot.

@@ -62,9 +62,18 @@ enum class TopKey : std::uint8_t {
   kStop,
   kStructuredOutputs,
   kParallelToolCalls,
+  kLogitBias,
+  kFrequencyPenalty,
+  kPresencePenalty,
+  kRepetitionPenalty,
+  kTopK,
+  kTopA,
+  kMinP,
+  kVerbosity,
+  kEncodingFormat,
+  kDimensions,
 };
-inline constexpr std::size_t kTopKeyCount =
-    static_cast<std::size_t>(TopKey::kParallelToolCalls) + 1;
+inline constexpr std::size_t kTopKeyCount = static_cast<std::size_t>(TopKey::kDimensions) + 1;
 static_assert(kTopKeyCount <= 64, "presence is a bit of one word");
 inline constexpr std::size_t kTopKeySizeMax = 24;  // longest name, rounded up
 

@@ -1,0 +1,461 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "dialect/routing_fields.h"
+
+#include "proto/json_value.h"
+
+namespace leat::dialect {
+
+namespace {
+
+using proto::JsonCursor;
+using proto::JsonField;
+using proto::JsonScanner;
+using proto::JsonType;
+using proto::TopKey;
+
+// Beyond any model's window.
+constexpr std::int64_t kReasoningTokensMax = 1'000'000'000;
+// Longer ones are no keys; they are hashed, and kept nowhere.
+constexpr std::size_t kUserMax = 1'024;
+
+struct VariantRow {
+  std::string_view name;
+  Variant variant;
+};
+constexpr VariantRow kVariants[] = {
+    {"free", Variant::kFree},         {"extended", Variant::kExtended},
+    {"thinking", Variant::kThinking}, {"batch", Variant::kBatch},
+    {"nitro", Variant::kNitro},       {"floor", Variant::kFloor},
+    {"exacto", Variant::kExacto},     {"online", Variant::kOnline},
+};
+
+struct TierRow {
+  std::string_view name;
+  ServiceTier tier;
+};
+// `fast` is Anthropic's word for priority (openrouter-api.md 2.9).
+constexpr TierRow kTiers[] = {
+    {"auto", ServiceTier::kAuto},     {"default", ServiceTier::kDefault},
+    {"flex", ServiceTier::kFlex},     {"priority", ServiceTier::kPriority},
+    {"fast", ServiceTier::kPriority}, {"scale", ServiceTier::kScale},
+};
+
+// In the order of ReasoningEffort.
+constexpr std::string_view kEfforts[] = {"",       "none", "minimal", "low",
+                                         "medium", "high", "xhigh",   "max"};
+
+constexpr std::string_view kFormats[] = {"",        "text",  "json_object", "json_schema",
+                                         "grammar", "python"};
+
+template <std::size_t N>
+std::size_t find_word(std::string_view value, const std::string_view (&words)[N]) {
+  const auto raw = proto::json_raw_string(value);
+  for (std::size_t i = 1; raw && i < N; ++i) {
+    if (proto::json_key_says(*raw, words[i])) return i;
+  }
+  return 0;
+}
+
+bool is_set(const JsonField* field) {
+  return field != nullptr && field->type != JsonType::kNull;
+}
+
+// Escaped spellings count: a part that is hidden from the router would be priced as none.
+template <std::size_t N>
+bool key_says(std::string_view key, const char (&name)[N]) {
+  return proto::key_is(key, name) || proto::json_key_says(key, name);
+}
+
+bool is_filled_array(std::string_view value) {
+  if (value.empty() || value.front() != '[') return false;
+  proto::JsonElements elements(value);
+  std::string_view element;
+  return elements.next(element);
+}
+
+void add(std::uint8_t& bits, Modality modality) {
+  bits = static_cast<std::uint8_t>(bits | 1U << static_cast<unsigned>(modality));
+}
+
+class Reader {
+ public:
+  Reader(const JsonScanner& scanner, std::string_view body, RoutingFields& out, RoutingFault& fault)
+      : scanner_(scanner), body_(body), out_(out), fault_(fault) {}
+
+  bool read() {
+    read_parameters();
+    return read_models() && read_provider() && read_route() && read_texts() &&
+           read_service_tier() && read_tools() && read_response_format() && read_reasoning() &&
+           read_output_modalities() && read_lists() && read_messages();
+  }
+
+ private:
+  const JsonField* set_field(TopKey key) const {
+    const JsonField* const field = scanner_.find(key);
+    return is_set(field) ? field : nullptr;
+  }
+
+  void read_parameters() {
+    for (std::size_t i = 0; i < kParameterCount; ++i) {
+      const auto parameter = static_cast<Parameter>(i);
+      if (set_field(parameter_key(parameter)) != nullptr) out_.parameters.add(parameter);
+    }
+  }
+
+  bool read_models() {
+    if (const JsonField* field = set_field(TopKey::kModel)) {
+      const auto name = out_.texts_.take(field->value(body_), kSlugBytesMax);
+      if (field->type != JsonType::kString) return fault_.set("must be a string", "model");
+      if (!name) return fault_.set("is too long", "model");
+      if (!add_model(*name)) return fault_.set(model_message_, "model");
+    }
+    const JsonField* const list = set_field(TopKey::kModels);
+    if (list == nullptr) return true;
+    if (list->type != JsonType::kArray) return fault_.set("must be an array of strings", "models");
+    proto::JsonElements elements(list->value(body_));
+    std::string_view element;
+    for (std::size_t i = 0; elements.next(element); ++i) {
+      if (element.front() != '"') return fault_.set_element("must be a string", "models", i);
+      if (out_.model_count_ == kModelsMax) {
+        return fault_.set_element("too many models", "models", i);
+      }
+      const auto name = out_.texts_.take(element, kSlugBytesMax);
+      if (!name) return fault_.set_element("is too long", "models", i);
+      if (!add_model(*name)) return fault_.set_element(model_message_, "models", i);
+    }
+    return true;
+  }
+
+  // False with `model_message_` set.
+  bool add_model(std::string_view name) {
+    const ModelName model = split_model_name(name);
+    if (model.base.empty() && model.preset.empty()) {
+      model_message_ = "must name a model";
+      return false;
+    }
+    const int sorts =
+        model.has(Variant::kNitro) + model.has(Variant::kFloor) + model.has(Variant::kExacto);
+    if (sorts > 1) {
+      model_message_ = "of :nitro, :floor and :exacto only one can be had";
+      return false;
+    }
+    out_.models_[out_.model_count_++] = model;
+    return true;
+  }
+
+  bool read_provider() {
+    const JsonField* const field = set_field(TopKey::kProvider);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kObject) return fault_.set("must be an object", "provider");
+    return read_provider_preferences(field->value(body_), out_.texts_, out_.provider, fault_);
+  }
+
+  // The deprecated name of sort.partition (openrouter-api.md 2.2).
+  bool read_route() {
+    const JsonField* const field = set_field(TopKey::kRoute);
+    if (field == nullptr) return true;
+    static constexpr std::string_view kRoutes[] = {"", "fallback", "sort"};
+    const std::size_t word = find_word(field->value(body_), kRoutes);
+    if (word == 0) return fault_.set("must be fallback or sort", "route");
+    const SortPartition partition = word == 1 ? SortPartition::kModel : SortPartition::kNone;
+    SortPartition& out = out_.provider.partition;
+    if (out != SortPartition::kUnset && out != partition) {
+      return fault_.set("contradicts provider.sort.partition", "route");
+    }
+    out = partition;
+    return true;
+  }
+
+  bool read_text(TopKey key, const char* field_name, std::size_t size_max, std::string_view& out) {
+    const JsonField* const field = set_field(key);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kString) return fault_.set("must be a string", field_name);
+    const auto text = out_.texts_.take(field->value(body_), size_max);
+    if (!text) return fault_.set("is too long", field_name);
+    out = *text;
+    return true;
+  }
+
+  bool read_texts() {
+    return read_text(TopKey::kPreset, "preset", kSlugBytesMax, out_.preset) &&
+           read_text(TopKey::kSessionId, "session_id", kSessionIdMax, out_.session_id) &&
+           read_text(TopKey::kUser, "user", kUserMax, out_.user) &&
+           read_text(TopKey::kPromptCacheKey, "prompt_cache_key", kUserMax, out_.prompt_cache_key);
+  }
+
+  bool read_service_tier() {
+    const JsonField* const field = set_field(TopKey::kServiceTier);
+    if (field == nullptr) return true;
+    const auto raw = proto::json_raw_string(field->value(body_));
+    for (const TierRow& row : kTiers) {
+      if (!raw || !proto::json_key_says(*raw, row.name)) continue;
+      out_.service_tier = row.tier;
+      return true;
+    }
+    return fault_.set("must be auto, default, flex, priority, fast or scale", "service_tier");
+  }
+
+  bool read_tools() {
+    if (const JsonField* field = set_field(TopKey::kTools)) {
+      if (field->type != JsonType::kArray) return fault_.set("must be an array", "tools");
+      if (!read_tool_list(field->value(body_))) return false;
+    }
+    const JsonField* const choice = set_field(TopKey::kToolChoice);
+    if (choice == nullptr) return true;
+    const std::string_view value = choice->value(body_);
+    static constexpr std::string_view kChoices[] = {"", "none", "auto", "required"};
+    if (choice->type == JsonType::kString) {
+      const std::size_t word = find_word(value, kChoices);
+      // Some providers have words of their own (`any`).
+      out_.tool_choice = word == 0 ? ToolChoice::kOther : static_cast<ToolChoice>(word);
+      return true;
+    }
+    if (choice->type != JsonType::kObject) {
+      return fault_.set("must be a string or an object", "tool_choice");
+    }
+    const auto type = proto::json_find(value, "type");
+    const bool is_function = type && *type == "\"function\"";
+    out_.tool_choice = is_function ? ToolChoice::kFunction : ToolChoice::kOther;
+    return true;
+  }
+
+  bool read_tool_list(std::string_view tools) {
+    JsonCursor at(tools);
+    at.enter('[');
+    bool any = false;
+    std::size_t index = 0;
+    for (bool first = true; at.next_element(first); ++index) {
+      any = true;
+      if (!at.enter('{')) return fault_.set_element("must be an object", "tools", index);
+      std::string_view key;
+      for (bool first_key = true; at.next_key(first_key, key);) {
+        const std::string_view value = at.skip();
+        if (key_says(key, "type") && value.starts_with("\"openrouter:")) {
+          out_.has_server_tools = true;
+        }
+      }
+    }
+    // An empty list asks for nothing.
+    if (!any) out_.parameters = out_.parameters.without({Parameter::kTools});
+    return true;
+  }
+
+  bool read_response_format() {
+    const JsonField* const field = set_field(TopKey::kResponseFormat);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kObject) return fault_.set("must be an object", "response_format");
+    const auto type = proto::json_find(field->value(body_), "type");
+    const std::size_t word = type ? find_word(*type, kFormats) : 0;
+    if (word == 0) {
+      return fault_.set("must be text, json_object, json_schema, grammar or python",
+                        "response_format.type");
+    }
+    out_.response_format = static_cast<ResponseFormat>(word);
+    if (out_.response_format == ResponseFormat::kText) {
+      out_.parameters = out_.parameters.without({Parameter::kResponseFormat});
+    } else if (out_.response_format == ResponseFormat::kJsonSchema) {
+      out_.parameters.add(Parameter::kStructuredOutputs);
+    }
+    return true;
+  }
+
+  bool read_effort(std::string_view value, const char* field, ReasoningEffort& out) {
+    const std::size_t word = find_word(value, kEfforts);
+    if (word == 0) {
+      return fault_.set("must be none, minimal, low, medium, high, xhigh or max", field);
+    }
+    out = static_cast<ReasoningEffort>(word);
+    return true;
+  }
+
+  bool read_reasoning_member(std::string_view key, std::string_view value) {
+    ReasoningWish& wish = out_.reasoning;
+    if (proto::json_is_null(value)) return true;
+    if (proto::json_key_says(key, "effort")) {
+      return read_effort(value, "reasoning.effort", wish.effort);
+    }
+    if (proto::json_key_says(key, "max_tokens")) {
+      const auto count = proto::json_integer(value, 0, kReasoningTokensMax);
+      if (!count) return fault_.set("must be an integer, 0 or more", "reasoning.max_tokens");
+      wish.max_tokens = *count;
+    } else if (proto::json_key_says(key, "enabled")) {
+      const auto flag = proto::json_bool(value);
+      if (!flag) return fault_.set("must be a boolean", "reasoning.enabled");
+      wish.enabled_set = true;
+      wish.enabled = *flag;
+    } else if (proto::json_key_says(key, "exclude")) {
+      const auto flag = proto::json_bool(value);
+      if (!flag) return fault_.set("must be a boolean", "reasoning.exclude");
+      wish.exclude = *flag;
+    }
+    return true;
+  }
+
+  bool read_reasoning() {
+    if (const JsonField* field = set_field(TopKey::kReasoning)) {
+      if (field->type != JsonType::kObject) return fault_.set("must be an object", "reasoning");
+      proto::JsonMembers members(field->value(body_));
+      proto::JsonMember member;
+      while (members.next(member)) {
+        if (!read_reasoning_member(member.key, member.value)) return false;
+      }
+    }
+    const JsonField* const alias = set_field(TopKey::kReasoningEffort);
+    if (alias == nullptr) return true;
+    ReasoningEffort effort = ReasoningEffort::kUnset;
+    if (!read_effort(alias->value(body_), "reasoning_effort", effort)) return false;
+    ReasoningEffort& out = out_.reasoning.effort;
+    if (out != ReasoningEffort::kUnset && out != effort) {
+      return fault_.set("contradicts reasoning.effort", "reasoning_effort");
+    }
+    out = effort;
+    return true;
+  }
+
+  bool read_output_modalities() {
+    const JsonField* const field = set_field(TopKey::kModalities);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kArray) {
+      return fault_.set("must be an array of strings", "modalities");
+    }
+    static constexpr std::string_view kNames[] = {"", "text", "image", "audio"};
+    proto::JsonElements elements(field->value(body_));
+    std::string_view element;
+    for (std::size_t i = 0; elements.next(element); ++i) {
+      const std::size_t word = find_word(element, kNames);
+      if (word == 0) return fault_.set_element("must be text, image or audio", "modalities", i);
+      add(out_.output_modalities, static_cast<Modality>(word - 1));
+    }
+    return true;
+  }
+
+  bool read_list(TopKey key, const char* field_name, bool& any) {
+    const JsonField* const field = set_field(key);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kArray) return fault_.set("must be an array", field_name);
+    any = is_filled_array(field->value(body_));
+    return true;
+  }
+
+  bool read_lists() {
+    return read_list(TopKey::kPlugins, "plugins", out_.has_plugins) &&
+           read_list(TopKey::kTransforms, "transforms", out_.has_transforms);
+  }
+
+  bool read_messages() {
+    const JsonField* const field = set_field(TopKey::kMessages);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kArray) return fault_.set("must be an array", "messages");
+    JsonCursor at(field->value(body_));
+    at.enter('[');
+    std::size_t index = 0;
+    for (bool first = true; at.next_element(first); ++index) {
+      const char* const begin = at.at();
+      if (!at.enter('{')) return fault_.set_element("must be an object", "messages", index);
+      const bool is_system = read_message(at);
+      std::string_view& place = is_system ? out_.first_system_message : out_.first_other_message;
+      if (place.empty()) place = {begin, static_cast<std::size_t>(message_end_ - begin)};
+    }
+    return true;
+  }
+
+  // From within its brace to past it; whether it is an instruction.
+  bool read_message(JsonCursor& at) {
+    bool is_system = false;
+    std::string_view key;
+    message_end_ = at.at();
+    for (bool first = true; at.next_key(first, key);) {
+      if (key_says(key, "content") && at.enter('[')) {
+        read_parts(at);
+        message_end_ = at.at();
+        continue;
+      }
+      const std::string_view value = at.skip();
+      message_end_ = value.data() + value.size();
+      if (key_says(key, "role")) {
+        is_system = value == "\"system\"" || value == "\"developer\"";
+      } else if (key_says(key, "content")) {
+        if (value.front() == '"') add(out_.input_modalities, Modality::kText);
+      } else if (key_says(key, "reasoning_details")) {
+        if (is_filled_array(value)) out_.replays_reasoning = true;
+      }
+    }
+    return is_system;
+  }
+
+  void read_parts(JsonCursor& at) {
+    for (bool first = true; at.next_element(first);) {
+      if (!at.enter('{')) {
+        at.skip();
+        continue;
+      }
+      std::string_view key;
+      for (bool first_key = true; at.next_key(first_key, key);) {
+        const std::string_view value = at.skip();
+        if (key_says(key, "type")) note_part(value);
+      }
+    }
+  }
+
+  void note_part(std::string_view type) {
+    struct PartRow {
+      std::string_view name;
+      Modality modality;
+    };
+    static constexpr PartRow kParts[] = {
+        {"text", Modality::kText},         {"image_url", Modality::kImage},
+        {"input_audio", Modality::kAudio}, {"file", Modality::kFile},
+        {"video_url", Modality::kVideo},   {"input_video", Modality::kVideo},
+    };
+    const auto raw = proto::json_raw_string(type);
+    if (!raw) return;
+    for (const PartRow& row : kParts) {
+      if (proto::json_key_says(*raw, row.name)) return add(out_.input_modalities, row.modality);
+    }
+  }
+
+  const JsonScanner& scanner_;
+  std::string_view body_;
+  RoutingFields& out_;
+  RoutingFault& fault_;
+  const char* model_message_ = "";
+  const char* message_end_ = nullptr;
+};
+
+}  // namespace
+
+ModelName split_model_name(std::string_view full) {
+  ModelName name;
+  name.full = full;
+  name.base = full;
+  constexpr std::string_view kPreset = "@preset/";
+  if (const std::size_t at = full.find(kPreset); at != std::string_view::npos) {
+    name.base = full.substr(0, at);
+    name.preset = full.substr(at + kPreset.size());
+  }
+  for (;;) {
+    const std::size_t colon = name.base.rfind(':');
+    if (colon == std::string_view::npos) return name;
+    const std::string_view suffix = name.base.substr(colon + 1);
+    bool known = false;
+    for (const VariantRow& row : kVariants) {
+      if (suffix != row.name) continue;
+      known = true;
+      name.variants =
+          static_cast<std::uint8_t>(name.variants | 1U << static_cast<unsigned>(row.variant));
+    }
+    if (!known) return name;
+    name.base = name.base.substr(0, colon);
+  }
+}
+
+std::string_view reasoning_effort_name(ReasoningEffort effort) {
+  return kEfforts[static_cast<std::size_t>(effort)];
+}
+
+bool read_routing_fields(const JsonScanner& scanner, std::string_view body, RoutingFields& out,
+                         RoutingFault& fault) {
+  return Reader(scanner, body, out, fault).read();
+}
+
+}  // namespace leat::dialect
