@@ -197,6 +197,115 @@ void shape_output_cap(const JsonScanner& scanner, const ChatRequest& request,
   edits.insert(default_cap);
 }
 
+// Texts of ours that must live until the list is laid out.
+struct ShapeTexts {
+  std::array<char, 768> model;
+  std::array<char, 64> cap;
+  std::array<char, 64> reasoning;
+  std::array<char, 64> choice;
+  std::array<char, 64> seed;
+};
+
+void remove_member(const JsonScanner& scanner, TopKey key, proto::MemberEdits& edits) {
+  if (const JsonField* field = scanner.find(key)) edits.remove(*field);
+}
+
+// Those that shape_output_cap() and shape_reasoning() see to.
+constexpr ParameterSet kShapedParameters = {Parameter::kMaxTokens, Parameter::kMaxCompletionTokens,
+                                            Parameter::kReasoning, Parameter::kReasoningEffort};
+
+void shape_dropped(const JsonScanner& scanner, ParameterSet dropped, proto::MemberEdits& edits) {
+  const ParameterSet rest = dropped.without(kShapedParameters);
+  for (std::size_t i = 0; i < kParameterCount; ++i) {
+    const auto parameter = static_cast<Parameter>(i);
+    if (rest.has(parameter)) remove_member(scanner, parameter_key(parameter), edits);
+  }
+}
+
+// One of the two spellings of an effort becomes the other; what the other cannot say (a budget of
+// tokens) is left out. False if the text has no room: the effort is no word of the API.
+bool shape_reasoning(const JsonScanner& scanner, std::string_view body,
+                     const EndpointShape& endpoint, std::span<char> room,
+                     proto::MemberEdits& edits) {
+  const JsonField* const object = scanner.find(TopKey::kReasoning);
+  const JsonField* const word = scanner.find(TopKey::kReasoningEffort);
+  const bool drops_object = endpoint.dropped.has(Parameter::kReasoning);
+  const bool drops_word = endpoint.dropped.has(Parameter::kReasoningEffort);
+  if (endpoint.reasoning_key == ReasoningKey::kAsSent) {
+    if (object != nullptr && drops_object) edits.remove(*object);
+    if (word != nullptr && drops_word) edits.remove(*word);
+    return true;
+  }
+  const bool takes_object = endpoint.reasoning_key == ReasoningKey::kReasoning;
+  const JsonField* const wanted =
+      find_set(scanner, takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort);
+  const JsonField* const other = takes_object ? word : object;
+  if (takes_object ? drops_object : drops_word) {
+    if (object != nullptr) edits.remove(*object);
+    if (word != nullptr) edits.remove(*word);
+    return true;
+  }
+  if (other == nullptr) return true;
+  std::string_view effort;
+  if (wanted == nullptr && other->type != JsonType::kNull) {
+    effort = takes_object ? other->value(body)
+                          : proto::json_find(other->value(body), "effort").value_or("");
+  }
+  if (effort.empty() || effort.front() != '"') {
+    edits.remove(*other);
+    return true;
+  }
+  proto::JsonWriter text(room);
+  text.raw(takes_object ? "\"reasoning\":{\"effort\":" : "\"reasoning_effort\":");
+  text.raw(effort);
+  if (takes_object) text.raw("}");
+  // A null under the wanted key would stand twice.
+  remove_member(scanner, takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort, edits);
+  edits.replace_range(other->key_begin, other->value_end, text.text());
+  return !text.overflowed();
+}
+
+bool shape_words(const JsonScanner& scanner, std::string_view body, const EndpointShape& endpoint,
+                 ShapeTexts& texts, proto::MemberEdits& edits) {
+  const ParameterSet dropped = with_dependents(endpoint.dropped);
+  const JsonField* const choice = scanner.find(TopKey::kToolChoice);
+  proto::JsonWriter required(texts.choice);
+  if (!endpoint.tool_choice_required.empty() && choice != nullptr &&
+      !dropped.has(Parameter::kToolChoice) && choice->value(body) == "\"required\"") {
+    required.string(endpoint.tool_choice_required);
+    edits.replace_value(*choice, required.text());
+  }
+  const JsonField* const seed = scanner.find(TopKey::kSeed);
+  proto::JsonWriter seed_key(texts.seed);
+  if (!endpoint.seed_key.empty() && seed != nullptr && !dropped.has(Parameter::kSeed)) {
+    seed_key.string(endpoint.seed_key);
+    edits.replace_range(seed->key_begin, seed->key_end, seed_key.text());
+  }
+  const JsonField* const tools = scanner.find(TopKey::kTools);
+  if (!endpoint.takes_empty_tools && tools != nullptr && !dropped.has(Parameter::kTools)) {
+    proto::JsonElements elements(tools->value(body));
+    std::string_view element;
+    if (!elements.next(element)) edits.remove(*tools);
+  }
+  return !required.overflowed() && !seed_key.overflowed();
+}
+
+bool shape_roles(const JsonScanner& scanner, std::string_view body, proto::MemberEdits& edits) {
+  const JsonField* const messages = find_set(scanner, TopKey::kMessages);
+  if (messages == nullptr) return true;
+  proto::JsonElements elements(messages->value(body));
+  std::string_view message;
+  std::size_t count = 0;
+  while (elements.next(message)) {
+    const auto role = proto::json_find(message, "role");
+    if (!role || *role != "\"developer\"") continue;
+    if (++count > kDeveloperMessagesMax) return false;
+    const auto begin = static_cast<std::uint32_t>(role->data() - body.data());
+    edits.replace_range(begin, begin + static_cast<std::uint32_t>(role->size()), "\"system\"");
+  }
+  return true;
+}
+
 }  // namespace
 
 std::optional<RequestFault> read_chat_request(const JsonScanner& scanner, std::string_view body,
@@ -224,13 +333,11 @@ std::optional<RequestFault> read_chat_request(const JsonScanner& scanner, std::s
 bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
                         const ChatRequest& request, const EndpointShape& endpoint,
                         proto::SpliceList& out) {
-  // Texts of ours; the list copies them as it is laid out.
-  std::array<char, 768> model_bytes;
-  proto::JsonWriter model(model_bytes);
+  ShapeTexts texts;
+  proto::JsonWriter model(texts.model);
   model.raw("\"model\":");
   model.string(endpoint.model);
-  std::array<char, 64> cap_bytes;
-  proto::JsonWriter cap(cap_bytes);
+  proto::JsonWriter cap(texts.cap);
   cap.raw(endpoint.max_tokens_key == MaxTokensKey::kMaxCompletionTokens
               ? "\"max_completion_tokens\":"
               : "\"max_tokens\":");
@@ -239,11 +346,13 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
 
   proto::MemberEdits edits;
   shape_model(scanner, model.text(), edits);
-  for (const TopKey key : kRouterKeys) {
-    if (const JsonField* field = scanner.find(key)) edits.remove(*field);
-  }
+  for (const TopKey key : kRouterKeys) remove_member(scanner, key, edits);
   if (request.stream) shape_stream_options(scanner, body, endpoint, edits);
   shape_output_cap(scanner, request, endpoint, cap.text(), edits);
+  shape_dropped(scanner, with_dependents(endpoint.dropped), edits);
+  if (!shape_reasoning(scanner, body, endpoint, texts.reasoning, edits)) return false;
+  if (!shape_words(scanner, body, endpoint, texts, edits)) return false;
+  if (!endpoint.takes_developer_role && !shape_roles(scanner, body, edits)) return false;
   return edits.lay_out(scanner, body, out);
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "dialect/parameters.h"
 #include "proto/json_scan.h"
 #include "proto/splice.h"
 
@@ -46,7 +47,10 @@ std::optional<RequestFault> read_chat_request(const proto::JsonScanner& scanner,
 // The spelling of the output cap that an endpoint takes (provider-formats.md 1b).
 enum class MaxTokensKey : std::uint8_t { kAsSent, kMaxTokens, kMaxCompletionTokens };
 
-// What one endpoint wants changed.
+// The field that an endpoint takes reasoning in: OpenRouter's object, or OpenAI's word.
+enum class ReasoningKey : std::uint8_t { kAsSent, kReasoning, kReasoningEffort };
+
+// What one endpoint wants changed. Views must live until the request is laid out.
 struct EndpointShape {
   std::string_view model;  // the endpoint's own name for it
   MaxTokensKey max_tokens_key = MaxTokensKey::kAsSent;
@@ -54,10 +58,23 @@ struct EndpointShape {
   bool takes_stream_usage = true;
   // Sent as the output cap where the request has none (it is what was reserved); kUnset: nothing.
   std::int64_t output_default = kUnset;
+  // What the endpoint lacks is left out, with what hangs on it (with_dependents). The two output
+  // caps never are, since price and reservation stand on them: `max_tokens_key` is their rule.
+  ParameterSet dropped;
+  ReasoningKey reasoning_key = ReasoningKey::kAsSent;
+  std::string_view seed_key;              // its name for `seed` (Mistral: random_seed), or empty
+  std::string_view tool_choice_required;  // its word for `required` (Mistral: any), or empty
+  bool takes_developer_role = true;       // else `developer` becomes `system`
+  bool takes_empty_tools = true;          // else `tools: []` is left out
 };
 
-// Lays the request out for one endpoint. False if it does not fit the list's bounds (a model name
-// beyond what a catalogue may hold). REQUIRES: `request` was read from this body.
+// Messages with the role `developer` that can be re-spelt; more are refused.
+inline constexpr std::size_t kDeveloperMessagesMax = 16;
+
+// Lays the request out for one endpoint; text completions and embeddings likewise, their `stream`
+// and caps being what they are. False if it does not fit the list's bounds (a model name beyond
+// what a catalogue may hold, too many developer messages). REQUIRES: `request` was read from this
+// body.
 bool shape_chat_request(const proto::JsonScanner& scanner, std::string_view body,
                         const ChatRequest& request, const EndpointShape& endpoint,
                         proto::SpliceList& out);

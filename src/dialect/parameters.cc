@@ -53,6 +53,7 @@ constexpr std::array<Row, kParameterCount> kRows = {{
     {P::kMaxToolCalls, TopKey::kMaxToolCalls},
     {P::kEncodingFormat, TopKey::kEncodingFormat},
     {P::kDimensions, TopKey::kDimensions},
+    {P::kN, TopKey::kN},
 }};
 
 constexpr bool rows_in_order() {

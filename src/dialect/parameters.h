@@ -56,8 +56,9 @@ enum class Parameter : std::uint8_t {
   kMaxToolCalls,
   kEncodingFormat,
   kDimensions,
+  kN,
 };
-inline constexpr std::size_t kParameterCount = static_cast<std::size_t>(Parameter::kDimensions) + 1;
+inline constexpr std::size_t kParameterCount = static_cast<std::size_t>(Parameter::kN) + 1;
 static_assert(kParameterCount <= 64, "a set is one word");
 
 class ParameterSet {
