@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "proto/json_scan.h"
 
-#include <immintrin.h>
+#include <cstdint>
 
-#include <bit>
-#include <cstring>
+#include "proto/string_scan.h"
+#include "proto/utf8.h"
 
 namespace leat::proto {
 namespace {
@@ -14,75 +14,6 @@ bool is_space(char c) {
 }
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-// Bit i: byte i ends a plain run within a string: a quote, a backslash, a control character or a
-// byte beyond ASCII. Compared as signed, the last two are one test.
-unsigned stops(const char* at) {
-  const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(at));
-  const __m256i odd = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), bytes);
-  const __m256i quote = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('"'));
-  const __m256i backslash = _mm256_cmpeq_epi8(bytes, _mm256_set1_epi8('\\'));
-  return static_cast<unsigned>(
-      _mm256_movemask_epi8(_mm256_or_si256(odd, _mm256_or_si256(quote, backslash))));
-}
-
-// The first byte at or after `at` that ends a plain run, or `end`.
-const char* plain_end(const char* at, const char* end) {
-  while (end - at >= 32) {
-    if (const unsigned mask = stops(at); mask != 0) return at + std::countr_zero(mask);
-    at += 32;
-  }
-  while (at != end && static_cast<signed char>(*at) >= 0x20 && *at != '"' && *at != '\\') ++at;
-  return at;
-}
-
-// Bytes of the UTF-8 sequence that a lead byte promises (RFC 3629), 0 for what cannot lead.
-int sequence_size(unsigned char lead) {
-  if (lead < 0xc2 || lead > 0xf4) return 0;
-  return lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-// REQUIRES: `size` bytes at `at`, its lead byte one of `size` (2 to 4).
-bool sequence_ok(const char* at, int size) {
-  const auto byte = [at](int i) { return static_cast<unsigned char>(at[i]); };
-  for (int i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return false;
-  }
-  // The second byte carries the rules on overlong forms, surrogates and the end of Unicode.
-  switch (byte(0)) {
-    case 0xe0:
-      return byte(1) >= 0xa0;
-    case 0xed:
-      return byte(1) < 0xa0;
-    case 0xf0:
-      return byte(1) >= 0x90;
-    case 0xf4:
-      return byte(1) < 0x90;
-    default:
-      return true;
-  }
-}
-
-// Past the sequences of two and three bytes that begin at `at`: nearly all text that is not
-// English. Stops at anything else, at what is malformed, and within the last three bytes.
-const char* skip_common(const char* at, const char* end) {
-  while (end - at >= 4) {
-    std::uint32_t word;
-    std::memcpy(&word, at, sizeof(word));
-    if ((word & 0xc0c0f0) == 0x8080e0) {
-      const std::uint32_t head = (word & 0x0f) << 6 | (word >> 8 & 0x3f);  // code point / 64
-      const bool overlong = head < 0x20;
-      const bool surrogate = head - 0x360 < 0x20;
-      if (overlong || surrogate) break;
-      at += 3;
-    } else if ((word & 0xc0e0) == 0x80c0 && (word & 0x1e) != 0) {
-      at += 2;
-    } else {
-      break;
-    }
-  }
-  return at;
 }
 
 // The value of four hex digits, or -1.
@@ -114,9 +45,24 @@ JsonStatus JsonScanner::scan(std::string_view whole, bool final) {
     taken = fail(run, JsonFaultKind::kTooComplex, "the body is too large");
   }
   while (taken == Step::kGo) taken = step(run);
+  if (!judge_utf8(run, taken)) taken = Step::kFault;
   if (taken == Step::kFault) return JsonStatus::kFault;
   offset_ = static_cast<std::uint32_t>(run.at - run.begin);
   return final ? JsonStatus::kDone : JsonStatus::kMore;
+}
+
+// Bytes of this call that were read, as UTF-8. Of two faults the first in the body is the one that
+// counts, wherever the pieces of the body end.
+bool JsonScanner::judge_utf8(const Run& run, Step taken) {
+  const std::string_view fresh(run.begin + judged_,
+                               static_cast<std::size_t>(run.at - run.begin) - judged_);
+  const bool is_last = run.final || taken == Step::kFault;
+  const std::size_t size = is_last ? fresh.size() : utf8_whole_size(fresh);
+  const std::size_t good = utf8_fault(fresh.substr(0, size));
+  judged_ += static_cast<std::uint32_t>(good);
+  if (good == size) return true;
+  fault_ = {JsonFaultKind::kInvalidUtf8, judged_, "not UTF-8", {}};
+  return false;
 }
 
 JsonScanner::Step JsonScanner::step(Run& run) {
@@ -276,25 +222,20 @@ JsonScanner::Step JsonScanner::number(Run& run) {
   return count_token(run);
 }
 
-// Stands before a byte that is still to be judged, never within an escape or a UTF-8 sequence, so
-// that going on with more bytes needs no state but the position.
+// Stands before a byte that is still to be read, never within an escape, so that going on with more
+// bytes needs no state but the position.
 JsonScanner::Step JsonScanner::string_bytes(Run& run) {
   for (;;) {
-    run.at = plain_end(run.at, run.end);
+    run.at = string_stop(run.at, run.end, escaped_);
     if (run.at == run.end) return starve(run);
-    Step taken;
     if (*run.at == '"') {
       ++run.at;
       return finish_string(run);
     }
-    if (*run.at == '\\') {
-      taken = escape(run);
-    } else if (static_cast<signed char>(*run.at) < 0) {
-      taken = multibyte(run);
-    } else {
-      taken = fail(run, JsonFaultKind::kInvalidJson, "a control character in a string");
+    if (*run.at != '\\') {
+      return fail(run, JsonFaultKind::kInvalidJson, "a control character in a string");
     }
-    if (taken != Step::kGo) return taken;
+    if (const Step taken = escape(run); taken != Step::kGo) return taken;
   }
 }
 
@@ -318,7 +259,7 @@ JsonScanner::Step JsonScanner::escape(Run& run) {
   const std::ptrdiff_t left = run.end - run.at;
   if (left < 2) return starve(run);
   if (run.at[1] != 'u') {
-    if (std::string_view("\"\\/bfnrt").find(run.at[1]) == std::string_view::npos) {
+    if (!is_short_escape(run.at[1])) {
       return fail(run, JsonFaultKind::kInvalidJson, "an unknown escape");
     }
     run.at += 2;
@@ -339,21 +280,6 @@ JsonScanner::Step JsonScanner::escape(Run& run) {
     return fail(run, JsonFaultKind::kInvalidUtf8, "a lone surrogate");
   }
   run.at += 12;
-  return Step::kGo;
-}
-
-JsonScanner::Step JsonScanner::multibyte(Run& run) {
-  run.at = skip_common(run.at, run.end);
-  if (run.at == run.end) return starve(run);
-  if (static_cast<signed char>(*run.at) >= 0) return Step::kGo;
-  do {
-    const int size = sequence_size(static_cast<unsigned char>(*run.at));
-    if (size != 0 && run.end - run.at < size) return starve(run);
-    if (size == 0 || !sequence_ok(run.at, size)) {
-      return fail(run, JsonFaultKind::kInvalidUtf8, "not UTF-8");
-    }
-    run.at += size;
-  } while (run.at != run.end && static_cast<signed char>(*run.at) < 0);
   return Step::kGo;
 }
 

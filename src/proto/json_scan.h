@@ -3,7 +3,7 @@
 // top-level object stand. Strict RFC 8259 and UTF-8: no BOM, no bytes after the object, no lone
 // surrogate (not in escapes either); it agrees with simdjson on what is JSON, or the gateway and a
 // provider could be made to see two different `model`s (engine.md 7). Never allocates, never builds
-// a tree, looks at each byte once.
+// a tree, looks at each byte once for its structure and once as UTF-8.
 //
 // The body lies contiguous in memory and grows at its end; each call passes all of it so far:
 //
@@ -126,7 +126,7 @@ class JsonScanner {
   Step number(Run& run);
   Step string_bytes(Run& run);
   Step escape(Run& run);
-  Step multibyte(Run& run);
+  bool judge_utf8(const Run& run, Step taken);
   Step take_key(Run& run);
   // In the class, since each token comes through them.
   Step count_token(const Run& run) {
@@ -148,6 +148,7 @@ class JsonScanner {
   State state_ = State::kStart;
   bool escaped_ = false;               // the string being read has a backslash
   std::uint32_t offset_ = 0;           // next byte to look at
+  std::uint32_t judged_ = 0;           // bytes known to be UTF-8
   std::uint32_t token_begin_ = 0;      // opening quote of the string being read
   std::uint32_t top_value_begin_ = 0;  // of the value being read at depth 1
   std::uint32_t depth_ = 0;            // open containers

@@ -6,15 +6,14 @@ namespace leat::shard {
 namespace {
 
 // Under load the enter waits for a batch: wakeups, not receives, are what can be saved here
-// (engine.md 2.2). A turn that harvested fewer completions than this is not under load.
-constexpr std::uint64_t kBusyBatch = 3;
+// (engine.md 2.2). Nothing waits longer than this for the turn that serves it.
 constexpr std::uint32_t kBatchWait = 64;
-constexpr Duration kBatchMinWait = microseconds(50);
+constexpr Duration kBatchMinWait = microseconds(200);
 
 }  // namespace
 
 Shard::Shard(io::Io& io, Rng& rng, std::uint32_t index)
-    : io_(io), rng_(rng), index_(index), wheel_(io.now()) {}
+    : io_(io), rng_(rng), index_(index), wheel_(io.now()), load_(io.now()) {}
 
 void Shard::attach_mailbox(Mailbox& mailbox, MessageHandler& handler) {
   inboxes_.push_back({&mailbox, &handler});
@@ -30,7 +29,7 @@ io::TurnOptions Shard::next_turn(Instant latest) {
   io::TurnOptions options;
   options.deadline = std::min(wheel_.next_expiry(), latest);
   if (!deferred_.empty()) options.deadline = io_.now();
-  if (batch_average_x16_ >= kBusyBatch * 16) {
+  if (load_.is_busy()) {
     options.wait_count = kBatchWait;
     options.min_wait = kBatchMinWait;
   }
@@ -45,9 +44,9 @@ void Shard::run_turn(Instant latest) {
   filling_ ^= 1;
   arenas_[filling_].reset();
   io_.turn(options);
-  const std::uint64_t harvested = io_.stats().completions - completions_seen_;
-  completions_seen_ += harvested;
-  batch_average_x16_ = batch_average_x16_ - batch_average_x16_ / 16 + harvested;
+  const std::uint64_t completions = io_.stats().completions;
+  load_.count(io_.now(), completions - completions_seen_);
+  completions_seen_ = completions;
   read_mailboxes();
   wheel_.advance(io_.now());
   run_deferred();

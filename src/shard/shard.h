@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "base/wheel.h"
 #include "io/io.h"
+#include "shard/load_meter.h"
 #include "shard/mailbox.h"
 #include "shard/turn_arena.h"
 
@@ -106,7 +107,7 @@ class Shard {
   };
   std::vector<Inbox> inboxes_;
   std::uint64_t completions_seen_ = 0;
-  std::uint64_t batch_average_x16_ = 0;  // completions a turn, smoothed, times 16
+  LoadMeter load_;
   bool stopped_ = false;
 };
 

@@ -2,6 +2,7 @@
 #include "load/driver.h"
 
 #include <netdb.h>
+#include <openssl/ssl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,6 +62,7 @@ Driver::Driver(const LoadOptions& options)
 }
 
 Driver::~Driver() {
+  if (context_.tls != nullptr) SSL_CTX_free(context_.tls);  // counted: its sessions keep it as long
   if (context_.abort_log != nullptr) std::fclose(context_.abort_log);
 }
 
