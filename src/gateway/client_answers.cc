@@ -135,7 +135,7 @@ void ClientConn::end_body() {
 void ClientConn::refuse_head(proto::HttpFault fault) {
   const proto::HttpFaultInfo& info = proto::fault_info(fault);
   gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
-  gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : -1, received_);
+  gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
   if (request_id_[0] == '\0') gateway_.new_id("req-", request_id_);
   wants_keep_alive_ = false;
   char room[dialect::kErrorBytesMax];
@@ -152,7 +152,7 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
 // A request that is understood and not served. The rest of its body is skipped where that is
 // little; else the connection ends with the answer (threats-and-faults.md 3.4, CVE-2025-4366).
 void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason) {
-  gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : -1, received_);
+  gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
   const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
   if (!little) wants_keep_alive_ = false;
   answer_error(kind, detail, {});

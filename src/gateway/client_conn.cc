@@ -373,7 +373,7 @@ void ClientConn::on_timer() {
     case State::kHead:
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
-      gateway_.refused("request_timeout", -1, 0);
+      gateway_.refused("request_timeout", -1, peer_, 0);
       wants_keep_alive_ = false;
       answer_error(ErrorKind::kRequestTimeout, {}, {});
       return close_after_answer();

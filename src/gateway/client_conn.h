@@ -53,6 +53,7 @@ class ClientConn final : public ListNode<ClientConn>,
   // The exchange's answer is written to its end; `clean` false: it broke off, so close.
   void exchange_over(bool clean);
   const char* request_id() const { return request_id_; }
+  const io::Address& peer() const { return peer_; }
   dialect::Face face() const { return route_.face; }
 
   // No further request is taken; ends when the running one has.

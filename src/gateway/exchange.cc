@@ -92,7 +92,7 @@ bool Exchange::plan() {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   if (const auto fault = dialect::read_chat_request(request.scanner, body, request.chat)) {
-    gateway_.refused("invalid_request", key_, body.size());
+    gateway_.refused("invalid_request", key_, client_->peer(), body.size());
     client_->answer_error(ErrorKind::kInvalidRequest,
                           {.message = fault->message, .param = fault->param}, {});
     over(true);
@@ -104,7 +104,7 @@ bool Exchange::plan() {
   model_ = request.match.model;
   model_name_ = request.chat.model();
   if (model_ == nullptr) {
-    gateway_.refused("model_not_found", key_, body.size());
+    gateway_.refused("model_not_found", key_, client_->peer(), body.size());
     client_->answer_error(ErrorKind::kModelNotFound, {.param = "model"}, {});
     over(true);
     return false;
@@ -378,7 +378,7 @@ void Exchange::give_up() {
       detail.message = request.failure.message();
     }
   }
-  gateway_.refused(dialect::error_row(request.failure_kind).error_type, key_,
+  gateway_.refused(dialect::error_row(request.failure_kind).error_type, key_, client_->peer(),
                    request.body ? request.body->size : 0);
   client_->answer_error(request.failure_kind, detail, request.retry_after);
   over(true);

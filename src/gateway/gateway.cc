@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string>
 
 #include "gateway/simulated_provider.h"
 
@@ -190,14 +191,16 @@ void Gateway::on_message(const shard::Message& message) {
 
 // ---- Bookkeeping -------------------------------------------------------------------------------
 
-void Gateway::refused(const char* reason, int key, std::uint64_t bytes) {
+void Gateway::refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes) {
   // One line for each refusal, of ids and numbers only (threats-and-faults.md 3.4).
   char line[LogRing::kLineBytesMax];
   const char* name = key >= 0 && static_cast<std::size_t>(key) < snapshot_.options().keys.size()
                          ? snapshot_.options().keys[static_cast<std::size_t>(key)].name.c_str()
                          : "-";
+  const std::string address = peer.to_string();  // its port tells an operator nothing
   const int size =
-      std::snprintf(line, sizeof line, "refused reason=%s key=%s bytes=%llu shard=%u", reason, name,
+      std::snprintf(line, sizeof line, "refused reason=%s key=%s ip=%.*s bytes=%llu shard=%u",
+                    reason, name, static_cast<int>(address.rfind(':')), address.c_str(),
                     static_cast<unsigned long long>(bytes), shard_.index());
   const auto shown =
       static_cast<std::size_t>(std::clamp(size, 0, static_cast<int>(sizeof line) - 1));

@@ -99,7 +99,8 @@ class Gateway final : private shard::MessageHandler {
   Exchange* new_exchange(ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
-  void refused(const char* reason, int key, std::uint64_t bytes);
+  // Logs a refusal; `key` is -1 where none was shown or known, `bytes` counts the body so far.
+  void refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes);
   // Writes "gen-..." or "req-..." and a NUL, 36 bytes in all at most.
   void new_id(const char* prefix, char (&to)[36]);
 

@@ -244,7 +244,7 @@ class Attacks(harness.Case):
         for secret in (MARK, KEY, harness.PROVIDER_KEY):
             self.assertNotIn(secret, log)
         for line in log.splitlines():
-            self.assertRegex(line, r"^refused reason=\w+ key=[\w.-]+ bytes=\d+ ")
+            self.assertRegex(line, r"^refused reason=\w+ key=[\w.-]+ ip=127\.0\.0\.1 bytes=\d+ ")
 
 
 if __name__ == "__main__":
