@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Every refusal of the gateway in the API's shape, for both faces, from one table. Bodies are made
 // of static texts, integers and what a provider said (bounded and escaped); never of a client's
-// bytes, so that no key, header or prompt is echoed (threats-and-faults.md 3.4).
+// bytes but for the id of a model that does not exist, so that no key, header or prompt is echoed
+// (threats-and-faults.md 3.4).
 #pragma once
 
 #include <cstdint>
@@ -86,8 +87,8 @@ struct ErrorRow {
 };
 const ErrorRow& error_row(ErrorKind kind);
 
-// What an error says beyond its row. All may be empty. `message` and `param` are static texts or a
-// provider's words, never a client's.
+// What an error says beyond its row. All may be empty. `message` and `param` are static texts, a
+// provider's words, or name the unknown model; nothing else of a client's.
 struct ErrorDetail {
   std::string_view message;
   std::string_view param;          // the field that is wrong

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 
 #include "gateway/client_conn.h"
 #include "gateway/gateway.h"
@@ -20,6 +21,7 @@ using dialect::ErrorKind;
 constexpr std::size_t kCopyBytesMax = 2048;
 // An error reply is read this far; what says more says it again in its first lines.
 constexpr std::size_t kErrorReplyBytesMax = 64 * 1024;
+constexpr std::size_t kShownModelBytesMax = 128;
 constexpr std::size_t kRequestHeadRoom = 16 * 1024;
 constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
 
@@ -29,6 +31,17 @@ proto::JsonLimits json_limits(const Limits& limits) {
   json.keys_max = limits.json_keys_max;
   json.tokens_max = limits.json_tokens_max;
   return json;
+}
+
+// A model's id is no secret, and who mistyped one wants to see which: the one thing that an answer
+// repeats of a request (openrouter-api.md 4.1, `requested_models`). The log does not have it.
+std::string unknown_model_message(std::string_view id) {
+  std::size_t shown = std::min(id.size(), kShownModelBytesMax);
+  // Not through the middle of a character.
+  while (shown < id.size() && (static_cast<unsigned char>(id[shown]) & 0xc0) == 0x80) --shown;
+  std::string message = "The model `";
+  message.append(id.substr(0, shown)).append(shown < id.size() ? "..." : "");
+  return message.append("` does not exist here.");
 }
 
 ErrorKind kind_of_dial_failure(const Error& why) {
@@ -105,7 +118,8 @@ bool Exchange::plan() {
   model_name_ = request.chat.model();
   if (model_ == nullptr) {
     gateway_.refused("model_not_found", key_, client_->peer(), body.size());
-    client_->answer_error(ErrorKind::kModelNotFound, {.param = "model"}, {});
+    const std::string message = unknown_model_message(model_name_);
+    client_->answer_error(ErrorKind::kModelNotFound, {.message = message, .param = "model"}, {});
     over(true);
     return false;
   }

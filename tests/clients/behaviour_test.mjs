@@ -69,7 +69,7 @@ for (const client of clients) {
   test(`${client.name}: an unknown model is 404 and says so`, async () => {
     const error = await errorOf(client.stream(client.make(leat, KEY), { model: 'acme/none' }));
     assert.equal(client.status(error), 404);
-    assert.match(error.message, /model does not exist/);
+    assert.match(error.message, /`acme\/none` does not exist/);
   });
 
   test(`${client.name}: the provider's refusal arrives with its words`, async () => {

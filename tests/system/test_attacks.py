@@ -127,7 +127,8 @@ JSON = [
     ("max_tokens out of range", member('"max_tokens":99999999999999999999'),
      400, "invalid_request", KEEP),
     ("max_tokens negative", member('"max_tokens":-1'), 400, "invalid_request", KEEP),
-    ("unknown model", text('{"model":"%s","messages":[]}' % MARK), 404, "model_not_found", KEEP),
+    ("unknown model", text('{"model":"no/such","messages":[{"content":"%s"}]}' % MARK),
+     404, "model_not_found", KEEP),
 ] + [
     (f"{key} twice", member(f'"{key}":{value},"{key}":{value}'), 400, "duplicate_key", KEEP)
     for key, value in (("stream", "true"), ("max_tokens", "1"), ("max_completion_tokens", "1"),
@@ -197,6 +198,20 @@ class Attacks(harness.Case):
 
     def test_json(self):
         self.check(JSON)
+
+    def test_an_unknown_model_is_named(self):
+        # What is asked for, what the message shows of it: escaped as JSON, cut between characters.
+        for model, shown in (("no/such", "no/such"), ('a"b\n', 'a"b\n'), ("é" * 64, "é" * 64),
+                             ("x" + "é" * 64, "x" + "é" * 63 + "..."),
+                             ("x" * 200, "x" * 128 + "...")):
+            for face in ("/v1", "/api/v1"):
+                with self.subTest(model=model, face=face):
+                    answer = self.router.chat(face, model=model)
+                    self.assertEqual(answer.status, 404, answer.body)
+                    self.assert_error(answer, face, "model_not_found")
+                    self.assertEqual(answer.json()["error"]["message"],
+                                     f"The model `{shown}` does not exist here.")
+        self.assertNotIn("no/such", self.router.log())
 
     def test_all_bad_keys_get_one_answer(self):
         bodies = set()
