@@ -156,6 +156,9 @@ class Malformed(harness.Case):
         "1xx flood": b"HTTP/1.1 103 Early Hints\r\n\r\n" * 50,
         "101": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
         "huge head": b"HTTP/1.1 200 OK\r\n" + b"A: " + b"b" * 70_000 + b"\r\n\r\n",
+        # No line ends, and neither does the connection: told by the size alone.
+        "huge status line": b"HTTP/1.1 200 " + b"b" * 70_000,
+        "huge open line": b"HTTP/1.1 200 OK\r\nA: " + b"b" * 70_000,
         "compressed": reply(b"x", fields="content-encoding: gzip\r\n"),
         "no JSON": reply(b"not json"),
     }
