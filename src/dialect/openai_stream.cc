@@ -45,8 +45,8 @@ bool parts_say_something(std::string_view parts, int depth) {
 }
 
 // Whether a delta (or a message) says anything: content, reasoning, a tool call, a refusal, audio
-// or images (design.md, "One commit point").
-bool delta_has_content(JsonCursor& at) {
+// or images (design.md, "One commit point"). `spoken`: the last string among them.
+bool delta_has_content(JsonCursor& at, std::string_view& spoken) {
   bool has = false;
   std::string_view key;
   for (bool first = true; at.next_key(first, key);) {
@@ -57,6 +57,7 @@ bool delta_has_content(JsonCursor& at) {
         key_is(key, "function_call") || key_is(key, "audio") || key_is(key, "images");
     if (!counts || !is_filled(value)) continue;
     const bool in_parts = value.front() == '[' && key_is(key, "content");
+    if (value.front() == '"') spoken = value.substr(1, value.size() - 2);
     if (!in_parts || parts_say_something(value, 1)) has = true;
   }
   return has;
@@ -125,7 +126,7 @@ class Reader {
     for (bool first = true; at.next_key(first, key);) {
       const bool spoken = whole_answer_ ? key_is(key, "message") : key_is(key, "delta");
       if (spoken && at.enter('{')) {
-        if (delta_has_content(at)) event_.has_content = true;
+        if (delta_has_content(at, event_.spoken)) event_.has_content = true;
         continue;
       }
       const std::string_view value = at.skip();

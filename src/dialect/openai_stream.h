@@ -47,6 +47,7 @@ struct ChatEvent {
   bool has_usage = false;
   std::uint16_t finished = 0;      // choices in this event that carry a finish reason
   std::string_view finish_reason;  // the last such, as the provider spelt it; a view
+  std::string_view spoken;  // the last string of content or reasoning, without quotes; a view
   ChatUsage usage;
   ChatError error;
 

@@ -28,6 +28,7 @@ std::size_t put_chunk_header(char* to, std::size_t size) {
 void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& identity) {
   options_ = options;
   reader_ = proto::SseReader(proto::SseLimits{options.event_bytes_max});
+  classifier_.reset();
   normaliser_.reset();
   if (options.face == dialect::Face::kOpenRouter) {
     normaliser_ = std::make_unique<dialect::ChatNormaliser>(identity);
@@ -73,7 +74,7 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
     if (is_committed()) pass_on(event.raw);
     return RelayStep::kGoOn;
   }
-  const dialect::ChatEvent chat = dialect::classify(event.data);
+  const dialect::ChatEvent chat = classifier_.classify(event.data);
   if (chat.has_usage) usage_ = chat.usage;
   switch (chat.kind) {
     case ChatKind::kDone:

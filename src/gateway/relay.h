@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/block.h"
+#include "dialect/chat_classifier.h"
 #include "dialect/errors.h"
 #include "dialect/face.h"
 #include "dialect/openai_stream.h"
@@ -78,6 +79,7 @@ class Relay {
 
   RelayOptions options_;
   proto::SseReader reader_;
+  dialect::ChatClassifier classifier_;
   std::unique_ptr<dialect::ChatNormaliser> normaliser_;  // OpenRouter face only
   net::Stream* client_ = nullptr;                        // null: not committed
   BlockRef held_;
