@@ -31,7 +31,8 @@ inline constexpr std::uint32_t kNoId = 0xffff'ffff;
 // than 60 endpoints for any model, tiers and quantizations included, and 147 providers.
 inline constexpr std::size_t kModelEndpointsMax = 64;
 inline constexpr std::size_t kProvidersMax = 1024;
-inline constexpr std::size_t kRegionsMax = 64;  // one bit each
+inline constexpr std::size_t kSlugBytesMax = 256;  // of any id, slug, tag or display name
+inline constexpr std::size_t kRegionsMax = 64;     // one bit each
 
 // A set of regions, bit = RegionId.
 using RegionSet = std::uint64_t;
@@ -112,7 +113,7 @@ struct Endpoint {
   // "openai/priority", or just the provider's slug.
   TagId tag_id = kNoId;
   RegionId region_id = 0;
-  // The same in every catalogue that holds this endpoint (model, variant, tag, upstream name): what
+  // The same in every catalogue that holds this endpoint (model, variant, tag): what
   // health and sticky conversations are kept by.
   std::uint64_t identity = 0;
   std::string_view tag;

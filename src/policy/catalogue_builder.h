@@ -34,6 +34,7 @@ enum class CatalogueFault : std::uint8_t {
   kLimitContradicts,   // an output or prompt limit beyond the context
   kNotAStaticVariant,  // the endpoint's variant is one that only changes routing
 };
+inline constexpr std::size_t kCatalogueFaults = 16;
 // One clause without a full stop; static.
 std::string_view text_of(CatalogueFault fault);
 
@@ -96,7 +97,8 @@ class CatalogueBuilder {
   std::string_view keep(std::string_view text);
   std::string_view keep_lower(std::string_view text);
   std::span<const std::string_view> keep(std::span<const std::string_view> texts);
-  char* room(std::size_t bytes);
+  static std::expected<void, CatalogueFault> check_facts(const EndpointSpec& spec,
+                                                         const Model& model);
   CatalogueResult<TagId> intern_tag(const EndpointSpec& spec, std::string_view provider_slug);
   CatalogueResult<RegionId> intern_region(std::string_view region);
   CatalogueResult<ModelId> resolve_alias(std::size_t index) const;
@@ -105,6 +107,8 @@ class CatalogueBuilder {
 
   Catalogue made_;
   std::vector<PendingAlias> aliases_;
+  std::size_t given_aliases_ = 0;            // those before were added; the rest are "latest"
+  std::vector<std::string_view> tag_names_;  // by TagId
   std::unordered_map<std::string_view, std::size_t> alias_names_;  // into aliases_
   std::vector<std::uint32_t> endpoints_of_model_;                  // counts
   std::size_t block_left_ = 0;

@@ -16,24 +16,11 @@
 
 namespace leat::policy {
 
-// A request's parameter that an endpoint may or may not support ("supported_parameters").
+// A request's parameter that an endpoint may or may not support: OpenRouter's
+// "supported_parameters", then keys that only providers' quirks name. The same order as
+// dialect::Parameter, so that the two sets have the same bits; the gateway, which sees both,
+// asserts it.
 enum class Parameter : std::uint8_t {
-  kTemperature,
-  kTopP,
-  kTopK,
-  kMinP,
-  kTopA,
-  kFrequencyPenalty,
-  kPresencePenalty,
-  kRepetitionPenalty,
-  kSeed,
-  kStop,
-  kMaxTokens,
-  kMaxCompletionTokens,
-  kLogitBias,
-  kLogprobs,
-  kTopLogprobs,
-  kN,
   kTools,
   kToolChoice,
   kParallelToolCalls,
@@ -43,18 +30,47 @@ enum class Parameter : std::uint8_t {
   kReasoningEffort,
   kIncludeReasoning,
   kVerbosity,
-  kWebSearchOptions,
+  kMaxTokens,
+  kMaxCompletionTokens,
+  kTemperature,
+  kTopP,
+  kTopK,
+  kTopA,
+  kMinP,
+  kFrequencyPenalty,
+  kPresencePenalty,
+  kRepetitionPenalty,
+  kSeed,
+  kStop,
+  kLogitBias,
+  kLogprobs,
+  kTopLogprobs,
   kPrediction,
+  kWebSearchOptions,
+  // Not in OpenRouter's list: `require_parameters` does not look at them.
+  kServiceTier,
+  kStore,
+  kUser,
+  kMetadata,
+  kPromptCacheKey,
+  kCacheControl,
   kModalities,
   kAudio,
-  kStore,
-  kServiceTier,
-  kPromptCacheKey,
-  kDimensions,
+  kImageConfig,
+  kMaxToolCalls,
   kEncodingFormat,
+  kDimensions,
+  kN,
 };
-inline constexpr std::size_t kParameters = 34;
+inline constexpr std::size_t kParameters = static_cast<std::size_t>(Parameter::kN) + 1;
 using ParameterSet = EnumSet<Parameter>;
+// What `require_parameters` asks an endpoint to cover.
+inline constexpr ParameterSet kListedParameters = ParameterSet::of_bits(
+    (std::uint64_t{1} << (static_cast<unsigned>(Parameter::kWebSearchOptions) + 1)) - 1);
+// Where some endpoints of a model have one of these that the request carries, only those are used
+// (openrouter-api.md 2.4).
+inline constexpr ParameterSet kPreferredParameters{Parameter::kTools, Parameter::kResponseFormat,
+                                                   Parameter::kVerbosity};
 
 enum class Modality : std::uint8_t {
   kText,
@@ -71,8 +87,8 @@ enum class Modality : std::uint8_t {
 inline constexpr std::size_t kModalities = 10;
 using ModalitySet = EnumSet<Modality>;
 
+// The same order as dialect::Quantization.
 enum class Quantization : std::uint8_t {
-  kUnknown,
   kInt4,
   kInt8,
   kFp4,
@@ -84,6 +100,7 @@ enum class Quantization : std::uint8_t {
   kFp16,
   kBf16,
   kFp32,
+  kUnknown,
 };
 inline constexpr std::size_t kQuantizations = 12;
 using QuantizationSet = EnumSet<Quantization>;
@@ -93,7 +110,7 @@ enum class ServiceTier : std::uint8_t { kDefault, kFlex, kPriority };
 inline constexpr std::size_t kServiceTiers = 3;
 
 // What may follow a model's id after a colon. Those of kStaticVariants name endpoints of their own;
-// the others change how a request is routed.
+// the others change how a request is routed. The same order as dialect::Variant.
 enum class Variant : std::uint8_t {
   kFree,
   kExtended,

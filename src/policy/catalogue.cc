@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "policy/catalogue.h"
+
+#include <array>
+
+namespace leat::policy {
+namespace {
+
+// No slug, tag or name that a catalogue may hold is longer (see CatalogueBuilder).
+using Folded = std::array<char, kSlugBytesMax>;
+
+// In lower case; empty where it is too long to be known. The result is a view of `into`.
+std::string_view fold(std::string_view text, Folded& into) {
+  if (text.size() > into.size()) return {};
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    into[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+  }
+  return {into.data(), text.size()};
+}
+
+std::uint32_t find_in(const std::unordered_map<std::string_view, std::uint32_t>& names,
+                      std::string_view name) {
+  const auto found = names.find(name);
+  return found == names.end() ? kNoId : found->second;
+}
+
+}  // namespace
+
+ModelId Catalogue::find_model(std::string_view name) const {
+  return find_in(model_names_, name);
+}
+
+ModelRef Catalogue::resolve(std::string_view reference) const {
+  ModelRef ref;
+  while (true) {
+    ref.model = find_model(reference);
+    if (ref.model != kNoId) return ref;
+    const std::size_t colon = reference.rfind(':');
+    if (colon == std::string_view::npos) return {};
+    const auto variant = value_of<Variant>(reference.substr(colon + 1));
+    if (!variant) return {};
+    ref.variants.add(*variant);
+    reference = reference.substr(0, colon);
+  }
+}
+
+ProviderId Catalogue::find_provider(std::string_view slug) const {
+  Folded folded;
+  return find_in(provider_slugs_, fold(slug, folded));
+}
+
+EndpointId Catalogue::find_endpoint(std::uint64_t identity) const {
+  const auto found = identities_.find(identity);
+  return found == identities_.end() ? kNoId : found->second;
+}
+
+SlugMatch Catalogue::find_slug(std::string_view slug) const {
+  Folded buffer;
+  const std::string_view folded = fold(slug, buffer);
+  SlugMatch match;
+  match.provider = find_in(provider_slugs_, folded);
+  if (match.provider != kNoId) return match;
+  match.tag_id = find_in(tags_, folded);
+  if (match.tag_id == kNoId) match.provider = find_in(provider_names_, folded);
+  return match;
+}
+
+RegionSet Catalogue::region_bit(std::string_view region) const {
+  for (std::size_t i = 1; i < regions_.size(); ++i) {
+    if (regions_[i] == region) return RegionSet{1} << i;
+  }
+  return 0;
+}
+
+}  // namespace leat::policy
