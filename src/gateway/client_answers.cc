@@ -34,7 +34,9 @@ void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
 }  // namespace
 
 bool ClientConn::keeps_alive() const {
-  return wants_keep_alive_ && !draining_ && !half_closed_ &&
+  // Who waits for 100 Continue and gets an answer may leave the body out: then the next head stands
+  // where it would have been (RFC 9110 10.1.1).
+  return wants_keep_alive_ && !awaits_continue_ && !draining_ && !half_closed_ &&
          gateway_.memory_percent() < gateway_.limits().memory_no_keep_alive_percent;
 }
 
@@ -149,12 +151,17 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
   close_after_answer();
 }
 
-// A request that is understood and not served. The rest of its body is skipped where that is
-// little; else the connection ends with the answer (threats-and-faults.md 3.4, CVE-2025-4366).
+// A request that is understood and not served. Most rows of threats-and-faults.md 3.4 keep the
+// connection, 413 and 408 (3.3) close it. Kept or not, an answer sent before its body was read has
+// a row of its own (CVE-2025-4366) that stands above the others: the rest is skipped where that is
+// little; else the connection ends with the answer. A chunked body says how much is left only as it
+// comes: discard() closes once it was too much.
 void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason) {
   gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
   const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
-  if (!little) wants_keep_alive_ = false;
+  if (!little || kind == ErrorKind::kPayloadTooLarge || kind == ErrorKind::kRequestTimeout) {
+    wants_keep_alive_ = false;
+  }
   answer_error(kind, detail, {});
   if (exchange_ != nullptr) {
     exchange_->abandon();

@@ -139,6 +139,7 @@ void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
 void ClientConn::take_head(const proto::RequestHead& head) {
   http10_ = head.http10;
   wants_keep_alive_ = head.keep_alive;
+  awaits_continue_ = head.expect_continue && head.has_body();
   is_chunked_ = head.chunked;
   chunked_ = proto::ChunkedDecoder();
   length_left_ = head.content_length.value_or(0);
@@ -229,7 +230,8 @@ void ClientConn::start_chat(const proto::RequestHead& head) {
   }
   const std::size_t room = is_chunked_ ? kChunkedBodyStart : static_cast<std::size_t>(length);
   exchange_->body() = Block::allocate(room);
-  if (head.expect_continue) stream_->write(proto::kContinue);
+  if (awaits_continue_) stream_->write(proto::kContinue);
+  awaits_continue_ = false;
   gateway_.shard().wheel().set(timer_, body_started_ + milliseconds(limits.body_idle_ms_max));
 }
 
@@ -402,7 +404,6 @@ void ClientConn::check_body_pace() {
     gateway_.shard().wheel().set(timer_, std::min(idle_end, pace_check));
     return;
   }
-  wants_keep_alive_ = false;
   refuse(ErrorKind::kRequestTimeout, {}, "request_timeout");
 }
 

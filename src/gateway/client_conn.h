@@ -112,6 +112,7 @@ class ClientConn final : public ListNode<ClientConn>,
   State state_ = State::kHead;
   bool http10_ = false;
   bool wants_keep_alive_ = false;
+  bool awaits_continue_ = false;  // the body may never come
   bool is_chunked_ = false;
   bool half_close_allowed_;
   bool half_closed_ = false;
