@@ -136,8 +136,10 @@ void SimulatedConn::begin_answer(std::string_view body) {
   streams_ = request->stream;
   usage_asked_ = request->wants_usage;
   tokens_ = options_.tokens;
-  if (request->output_max > 0) {
-    tokens_ = static_cast<std::uint32_t>(std::min<std::int64_t>(tokens_, request->output_max));
+  finish_reason_ = "stop";
+  if (request->output_max > 0 && request->output_max < tokens_) {
+    tokens_ = static_cast<std::uint32_t>(request->output_max);
+    finish_reason_ = "length";
   }
   sent_ = 0;
   Rng& rng = owner_.shard().rng();
@@ -215,7 +217,7 @@ void SimulatedConn::write_event(std::string_view delta, const char* finish) {
 }
 
 void SimulatedConn::finish_stream() {
-  write_event("", "stop");
+  write_event("", finish_reason_);
   std::string last;
   if (usage_asked_) {
     const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
@@ -247,10 +249,9 @@ void SimulatedConn::answer_whole() {
       std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
       ",\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
       "\"message\":{\"role\":\"assistant\",\"content\":\"" +
-      text +
-      "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}],\"usage\":{"
-      "\"prompt_tokens\":" +
-      std::to_string(prompt) + ",\"completion_tokens\":" + std::to_string(tokens_) +
+      text + "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"" + finish_reason_ +
+      "\"}],\"usage\":{\"prompt_tokens\":" + std::to_string(prompt) +
+      ",\"completion_tokens\":" + std::to_string(tokens_) +
       ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}";
   char head[512];
   proto::ResponseOptions options;

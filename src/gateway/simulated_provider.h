@@ -54,6 +54,7 @@ class SimulatedConn final : public ListNode<SimulatedConn>,
   proto::RequestParser parser_;
   std::uint64_t seed_ = 0;    // of the text: a hash of the request
   std::uint32_t tokens_ = 0;  // of this answer
+  const char* finish_reason_ = "stop";
   std::uint32_t sent_ = 0;
   std::uint64_t prompt_bytes_ = 0;
   Instant started_{};

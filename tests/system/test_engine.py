@@ -8,6 +8,7 @@ Method: the real leat, its signals, limits and exit statuses; times are measured
 Usage: test_engine.py LEAT"""
 
 import ctypes
+import json
 import os
 import resource
 import signal
@@ -243,6 +244,20 @@ SIMULATED = ('[auth]\nmode = "off"\n[providers.p]\nformat = "simulated"\n[[model
 def run(*arguments, **options):
     return subprocess.run([LEAT, *arguments], capture_output=True, text=True, timeout=20 * SLOW,
                           check=False, **options)
+
+
+class SimulatedProvider(harness.Case):
+    def test_says_why_it_ended(self):
+        router = self.leat()
+        for cap, reason in (({}, "stop"), ({"max_tokens": 3}, "length"),
+                            ({"max_completion_tokens": 1}, "length"),
+                            ({"max_tokens": 100_000}, "stop")):
+            with self.subTest(cap=cap):
+                whole = router.chat(model="leat/simulated", **cap).json()
+                self.assertEqual(whole["choices"][0]["finish_reason"], reason)
+                events = router.chat(model="leat/simulated", stream=True, **cap).events()
+                told = [json.loads(e)["choices"][0]["finish_reason"] for e in events[:-1]]
+                self.assertEqual(told, [None] * (len(told) - 1) + [reason])
 
 
 class Starting(harness.Case):
