@@ -19,8 +19,8 @@ constexpr std::size_t kChunkedBodyStart = 16 * 1024;
 // Rests of a body above this are received straight into it; for less, a second receive costs more
 // than the copy.
 constexpr std::uint64_t kInPlaceBytesMin = 16 * 1024;
-// Further requests wait their turn as bytes; so much for each of pipelined_requests_max before the
-// client is not read.
+// Further requests wait their turn as bytes. The client is not read while pipelined_requests_max of
+// them wait, or so many bytes for each of that number, as bodies count too.
 constexpr std::size_t kKeptBytesPerRequest = 4 * 1024;
 
 void append(BlockRef& block, std::string_view bytes, std::size_t capacity_min) {
@@ -33,6 +33,19 @@ void append(BlockRef& block, std::string_view bytes, std::size_t capacity_min) {
   }
   std::memcpy(block->data() + size, bytes.data(), bytes.size());
   block->size = size + bytes.size();
+}
+
+// Empty lines from `from` on: one ends each head. A body with such a line in it, or a chunked one's
+// end, counts as one more, so that a few fewer wait than might.
+std::size_t count_head_ends(std::string_view bytes, std::size_t from) {
+  constexpr std::string_view kEnd = "\r\n\r\n";
+  std::size_t at = from < kEnd.size() ? 0 : from - (kEnd.size() - 1);
+  std::size_t count = 0;
+  while ((at = bytes.find(kEnd, at)) != std::string_view::npos) {
+    ++count;
+    at += kEnd.size();
+  }
+  return count;
 }
 
 proto::HeadLimits head_limits(const Limits& limits) {
@@ -92,9 +105,13 @@ void ClientConn::consume(std::string_view in) {
 }
 
 void ClientConn::keep_for_later(std::string_view bytes) {
+  const std::size_t before = kept_ ? kept_->size : 0;
+  if (before == 0) kept_requests_ = 0;
   append(kept_, bytes, 4096);
-  const std::size_t most = gateway_.limits().pipelined_requests_max * kKeptBytesPerRequest;
-  if (kept_->size > most && !paused_) {
+  kept_requests_ += count_head_ends({kept_->data(), kept_->size}, before);
+  const std::size_t most = gateway_.limits().pipelined_requests_max;
+  const bool is_full = kept_requests_ >= most || kept_->size > most * kKeptBytesPerRequest;
+  if (is_full && !paused_) {
     paused_ = true;
     stream_->pause();
   }

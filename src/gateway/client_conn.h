@@ -100,6 +100,7 @@ class ClientConn final : public ListNode<ClientConn>,
   net::Stream* stream_ = nullptr;
   Exchange* exchange_ = nullptr;
   BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn
+  std::size_t kept_requests_ = 0;  // whose heads are whole in kept_, while it waits
   proto::RequestParser parser_;
   proto::ChunkedDecoder chunked_;
   std::uint64_t length_left_ = 0;  // of a body with a Content-Length

@@ -215,6 +215,45 @@ class Limits(harness.Case):
                 answer = client.answer().json()
                 self.assertEqual(answer["choices"][0]["message"]["content"], f"number {i}")
 
+    def test_no_more_requests_are_read_than_may_wait(self):
+        go_on = threading.Event()
+
+        def script(call):
+            if call.json().get("user") == "held":
+                go_on.wait(20)
+            answer_well(call)
+        self.addCleanup(go_on.set)
+        router = self.leat([self.provider(script)], limits={"pipelined_requests_max": 16})
+        with router.connect() as client, router.connect() as other:
+            def unread():
+                """Bytes of the client's that leat has not taken from its socket."""
+                ends = [f"{port:04X}" for port in (router.port, client.sock.getsockname()[1])]
+                with open("/proc/net/tcp") as table:
+                    for row in map(str.split, table):
+                        if [end.rpartition(":")[2] for end in row[1:3]] == ends:
+                            return int(row[4].partition(":")[2], 16)
+                return 0
+
+            small = request("GET", "/v1/models")
+            client.send(chat_request(user="held"))
+            until(lambda: router.metric("leat_requests_open") == 1, "the held request")
+            client.send(small * 15)
+            until(lambda: unread() == 0, "15 requests to be read")
+            client.send(small)
+            until(lambda: unread() == 0, "the 16th to be read")
+            # One receive may still be under way; after it nothing more is taken, though there is
+            # time for it, and all these together are less than may wait as bytes.
+            sent = 0
+            while unread() < 100 * len(small) and sent < 500:
+                client.send(small)
+                sent += 1
+                other.send(small)
+                self.assertEqual(other.answer().status, 200)
+            self.assertGreaterEqual(unread(), 100 * len(small))
+            go_on.set()
+            for _ in range(1 + 15 + 1 + sent):
+                self.assertEqual(client.answer().status, 200)
+
     def test_bodies_to_32_mib(self):
         provider = self.provider(answer_well)
         router = self.leat([provider])
