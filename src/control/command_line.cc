@@ -33,12 +33,13 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("doctor", "Tell what kernel, limits and CPU offer and what is used of it");
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
-  help->require_subcommand(1);
+  help->require_subcommand(0, 1);
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", version_text(), "Tell the version");
   app.footer(
       "Exit status: 0 done, 64 wrong arguments, 78 a fault in the configuration or a machine "
       "that does not offer what is needed.");
+  const std::string overview = app.help();  // once parsed, it is the chosen command's
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -49,6 +50,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (*check) return {.kind = Command::Kind::kCheck, .config_file = config_file};
   if (*doctor) return {.kind = Command::Kind::kDoctor};
   if (*help_config) return printed(config_reference(), 0);
+  if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};
 }
 

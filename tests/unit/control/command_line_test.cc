@@ -39,6 +39,7 @@ TEST(CommandLine, PrintsVersionHelpAndReference) {
        std::vector<std::pair<std::vector<const char*>, const char*>>{
            {{"--version"}, "leat "},
            {{"--help"}, "doctor"},
+           {{"help"}, "doctor"},
            {{"serve", "--help"}, "--config"},
            {{"help", "config"}, "streams_per_key_max"}}) {
     const Command command = parsed(arguments);
@@ -53,7 +54,7 @@ TEST(CommandLine, WrongArgumentsEndWithTheirStatus) {
                                                     {"check"},
                                                     {"--config", "a.toml"},
                                                     {"serve", "a.toml"},
-                                                    {"help"},
+                                                    {"help", "keys"},
                                                     {"serve", "check"},
                                                     {"serve", "--config"}}) {
     const Command command = parsed(arguments);
