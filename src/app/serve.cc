@@ -2,7 +2,6 @@
 #include "app/serve.h"
 
 #include <poll.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -20,6 +19,7 @@
 #include "control/admin_server.h"
 #include "control/client_key.h"
 #include "control/command_line.h"
+#include "control/machine.h"
 #include "control/metrics.h"
 #include "leat/version.h"
 
@@ -52,12 +52,6 @@ std::uint64_t raise_descriptor_limit() {
   return limit.rlim_cur;
 }
 
-std::uint32_t available_cores() {
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
-  return static_cast<std::uint32_t>(std::max(CPU_COUNT(&set), 1));
-}
-
 // What the process holds in memory; 0 if the kernel does not say.
 std::uint64_t resident_bytes() {
   std::FILE* file = std::fopen("/proc/self/statm", "re");
@@ -67,12 +61,6 @@ std::uint64_t resident_bytes() {
   const int read = std::fscanf(file, "%llu %llu", &size, &resident);
   std::fclose(file);
   return read == 2 ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
-}
-
-std::uint64_t physical_memory() {
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page = sysconf(_SC_PAGESIZE);
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page);
 }
 
 // The control shard: signals, the admin listener, the shards' log lines.
@@ -227,6 +215,7 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   std::signal(SIGPIPE, SIG_IGN);
   prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
   const std::uint64_t descriptors = raise_descriptor_limit();
+  const control::MachineFacts machine = control::read_machine_facts();
 
   Material material;
   if (const std::string fault = material.load(options, surroundings); !fault.empty()) {
@@ -236,15 +225,16 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   if (!io) return refuse(io.error().what);
   const gateway::Snapshot snapshot(options, material.bearers(), (*io)->wall_now().unix_seconds());
   const std::uint32_t shards =
-      options.server.shards != 0 ? options.server.shards : available_cores();
+      options.server.shards != 0 ? options.server.shards : std::max(machine.cores_usable, 1U);
 
   ShardSetup setup;
   const std::uint64_t connections = options.limits.connections_max != 0
                                         ? options.limits.connections_max
                                         : std::min<std::uint64_t>(descriptors / 2, 50'000);
   setup.connections_max = static_cast<std::uint32_t>(connections / shards + 1);
-  const std::uint64_t memory =
-      options.limits.memory_bytes_max != 0 ? options.limits.memory_bytes_max : physical_memory();
+  const std::uint64_t memory = options.limits.memory_bytes_max != 0
+                                   ? options.limits.memory_bytes_max
+                                   : machine.usable_memory();
   setup.buffered_bodies_max =
       memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
   setup.snapshot = &snapshot;

@@ -74,8 +74,7 @@ void examine_limits(const MachineFacts& facts, Report& report) {
               in_cgroup ? fmt::format("{}, cgroup {}", size_text(facts.memory_bytes),
                                       size_text(facts.cgroup_bytes))
                         : size_text(facts.memory_bytes),
-              fmt::format("shed from 85 % of {}",
-                          size_text(in_cgroup ? facts.cgroup_bytes : facts.memory_bytes)));
+              fmt::format("shed from 85 % of {}", size_text(facts.usable_memory())));
 }
 
 void examine_cpu(const MachineFacts& facts, Report& report) {

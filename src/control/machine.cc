@@ -17,9 +17,9 @@ namespace leat::control {
 namespace {
 
 // A number that stands alone in a file of the kernel; 0 if there is none ("max" means no limit).
-std::uint64_t number_in(const char* path) {
+std::uint64_t number_in(const Surroundings& surroundings, const std::string& path) {
   std::array<char, 64> text{};
-  const Result<std::size_t> size = SystemSurroundings().read_file(path, text);
+  const Result<std::size_t> size = surroundings.read_file(path, text);
   std::uint64_t value = 0;
   if (size) std::from_chars(text.data(), text.data() + *size, value);
   return value;
@@ -29,7 +29,33 @@ std::uint64_t limit_of(rlim_t value) {
   return value == RLIM_INFINITY ? UINT64_MAX : value;
 }
 
+// The line of the unified hierarchy in /proc/self/cgroup is "0::/path". Seen from inside, a
+// container's own cgroup is the root of the tree.
+std::string own_cgroup(const Surroundings& surroundings) {
+  std::array<char, 4096> text{};
+  const Result<std::size_t> size = surroundings.read_file("/proc/self/cgroup", text);
+  std::string_view rest(text.data(), size ? *size : 0);
+  while (!rest.empty()) {
+    const std::string_view line = rest.substr(0, rest.find('\n'));
+    if (line.starts_with("0::/")) return std::string(line.substr(3));
+    rest.remove_prefix(std::min(line.size() + 1, rest.size()));
+  }
+  return "/";
+}
+
 }  // namespace
+
+std::uint64_t cgroup_memory_limit(const Surroundings& surroundings) {
+  std::uint64_t least = 0;
+  std::string path = own_cgroup(surroundings);
+  for (;;) {
+    while (path.ends_with('/')) path.pop_back();
+    const std::uint64_t limit = number_in(surroundings, "/sys/fs/cgroup" + path + "/memory.max");
+    if (limit != 0 && (least == 0 || limit < least)) least = limit;
+    if (path.empty()) return least;
+    path.resize(path.rfind('/'));
+  }
+}
 
 MachineFacts read_machine_facts() {
   MachineFacts facts;
@@ -52,8 +78,7 @@ MachineFacts read_machine_facts() {
     facts.memory_bytes = std::uint64_t{memory.totalram} * memory.mem_unit;
     facts.swap_bytes = std::uint64_t{memory.totalswap} * memory.mem_unit;
   }
-  // Seen from inside, a container's own cgroup is the root of the tree (cgroup v2; v1 has its own).
-  facts.cgroup_bytes = number_in("/sys/fs/cgroup/memory.max");
+  facts.cgroup_bytes = cgroup_memory_limit(SystemSurroundings());
   facts.has_avx2 = __builtin_cpu_supports("avx2") != 0;
   facts.has_avx512 = __builtin_cpu_supports("avx512f") != 0 &&
                      __builtin_cpu_supports("avx512bw") != 0 &&

@@ -3,10 +3,13 @@
 // once, at start or by `leat doctor`; what io_uring offers is found by io's preflight, not here.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
 namespace leat::control {
+
+class Surroundings;
 
 struct MachineFacts {
   std::string kernel;              // release, "6.18.1"
@@ -21,8 +24,16 @@ struct MachineFacts {
   bool has_avx2 = false;
   bool has_avx512 = false;  // F, BW and VL
   bool has_vaes = false;
+
+  // What limits.memory_bytes_max = 0 means: the cgroup's limit, else the machine's memory.
+  std::uint64_t usable_memory() const {
+    return cgroup_bytes != 0 ? std::min(cgroup_bytes, memory_bytes) : memory_bytes;
+  }
 };
 
 MachineFacts read_machine_facts();
+
+// The least limit of this process's cgroup and those above it (cgroup v2); 0: none.
+std::uint64_t cgroup_memory_limit(const Surroundings& surroundings);
 
 }  // namespace leat::control

@@ -7,6 +7,9 @@
 
 #include <cerrno>
 
+#include "control/machine.h"
+#include "fake_surroundings.h"
+
 namespace leat::control {
 namespace {
 
@@ -72,6 +75,24 @@ TEST(Doctor, WhatIsNeededAndMissingEndsIt) {
   MachineFacts old = good_machine();
   old.has_avx2 = false;
   EXPECT_FALSE(examine(old, good_ring()).can_serve);
+}
+
+TEST(Doctor, TheLeastCgroupLimitCounts) {
+  FakeSurroundings surroundings;
+  EXPECT_EQ(cgroup_memory_limit(surroundings), 0u);
+  surroundings.files["/sys/fs/cgroup/memory.max"] = "4096\n";  // a container's own
+  EXPECT_EQ(cgroup_memory_limit(surroundings), 4096u);
+  surroundings.files["/proc/self/cgroup"] = "4:cpu:/a\n0::/system.slice/leat.service\n";
+  surroundings.files["/sys/fs/cgroup/memory.max"] = "max\n";
+  surroundings.files["/sys/fs/cgroup/system.slice/memory.max"] = "9000\n";
+  surroundings.files["/sys/fs/cgroup/system.slice/leat.service/memory.max"] = "8000\n";
+  EXPECT_EQ(cgroup_memory_limit(surroundings), 8000u);
+  surroundings.files["/sys/fs/cgroup/system.slice/memory.max"] = "7000\n";
+  EXPECT_EQ(cgroup_memory_limit(surroundings), 7000u);
+  MachineFacts facts = good_machine();
+  EXPECT_EQ(facts.usable_memory(), 16ull << 30);
+  facts.cgroup_bytes = 7000;
+  EXPECT_EQ(facts.usable_memory(), 7000u);
 }
 
 TEST(Doctor, ReadsThisMachine) {
