@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writing: whole answers, refusals, and what happens to the connection after them.
+#include <charconv>
+#include <cstdint>
 #include <cstring>
 
 #include "gateway/client_conn.h"
@@ -75,10 +77,15 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
                        row.should_retry == dialect::ShouldRetry::kTrue ? "true" : "false"};
   }
   const bool limited = row.status == 429 || row.status == 503;
+  char wait[16];
   if (!retry_after.empty() && proto::is_safe_field_value(retry_after)) {
     fields[count++] = {"retry-after", retry_after};
   } else if (limited) {
-    fields[count++] = {"retry-after", kind == ErrorKind::kTooManyFailures ? "60" : "1"};
+    const bool blocked = kind == ErrorKind::kTooManyFailures;
+    const auto seconds =
+        blocked ? (gateway_.limits().failed_auth_block_ms + 999) / 1000 : std::uint32_t{1};
+    *std::to_chars(wait, wait + sizeof wait - 1, seconds).ptr = '\0';
+    fields[count++] = {"retry-after", wait};
   }
   if (row.status == 401) fields[count++] = {"www-authenticate", "Bearer"};
   if (row.status == 405) fields[count++] = {"allow", route_.allow};
@@ -138,12 +145,14 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
   const proto::HttpFaultInfo& info = proto::fault_info(fault);
   gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
   gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
-  if (request_id_[0] == '\0') gateway_.new_id("req-", request_id_);
   wants_keep_alive_ = false;
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter body(room);
   write_fault_body(route_.face, info, body);
-  answer(info.status, "application/json", body.text(), {});
+  // What we serve at all: CONNECT and TRACE are refused whatever their target (RFC 9110 15.5.6).
+  const proto::Field allow[] = {{"allow", "GET, POST"}};
+  const std::size_t count = info.status == 405 ? 1 : 0;
+  answer(info.status, "application/json", body.text(), {allow, count});
   if (exchange_ != nullptr) {
     exchange_->abandon();
     exchange_ = nullptr;

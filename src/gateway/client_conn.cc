@@ -143,6 +143,7 @@ void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
   }
   if (!status.complete()) {
     in = {};
+    begin_request();
     return refuse_head(status.fault);
   }
   parser_.reset();
@@ -153,16 +154,25 @@ void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
 
 // ---- Heads -------------------------------------------------------------------------------------
 
+// What an answer and its log line say is of this request, not of the one before it. The face stays:
+// a head that cannot be read names none, and the connection's last is the best guess.
+void ClientConn::begin_request() {
+  gateway_.new_id("req-", request_id_);
+  http10_ = false;
+  is_chunked_ = false;
+  length_left_ = 0;
+  received_ = 0;
+}
+
 void ClientConn::take_head(const proto::RequestHead& head) {
+  begin_request();
   http10_ = head.http10;
   wants_keep_alive_ = head.keep_alive;
   awaits_continue_ = head.expect_continue && head.has_body();
   is_chunked_ = head.chunked;
   chunked_ = proto::ChunkedDecoder();
   length_left_ = head.content_length.value_or(0);
-  received_ = 0;
   body_started_ = body_progress_ = gateway_.shard().now();
-  gateway_.new_id("req-", request_id_);
   route_ = find_route(head.method, head.path);
   const proto::HttpFault fault = proto::refusal(head);
   if (fault != proto::HttpFault::kNone) return refuse_head(fault);
@@ -392,6 +402,7 @@ void ClientConn::on_timer() {
     case State::kHead:
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
+      begin_request();
       gateway_.refused("request_timeout", -1, peer_, 0);
       wants_keep_alive_ = false;
       answer_error(ErrorKind::kRequestTimeout, {}, {});

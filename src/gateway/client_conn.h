@@ -39,9 +39,10 @@ class ClientConn final : public ListNode<ClientConn>,
   bool is_http10() const { return http10_; }
   // Whether the connection may serve another request after this answer.
   bool keeps_alive() const;
-  // Writes a whole answer with its head. `retry_after_s` 0: none.
+  // Writes a whole answer with its head.
   void answer(int status, std::string_view content_type, std::string_view body,
               std::span<const proto::Field> fields);
+  // `retry_after`: what the provider asked for; empty: what we think, where it matters.
   void answer_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
                     std::string_view retry_after);
   // Writes the head of a stream of events, which Relay frames.
@@ -75,6 +76,7 @@ class ClientConn final : public ListNode<ClientConn>,
 
   void consume(std::string_view in);
   void read_head(std::string_view& in, BlockRef& hold);
+  void begin_request();
   void take_head(const proto::RequestHead& head);
   void serve_models(const proto::RequestHead& head);
   void start_chat(const proto::RequestHead& head);
@@ -93,7 +95,6 @@ class ClientConn final : public ListNode<ClientConn>,
   void close_now();
   void on_timer();
   void check_body_pace();
-  void new_request_id();
   std::uint64_t body_left() const;
 
   Gateway& gateway_;

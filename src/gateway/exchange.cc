@@ -22,6 +22,7 @@ constexpr std::size_t kCopyBytesMax = 2048;
 // An error reply is read this far; what says more says it again in its first lines.
 constexpr std::size_t kErrorReplyBytesMax = 64 * 1024;
 constexpr std::size_t kShownModelBytesMax = 128;
+constexpr std::string_view kEventStream = "text/event-stream";
 constexpr std::size_t kRequestHeadRoom = 16 * 1024;
 constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
 
@@ -140,6 +141,7 @@ void Exchange::attempt() {
   }
   ++request.attempts;
   request.written = false;
+  request.retry_after[0] = '\0';  // an earlier provider's wait is not this one's
   gateway_.counters().attempts.add();
   state_ = State::kConnecting;
   attempt_started_ = last_progress_ = gateway_.shard().now();
@@ -176,7 +178,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   options.host = provider().host;
   options.bearer = provider().bearer;
   options.content_length = pieces.size();
-  options.accept = streams_ ? "text/event-stream" : "application/json";
+  options.accept = streams_ ? kEventStream : "application/json";
   net::Stream& stream = conn.stream();
   char* room = stream.prepare(kRequestHeadRoom);
   const auto head = proto::write_request_head({room, kRequestHeadRoom}, options);
@@ -217,7 +219,8 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
   }
   if (head.status >= 400) return take_error_head(head);
-  const bool events = head.content_type.starts_with("text/event-stream");
+  const bool events =
+      proto::equal_ignoring_case(head.content_type.substr(0, kEventStream.size()), kEventStream);
   if (!is_identity || (events && !streams_)) {
     drop_upstream();
     return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);

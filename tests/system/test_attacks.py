@@ -7,6 +7,8 @@ connection is proved by a good request after the attack, a closed one by its end
 
 Usage: test_attacks.py LEAT"""
 
+import re
+
 import harness
 from harness import KEY, chat_body, chat_request, request
 
@@ -171,6 +173,8 @@ class Attacks(harness.Case):
             if connection == KEEP and attack.find(face.encode() + b"/") > 0:
                 self.assertEqual(shape, face)
             self.assert_error(answer, shape, reason)
+            if status == 405:
+                self.assertRegex(answer.head.lower(), r"\r\nallow: (get|post)")
             if connection == KEEP:
                 client.send(chat_request(face))
                 self.assertEqual(client.answer().status, 200)
@@ -212,6 +216,14 @@ class Attacks(harness.Case):
                     self.assertEqual(answer.json()["error"]["message"],
                                      f"The model `{shown}` does not exist here.")
         self.assertNotIn("no/such", self.router.log())
+
+    def test_each_answer_has_an_id_of_its_own(self):
+        ids = []
+        with self.router.connect() as client:
+            client.send(request("GET", "/v1/models") + b"GET / HTTP/1.1\r\nHost : x\r\n\r\n")
+            for _ in range(2):
+                ids += re.findall(r"(?i)\r\nx-request-id: (req-\S+)", client.answer().head)
+        self.assertEqual(len(set(ids)), 2, ids)
 
     def test_all_bad_keys_get_one_answer(self):
         bodies = set()

@@ -6,6 +6,7 @@ Method: the real leat with small limits, raw clients that stop, drip or send too
 
 Usage: test_limits.py LEAT"""
 
+import re
 import threading
 
 import harness
@@ -112,7 +113,9 @@ class Limits(harness.Case):
         router = self.serve(request_head_ms_max=200)
         with router.connect() as client:
             client.send(b"GET /v1/models HTTP/1.1\r\n")
-            self.assertEqual(client.answer().status, 408)
+            answer = client.answer()
+            self.assertEqual(answer.status, 408)
+            self.assertRegex(answer.head, r"\r\nx-request-id: req-\S")
             self.assertTrue(client.is_closed())
         with router.connect() as client:  # not one byte: closed without a word
             self.assertTrue(client.is_closed())
@@ -183,13 +186,17 @@ class Limits(harness.Case):
     def test_failed_keys_block_an_address(self):
         router = self.serve(limit_private_addresses=True, failed_auth_per_minute_max=3,
                             failed_auth_block_ms=400)
+        waits = set()
         def status(key):
             with router.connect() as client:
                 client.send(request("GET", "/v1/models", key=key))
-                return client.answer().status
+                answer = client.answer()
+                waits.update(re.findall(r"\r\nretry-after: (\d+)", answer.head))
+                return answer.status
         self.assertEqual([status("wrong") for _ in range(3)], [401] * 3)
         until(lambda: status("wrong") == 429, "the block")
         self.assertEqual(status(KEY), 429)
+        self.assertEqual(waits, {"1"})  # of 400 ms, in whole seconds
         until(lambda: status(KEY) == 200, "the block's end")
 
     def test_connections_per_address(self):

@@ -121,6 +121,13 @@ class Failover(harness.Case):
             self.assertEqual(answer.status, 429)
             self.assertIn("retry-after: 17", answer.head.lower())
 
+    def test_f9_an_earlier_providers_wait_is_not_told(self):
+        data = reply({"error": {"message": "slow down"}}, "429 X", "retry-after: 17\r\n")
+        with harness.Leat([self.provider(always(data, None)), refusing_url()]) as router:
+            answer = router.chat()
+            self.assertEqual(answer.status, 502)
+            self.assertNotIn("retry-after", answer.head.lower())
+
     def test_the_clients_own_fault_is_not_tried_elsewhere(self):
         data = reply({"error": {"message": "temperature too hot"}}, "400 Bad Request")
         second = self.provider(answer_well)
@@ -199,6 +206,11 @@ class Streams(harness.Case):
         self.assertIn("error", json.loads(events[-1]), events)
         for data in events:
             json.loads(data)
+
+    def test_media_types_have_no_case(self):
+        data = harness.stream_bytes().replace(b"text/event-stream", b"Text/Event-Stream; charset=x")
+        with harness.Leat([self.provider(always(data, None))]) as router:
+            self.assertEqual(router.chat(stream=True).text(), "onetwo")
 
     def test_f4_hangs_after_content(self):
         def script(call):
