@@ -125,7 +125,7 @@ struct Endpoint {
   std::uint32_t context = 0;         // prompt and output together; 0: not known
   std::uint32_t prompt_max = 0;      // tokens; 0: no limit but the context
   std::uint32_t completion_max = 0;  // tokens; 0: no limit but the context
-  ParameterSet parameters;           // less what its provider rejects; set by the builder
+  ParameterSet parameters;  // none stated: all; less what its provider rejects (the builder's work)
   ToolChoiceSet tool_choices;
   DataPolicy data;
   ServiceTier tier = ServiceTier::kDefault;

@@ -216,6 +216,8 @@ CatalogueResult<std::size_t> CatalogueBuilder::add_endpoint(const EndpointSpec& 
   kept.overrides_begin = static_cast<std::uint32_t>(made_.overrides_.size());
   made_.overrides_.insert(made_.overrides_.end(), spec.overrides.begin(), spec.overrides.end());
   kept.overrides_end = static_cast<std::uint32_t>(made_.overrides_.size());
+  // Stated none: not known, and dropping every parameter unasked would be the worse guess.
+  if (kept.parameters.empty()) kept.parameters = kListedParameters;
   kept.parameters = kept.parameters - provider.rejects;
   if (!spec.has_data_policy) kept.data = provider.data;
   kept.is_free =
