@@ -14,6 +14,7 @@ struct Row {
 constexpr Row kRows[] = {
     {Fault::kShortSend, "short-send", 0.5},
     {Fault::kNoBuffers, "no-buffers", 0.3},
+    {Fault::kFullRings, "full-rings", 0.3},
     {Fault::kAcceptEmfile, "accept-emfile", 0.3},
     {Fault::kConnectEmfile, "connect-emfile", 0.2},
     {Fault::kSlowTurn, "slow-turn", 0.05},
@@ -37,6 +38,7 @@ constexpr Row kRows[] = {
     {Fault::kClientChunkedBody, "client-chunked-body", 0.5},
     {Fault::kClientExpectContinue, "client-expect-continue", 0.4},
     {Fault::kClientPipelines, "client-pipelines", 0.5},
+    {Fault::kClientHttp10, "client-http-1.0", 0.5},
     {Fault::kProviderSilent, "provider-silent", 0.2},
     {Fault::kProviderStatusError, "provider-status-error", 0.4},
     {Fault::kProviderErrorEventFirst, "provider-error-event-first", 0.3},

@@ -17,6 +17,7 @@ enum class Fault : std::uint8_t {
   // The kernel of the gateway's machine
   kShortSend,
   kNoBuffers,
+  kFullRings,
   kAcceptEmfile,
   kConnectEmfile,
   kSlowTurn,
@@ -42,6 +43,7 @@ enum class Fault : std::uint8_t {
   kClientChunkedBody,
   kClientExpectContinue,
   kClientPipelines,
+  kClientHttp10,
   // Providers, before any content
   kProviderSilent,
   kProviderStatusError,

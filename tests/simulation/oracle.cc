@@ -21,6 +21,7 @@ constexpr std::string_view kErrorEvent = "data: {\"error\":";
 constexpr Fault kHarmless[] = {
     Fault::kShortSend,
     Fault::kNoBuffers,
+    Fault::kFullRings,
     Fault::kAcceptEmfile,
     Fault::kSlowTurn,
     Fault::kWallJump,
@@ -32,6 +33,7 @@ constexpr Fault kHarmless[] = {
     Fault::kClientAbortWithReset,
     Fault::kClientChunkedBody,
     Fault::kClientPipelines,
+    Fault::kClientHttp10,
     Fault::kClientExpectContinue,
     Fault::kProviderNoUsage,
     Fault::kProviderGiantEvent,
@@ -265,7 +267,8 @@ void Judge::judge_whole_stream(const Stream& stream) {
     return;
   }
   if (must_be_whole()) breach("the provider finished, the client's stream did not");
-  if (record_.end == End::kWhole) breach("a truncated stream ends cleanly");
+  // Without chunks nothing but the error event can tell a client of HTTP/1.0.
+  if (record_.end == End::kWhole && !record_.is_http10) breach("a truncated stream ends cleanly");
   if (is_awaited() && !stream.has_error) breach("a truncated stream without an error event");
   if (is_awaited() && !stream.rest.empty()) breach("half an event");
 }

@@ -48,6 +48,7 @@ struct RequestRecord {
   std::uint32_t model = 0;
   std::string prompt;
   // What the client did about it
+  bool is_http10 = false;            // so the end of the connection may end the answer
   bool is_behind = false;            // sent without waiting for the answer before
   bool is_sent = false;              // to its last byte
   int expected_status = 0;           // of a request that no provider is to see; 0: an ordinary one

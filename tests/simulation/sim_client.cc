@@ -109,6 +109,7 @@ void SimClient::add_request(bool is_last) {
   record.wants_usage = rng.chance(0.5);
   record.model = static_cast<std::uint32_t>(rng.below(options_.models));
   make_refusable(record);
+  record.is_http10 = is_last && world_.strikes(Fault::kClientHttp10);
   record.is_behind = !awaited_.empty();
   awaited_.push_back(&record);
   const std::string body = body_of(record);
@@ -116,8 +117,8 @@ void SimClient::add_request(bool is_last) {
              nonce, body.size(), record.model, record.stream ? ", stream" : "",
              record.openrouter_face ? ", openrouter" : "", record.is_behind ? ", pipelined" : "",
              record.expected_status != 0 ? ", to be refused" : "");
-  const bool chunked = world_.strikes(Fault::kClientChunkedBody);
-  const bool expects = is_last && world_.strikes(Fault::kClientExpectContinue);
+  const bool chunked = !record.is_http10 && world_.strikes(Fault::kClientChunkedBody);
+  const bool expects = is_last && !record.is_http10 && world_.strikes(Fault::kClientExpectContinue);
   const bool slow = is_last && world_.strikes(Fault::kClientSlowBody);
   // More of a refused request than the gateway is willing to skip ends in a reset.
   const std::size_t most = record.expected_status != 0 ? kSkippedSafe : options_.body_bytes_max;
@@ -196,7 +197,8 @@ std::string SimClient::head_of(const RequestRecord& record, std::size_t size, bo
   if (record.openrouter_face) head += "/api";
   head += "/v1/chat/completions";
   if (world_.rng().chance(0.1)) head += "?via=simulation";
-  head += " HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " + options_.key +
+  head += record.is_http10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
+  head += "Host: gateway\r\nAuthorization: Bearer " + options_.key +
           (record.expected_status == 401 ? "x" : "") + "\r\nContent-Type: application/json\r\n";
   head += chunked ? "Transfer-Encoding: chunked\r\n"
                   : "Content-Length: " + std::to_string(size) + "\r\n";
@@ -348,10 +350,12 @@ void SimClient::take_answer() {
 void SimClient::connection_over() {
   End& end = connection_->end(0);
   world_.say("client: connection %u over, error %d", connection_->id(), end.error());
-  reader_.feed_end();
+  // Nothing but its FIN ends an answer that has no length; a reset, or our leaving, does not.
+  if (end.error() == 0 && end.at_end()) reader_.feed_end();
   for (bool is_first = true; RequestRecord * record : awaited_) {
-    record->end =
-        is_first && reader_.has_head() ? RequestRecord::End::kCut : RequestRecord::End::kUnserved;
+    record->end = !is_first || !reader_.has_head() ? RequestRecord::End::kUnserved
+                  : reader_.is_whole()             ? RequestRecord::End::kWhole
+                                                   : RequestRecord::End::kCut;
     ++record->ends;
     record->was_broken = connection_->was_broken();
     if (is_first && reader_.has_head()) {

@@ -86,6 +86,9 @@ void SimIo::turn(const io::TurnOptions& options) {
   ++stats_.turns;
   now_ = world_.now();
   wall_now_ = world_.wall_now();
+  // A completion queue that is full: the kernel takes nothing more before what is there is reaped,
+  // so handlers run before the sends of their turn are under way.
+  if (!ready_.empty() && world_.strikes(Fault::kFullRings)) dispatch();
   submit();
   slept_ = false;
   if (!may_harvest(options)) {
