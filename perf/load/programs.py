@@ -220,6 +220,7 @@ defaults
   timeout server 1h
   timeout http-keep-alive 1h
   option http-keep-alive
+  option http-no-delay
   http-reuse always
 frontend clients
   bind 127.0.0.1:{PORT["haproxy"]} backlog 16384
