@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialect/errors.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/check.h"
@@ -114,6 +115,24 @@ constexpr std::array<ErrorRow, kErrorKindCount> kRows = {{
     {K::kUpstreamTimeout, 504, kUnsaid, "upstream_timeout", kServerType, nullptr,
      "The provider did not answer in time."},
     {K::kDraining, 503, kYes, "draining", kServerType, nullptr, "The gateway is shutting down."},
+    {K::kWrongEndpoint, 400, kUnsaid, "wrong_endpoint", kRequestType, "wrong_endpoint",
+     "The model is not served on this path."},
+    {K::kModelDeprecated, 404, kUnsaid, "model_deprecated", kRequestType, "model_deprecated",
+     "The model is no longer served."},
+    {K::kModelUnavailableUpstream, 404, kUnsaid, "model_unavailable_upstream", kRequestType,
+     "model_unavailable_upstream", "No provider serves the model at present."},
+    {K::kPrivacyRestricted, 404, kUnsaid, "privacy_restricted", kRequestType, "privacy_restricted",
+     "No endpoint meets the data policy that is asked for."},
+    {K::kConstraintFiltered, 404, kUnsaid, "constraint_filtered", kRequestType,
+     "constraint_filtered", "No endpoint meets the constraints of the request."},
+    {K::kFreeVariantEnded, 404, kUnsaid, "free_variant_ended", kRequestType, "free_variant_ended",
+     "The model has no free endpoint."},
+    {K::kRegionRestricted, 403, kUnsaid, "region_restricted", kRequestType, "region_restricted",
+     "The model is not served in this region."},
+    {K::kCapacityExhausted, 429, kUnsaid, "capacity_exhausted", "rate_limit_error",
+     "rate_limit_exceeded", "Every provider of the model is at its limit; try again later."},
+    {K::kTemporarilyUnavailable, 503, kUnsaid, "temporarily_unavailable", kServerType, nullptr,
+     "No provider of the model could serve the request."},
 }};
 
 constexpr bool rows_in_order() {
@@ -123,6 +142,82 @@ constexpr bool rows_in_order() {
   return true;
 }
 static_assert(rows_in_order());
+
+// The names as a JSON array.
+void write_names(std::span<const std::string_view> names, proto::JsonWriter& out) {
+  out.raw("[");
+  for (std::size_t i = 0; i < std::min(names.size(), kListedMax); ++i) {
+    if (i != 0) out.raw(",");
+    out.string(names[i].substr(0, kListedNameMax));
+  }
+  out.raw("]");
+}
+
+void write_names_if_any(std::string_view key, std::span<const std::string_view> names,
+                        proto::JsonWriter& out) {
+  if (names.empty()) return;
+  out.raw(key);
+  write_names(names, out);
+}
+
+void write_availability(ErrorKind kind, const Availability& availability, proto::JsonWriter& out) {
+  const char* const code = availability_code(kind);
+  if (code == nullptr) return;
+  const bool retryable = kind == K::kCapacityExhausted || kind == K::kTemporarilyUnavailable;
+  out.raw(",\"availability\":{\"code\":");
+  out.string(code);
+  out.raw(retryable ? ",\"retryable\":true" : ",\"retryable\":false");
+  if (availability.retry_after_s != Availability::kUnsaid) {
+    out.raw(",\"retry_after\":");
+    out.integer(availability.retry_after_s);
+  }
+  out.raw(",\"requested_models\":");
+  write_names(availability.requested_models, out);
+  write_names_if_any(",\"affected_providers\":", availability.affected_providers, out);
+  write_names_if_any(",\"excluded_by\":", availability.excluded_by, out);
+  write_names_if_any(",\"fallback_models\":", availability.fallback_models, out);
+  if (!availability.constraint_field.empty()) {
+    out.raw(",\"constraint\":{\"field\":");
+    out.string(availability.constraint_field.substr(0, kListedNameMax));
+    out.raw(",\"detail\":");
+    out.string(availability.constraint_detail.substr(0, kListedNameMax));
+    out.raw("}");
+  }
+  out.raw(",\"docs_url\":");
+  out.string(availability.docs_url.substr(0, kListedNameMax));
+  out.raw("}");
+}
+
+void write_previous_errors(std::span<const PreviousError> errors, proto::JsonWriter& out) {
+  if (errors.empty()) return;
+  out.raw(",\"previous_errors\":[");
+  for (std::size_t i = 0; i < std::min(errors.size(), kListedMax); ++i) {
+    out.raw(i == 0 ? "{\"provider\":" : ",{\"provider\":");
+    out.string(errors[i].provider.substr(0, kListedNameMax));
+    out.raw(",\"code\":");
+    out.string(errors[i].code.substr(0, kListedNameMax));
+    out.raw(",\"status\":");
+    out.integer(errors[i].status);
+    out.raw("}");
+  }
+  out.raw("]");
+}
+
+void write_exclusions(std::span<const Exclusion> exclusions, proto::JsonWriter& out) {
+  if (exclusions.empty()) return;
+  out.raw(",\"excluded\":[");
+  for (std::size_t i = 0; i < std::min(exclusions.size(), kExclusionsMax); ++i) {
+    out.raw(i == 0 ? "{\"provider\":" : ",{\"provider\":");
+    out.string(exclusions[i].provider.substr(0, kListedNameMax));
+    out.raw(",\"model\":");
+    out.string(exclusions[i].model.substr(0, kListedNameMax));
+    out.raw(",\"reason\":");
+    out.string(exclusions[i].reason.substr(0, kListedNameMax));
+    out.raw("}");
+  }
+  out.raw("],\"excluded_total\":");
+  out.integer(static_cast<std::int64_t>(exclusions.size()));
+}
 
 void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
                             proto::JsonWriter& out) {
@@ -149,13 +244,36 @@ void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
     out.raw(",\"raw\":");
     out.string(detail.provider_raw.substr(0, kProviderRawMax));
   }
-  out.raw("}}");
+  write_previous_errors(detail.previous_errors, out);
+  write_exclusions(detail.exclusions, out);
+  out.raw("}");
+  if (detail.availability != nullptr) write_availability(row.kind, *detail.availability, out);
+  out.raw("}");
 }
 
 }  // namespace
 
 const ErrorRow& error_row(ErrorKind kind) {
   return kRows[static_cast<std::size_t>(kind)];
+}
+
+const char* availability_code(ErrorKind kind) {
+  switch (kind) {
+    case K::kModelNotFound:
+    case K::kNoEndpoints:
+    case K::kWrongEndpoint:
+    case K::kModelDeprecated:
+    case K::kModelUnavailableUpstream:
+    case K::kPrivacyRestricted:
+    case K::kConstraintFiltered:
+    case K::kFreeVariantEnded:
+    case K::kRegionRestricted:
+    case K::kCapacityExhausted:
+    case K::kTemporarilyUnavailable:
+      return error_row(kind).error_type;  // the same words
+    default:
+      return nullptr;
+  }
 }
 
 void write_error_body(Face face, ErrorKind kind, const ErrorDetail& detail,

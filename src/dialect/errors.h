@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 #include "dialect/face.h"
@@ -70,8 +71,20 @@ enum class ErrorKind : std::uint8_t {
   kUpstreamClosed,
   kUpstreamTimeout,
   kDraining,
+  // Why no endpoint could serve, as OpenRouter's availability codes tell it (openrouter-api.md
+  // 4.1); kModelNotFound and kNoEndpoints above are of them too.
+  kWrongEndpoint,
+  kModelDeprecated,
+  kModelUnavailableUpstream,
+  kPrivacyRestricted,
+  kConstraintFiltered,
+  kFreeVariantEnded,
+  kRegionRestricted,
+  kCapacityExhausted,
+  kTemporarilyUnavailable,
 };
-inline constexpr std::size_t kErrorKindCount = static_cast<std::size_t>(ErrorKind::kDraining) + 1;
+inline constexpr std::size_t kErrorKindCount =
+    static_cast<std::size_t>(ErrorKind::kTemporarilyUnavailable) + 1;
 
 // Whether the answer carries `x-should-retry`: both stainless SDKs obey it over their own rules.
 enum class ShouldRetry : std::uint8_t { kUnsaid, kTrue, kFalse };
@@ -86,6 +99,42 @@ struct ErrorRow {
   const char* message;      // where the caller has nothing better
 };
 const ErrorRow& error_row(ErrorKind kind);
+// OpenRouter's availability code of a kind, or null.
+const char* availability_code(ErrorKind kind);
+
+// An attempt that failed before the one that is answered.
+struct PreviousError {
+  std::string_view provider;
+  std::string_view code;  // an error_type
+  int status = 0;
+};
+
+// An endpoint that was not asked, and why. Names are the catalogue's, the reason is static.
+struct Exclusion {
+  std::string_view provider;  // its tag, `deepinfra/turbo`
+  std::string_view model;
+  std::string_view reason;
+};
+
+// `error.availability`, on the OpenRouter face: written for the kinds that have such a code. Names
+// are the catalogue's. Lists are cut at kListedMax.
+struct Availability {
+  static constexpr std::int64_t kUnsaid = -1;
+  std::int64_t retry_after_s = kUnsaid;
+  std::span<const std::string_view> requested_models;
+  std::span<const std::string_view> affected_providers;
+  // Of openrouter-api.md 4.1: geo, data_region, data_policy:zdr, data_policy:training, max_price,
+  // context_length, require_parameters, quantization, allowed_providers.
+  std::span<const std::string_view> excluded_by;
+  std::span<const std::string_view> fallback_models;
+  std::string_view constraint_field;  // with `constraint_detail`: the field that filtered all
+  std::string_view constraint_detail;
+  std::string_view docs_url;
+};
+inline constexpr std::size_t kListedMax = 16;
+inline constexpr std::size_t kExclusionsMax = 40;
+// Of a name in any of these lists; longer ones are cut.
+inline constexpr std::size_t kListedNameMax = 80;
 
 // What an error says beyond its row. All may be empty. `message` and `param` are static texts, a
 // provider's words, or name the unknown model; nothing else of a client's.
@@ -95,11 +144,15 @@ struct ErrorDetail {
   std::string_view provider_name;  // display name
   std::string_view provider_code;
   std::string_view provider_raw;  // the provider's message; cut at kProviderRawMax
+  // The rest is told on the OpenRouter face only.
+  std::span<const PreviousError> previous_errors;  // cut at kListedMax
+  std::span<const Exclusion> exclusions;           // cut at kExclusionsMax
+  const Availability* availability = nullptr;
 };
 inline constexpr std::size_t kProviderRawMax = 1'024;
 
 // Enough room for any error body or event.
-inline constexpr std::size_t kErrorBytesMax = 16U << 10;
+inline constexpr std::size_t kErrorBytesMax = 24U << 10;
 
 // `{"error":{…}}`.
 void write_error_body(Face face, ErrorKind kind, const ErrorDetail& detail, proto::JsonWriter& out);

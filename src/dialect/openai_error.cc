@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dialect/wait_time.h"
 #include "proto/json_value.h"
 
 namespace leat::dialect {
@@ -13,20 +14,38 @@ namespace {
 using C = FailureClass;
 
 // provider-formats.md 3.2. A provider's 401 and 403 are the operator's matter: a client that saw
-// them would think its own key bad.
+// them would think its own key bad. The next model of `models[]` is asked after any error, refused
+// content and prompts that are too long among them (openrouter-api.md 2.2).
+using F = KeyFate;
 constexpr std::array<RetryRow, kFailureClassCount> kRetryRows = {{
-    {C::kBadRequest, false, false, true, false, ErrorKind::kInvalidRequest},
-    {C::kContext, false, false, true, false, ErrorKind::kContextLengthExceeded},
-    {C::kAuth, false, true, true, true, ErrorKind::kProviderUnavailable},
-    {C::kBilling, false, true, true, true, ErrorKind::kProviderUnavailable},
-    {C::kNotFound, false, true, true, true, ErrorKind::kNotFound},
-    {C::kRateLimit, true, true, true, true, ErrorKind::kRateLimitExceeded},
-    {C::kOverload, true, true, true, true, ErrorKind::kProviderOverloaded},
-    {C::kServer, true, true, true, true, ErrorKind::kProviderUnavailable},
-    {C::kTimeout, false, true, true, true, ErrorKind::kUpstreamTimeout},
-    {C::kContentFilter, false, false, false, false, ErrorKind::kContentPolicyViolation},
-    {C::kToolUse, true, true, true, false, ErrorKind::kProviderUnavailable},
+    {C::kBadRequest, false, false, false, true, false, F::kKept, ErrorKind::kInvalidRequest,
+     "bad_request"},
+    {C::kContext, false, false, false, true, false, F::kKept, ErrorKind::kContextLengthExceeded,
+     "context"},
+    {C::kAuth, false, true, true, true, true, F::kBad, ErrorKind::kProviderUnavailable, "auth"},
+    {C::kBilling, false, true, true, true, true, F::kCooledLong, ErrorKind::kProviderUnavailable,
+     "billing"},
+    {C::kNotFound, false, false, true, true, true, F::kKept, ErrorKind::kNotFound, "not_found"},
+    {C::kRateLimit, true, true, true, true, true, F::kCooled, ErrorKind::kRateLimitExceeded,
+     "rate_limit"},
+    {C::kOverload, true, false, true, true, true, F::kKept, ErrorKind::kProviderOverloaded,
+     "overload"},
+    {C::kServer, true, false, true, true, true, F::kKept, ErrorKind::kProviderUnavailable,
+     "server"},
+    {C::kTimeout, false, false, true, true, true, F::kKept, ErrorKind::kUpstreamTimeout, "timeout"},
+    {C::kContentFilter, false, false, false, true, false, F::kKept,
+     ErrorKind::kContentPolicyViolation, "content_filter"},
+    {C::kToolUse, true, false, true, true, false, F::kKept, ErrorKind::kProviderUnavailable,
+     "tool_use"},
 }};
+
+constexpr bool rows_in_order() {
+  for (std::size_t i = 0; i < kRetryRows.size(); ++i) {
+    if (static_cast<std::size_t>(kRetryRows[i].failure) != i) return false;
+  }
+  return true;
+}
+static_assert(rows_in_order());
 
 // What a body says, as views of it: still escaped.
 struct Words {
@@ -82,6 +101,18 @@ bool is_billing(const Words& words) {
          words.type == "billing_error" || contains(words.code, "spend_limit_reached");
 }
 
+// Bedrock's classes whose status alone would mislead (provider-formats.md 3.1).
+struct AmazonRow {
+  std::string_view type;
+  FailureClass failure;
+};
+constexpr AmazonRow kAmazonRows[] = {
+    {"ThrottlingException", C::kRateLimit},   {"ServiceQuotaExceededException", C::kRateLimit},
+    {"ModelNotReadyException", C::kOverload}, {"ModelTimeoutException", C::kTimeout},
+    {"ModelErrorException", C::kServer},      {"ServiceUnavailableException", C::kOverload},
+    {"AccessDeniedException", C::kAuth},      {"ResourceNotFoundException", C::kNotFound},
+};
+
 FailureClass classify_status(int status, const Words& words) {
   if (status == 402 || is_billing(words)) return C::kBilling;
   if (words.code == "content_filter" || words.code == "content_policy_violation") {
@@ -94,7 +125,7 @@ FailureClass classify_status(int status, const Words& words) {
   if (status == 401 || status == 403 || contains(words.message, "API_KEY_INVALID")) return C::kAuth;
   if (status == 429) return C::kRateLimit;
   if (status == 408) return C::kTimeout;
-  if (status == 529 || status == 503 || status == 498) return C::kOverload;
+  if (status == 529 || status == 503 || status == 498 || status == 424) return C::kOverload;
   if (status >= 500 || status == 409) return C::kServer;
   // Cerebras says nothing at all when the prompt is too long.
   const bool silent = words.message.empty() && (status == 400 || status == 413);
@@ -176,6 +207,26 @@ Words read_words(std::string_view body) {
   return words;
 }
 
+// `google.rpc.RetryInfo` in an error's details: Gemini says there how long to wait.
+std::int64_t read_retry_info(std::string_view body) {
+  constexpr std::string_view kKey = "\"retryDelay\"";
+  const std::size_t key = body.find(kKey);
+  if (key == std::string_view::npos) return ProviderFailure::kNoWait;
+  const std::size_t open = body.find('"', key + kKey.size());
+  if (open == std::string_view::npos) return ProviderFailure::kNoWait;
+  const std::size_t close = body.find('"', open + 1);
+  if (close == std::string_view::npos) return ProviderFailure::kNoWait;
+  const auto wait = read_wait_ms(body.substr(open + 1, close - open - 1), 0);
+  return wait.value_or(ProviderFailure::kNoWait);
+}
+
+void read_amazon(std::string_view type, FailureClass& failure) {
+  type = type.substr(0, type.find(':'));
+  for (const AmazonRow& row : kAmazonRows) {
+    if (row.type == type) failure = row.failure;
+  }
+}
+
 void fill(const Words& words, ProviderFailure& out) {
   // A provider's complaint about the operator's key may repeat a part of it.
   const bool secret = out.failure == C::kAuth || out.failure == C::kBilling;
@@ -189,16 +240,29 @@ const RetryRow& retry_row(FailureClass failure) {
   return kRetryRows[static_cast<std::size_t>(failure)];
 }
 
-void read_failure(int status, std::string_view body, ProviderFailure& out) {
+void read_failure(int status, const ReplyHeaders& headers, std::string_view body,
+                  std::int64_t now_unix_ms, ProviderFailure& out) {
   const Words words = read_words(body);
   out.status = static_cast<std::uint16_t>(status);
   out.failure = classify_status(status, words);
+  read_amazon(headers.error_type, out.failure);
+  out.says_no_retry = headers.should_retry == "false";
+  // The finer of the two headers first.
+  auto wait = read_wait_ms_field(headers.retry_after_ms);
+  if (!wait) wait = read_wait_ms(headers.retry_after, now_unix_ms);
+  out.wait_ms = wait ? *wait : read_retry_info(body);
   fill(words, out);
+}
+
+void read_failure(int status, std::string_view body, ProviderFailure& out) {
+  read_failure(status, {}, body, 0, out);
 }
 
 void read_failure(const ChatError& error, ProviderFailure& out) {
   out.status = static_cast<std::uint16_t>(error.status);
   out.failure = classify_words(error);
+  out.says_no_retry = false;
+  out.wait_ms = ProviderFailure::kNoWait;
   fill({error.message, error.type, error.code}, out);
 }
 

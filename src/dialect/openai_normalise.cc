@@ -53,6 +53,11 @@ std::uint32_t hash_id(std::string_view id) {
   return hash == 0 ? 1 : hash;
 }
 
+std::string_view object_name(AnswerForm form, bool streams) {
+  if (form == AnswerForm::kText) return "text_completion";
+  return streams ? "chat.completion.chunk" : "chat.completion";
+}
+
 // Members that a client takes as absent or filled, never as null.
 bool must_not_be_null(std::string_view key) {
   return key_is(key, "tool_calls") || key_is(key, "reasoning_details") || key_is(key, "images") ||
@@ -104,7 +109,7 @@ class ChunkSplicer {
     members.key("id").string(identity.id);
     members.key("provider").string(identity.provider);
     members.key("model").string(identity.model);
-    members.key("object").raw(streams_ ? "\"chat.completion.chunk\"" : "\"chat.completion\"");
+    members.key("object").string(object_name(owner_.form_, streams_));
     bool has_created = false;
     bool has_choices = false;
     bool has_fingerprint = false;
@@ -131,16 +136,18 @@ class ChunkSplicer {
     }
     if (!has_created) members.key("created").integer(identity.created);
     if (!has_choices) members.key("choices").raw("[]");
-    if (!has_fingerprint && !streams_) members.key("system_fingerprint").raw("null");
+    if (!has_fingerprint && !streams_ && !is_text()) members.key("system_fingerprint").raw("null");
     return at.ok();
   }
 
  private:
+  bool is_text() const { return owner_.form_ == AnswerForm::kText; }
+
   // Members that are always written by us, or at the end of the stream.
   static bool is_ours(std::string_view key) {
     return key_is(key, "id") || key_is(key, "provider") || key_is(key, "model") ||
            key_is(key, "object") || key_is(key, "usage") || key_is(key, "error") ||
-           key_is(key, "x_groq");
+           key_is(key, "x_groq") || key_is(key, "openrouter_metadata");
   }
 
   void write_choices(JsonCursor& at) {
@@ -170,6 +177,7 @@ class ChunkSplicer {
     members.key("index").integer(choice_);
     std::string_view native;
     bool has_delta = false;
+    bool has_text = false;
     std::string_view key;
     for (bool first = true; at.next_key(first, key);) {
       const bool spoken = streams_ ? key_is(key, "delta") : key_is(key, "message");
@@ -184,11 +192,20 @@ class ChunkSplicer {
         if (is_string(value) && !is_empty_string(value)) native = inside(value);
         continue;
       }
+      if (is_text() && key_is(key, "text")) {
+        // Clients add it to what they have: a null would read "null".
+        if (has_text || !is_string(value)) continue;
+        has_text = true;
+      }
       const bool dropped = key_is(key, "index") || key_is(key, "native_finish_reason") || spoken ||
                            key_is(key, "usage") || (streams_ && key_is(key, "message"));
       if (!dropped) members.key(key).raw(value);
     }
-    if (!has_delta) members.key(streams_ ? "delta" : "message").raw("{}");
+    if (is_text()) {
+      if (!has_text) members.key("text").raw("\"\"");
+    } else if (!has_delta) {
+      members.key(streams_ ? "delta" : "message").raw("{}");
+    }
     write_finish(members, native);
     members.close();
   }
@@ -376,27 +393,38 @@ Normalised ChatNormaliser::write_chunk(std::string_view data, const ChatEvent& e
 }
 
 void ChatNormaliser::write_usage_chunk(const ChatUsage& usage, const UsageCost& cost,
-                                       JsonWriter& out) const {
+                                       JsonWriter& out, const RouterMetadata* metadata) const {
   out.raw("data: {\"id\":");
   out.string(identity_.id);
   out.raw(",\"provider\":");
   out.string(identity_.provider);
   out.raw(",\"model\":");
   out.string(identity_.model);
-  out.raw(",\"object\":\"chat.completion.chunk\",\"created\":");
+  out.raw(",\"object\":");
+  out.string(object_name(form_, /*streams=*/true));
+  out.raw(",\"created\":");
   out.integer(identity_.created);
   out.raw(",\"choices\":[],\"usage\":");
   write_usage(usage, cost, out);
+  if (metadata != nullptr) {
+    out.raw(",\"openrouter_metadata\":");
+    write_router_metadata(*metadata, out);
+  }
   out.raw("}\n\n");
 }
 
 Normalised ChatNormaliser::write_completion(std::string_view body, const ChatUsage& usage,
-                                            const UsageCost& cost, JsonWriter& out) {
+                                            const UsageCost& cost, JsonWriter& out,
+                                            const RouterMetadata* metadata) {
   const std::size_t before = out.size();
   const bool ok = ChunkSplicer(*this, /*streams=*/false, out).write(body);
   if (usage.present()) {
     out.raw(",\"usage\":");
     write_usage(usage, cost, out);
+  }
+  if (metadata != nullptr) {
+    out.raw(",\"openrouter_metadata\":");
+    write_router_metadata(*metadata, out);
   }
   out.raw("}");
   if (ok && !out.overflowed()) return Normalised::kWritten;

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "dialect/router_metadata.h"
 #include "dialect/usage.h"
 #include "proto/json_writer.h"
 
@@ -88,23 +89,31 @@ constexpr std::size_t normalised_size_usual(std::size_t data_size) {
   return data_size + 1'024;
 }
 
+// Which of the two kinds of answer: the events of both are classified alike.
+enum class AnswerForm : std::uint8_t {
+  kChat,  // chat completions: `delta` or `message`
+  kText,  // legacy text completions: `text`
+};
+
 // One per stream on the OpenRouter face. Fixed size.
 class ChatNormaliser {
  public:
-  explicit ChatNormaliser(const ChatIdentity& identity) : identity_(identity) {}
+  explicit ChatNormaliser(const ChatIdentity& identity, AnswerForm form = AnswerForm::kChat)
+      : identity_(identity), form_(form) {}
 
   // Writes one whole event, `data: {…}` and a blank line. Usage is taken out of chunks with
   // choices. `event`: what classify() said of the same `data`.
   Normalised write_chunk(std::string_view data, const ChatEvent& event, proto::JsonWriter& out);
 
-  // The one chunk with `choices:[]` and `usage`, before [DONE] (openrouter-api.md 3, item 4).
-  void write_usage_chunk(const ChatUsage& usage, const UsageCost& cost,
-                         proto::JsonWriter& out) const;
+  // The one chunk with `choices:[]` and `usage`, before [DONE] (openrouter-api.md 3, items 4 and
+  // 6). `metadata`: null unless the client asked; it wants kMetadataBytesMax more room.
+  void write_usage_chunk(const ChatUsage& usage, const UsageCost& cost, proto::JsonWriter& out,
+                         const RouterMetadata* metadata = nullptr) const;
 
   // The non-streamed answer: the provider's whole body in, ours out (openrouter-api.md 6.3).
   // REQUIRES: classify_completion() called it kFinish or kContent.
   Normalised write_completion(std::string_view body, const ChatUsage& usage, const UsageCost& cost,
-                              proto::JsonWriter& out);
+                              proto::JsonWriter& out, const RouterMetadata* metadata = nullptr);
 
  private:
   friend class ChunkSplicer;
@@ -119,6 +128,7 @@ class ChatNormaliser {
   static constexpr std::size_t kToolCallsMax = 64;  // further ones keep the provider's index
 
   ChatIdentity identity_;
+  AnswerForm form_;
   std::uint64_t tool_choices_ = 0;  // bit c: choice c (below 64) has called a tool
   std::uint16_t tool_count_ = 0;
   std::array<ToolCall, kToolCallsMax> tools_{};

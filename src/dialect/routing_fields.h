@@ -114,7 +114,8 @@ struct RoutingFields {
   std::string_view session_id;
   std::string_view user;
   std::string_view prompt_cache_key;
-  // The messages that name a conversation without a key (2.12), as JSON text; empty if none.
+  // The messages that name a conversation without a key (2.12), from their opening brace to the end
+  // of their last member; empty if none.
   std::string_view first_system_message;
   std::string_view first_other_message;
 
