@@ -109,13 +109,12 @@ void ClientConn::begin_stream(const char* generation_id) {
 }
 
 void ClientConn::begin_body(std::string_view content_type, const char* generation_id) {
-  if (http10_) wants_keep_alive_ = false;
+  LEAT_CHECK(!http10_);
   const proto::Field fields[] = {{"x-request-id", request_id_}, {"x-generation-id", generation_id}};
   proto::ResponseOptions options;
-  options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
+  options.framing = proto::BodyFraming::kChunked;
   options.content_type = content_type;
   options.keep_alive = keeps_alive();
-  options.http10 = http10_;
   options.fields = fields;
   char* place = stream_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
@@ -126,7 +125,6 @@ void ClientConn::begin_body(std::string_view content_type, const char* generatio
 
 void ClientConn::write_body(std::string_view bytes) {
   if (bytes.empty()) return;
-  if (http10_) return stream_->write(bytes);
   char reserve[proto::kChunkHeaderBytesMax];
   const std::size_t size =
       proto::write_chunk_header(reserve, static_cast<std::uint32_t>(bytes.size()));
@@ -136,7 +134,7 @@ void ClientConn::write_body(std::string_view bytes) {
 }
 
 void ClientConn::end_body() {
-  if (!http10_) stream_->write(proto::kLastChunk);
+  stream_->write(proto::kLastChunk);
 }
 
 // A head, or a chunked body, that cannot be understood: where the next request would begin is not

@@ -47,7 +47,7 @@ class ClientConn final : public ListNode<ClientConn>,
                     std::string_view retry_after);
   // Writes the head of a stream of events, which Relay frames.
   void begin_stream(const char* generation_id);
-  // An answer whose length is not known: head, pieces, end.
+  // An answer whose length is not known: head, pieces, end. REQUIRES: the client speaks HTTP/1.1.
   void begin_body(std::string_view content_type, const char* generation_id);
   void write_body(std::string_view bytes);
   void end_body();

@@ -238,6 +238,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     state_ = State::kStreaming;
   } else {
     state_ = State::kCollecting;
+    // Only where a cut can be told from an end, on both sides; else the answer is collected whole,
+    // whatever its size, and shown to be JSON.
+    may_pass_ = face_ == dialect::Face::kOpenAi && !http10_ && !head.until_close;
   }
 }
 
@@ -283,7 +286,7 @@ void Exchange::collect(std::string_view bytes, std::size_t bytes_max) {
   }
   std::memcpy(collected_->data() + size, bytes.data(), bytes.size());
   collected_->size = size + bytes.size();
-  if (state_ == State::kCollecting && face_ == dialect::Face::kOpenAi &&
+  if (state_ == State::kCollecting && may_pass_ &&
       collected_->size > gateway_.limits().collected_answer_bytes_max) {
     pass_collected_on();
   }

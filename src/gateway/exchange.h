@@ -166,6 +166,7 @@ class Exchange final : public ListNode<Exchange>,
   bool streams_ = false;
   bool wants_usage_ = false;
   bool upstream_paused_ = false;
+  bool may_pass_ = false;  // a large answer may go on unseen
   bool http10_;
   char id_[36] = {};  // gen-...
 };
