@@ -77,9 +77,10 @@ ParameterSet dropped_by(const PlanInput& input, const Endpoint& endpoint) {
 void Pool::add_model(std::uint8_t rank) {
   const ModelRef& ref = input_.request.models[rank];
   const Model& model = input_.catalogue.model(ref.model);
+  Prices scratch;
   for (EndpointId id = model.endpoints_begin; id < model.endpoints_end; ++id) {
     const Endpoint& endpoint = input_.catalogue.endpoint(id);
-    const Prices prices = prices_for(input_, endpoint);
+    const Prices& prices = prices_for(input_, endpoint, scratch);
     if (const auto reason = hard_exclusion(input_, ref, endpoint, prices)) {
       exclude(id, rank, *reason);
       continue;

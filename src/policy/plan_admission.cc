@@ -122,23 +122,14 @@ bool too_dear(const MaxPrice& most, const Prices& prices) {
 
 }  // namespace
 
-ParameterSet supported_by(const Endpoint& endpoint) {
-  ParameterSet supported = endpoint.parameters;
-  // One cap under two names; the dialect writes the one that the provider takes.
-  constexpr ParameterSet kCaps{Parameter::kMaxTokens, Parameter::kMaxCompletionTokens};
-  if (supported.has_any(kCaps)) supported = supported | kCaps;
-  // Older and newer spellings of `reasoning`.
-  if (supported.has(Parameter::kReasoning)) {
-    supported.add(Parameter::kReasoningEffort);
-    supported.add(Parameter::kIncludeReasoning);
-  }
-  return supported;
-}
-
-Prices prices_for(const PlanInput& input, const Endpoint& endpoint) {
-  if (endpoint.overrides_begin == endpoint.overrides_end) return endpoint.prices;
-  return prices_at(endpoint.prices, input.catalogue.overrides_of(endpoint),
-                   input.request.prompt_tokens, input.utc);
+const Prices& prices_for(const PlanInput& input, const Endpoint& endpoint, Prices& scratch) {
+  const auto overrides = input.catalogue.overrides_of(endpoint);
+  const std::uint64_t prompt = input.request.prompt_tokens;
+  const bool any = std::ranges::any_of(
+      overrides, [&](const PriceOverride& item) { return item.holds(prompt, input.utc); });
+  if (!any) return endpoint.prices;
+  scratch = prices_at(endpoint.prices, overrides, prompt, input.utc);
+  return scratch;
 }
 
 std::optional<Exclusion> hard_exclusion(const PlanInput& input, const ModelRef& ref,

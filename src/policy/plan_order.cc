@@ -60,7 +60,8 @@ bool holds_conversation(const PlanInput& input, const Endpoint& endpoint,
   if (input.request.sticky == 0 || endpoint.identity != input.request.sticky) return false;
   if (!input.request.order.empty()) return false;
   if (health.recent_outage || health.breaker != BreakerState::kClosed) return false;
-  const Prices prices = prices_for(input, endpoint);
+  Prices scratch;
+  const Prices& prices = prices_for(input, endpoint, scratch);
   return prices.charged(PriceClass::kInputCacheRead) < prices.charged(PriceClass::kPrompt);
 }
 
@@ -124,11 +125,6 @@ void draw_first(HealthView health, Rng& rng, std::span<Candidate> peers) {
 }
 
 }  // namespace
-
-const EndpointHealth& health_of(HealthView health, EndpointId endpoint) {
-  static constexpr EndpointHealth kWell{};
-  return endpoint < health.size() ? health[endpoint] : kWell;
-}
 
 SortBy sort_of(const RouteRequest& request, const ModelRef& ref) {
   if (request.sort != SortBy::kNone) return request.sort;

@@ -11,7 +11,10 @@
 namespace leat::policy {
 
 // Of an endpoint that nothing is known of, that of one that is well.
-const EndpointHealth& health_of(HealthView health, EndpointId endpoint);
+inline const EndpointHealth& health_of(HealthView health, EndpointId endpoint) {
+  static constexpr EndpointHealth kWell{};
+  return endpoint < health.size() ? health[endpoint] : kWell;
+}
 
 // What a model's endpoints are sorted by (openrouter-api.md 2.3, 2.7); kNone: balanced.
 SortBy sort_of(const RouteRequest& request, const ModelRef& ref);

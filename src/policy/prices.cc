@@ -27,7 +27,7 @@ constexpr PriceClass whole_of(PriceClass c) {
 
 }  // namespace
 
-Picodollars Prices::charged(PriceClass c) const {
+Picodollars Prices::charged_as_part(PriceClass c) const {
   while ((*this)[c] == kUnstated) {
     const PriceClass whole = whole_of(c);
     if (whole == c) return 0;

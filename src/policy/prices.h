@@ -31,9 +31,14 @@ struct Prices {
   constexpr Picodollars& operator[](PriceClass c) { return values[static_cast<std::size_t>(c)]; }
   // What a unit costs: the stated price, else that of the class it is a part of (a reasoning token
   // is a completion token, a cached one a prompt token), else 0.
-  Picodollars charged(PriceClass c) const;
+  Picodollars charged(PriceClass c) const {
+    const Picodollars stated = (*this)[c];
+    return stated != kUnstated ? stated : charged_as_part(c);
+  }
 
   constexpr bool operator==(const Prices&) const = default;
+
+  Picodollars charged_as_part(PriceClass c) const;
 
   std::array<Picodollars, kPriceClasses> values;
 };
