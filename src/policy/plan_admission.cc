@@ -76,9 +76,10 @@ Reason by_data(const PlanInput& input, const Endpoint& endpoint) {
     if (ceilings.zdr) return Exclusion::kKeyRetains;
     if (request.zdr) return Exclusion::kRetains;
   }
-  // Region 0 is "not stated", and no set of regions has it.
-  const bool allowed = endpoint.region_id != 0 && (ceilings.regions >> endpoint.region_id & 1) != 0;
-  if (ceilings.regions != 0 && !allowed) return Exclusion::kKeyRegion;
+  // A region that is not stated is 0, and no set of regions has that bit.
+  if (ceilings.regions != 0 && (ceilings.regions >> endpoint.region_id & 1) == 0) {
+    return Exclusion::kKeyRegion;
+  }
   return {};
 }
 

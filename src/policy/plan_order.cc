@@ -41,7 +41,7 @@ bool fails_cutoffs(const RouteRequest& request, const EndpointHealth& health) {
     const float least = request.min_throughput[i];
     const float most = request.max_latency_s[i];
     if (least > 0 && health.throughput[i] > 0 && health.throughput[i] < least) return true;
-    if (most > 0 && health.latency_s[i] > 0 && health.latency_s[i] > most) return true;
+    if (most > 0 && health.latency_s[i] > most) return true;
   }
   return false;
 }

@@ -48,7 +48,7 @@ constexpr std::array<std::string_view, kParameters> kParameterNames = {
     "n",
 };
 constexpr std::array<std::string_view, kModalities> kModalityNames = {
-    "text",       "image",  "file",   "audio",         "video",
+    "text",       "image",  "audio",  "file",          "video",
     "embeddings", "rerank", "speech", "transcription", "decisions",
 };
 constexpr std::array<std::string_view, kQuantizations> kQuantizationNames = {

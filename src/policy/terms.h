@@ -18,8 +18,7 @@ namespace leat::policy {
 
 // A request's parameter that an endpoint may or may not support: OpenRouter's
 // "supported_parameters", then keys that only providers' quirks name. The same order as
-// dialect::Parameter, so that the two sets have the same bits; the gateway, which sees both,
-// asserts it.
+// dialect::Parameter, so that the two sets have the same bits (tests/unit/gateway/terms_test.cc).
 enum class Parameter : std::uint8_t {
   kTools,
   kToolChoice,
@@ -67,16 +66,13 @@ using ParameterSet = EnumSet<Parameter>;
 // What `require_parameters` asks an endpoint to cover.
 inline constexpr ParameterSet kListedParameters = ParameterSet::of_bits(
     (std::uint64_t{1} << (static_cast<unsigned>(Parameter::kWebSearchOptions) + 1)) - 1);
-// Where some endpoints of a model have one of these that the request carries, only those are used
-// (openrouter-api.md 2.4).
-inline constexpr ParameterSet kPreferredParameters{Parameter::kTools, Parameter::kResponseFormat,
-                                                   Parameter::kVerbosity};
 
+// The first five in the order of dialect::Modality.
 enum class Modality : std::uint8_t {
   kText,
   kImage,
-  kFile,
   kAudio,
+  kFile,
   kVideo,
   kEmbeddings,
   kRerank,

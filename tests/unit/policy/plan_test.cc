@@ -107,6 +107,8 @@ TEST_F(TierTest, FlexStaysInFlexByPrice) {
   request_.tier = RequestTier::kFlex;
   EXPECT_EQ(order(), "b/flex a/flex");
   EXPECT_EQ(reason("a"), "tier_flex_only");
+  health("b/flex").recent_outage = true;
+  EXPECT_EQ(order(), "b/flex a/flex") << "by price, whatever else";
   request_.ignore = slugs({"a/flex", "b/flex"});
   EXPECT_EQ(order(), "a") << "with no flex endpoint left, routed as any other";
 }
@@ -286,6 +288,8 @@ TEST_F(PlanTest, ContextAndOutputFit) {
   request_.output_max = 2'001;
   EXPECT_EQ(order(), "b");
   EXPECT_EQ(reason("a"), "output_max");
+  request_.output_max = 4'000;
+  EXPECT_EQ(order(), "b") << "to the last token";
   request_.output_max = 4'001;
   EXPECT_EQ(order(), "");
   EXPECT_EQ(reason("b"), "context") << "the model's context where the endpoint states none";
