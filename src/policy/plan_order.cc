@@ -114,7 +114,7 @@ void draw_first(HealthView health, Rng& rng, std::span<Candidate> peers) {
   };
   std::size_t count = 0;
   double total = 0;
-  while (count < peers.size() && peers[count].price / kBalancedPriceRatioMax <= lowest) {
+  while (count < peers.size() && peers[count].price <= lowest * kBalancedPriceRatioMax) {
     total += weight(peers[count++]);
   }
   if (count < 2 || total <= 0) return;
@@ -155,7 +155,7 @@ void order_candidates(const PlanInput& input, Rng& rng, std::span<Candidate> can
     const bool sorted = sort_of(request, request.models[sorted_as]) != SortBy::kNone ||
                         (first.place >> kTierShift & 1) == 0;
     const bool best_class = (first.place & ~kClassMask) != last_group;
-    if (!sorted && best_class && !first.is_sticky) {
+    if (!sorted && best_class) {
       draw_first(input.health, rng, candidates.subspan(begin, end - begin));
     }
     last_group = candidates[begin].place & ~kClassMask;

@@ -38,6 +38,13 @@ TEST_F(PlanOrderTest, StableOnesFirstThenThoseWithOutages) {
   EXPECT_NEAR(a_first, 900, 40) << "nine times likelier";
 }
 
+TEST_F(PlanOrderTest, FallbacksAreNotDrawn) {
+  three();
+  health("a").recent_outage = true;
+  health("b").recent_outage = true;
+  for (int i = 0; i < 50; ++i) ASSERT_EQ(order(), "c a b");
+}
+
 TEST_F(PlanOrderTest, DrawsByTheInverseSquareOfThePrice) {
   const double dollars[] = {1, 1.5, 2, 4, 10, 10.01};
   double total = 0;
@@ -262,6 +269,7 @@ TEST_F(StickyTest, AnOrderOrAnOutageEndsIt) {
   health("b").throughput = {1};
   request_.min_throughput = {2};
   EXPECT_EQ(order(), "a c b") << "an asked cutoff comes before a habit";
+  EXPECT_FALSE(plan_->candidates()[2].is_sticky);
 }
 
 TEST_F(StickyTest, OnlyWithinItsModel) {

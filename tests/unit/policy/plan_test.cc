@@ -357,14 +357,18 @@ TEST_F(PlanTest, ToolChoiceIsPreferredWhereAnyoneKnowsIt) {
   endpoint("m", "b", 2, [](auto& s) {
     s.facts.tool_choices = {ToolChoice::kAuto, ToolChoice::kRequired};
   });
+  endpoint("m", "c", 3, [](auto& s) { s.facts.parameters = {Parameter::kToolChoice}; });
+  endpoint("m", "d", 4, [](auto& s) { s.facts.parameters = {Parameter::kTools}; });
   finish();
   request_.sort = SortBy::kPrice;
   ask({"m"});
   request_.tool_choice = {ToolChoice::kRequired};
-  EXPECT_EQ(order(), "b");
+  EXPECT_EQ(order(), "b c") << "which kinds c knows is not stated";
   EXPECT_EQ(reason("a"), "tool_choice");
+  EXPECT_EQ(reason("d"), "tool_choice");
+  request_.ignore = slugs({"c"});
   request_.tool_choice = {ToolChoice::kFunction};
-  EXPECT_EQ(order(), "a b");
+  EXPECT_EQ(order(), "a b d") << "where nobody does, it is dropped";
 }
 
 TEST_F(PlanTest, MaxPriceIsHardInEachClass) {
@@ -426,15 +430,17 @@ TEST_F(PlanTest, ALimitedEndpointIsNotAskedUntilItIsBack) {
   endpoint("m", "b", 2);
   finish();
   ask({"m"});
-  health("a").limited_until = now_ + seconds(9);
+  health("a").limited_until = now_ + seconds(5);
   EXPECT_EQ(order(), "b");
   EXPECT_EQ(reason("a"), "rate_limited");
-  health("b").limited_until = now_ + seconds(5);
+  health("b").limited_until = now_ + seconds(9);
   EXPECT_EQ(order(), "");
   EXPECT_EQ(plan_->outcome, PlanOutcome::kAllLimited);
   EXPECT_EQ(plan_->retry_at, now_ + seconds(5));
   health("b").limited_until = now_;
   EXPECT_EQ(order(), "b");
+  request_.has_only = true;
+  EXPECT_EQ(plan().outcome, PlanOutcome::kNoEndpoints) << "nothing of the plan before is left";
 }
 
 TEST_F(PlanTest, AtMostHalfAreEjected) {
