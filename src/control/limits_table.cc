@@ -3,6 +3,8 @@
 #include <array>
 
 #include "control/option_table.h"
+#include "proto/http1_field.h"
+#include "proto/http1_head.h"
 
 namespace leat::control {
 namespace {
@@ -22,10 +24,12 @@ constexpr std::array kLimits{
         "A client's TLS handshake; then closed."),
     row("request_head_ms_max", &Limits::request_head_ms_max, 1, kDayMs,
         "From accept to the end of the head, in all; then 408, or closed if no byte came."),
-    row("head_bytes_max", &Limits::head_bytes_max, kKiB, kMiB, "A request's head; 431."),
+    row("head_bytes_max", &Limits::head_bytes_max, kKiB, proto::kHeadBytesMax,
+        "A request's head; 431."),
     row("head_line_bytes_max", &Limits::head_line_bytes_max, 256, kMiB,
         "One line of it; 431, the request line 414."),
-    row("headers_max", &Limits::headers_max, 1, 10'000, "Header fields of a request; 431."),
+    row("headers_max", &Limits::headers_max, 1, proto::FieldList::kFieldsMax,
+        "Header fields of a request; 431."),
     row("keep_alive_idle_ms_max", &Limits::keep_alive_idle_ms_max, 1, kDayMs,
         "A client's connection between requests; then closed."),
     row("pipelined_requests_max", &Limits::pipelined_requests_max, 1, 1'024,
@@ -78,7 +82,7 @@ constexpr std::array kLimits{
     row("request_ms_max", &Limits::request_ms_max, 1, kDayMs, "A request as a whole."),
     row("upstream_idle_ms_max", &Limits::upstream_idle_ms_max, 1, kDayMs,
         "A provider's connection in the pool; then closed."),
-    row("upstream_head_bytes_max", &Limits::upstream_head_bytes_max, kKiB, kMiB,
+    row("upstream_head_bytes_max", &Limits::upstream_head_bytes_max, kKiB, proto::kHeadBytesMax,
         "Head of a provider's answer; 502."),
     row("upstream_informational_max", &Limits::upstream_informational_max, 0, 1'000,
         "1xx answers before the final one; 502."),

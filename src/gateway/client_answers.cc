@@ -195,7 +195,10 @@ void ClientConn::exchange_over(bool clean) {
 
 void ClientConn::next_request() {
   state_ = State::kHead;
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + gateway_.keep_alive_time());
+  // With bytes of a further head at hand the connection is not idle: that head's time runs.
+  const Duration time =
+      kept_ ? milliseconds(gateway_.limits().request_head_ms_max) : gateway_.keep_alive_time();
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + time);
   if (kept_ || paused_) gateway_.shard().defer(*this);
 }
 

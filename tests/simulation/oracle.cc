@@ -14,6 +14,7 @@ constexpr std::size_t kAttemptsMax = 3;  // Limits::attempts_per_request_max
 constexpr Duration kHangUpMax = milliseconds(10);
 constexpr std::uint64_t kKeptBytesMax = 60'000;  // a little less than the gateway keeps
 constexpr Duration kStallMax = seconds(5);
+constexpr Duration kSkippingMax = milliseconds(900);  // a little less than Limits::drain_ms_max
 constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::string_view kErrorEvent = "data: {\"error\":";
 
@@ -161,7 +162,9 @@ void Judge::judge_end() {
       std::min(asked.delivered_total, asked.delivered_before_end) > record_.begins_at;
   // Behind an answer that had begun when the drain did, nobody could be told that no more will
   // come.
-  const bool may_go = record_.is_behind && world_.fault_counts()[kDrain] > 0;
+  // Nor behind a refused request whose rest the network held back for longer than it is skipped.
+  const bool may_go = record_.is_behind &&
+                      (world_.fault_counts()[kDrain] > 0 || asked.longest_stall > kSkippingMax);
   if (record_.end == End::kUnserved && was_seen && !may_go) breach("no answer at all");
   if (options_.must_serve) breach("not served in a world without excuse");
 }
