@@ -144,6 +144,8 @@ void Exchange::attempt() {
   request.retry_after[0] = '\0';  // an earlier provider's wait is not this one's
   gateway_.counters().attempts.add();
   state_ = State::kConnecting;
+  upstream_paused_ = false;  // said of the connection of the attempt before
+  stalled_since_ = kNever;
   attempt_started_ = last_progress_ = gateway_.shard().now();
   set_deadline();
   auto conn = upstream.pool->acquire(*this, request.fresh_connection);

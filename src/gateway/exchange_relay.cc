@@ -89,7 +89,7 @@ void Exchange::finish_stream() {
   ClientConn* client = client_;
   client_ = nullptr;
   state_ = State::kTrailing;
-  if (upstream_paused_) upstream_->stream().resume();
+  if (upstream_paused_) upstream_->resume_reply();
   gateway_.shard().wheel().set(timer_, gateway_.shard().now() + kTrailTime);
   client->exchange_over(true);
 }
@@ -117,7 +117,7 @@ void Exchange::check_backlog() {
   const std::size_t backlog = client_->stream().backlog_bytes();
   if (backlog < gateway_.limits().client_buffer_bytes_max || upstream_paused_) return;
   upstream_paused_ = true;
-  upstream_->stream().pause();
+  upstream_->pause_reply();
   stalled_since_ = gateway_.shard().now();
   set_deadline();
 }
@@ -127,7 +127,7 @@ void Exchange::client_drained() {
   upstream_paused_ = false;
   stalled_since_ = kNever;
   last_progress_ = gateway_.shard().now();
-  if (upstream_ != nullptr) upstream_->stream().resume();
+  if (upstream_ != nullptr) upstream_->resume_reply();
   if (state_ != State::kOver) set_deadline();
 }
 

@@ -39,6 +39,17 @@ void UpstreamConn::cancel() {
   pool_.drop(*this);
 }
 
+void UpstreamConn::pause_reply() {
+  is_paused_ = true;
+  stream_->pause();
+}
+
+void UpstreamConn::resume_reply() {
+  if (!is_paused_) return;
+  is_paused_ = false;
+  stream_->resume();
+}
+
 void UpstreamConn::on_bytes(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   std::string_view in(bytes.data(), bytes.size());
@@ -165,11 +176,11 @@ void UpstreamConn::end_reply(std::size_t left_over) {
   if (left_over != 0) ++pool_.stats().stray_bytes;
   if (clean) {
     state_ = State::kIdle;
+    resume_reply();  // an idle connection is read, for its end and for whoever is next
     pool_.put_back(*this);
   } else {
     pool_.drop(*this);
   }
-  handler->on_reply_pause();
   handler->on_reply_end();
 }
 

@@ -24,7 +24,8 @@ class ReplyHandler {
   virtual void on_reply_head(const proto::ResponseHead& head) = 0;
   // Payload with the framing taken off. Valid during the call, never empty.
   virtual void on_reply_body(std::string_view bytes) = 0;
-  // The bytes of one receive have all been handed over: the time to pass on what they made.
+  // The bytes of one receive have all been handed over, and more are to come: the time to pass on
+  // what they made.
   virtual void on_reply_pause() = 0;
   // The reply is whole. The connection is no longer the handler's.
   virtual void on_reply_end() = 0;
@@ -40,13 +41,14 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
   // Takes the connection for one exchange. The request is then written to stream().
   void begin(ReplyHandler& handler);
   Stream& stream() { return *stream_; }
+  // Stops reading the reply, and goes on. What ended in order is read again whatever it was told.
+  void pause_reply();
+  void resume_reply();
   // The exchange is of no more interest: hangs up.
   void cancel();
 
   // It had served an exchange before: a failure without a reply may be its age (kReusedOnly).
   bool is_reused() const { return exchanges_ > 1; }
-  // A byte of the reply has come.
-  bool reply_started() const { return reply_started_; }
 
  private:
   friend class UpstreamPool;
@@ -84,6 +86,7 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
   std::uint32_t informational_ = 0;
   State state_ = State::kIdle;
   bool keep_alive_ = false;
+  bool is_paused_ = false;
   bool reply_started_ = false;
   Timer idle_timer_{timer_callback<&UpstreamConn::on_idle_over>, this};
 };

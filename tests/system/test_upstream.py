@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 
 import harness
 from harness import SSE_HEAD, answer_well, chunk, completion, event, reply, stream_bytes, until
@@ -270,6 +271,42 @@ class Pool(harness.Case):
             for _ in range(5):
                 self.assertEqual(router.chat().status, 200)
         self.assertEqual(provider.connections, 1)
+
+    def test_a_slow_reader_leaves_its_connection_readable(self):
+        # Its answer ends while the provider is not read: whoever is next must get theirs. Which
+        # piece is the last before the pause is the kernel's choice, hence several rounds.
+        big = reply(completion("x" * 4_500_000))
+        is_full = threading.Event()
+        def script(call):
+            if call.json().get("user") != "big":
+                return call.send(reply(completion()))
+            call.send(big[:-2])
+            is_full.wait(10 * harness.SLOW)
+            call.send(big[-2:])
+        provider = self.provider(script)
+        limits = {"collected_answer_bytes_max": 1024, "first_byte_ms_max": 2000}
+        with harness.Leat([provider], limits=limits) as router:
+            for _ in range(5):
+                self.read_late(router, is_full)
+                self.assertEqual(router.chat().status, 200)
+            self.assertEqual(provider.connections, 1)
+
+    def read_late(self, router, is_full):
+        """A client that reads its big answer only when Leat cannot write any more of it."""
+        is_full.clear()
+        before = router.metric("leat_io_short_sends_total")
+        with socket.socket() as slow:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            slow.settimeout(10 * harness.SLOW)
+            slow.connect(("127.0.0.1", router.port))
+            slow.sendall(harness.chat_request(user="big"))
+            until(lambda: router.metric("leat_io_short_sends_total") > before, "a full client")
+            is_full.set()
+            taken = bytearray()
+            while not taken.endswith(b"\r\n0\r\n\r\n"):
+                data = slow.recv(1 << 20)
+                self.assertTrue(data)
+                taken += data
 
     def test_stray_bytes_on_an_idle_connection(self):
         provider = self.provider(answer_well)
