@@ -13,6 +13,18 @@
 
 namespace leat::dialect {
 
+// What a key or a word (the text between quotes) says, escapes undone into `room`. Empty where that
+// is longer than the room, which no known word is. Looks for a backslash once, where comparing with
+// each word of a table would look each time.
+inline std::string_view plain_word(std::string_view escaped, std::span<char> room) {
+  for (const char c : escaped) {
+    if (c != '\\') continue;
+    // The quotes stand around it: it comes from JSON text.
+    return proto::json_string({escaped.data() - 1, escaped.size() + 2}, room).value_or("");
+  }
+  return escaped;
+}
+
 class FieldTexts {
  public:
   FieldTexts() = default;

@@ -11,8 +11,7 @@ namespace leat::dialect {
 
 namespace {
 
-using proto::JsonMember;
-using proto::JsonMembers;
+using proto::JsonCursor;
 
 enum class Key : std::uint8_t {
   kOrder,
@@ -71,19 +70,25 @@ constexpr std::string_view kPercentiles[] = {"p50", "p75", "p90", "p99"};
 
 constexpr int kNotFound = -1;
 
+using WordRoom = std::array<char, 64>;
+
 // The place of a word in a list; `escaped` is what stands between quotes.
 template <std::size_t N>
 int find_word(std::string_view escaped, const std::string_view (&words)[N]) {
+  WordRoom room;
+  const std::string_view word = plain_word(escaped, room);
   for (std::size_t i = 0; i < N; ++i) {
-    if (proto::json_key_says(escaped, words[i])) return static_cast<int>(i);
+    if (word == words[i]) return static_cast<int>(i);
   }
   return kNotFound;
 }
 
 template <std::size_t N>
 int find_key(std::string_view escaped, const KeyRow (&rows)[N]) {
+  WordRoom room;
+  const std::string_view word = plain_word(escaped, room);
   for (std::size_t i = 0; i < N; ++i) {
-    if (proto::json_key_says(escaped, rows[i].name)) return static_cast<int>(i);
+    if (word == rows[i].name) return static_cast<int>(i);
   }
   return kNotFound;
 }
@@ -95,8 +100,11 @@ int find_value(std::string_view value, const std::string_view (&words)[N]) {
   return raw ? find_word(*raw, words) : kNotFound;
 }
 
-bool is_object(std::string_view value) {
-  return value.front() == '{';
+// Over a null, which means absent.
+bool skip_null(JsonCursor& at) {
+  if (at.peek() != 'n') return false;
+  at.skip();
+  return true;
 }
 
 // Marks a key as seen; false if it was before. Two values for one wish contradict each other.
@@ -119,71 +127,71 @@ class Reader {
       : texts_(texts), out_(out), fault_(fault) {}
 
   bool read(std::string_view object) {
-    JsonMembers members(object);
-    JsonMember member;
+    JsonCursor at(object);
+    at.enter('{');
     std::uint32_t seen = 0;
-    while (members.next(member)) {
-      const int key = find_key(member.key, kKeys);
-      if (key == kNotFound) return fault_.set_unknown("provider", member.key);
+    std::string_view name;
+    for (bool first = true; at.next_key(first, name);) {
+      const int key = find_key(name, kKeys);
+      if (key == kNotFound) return fault_.set_unknown("provider", name);
       const char* const field = kKeys[key].field;
       if (!mark(seen, key)) return fault_.set(kTwice, field);
-      if (proto::json_is_null(member.value)) continue;
-      if (!read_member(static_cast<Key>(key), field, member.value)) return false;
+      if (skip_null(at)) continue;
+      if (!read_member(static_cast<Key>(key), field, at)) return false;
     }
     return refuse_contradictions();
   }
 
  private:
-  bool read_member(Key key, const char* field, std::string_view value) {
+  bool read_member(Key key, const char* field, JsonCursor& at) {
     switch (key) {
       case Key::kOrder:
-        return read_slugs(field, value, out_.order_);
+        return read_slugs(field, at, out_.order_);
       case Key::kOnly:
-        return read_slugs(field, value, out_.only_);
+        return read_slugs(field, at, out_.only_);
       case Key::kIgnore:
-        return read_slugs(field, value, out_.ignore_);
+        return read_slugs(field, at, out_.ignore_);
       case Key::kAllowFallbacks:
-        return read_bool(field, value, out_.allow_fallbacks);
+        return read_bool(field, at, out_.allow_fallbacks);
       case Key::kRequireParameters:
-        return read_bool(field, value, out_.require_parameters);
+        return read_bool(field, at, out_.require_parameters);
       case Key::kZdr:
-        return read_bool(field, value, out_.zdr);
+        return read_bool(field, at, out_.zdr);
       case Key::kEnforceDistillableText:
-        return read_bool(field, value, out_.enforce_distillable_text);
+        return read_bool(field, at, out_.enforce_distillable_text);
       case Key::kDataCollection:
-        return read_collection(field, value);
+        return read_collection(field, at);
       case Key::kQuantizations:
-        return read_quantizations(field, value);
+        return read_quantizations(field, at);
       case Key::kSort:
-        return read_sort(field, value);
+        return read_sort(field, at);
       case Key::kPreferredMinThroughput:
-        return read_cutoffs(field, value, out_.min_throughput);
+        return read_cutoffs(field, at, out_.min_throughput);
       case Key::kPreferredMaxLatency:
-        return read_cutoffs(field, value, out_.max_latency);
+        return read_cutoffs(field, at, out_.max_latency);
       case Key::kMaxPrice:
-        return read_prices(field, value);
+        return read_prices(field, at);
     }
     return false;
   }
 
-  bool read_bool(const char* field, std::string_view value, bool& out) {
-    const auto flag = proto::json_bool(value);
+  bool read_bool(const char* field, JsonCursor& at, bool& out) {
+    const auto flag = proto::json_bool(at.skip());
     if (!flag) return fault_.set("must be a boolean", field);
     out = *flag;
     return true;
   }
 
-  bool read_slugs(const char* field, std::string_view value, ProviderPreferences::Range& out) {
-    if (value.front() != '[') return fault_.set("must be an array of strings", field);
+  bool read_slugs(const char* field, JsonCursor& at, ProviderPreferences::Range& out) {
+    if (!at.enter('[')) return fault_.set("must be an array of strings", field);
     out.begin = out_.slug_count_;
-    proto::JsonElements elements(value);
-    std::string_view element;
-    for (std::size_t i = 0; elements.next(element); ++i) {
-      if (element.front() != '"') return fault_.set_element("must be a string", field, i);
+    std::size_t i = 0;
+    for (bool first = true; at.next_element(first); ++i) {
+      if (at.peek() != '"') return fault_.set_element("must be a string", field, i);
       if (out_.slug_count_ == kProviderSlugsMax) {
         return fault_.set_element("too many providers", field, i);
       }
-      const auto slug = texts_.take(element, kSlugBytesMax);
+      const auto slug = texts_.take(at.skip(), kSlugBytesMax);
       if (!slug) return fault_.set_element("is too long", field, i);
       if (slug->empty()) return fault_.set_element("must not be empty", field, i);
       out_.slugs_[out_.slug_count_++] = *slug;
@@ -192,19 +200,18 @@ class Reader {
     return true;
   }
 
-  bool read_collection(const char* field, std::string_view value) {
-    const int word = find_value(value, kCollections);
+  bool read_collection(const char* field, JsonCursor& at) {
+    const int word = find_value(at.skip(), kCollections);
     if (word == kNotFound) return fault_.set("must be allow or deny", field);
     out_.data_collection = static_cast<DataCollection>(word + 1);
     return true;
   }
 
-  bool read_quantizations(const char* field, std::string_view value) {
-    if (value.front() != '[') return fault_.set("must be an array of strings", field);
-    proto::JsonElements elements(value);
-    std::string_view element;
-    for (std::size_t i = 0; elements.next(element); ++i) {
-      const int word = find_value(element, kQuantizations);
+  bool read_quantizations(const char* field, JsonCursor& at) {
+    if (!at.enter('[')) return fault_.set("must be an array of strings", field);
+    std::size_t i = 0;
+    for (bool first = true; at.next_element(first); ++i) {
+      const int word = find_value(at.skip(), kQuantizations);
       if (word == kNotFound) return fault_.set_element("no such quantization", field, i);
       out_.quantizations = static_cast<std::uint16_t>(out_.quantizations | 1U << word);
     }
@@ -220,22 +227,21 @@ class Reader {
     return true;
   }
 
-  bool read_sort(const char* field, std::string_view value) {
-    if (!is_object(value)) return read_sort_word(field, value);
-    JsonMembers members(value);
-    JsonMember member;
+  bool read_sort(const char* field, JsonCursor& at) {
+    if (!at.enter('{')) return read_sort_word(field, at.skip());
     std::uint32_t seen = 0;
-    while (members.next(member)) {
+    std::string_view name;
+    for (bool first = true; at.next_key(first, name);) {
       static constexpr std::string_view kNames[] = {"by", "partition"};
-      const int key = find_word(member.key, kNames);
-      if (key == kNotFound) return fault_.set_unknown(field, member.key);
+      const int key = find_word(name, kNames);
+      if (key == kNotFound) return fault_.set_unknown(field, name);
       if (!mark(seen, key)) return fault_.set(kTwice, field);
-      if (proto::json_is_null(member.value)) continue;
+      if (skip_null(at)) continue;
       if (key == 0) {
-        if (!read_sort_word("provider.sort.by", member.value)) return false;
+        if (!read_sort_word("provider.sort.by", at.skip())) return false;
         continue;
       }
-      const int word = find_value(member.value, kPartitions);
+      const int word = find_value(at.skip(), kPartitions);
       if (word == kNotFound) return fault_.set("must be model or none", "provider.sort.partition");
       out_.partition = static_cast<SortPartition>(word + 1);
     }
@@ -251,17 +257,16 @@ class Reader {
     return true;
   }
 
-  bool read_cutoffs(const char* field, std::string_view value, PercentileCutoffs& out) {
-    if (!is_object(value)) return read_cutoff(field, value, PercentileCutoffs::kP50, out);
-    JsonMembers members(value);
-    JsonMember member;
+  bool read_cutoffs(const char* field, JsonCursor& at, PercentileCutoffs& out) {
+    if (!at.enter('{')) return read_cutoff(field, at.skip(), PercentileCutoffs::kP50, out);
     std::uint32_t seen = 0;
-    while (members.next(member)) {
-      const int key = find_word(member.key, kPercentiles);
-      if (key == kNotFound) return fault_.set_unknown(field, member.key);
+    std::string_view name;
+    for (bool first = true; at.next_key(first, name);) {
+      const int key = find_word(name, kPercentiles);
+      if (key == kNotFound) return fault_.set_unknown(field, name);
       if (!mark(seen, key)) return fault_.set(kTwice, field);
-      if (proto::json_is_null(member.value)) continue;
-      if (!read_cutoff(field, member.value, static_cast<std::size_t>(key), out)) return false;
+      if (skip_null(at)) continue;
+      if (!read_cutoff(field, at.skip(), static_cast<std::size_t>(key), out)) return false;
     }
     return true;
   }
@@ -279,21 +284,20 @@ class Reader {
     return true;
   }
 
-  bool read_prices(const char* field, std::string_view value) {
-    if (!is_object(value)) return fault_.set("must be an object", field);
+  bool read_prices(const char* field, JsonCursor& at) {
+    if (!at.enter('{')) return fault_.set("must be an object", field);
     std::int64_t* const prices[] = {&out_.max_price.prompt, &out_.max_price.completion,
                                     &out_.max_price.request, &out_.max_price.image,
                                     &out_.max_price.audio};
     static_assert(std::size(prices) == std::size(kPriceKeys));
-    JsonMembers members(value);
-    JsonMember member;
     std::uint32_t seen = 0;
-    while (members.next(member)) {
-      const int key = find_key(member.key, kPriceKeys);
-      if (key == kNotFound) return fault_.set_unknown(field, member.key);
+    std::string_view name;
+    for (bool first = true; at.next_key(first, name);) {
+      const int key = find_key(name, kPriceKeys);
+      if (key == kNotFound) return fault_.set_unknown(field, name);
       if (!mark(seen, key)) return fault_.set(kTwice, kPriceKeys[key].field);
-      if (proto::json_is_null(member.value)) continue;
-      if (!read_price(kPriceKeys[key].field, member.value, *prices[key])) return false;
+      if (skip_null(at)) continue;
+      if (!read_price(kPriceKeys[key].field, at.skip(), *prices[key])) return false;
     }
     return true;
   }

@@ -11,6 +11,7 @@ using proto::JsonCursor;
 using proto::JsonField;
 using proto::JsonScanner;
 using proto::JsonType;
+using proto::key_is;
 using proto::TopKey;
 
 // Beyond any model's window.
@@ -47,23 +48,22 @@ constexpr std::string_view kEfforts[] = {"",       "none", "minimal", "low",
 constexpr std::string_view kFormats[] = {"",        "text",  "json_object", "json_schema",
                                          "grammar", "python"};
 
+using WordRoom = std::array<char, 64>;
+
 template <std::size_t N>
 std::size_t find_word(std::string_view value, const std::string_view (&words)[N]) {
   const auto raw = proto::json_raw_string(value);
-  for (std::size_t i = 1; raw && i < N; ++i) {
-    if (proto::json_key_says(*raw, words[i])) return i;
+  if (!raw) return 0;
+  WordRoom room;
+  const std::string_view word = plain_word(*raw, room);
+  for (std::size_t i = 1; i < N; ++i) {
+    if (word == words[i]) return i;
   }
   return 0;
 }
 
 bool is_set(const JsonField* field) {
   return field != nullptr && field->type != JsonType::kNull;
-}
-
-// Escaped spellings count: a part that is hidden from the router would be priced as none.
-template <std::size_t N>
-bool key_says(std::string_view key, const char (&name)[N]) {
-  return proto::key_is(key, name) || proto::json_key_says(key, name);
 }
 
 bool is_filled_array(std::string_view value) {
@@ -187,8 +187,9 @@ class Reader {
     const JsonField* const field = set_field(TopKey::kServiceTier);
     if (field == nullptr) return true;
     const auto raw = proto::json_raw_string(field->value(body_));
+    const std::string_view word = raw ? plain_word(*raw, room_) : std::string_view();
     for (const TierRow& row : kTiers) {
-      if (!raw || !proto::json_key_says(*raw, row.name)) continue;
+      if (word != row.name) continue;
       out_.service_tier = row.tier;
       return true;
     }
@@ -230,7 +231,7 @@ class Reader {
       std::string_view key;
       for (bool first_key = true; at.next_key(first_key, key);) {
         const std::string_view value = at.skip();
-        if (key_says(key, "type") && value.starts_with("\"openrouter:")) {
+        if (key_is(plain_word(key, room_), "type") && value.starts_with("\"openrouter:")) {
           out_.has_server_tools = true;
         }
       }
@@ -365,18 +366,20 @@ class Reader {
     std::string_view key;
     message_end_ = at.at();
     for (bool first = true; at.next_key(first, key);) {
-      if (key_says(key, "content") && at.enter('[')) {
+      // Escaped spellings count: a part that is hidden from the router would be priced as none.
+      key = plain_word(key, room_);
+      if (key_is(key, "content") && at.enter('[')) {
         read_parts(at);
         message_end_ = at.at();
         continue;
       }
       const std::string_view value = at.skip();
       message_end_ = value.data() + value.size();
-      if (key_says(key, "role")) {
+      if (key_is(key, "role")) {
         is_system = value == "\"system\"" || value == "\"developer\"";
-      } else if (key_says(key, "content")) {
+      } else if (key_is(key, "content")) {
         if (value.front() == '"') add(out_.input_modalities, Modality::kText);
-      } else if (key_says(key, "reasoning_details")) {
+      } else if (key_is(key, "reasoning_details")) {
         if (is_filled_array(value)) out_.replays_reasoning = true;
       }
     }
@@ -392,7 +395,7 @@ class Reader {
       std::string_view key;
       for (bool first_key = true; at.next_key(first_key, key);) {
         const std::string_view value = at.skip();
-        if (key_says(key, "type")) note_part(value);
+        if (key_is(plain_word(key, room_), "type")) note_part(value);
       }
     }
   }
@@ -409,8 +412,9 @@ class Reader {
     };
     const auto raw = proto::json_raw_string(type);
     if (!raw) return;
+    const std::string_view type_name = plain_word(*raw, room_);
     for (const PartRow& row : kParts) {
-      if (proto::json_key_says(*raw, row.name)) return add(out_.input_modalities, row.modality);
+      if (type_name == row.name) return add(out_.input_modalities, row.modality);
     }
   }
 
@@ -418,6 +422,7 @@ class Reader {
   std::string_view body_;
   RoutingFields& out_;
   RoutingFault& fault_;
+  WordRoom room_;
   const char* model_message_ = "";
   const char* message_end_ = nullptr;
 };
