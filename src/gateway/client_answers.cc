@@ -44,8 +44,8 @@ bool ClientConn::keeps_alive() const {
 
 void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
                         std::span<const proto::Field> fields) {
-  proto::Field all[8] = {{"x-request-id", request_id_}};
-  std::size_t count = 1;
+  proto::Field all[8] = {{"date", gateway_.date()}, {"x-request-id", request_id_}};
+  std::size_t count = 2;
   for (const proto::Field& field : fields) {
     if (count < std::size(all)) all[count++] = field;
   }
@@ -95,7 +95,8 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
 
 void ClientConn::begin_stream(const char* generation_id) {
   if (http10_) wants_keep_alive_ = false;  // its end is the connection's end
-  const proto::Field fields[] = {{"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  const proto::Field fields[] = {
+      {"date", gateway_.date()}, {"x-request-id", request_id_}, {"x-generation-id", generation_id}};
   proto::ResponseOptions options;
   options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
   options.keep_alive = keeps_alive();
@@ -110,7 +111,8 @@ void ClientConn::begin_stream(const char* generation_id) {
 
 void ClientConn::begin_body(std::string_view content_type, const char* generation_id) {
   LEAT_CHECK(!http10_);
-  const proto::Field fields[] = {{"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  const proto::Field fields[] = {
+      {"date", gateway_.date()}, {"x-request-id", request_id_}, {"x-generation-id", generation_id}};
   proto::ResponseOptions options;
   options.framing = proto::BodyFraming::kChunked;
   options.content_type = content_type;

@@ -140,6 +140,13 @@ bool Gateway::memory_is_short(std::uint64_t bytes) const {
          memory_percent() >= limits().memory_refuse_percent;
 }
 
+std::string_view Gateway::date() {
+  const std::int64_t second = shard_.io().wall_now().unix_seconds();
+  if (second != date_second_) proto::write_http_date(second, date_);
+  date_second_ = second;
+  return {date_, sizeof date_};
+}
+
 Duration Gateway::keep_alive_time() const {
   const bool shrink = memory_percent() >= limits().memory_shrink_timeouts_percent;
   return milliseconds(limits().keep_alive_idle_ms_max / (shrink ? 4 : 1));

@@ -19,6 +19,7 @@
 #include "net/pipe_stream.h"
 #include "net/upstream_pool.h"
 #include "policy/retry_budget.h"
+#include "proto/http_date.h"
 
 namespace leat::gateway {
 
@@ -101,6 +102,8 @@ class Gateway final : private shard::MessageHandler {
   void free_connection(ClientConn* connection);
   // Logs a refusal; `key` is -1 where none was shown or known, `bytes` counts the body so far.
   void refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes);
+  // The Date field's value now; valid until the next call.
+  std::string_view date();
   // Writes "gen-..." or "req-..." and a NUL, 36 bytes in all at most.
   void new_id(const char* prefix, char (&to)[36]);
 
@@ -132,6 +135,8 @@ class Gateway final : private shard::MessageHandler {
   std::vector<std::unique_ptr<Door>> doors_;
   proto::RequestHead head_scratch_;
   std::uint64_t buffered_bytes_ = 0;
+  std::int64_t date_second_ = -1;  // Unix; what date_ says
+  char date_[proto::kHttpDateBytes];
   bool draining_ = false;
   bool drained_told_ = false;
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
