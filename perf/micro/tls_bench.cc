@@ -24,6 +24,8 @@ using namespace leat::tls;
 constexpr double kServerBytesMax = 3500;
 constexpr double kClientBytesMax = 8000;
 
+const TicketSeed kSeed{.secret = {1}, .begin = {}};
+
 struct Wire final : CipherOut {
   Wire() { bytes.reserve(64 * 1024); }
   void append(std::string_view more) override { bytes += more; }
@@ -45,13 +47,13 @@ class Bench {
   Bench() {
     const test::Cert authority = test::make_authority();
     const test::Cert cert = test::make_cert({}, &authority);
-    server_ = std::move(*ServerContext::create(cert.certificate_pem, cert.key_pem));
+    server_ = std::move(*ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed));
     client_ = std::move(*ClientContext::create(authority.certificate_pem));
     fresh_client_pem_ = authority.certificate_pem;
   }
 
   Pair connect(ClientContext& client) {
-    Pair pair{std::move(*client.new_session("localhost")), server_->new_session()};
+    Pair pair{std::move(*client.new_session("localhost")), server_->new_session(kSeed.begin)};
     (void)pair.client->start(to_server_);
     while (!to_server_.bytes.empty() || !to_client_.bytes.empty()) {
       carry(to_server_, *pair.server, to_client_);

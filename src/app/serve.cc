@@ -173,13 +173,15 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
 // Starts the shards one by one: a port that the kernel chose for the first is the others' too.
 // What went wrong, or empty.
 std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t count,
-                         ControlShard& control, io::Waker& waker) {
+                         ControlShard& control, io::Waker& waker, Instant now) {
   for (const Listener& listener : options.server.listen) {
     const auto address = io::Address::parse(
         control::to_string(Listener{.host = listener.host, .port = listener.port}));
     if (!address) return "cannot read the address of a listener";
     setup.listen.push_back(*address);
   }
+  const tls::TicketSeed tickets{.secret = control::random_bytes(), .begin = now};
+  setup.tickets = &tickets;
   for (std::uint32_t i = 0; i < count; ++i) {
     setup.index = i;
     setup.core = i < options.server.pin.size() ? static_cast<int>(options.server.pin[i]) : -1;
@@ -243,7 +245,8 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   ControlShard control(**io, options, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
-  if (const std::string fault = start_shards(options, setup, shards, control, (*io)->waker());
+  if (const std::string fault =
+          start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());
       !fault.empty()) {
     control.shut_down();
     return refuse(fault);

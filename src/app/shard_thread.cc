@@ -93,7 +93,8 @@ std::string ShardThread::set_up() {
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;
   if (!setup_.tls->certificate_pem.empty()) {
-    auto context = tls::ServerContext::create(setup_.tls->certificate_pem, setup_.tls->key_pem);
+    auto context = tls::ServerContext::create(setup_.tls->certificate_pem, setup_.tls->key_pem,
+                                              setup_.tickets);
     if (!context) return std::string("server.tls: ") + context.error().what;
     server_tls_ = std::move(*context);
     parts.server_tls = server_tls_.get();

@@ -14,6 +14,7 @@
 #include "gateway/gateway.h"
 #include "io/uring_io.h"
 #include "leat/options.h"
+#include "tls/ticket_keys.h"
 
 namespace leat::app {
 
@@ -34,6 +35,7 @@ struct ShardSetup {
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   const gateway::Snapshot* snapshot = nullptr;
   const TlsMaterial* tls = nullptr;
+  const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };
 
 // How the start went: the addresses that were bound, or what is wrong.

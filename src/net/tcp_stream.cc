@@ -43,7 +43,7 @@ TcpStream& TcpStreams::adopt(io::SocketId socket, tls::ServerContext* context, S
   stream->socket_ = socket;
   all_.push_back(*stream);
   stream->user_ = &user;
-  if (context != nullptr) stream->tls_ = context->new_session();
+  if (context != nullptr) stream->tls_ = context->new_session(shard_.now());
   shard_.io().set_handler(socket, *stream);
   shard_.io().receive_start(socket);
   return *stream;

@@ -2,11 +2,8 @@
 #include "tls/context.h"
 
 #include <openssl/bio.h>
-#include <openssl/digest.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/hkdf.h>
-#include <openssl/mem.h>
 #include <openssl/pem.h>
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
@@ -31,7 +28,6 @@ constexpr char kTls12Suites[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 constexpr int kRsaBitsMin = 2048;
-constexpr std::size_t kTicketKeyBytes = 48;
 
 template <class T, void (*kFree)(T*)>
 struct Free {
@@ -130,9 +126,15 @@ SSL* Context::new_ssl() {
 // ---- Server ------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<ServerContext>> ServerContext::create(const std::string& certificate_pem,
-                                                             const std::string& key_pem) {
+                                                             const std::string& key_pem,
+                                                             const TicketSeed* tickets) {
   std::unique_ptr<ServerContext> context(new ServerContext());
   LEAT_TRY_VOID(context->load(certificate_pem, key_pem));
+  if (tickets != nullptr) {
+    context->use_tickets(*tickets);
+  } else {
+    SSL_CTX_set_options(context->ctx_, SSL_OP_NO_TICKET);
+  }
   return context;
 }
 
@@ -160,13 +162,6 @@ Result<void> ServerContext::load(const std::string& certificate_pem, const std::
     SSL_CTX_add0_chain_cert(ctx_, next);
   }
   if (!is_end_of_pem()) return fail(refused("the certificate chain is damaged"));
-  std::uint8_t ticket_key[kTicketKeyBytes];
-  constexpr char kLabel[] = "leat session tickets";
-  HKDF(ticket_key, sizeof ticket_key, EVP_sha256(),
-       reinterpret_cast<const std::uint8_t*>(key_pem.data()), key_pem.size(), nullptr, 0,
-       reinterpret_cast<const std::uint8_t*>(kLabel), sizeof kLabel);
-  SSL_CTX_set_tlsext_ticket_keys(ctx_, ticket_key, sizeof ticket_key);
-  OPENSSL_cleanse(ticket_key, sizeof ticket_key);
   SSL_CTX_set_alpn_select_cb(
       ctx_,
       [](SSL*, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* in,
@@ -182,8 +177,34 @@ Result<void> ServerContext::load(const std::string& certificate_pem, const std::
   return {};
 }
 
-std::unique_ptr<TlsSession> ServerContext::new_session() {
+void ServerContext::use_tickets(const TicketSeed& seed) {
+  static constexpr SSL_TICKET_AEAD_METHOD kMethod = {
+      .max_overhead = [](SSL*) { return TicketKeys::kOverheadBytes; },
+      .seal =
+          [](SSL* ssl, std::uint8_t* out, std::size_t* out_size, std::size_t out_max,
+             const std::uint8_t* in, std::size_t in_size) {
+            const auto* self = static_cast<ServerContext*>(SSL_get_app_data(ssl));
+            const auto size = self->tickets_->seal({in, in_size}, {out, out_max});
+            *out_size = size.value_or(0);
+            return size ? 1 : 0;
+          },
+      .open =
+          [](SSL* ssl, std::uint8_t* out, std::size_t* out_size, std::size_t out_max,
+             const std::uint8_t* in, std::size_t in_size) {
+            const auto* self = static_cast<ServerContext*>(SSL_get_app_data(ssl));
+            const auto size = self->tickets_->open({in, in_size}, {out, out_max});
+            *out_size = size.value_or(0);
+            // A stranger's ticket, or one of yesterday: a full handshake.
+            return size ? ssl_ticket_aead_success : ssl_ticket_aead_ignore_ticket;
+          }};
+  tickets_.emplace(seed);
+  SSL_CTX_set_ticket_aead_method(ctx_, &kMethod);
+}
+
+std::unique_ptr<TlsSession> ServerContext::new_session(Instant now) {
+  if (tickets_) tickets_->advance(now);
   SSL* ssl = new_ssl();
+  SSL_set_app_data(ssl, this);
   SSL_set_accept_state(ssl);
   return std::make_unique<TlsSession>(ssl, Source::kDownstream,
                                       std::span<char>(scratch_.get(), TlsSession::kScratchBytes));

@@ -9,11 +9,13 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "tls/session.h"
+#include "tls/ticket_keys.h"
 
 typedef struct ssl_ctx_st SSL_CTX;
 typedef struct ssl_session_st SSL_SESSION;
@@ -41,15 +43,20 @@ class Context {
 class ServerContext : private Context {
  public:
   // The chain has the leaf first. Refused: unreadable or damaged PEM, a key that is not the leaf's,
-  // a leaf that is expired or not yet valid, RSA below 2048 bits. Tickets are sealed with keys
-  // derived from the private key, so that all shards, and the next start, resume them.
+  // a leaf that is expired or not yet valid, RSA below 2048 bits. Contexts of one ticket seed
+  // resume each other's sessions; without one there are no tickets.
   static Result<std::unique_ptr<ServerContext>> create(const std::string& certificate_pem,
-                                                       const std::string& key_pem);
-  std::unique_ptr<TlsSession> new_session();
+                                                       const std::string& key_pem,
+                                                       const TicketSeed* tickets = nullptr);
+  // `now` is what changes the ticket keys.
+  std::unique_ptr<TlsSession> new_session(Instant now);
 
  private:
   ServerContext() = default;
   Result<void> load(const std::string& certificate_pem, const std::string& key_pem);
+  void use_tickets(const TicketSeed& seed);
+
+  std::optional<TicketKeys> tickets_;
 };
 
 class ClientContext : private Context {

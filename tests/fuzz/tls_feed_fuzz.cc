@@ -29,11 +29,13 @@ struct NoPlain final : PlainSink {
   void on_plain(std::span<char>) override { LEAT_UNREACHABLE("plaintext without a handshake"); }
 };
 
+const TicketSeed kSeed{.secret = {1}, .begin = {}};
+
 // Made for each input: nothing is kept from one to the next. A key on P-256 costs 50 us.
 struct World {
   World() : authority(test::make_authority()) {
     const test::Cert cert = test::make_cert({}, &authority);
-    auto made_server = ServerContext::create(cert.certificate_pem, cert.key_pem);
+    auto made_server = ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed);
     auto made_client = ClientContext::create(authority.certificate_pem);
     LEAT_CHECK(made_server.has_value() && made_client.has_value());
     server = std::move(*made_server);
@@ -58,7 +60,7 @@ Outcome feed(World& world, bool as_server, std::string_view hello, std::string_v
   NoPlain sink;
   std::unique_ptr<TlsSession> session;
   if (as_server) {
-    session = world.server->new_session();
+    session = world.server->new_session(kSeed.begin);
   } else {
     auto made = world.client->new_session("localhost");
     LEAT_CHECK(made.has_value());

@@ -38,6 +38,7 @@ class Tls(harness.Case):
                         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out",
                         self.certificate], check=True, capture_output=True)
         tls = f'[server.tls]\ncertificate = "{self.certificate}"\nkey = "{key}"\n'
+        self.tls = tls
         self.server = self.leat(listen="tls://127.0.0.1:0", server=tls)
 
     def context(self, version=None):
@@ -76,6 +77,20 @@ class Tls(harness.Case):
                 with TlsClient(self.server.port, context, session) as second:
                     self.assertTrue(second.sock.session_reused)
                     self.assertEqual(self.ask(second).status, 200)
+
+    def test_any_shard_resumes_what_another_began(self):
+        shards = self.leat(listen="tls://127.0.0.1:0", server="shards = 3\n" + self.tls)
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            context = self.context(version)
+            with self.subTest(version.name):
+                with TlsClient(shards.port, context) as first:
+                    self.assertEqual(self.ask(first).status, 200)
+                    session = first.sock.session
+                # The kernel chooses the shard by the client's port: 24 times the same is unlikely
+                # (3^-23), and a shard with keys of its own would begin anew.
+                for _ in range(24):
+                    with TlsClient(shards.port, context, session) as again:
+                        self.assertTrue(again.sock.session_reused)
 
     def test_an_answer_that_closes_ends_with_close_notify(self):
         with TlsClient(self.server.port, self.context()) as client:

@@ -60,6 +60,8 @@ struct Pair {
   }
 };
 
+const TicketSeed kSeed{.secret = {7}, .begin = {1000}};
+
 void write(End& end, std::string_view text) {
   const std::string_view pieces[] = {text};
   ASSERT_TRUE(end.session->write(pieces, end.out).has_value());
@@ -73,13 +75,13 @@ class Session : public testing::Test {
   }
   std::unique_ptr<ServerContext> server_for(const CertSpec& spec) {
     const Cert cert = test::make_cert(spec, &authority_);
-    auto server = ServerContext::create(cert.certificate_pem, cert.key_pem);
+    auto server = ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed);
     EXPECT_TRUE(server.has_value()) << (server ? "" : server.error().what);
     return server ? std::move(*server) : nullptr;
   }
   Pair connect(ServerContext& server, const std::string& name, std::size_t piece_max = 100'000) {
     Pair pair;
-    pair.server.session = server.new_session();
+    pair.server.session = server.new_session(now_);
     auto session = client_->new_session(name);
     EXPECT_TRUE(session.has_value());
     pair.client.session = std::move(*session);
@@ -106,6 +108,7 @@ class Session : public testing::Test {
   Cert authority_;
   std::unique_ptr<ClientContext> client_;
   Rng rng_{11};
+  Instant now_ = kSeed.begin;
 };
 
 TEST_F(Session, CarriesBytesBothWaysAtAnyCut) {
@@ -151,14 +154,61 @@ TEST_F(Session, ResumesASessionOnce) {
   EXPECT_TRUE(second.client.session->is_resumed());
 }
 
-TEST_F(Session, AnotherShardAndTheNextStartResume) {
-  const Cert cert = test::make_cert({}, &authority_);
-  const auto one = ServerContext::create(cert.certificate_pem, cert.key_pem);
-  const auto two = ServerContext::create(cert.certificate_pem, cert.key_pem);
-  Pair first = connect(**one, "localhost");
-  write(first.server, "x");
-  first.carry(rng_, 1000);
-  EXPECT_TRUE(connect(**two, "localhost").client.session->is_resumed());
+// Contexts of one certificate and the given seeds: two shards of a process, or two processes.
+class Tickets : public Session {
+ protected:
+  std::unique_ptr<ServerContext> shard(const TicketSeed* seed) {
+    return std::move(*ServerContext::create(cert_.certificate_pem, cert_.key_pem, seed));
+  }
+  // The client gets tickets of `server`, sealed at now_.
+  void fetch_tickets(ServerContext& server) {
+    Pair first = connect(server, "localhost");
+    write(first.server, "x");
+    first.carry(rng_, 1000);
+  }
+  bool resumes(ServerContext& server) {
+    const Pair pair = connect(server, "localhost");
+    EXPECT_TRUE(pair.is_open());
+    return pair.client.session->is_resumed();
+  }
+
+  const Cert cert_ = test::make_cert({}, &authority_);
+};
+
+TEST_F(Tickets, AnotherShardResumes) {
+  const auto one = shard(&kSeed);
+  const auto two = shard(&kSeed);
+  fetch_tickets(*one);
+  EXPECT_TRUE(resumes(*two));
+}
+
+TEST_F(Tickets, AnotherProcessDoesNot) {
+  const auto one = shard(&kSeed);
+  const TicketSeed other{.secret = {8}, .begin = kSeed.begin};
+  fetch_tickets(*one);
+  EXPECT_FALSE(resumes(*shard(&other)));
+}
+
+TEST_F(Tickets, NoneWithoutASeed) {
+  const auto server = shard(nullptr);
+  fetch_tickets(*server);
+  EXPECT_FALSE(resumes(*server));
+}
+
+// Each time by a shard that has slept through all changes of keys until it is asked.
+TEST_F(Tickets, AreAcceptedForOnePeriodMore) {
+  const auto one = shard(&kSeed);
+  const Instant last = kSeed.begin + TicketKeys::kPeriod - nanoseconds(1);
+  const Duration tick = nanoseconds(1);
+  now_ = last;
+  fetch_tickets(*one);
+  now_ = last + TicketKeys::kPeriod;
+  EXPECT_TRUE(resumes(*shard(&kSeed)));
+  fetch_tickets(*one);  // of the second period
+  now_ = last + TicketKeys::kPeriod + tick;
+  EXPECT_TRUE(resumes(*shard(&kSeed)));
+  now_ = last + TicketKeys::kPeriod + TicketKeys::kPeriod + tick;
+  EXPECT_FALSE(resumes(*shard(&kSeed)));
 }
 
 TEST_F(Session, CloseNotifyIsAnEndInOrder) {
@@ -182,7 +232,7 @@ TEST_F(Session, GarbageFailsAndNeverCrashes) {
     EXPECT_EQ(pair.server.in.bytes, "");
   }
   End plain_http;
-  plain_http.session = server->new_session();
+  plain_http.session = server->new_session(now_);
   std::string request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
   EXPECT_EQ(plain_http.session->feed(request, plain_http.in, plain_http.out),
             SessionState::kFailed);
