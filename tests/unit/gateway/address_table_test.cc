@@ -92,5 +92,79 @@ TEST(AddressTable, PrivateAddressesAreExemptUnlessTold) {
   EXPECT_FALSE(table.try_enter(kLoopback, Instant{}));
 }
 
+TEST(AddressTable, AnIpv6NetworkIsOneAddress) {
+  const Limits limits = small_limits();
+  AddressTable table(limits);
+  const io::Address one = *io::Address::parse("[2001:db8:1:2::1]:1");
+  const io::Address same = *io::Address::parse("[2001:db8:1:2:ffff::9]:2");
+  const io::Address other = *io::Address::parse("[2001:db8:1:3::1]:1");
+  const Instant now = Instant{} + seconds(1000);
+  EXPECT_TRUE(table.try_enter(one, now));
+  EXPECT_TRUE(table.try_enter(same, now));
+  EXPECT_FALSE(table.try_enter(one, now));
+  EXPECT_FALSE(table.try_enter(same, now));
+  EXPECT_TRUE(table.try_enter(other, now));
+  table.showed_good_key(same);
+  EXPECT_TRUE(table.try_enter(one, now));
+  for (int i = 0; i < 4; ++i) table.key_failed(i % 2 == 0 ? one : same, now);
+  EXPECT_TRUE(table.is_blocked(same, now));
+  EXPECT_FALSE(table.is_blocked(other, now));
+}
+
+TEST(AddressTable, Ipv4NeighboursAreTwoAddresses) {
+  const Limits limits = small_limits();
+  AddressTable table(limits);
+  const io::Address neighbour = io::Address::v4(203, 0, 113, 8, 40000);
+  EXPECT_TRUE(table.try_enter(kPublic, Instant{}));
+  EXPECT_TRUE(table.try_enter(kPublic, Instant{}));
+  EXPECT_FALSE(table.try_enter(kPublic, Instant{}));
+  EXPECT_TRUE(table.try_enter(neighbour, Instant{}));
+}
+
+io::Address number(int i) {
+  return io::Address::v4(203, static_cast<std::uint8_t>(i >> 16), static_cast<std::uint8_t>(i >> 8),
+                         static_cast<std::uint8_t>(i), 1);
+}
+
+TEST(AddressTable, StaysWithinItsSizeHoweverManyAddressesGuessKeys) {
+  const Limits limits = small_limits();
+  AddressTable table(limits, 100);
+  const Instant now = Instant{} + seconds(1000);
+  for (int i = 0; i < 5'000; ++i) {
+    ASSERT_TRUE(table.try_enter(number(i), now));
+    table.key_failed(number(i), now);
+    table.left(number(i), false);
+    ASSERT_LE(table.size(), 100u);
+  }
+}
+
+TEST(AddressTable, ForgetsTheIdleBeforeTheBlocked) {
+  const Limits limits = small_limits();
+  AddressTable table(limits, 100);
+  const Instant now = Instant{} + seconds(1000);
+  for (int i = 0; i < 99; ++i) table.key_failed(number(i), now - seconds(100));
+  for (int i = 0; i < 4; ++i) table.key_failed(kPublic, now);
+  for (int i = 1'000; i < 1'100; ++i) {
+    table.key_failed(number(i), now);
+    ASSERT_LE(table.size(), 100u);
+  }
+  EXPECT_TRUE(table.is_blocked(kPublic, now));
+}
+
+TEST(AddressTable, WhoHoldsAConnectionIsNeverForgotten) {
+  const Limits limits = small_limits();
+  AddressTable table(limits, 100);
+  for (int i = 0; i < 300; ++i) {
+    ASSERT_TRUE(table.try_enter(number(i), Instant{}));
+    ASSERT_TRUE(table.try_enter(number(i), Instant{}));
+  }
+  for (int i = 0; i < 300; ++i) EXPECT_FALSE(table.try_enter(number(i), Instant{})) << i;
+  for (int i = 0; i < 300; ++i) {
+    table.left(number(i), false);
+    table.left(number(i), false);
+  }
+  EXPECT_EQ(table.size(), 0u);
+}
+
 }  // namespace
 }  // namespace leat::gateway
