@@ -45,17 +45,12 @@ enum class ErrorKind : std::uint8_t {
   kServer,
   kTimeout,
   kUnmapped,
-  // Ours: the client's doing.
-  kBadFraming,
+  // Ours: the client's doing. What is wrong with its HTTP is told by proto::HttpFault.
   kInvalidJson,
   kJsonTooComplex,
   kDuplicateKey,
-  kHeadersTooLarge,
-  kUriTooLong,
   kRequestTimeout,
   kMethodNotAllowed,
-  kExpectationFailed,
-  kUnsupportedCoding,
   kUnsupportedMedia,
   kNotImplemented,
   kUnpriced,
