@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // simulate: runs simulated worlds, one for each seed, and says which broke a rule.
 //
-//   simulate --seeds A..B [--trace] [--verbose]    seeds A to B, B not included
+//   simulate --seeds A..B [--trace] [--verbose]    seeds A to B, both included
 //   simulate --seed N [--trace] [--verbose]        one seed
 //   simulate --fresh                               one seed from the clock
 //
@@ -48,7 +48,7 @@ Arguments parse(int count, char** words) {
     if (word == "--seeds") {
       arguments.first = std::strtoull(value, &rest, 10);
       if (std::strncmp(rest, "..", 2) != 0) return {};
-      arguments.end = std::strtoull(rest + 2, nullptr, 10);
+      arguments.end = std::strtoull(rest + 2, nullptr, 10) + 1;
       ++i;
     } else if (word == "--seed") {
       arguments.first = std::strtoull(value, nullptr, 10);
