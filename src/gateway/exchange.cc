@@ -117,6 +117,13 @@ bool Exchange::plan() {
   request.match = gateway_.snapshot().find_model(request.chat.model());
   model_ = request.match.model;
   model_name_ = request.chat.model();
+  if (model_name_.empty()) {
+    gateway_.refused("invalid_request", key_, client_->peer(), body.size());
+    client_->answer_error(ErrorKind::kInvalidRequest,
+                          {.message = "model is required", .param = "model"}, {});
+    over(true);
+    return false;
+  }
   if (model_ == nullptr) {
     gateway_.refused("model_not_found", key_, client_->peer(), body.size());
     const std::string message = unknown_model_message(model_name_);

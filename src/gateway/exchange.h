@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exchange: the life of one chat request, from its body to its last byte:
 //
-//   kReading -> plan -> kConnecting -> kWaiting --head--> kHolding --first content--> kRelaying ->
-//   end
-//                 ^          |             |                 |    (streamed)
-//                 |          |             |                 '--> kCollecting (not streamed) -> end
-//                 |          |             '--> kFailing (an error reply's body)
-//                 '----------+-------------------'  next candidate, while nothing was committed
+//   kReading -> kConnecting -> kWaiting -+-> kStreaming (held, then committed) -+-> kTrailing
+//                 ^     |         |      +-> kCollecting -> kPassing (too large) -+-> kOver
+//                 |     |         |      '-> kFailing (an error reply's body)
+//                 |     v         v              |
+//                 '- kBackoff <---+--------------'
+//
+// The way back, over kBackoff or not, is for the next endpoint, while nothing was committed; when
+// none is left the client is answered: kOver.
 //
 // One commit point: until the first content event any failure may move on to the next candidate, by
 // the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error event and no

@@ -7,6 +7,7 @@ connection is proved by a good request after the attack, a closed one by its end
 
 Usage: test_attacks.py LEAT"""
 
+import json
 import re
 
 import harness
@@ -129,6 +130,7 @@ JSON = [
     ("max_tokens out of range", member('"max_tokens":99999999999999999999'),
      400, "invalid_request", KEEP),
     ("max_tokens negative", member('"max_tokens":-1'), 400, "invalid_request", KEEP),
+    ("no model", text('{"messages":[{"content":"%s"}]}' % MARK), 400, "invalid_request", KEEP),
     ("unknown model", text('{"model":"no/such","messages":[{"content":"%s"}]}' % MARK),
      404, "model_not_found", KEEP),
 ] + [
@@ -216,6 +218,15 @@ class Attacks(harness.Case):
                     self.assertEqual(answer.json()["error"]["message"],
                                      f"The model `{shown}` does not exist here.")
         self.assertNotIn("no/such", self.router.log())
+
+    def test_a_missing_model_is_named(self):
+        for fields in ({}, {"model": None}, {"model": ""}):
+            with self.router.connect() as client:
+                body = json.dumps({"messages": [{"role": "user", "content": "hi"}], **fields})
+                client.send(request(body=body.encode()))
+                answer = client.answer()
+            self.assertEqual(answer.status, 400, answer.body)
+            self.assertEqual(answer.json()["error"]["param"], "model")
 
     def test_each_answer_has_an_id_of_its_own(self):
         ids = []
