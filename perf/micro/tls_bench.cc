@@ -48,8 +48,8 @@ class Bench {
     const test::Cert authority = test::make_authority();
     const test::Cert cert = test::make_cert({}, &authority);
     server_ = std::move(*ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed));
-    client_ = std::move(*ClientContext::create(authority.certificate_pem));
-    fresh_client_pem_ = authority.certificate_pem;
+    roots_ = std::move(*TrustedRoots::read(authority.certificate_pem));
+    client_ = ClientContext::create(*roots_);
   }
 
   Pair connect(ClientContext& client) {
@@ -73,9 +73,7 @@ class Bench {
   }
 
   ClientContext& client() { return *client_; }
-  std::unique_ptr<ClientContext> fresh_client() {
-    return std::move(*ClientContext::create(fresh_client_pem_));
-  }
+  std::unique_ptr<ClientContext> fresh_client() { return ClientContext::create(*roots_); }
 
  private:
   void carry(Wire& from, TlsSession& to, Wire& out) {
@@ -86,7 +84,7 @@ class Bench {
 
   std::unique_ptr<ServerContext> server_;
   std::unique_ptr<ClientContext> client_;
-  std::string fresh_client_pem_;
+  std::unique_ptr<const TrustedRoots> roots_;
   Wire to_server_;
   Wire to_client_;
   Count plain_;
@@ -138,7 +136,7 @@ void BM_TlsReadAuthorities(benchmark::State& state) {
                   .certificate_pem;
   }
   for (auto _ : state) {
-    if (!ClientContext::create(bundle)) std::abort();
+    if (!TrustedRoots::read(bundle)) std::abort();
   }
 }
 BENCHMARK(BM_TlsReadAuthorities)->ArgName("count")->Arg(140);

@@ -56,14 +56,24 @@ std::string Material::load_tls(const Options& options, const control::Surroundin
     }
   }
   for (const Provider& provider : options.providers) {
-    std::string roots;
-    if (provider.format != ProviderFormat::kSimulated && provider.base_url.tls) {
-      const std::string path =
-          provider.ca_file.empty() ? control::kSystemRootsFile : provider.ca_file;
-      if (std::string fault = read_pem(path, surroundings, roots); !fault.empty()) return fault;
-    }
-    tls_.provider_roots_pem.push_back(std::move(roots));
+    tls_.provider_roots.push_back(nullptr);
+    if (provider.format == ProviderFormat::kSimulated || !provider.base_url.tls) continue;
+    const std::string path =
+        provider.ca_file.empty() ? control::kSystemRootsFile : provider.ca_file;
+    if (std::string fault = load_roots(path, surroundings); !fault.empty()) return fault;
+    tls_.provider_roots.back() = roots_.at(path).get();
   }
+  return {};
+}
+
+std::string Material::load_roots(const std::string& path,
+                                 const control::Surroundings& surroundings) {
+  if (roots_.contains(path)) return {};
+  std::string pem;
+  if (std::string fault = read_pem(path, surroundings, pem); !fault.empty()) return fault;
+  auto roots = tls::TrustedRoots::read(pem);
+  if (!roots) return path + ": " + roots.error().what;
+  roots_.emplace(path, std::move(*roots));
   return {};
 }
 

@@ -3,6 +3,8 @@
 // provider keys, in locked memory, and certificates.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,8 +29,11 @@ class Material {
   std::string load_bearers(const Options& options, const control::Surroundings& surroundings);
   std::string load_tls(const Options& options, const control::Surroundings& surroundings);
 
+  std::string load_roots(const std::string& path, const control::Surroundings& surroundings);
+
   tls::SecretArena arena_;
   std::vector<std::string_view> bearers_;
+  std::map<std::string, std::unique_ptr<const tls::TrustedRoots>> roots_;  // by path
   TlsMaterial tls_;
 };
 

@@ -99,14 +99,10 @@ std::string ShardThread::set_up() {
     server_tls_ = std::move(*context);
     parts.server_tls = server_tls_.get();
   }
-  for (const std::string& roots : setup_.tls->provider_roots_pem) {
-    provider_tls_.emplace_back();
-    if (!roots.empty()) {
-      auto context = tls::ClientContext::create(roots);
-      if (!context) return std::string("certificate authorities: ") + context.error().what;
-      provider_tls_.back() = std::move(*context);
-    }
-    parts.provider_tls.push_back(provider_tls_.back().get());
+  for (const tls::TrustedRoots* roots : setup_.tls->provider_roots) {
+    auto* context = roots != nullptr ? &client_tls_[roots] : nullptr;
+    if (context != nullptr && *context == nullptr) *context = tls::ClientContext::create(*roots);
+    parts.provider_tls.push_back(context != nullptr ? context->get() : nullptr);
   }
   gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
   gateway_->on_drained = [this] {
@@ -125,7 +121,7 @@ void ShardThread::tear_down() {
   }
   gateway_.reset();
   resolver_.reset();
-  provider_tls_.clear();
+  client_tls_.clear();
   server_tls_.reset();
   shard_.reset();
   rng_.reset();

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "io/uring_io.h"
 #include "leat/options.h"
 #include "tls/ticket_keys.h"
+#include "tls/trusted_roots.h"
 
 namespace leat::app {
 
@@ -22,7 +24,7 @@ namespace leat::app {
 struct TlsMaterial {
   std::string certificate_pem;
   std::string key_pem;
-  std::vector<std::string> provider_roots_pem;  // by provider; empty: plain or simulated
+  std::vector<const tls::TrustedRoots*> provider_roots;  // by provider; null: plain or simulated
 };
 
 struct ShardSetup {
@@ -78,7 +80,8 @@ class ShardThread {
   std::unique_ptr<Rng> rng_;
   std::unique_ptr<shard::Shard> shard_;
   std::unique_ptr<tls::ServerContext> server_tls_;
-  std::vector<std::unique_ptr<tls::ClientContext>> provider_tls_;
+  // One for all providers with the same roots.
+  std::map<const tls::TrustedRoots*, std::unique_ptr<tls::ClientContext>> client_tls_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<gateway::Gateway> gateway_;
   io::Waker* waker_ = nullptr;

@@ -10,7 +10,7 @@
 #include "control/config.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
-#include "tls/context.h"
+#include "tls/trusted_roots.h"
 
 namespace leat::control {
 namespace {
@@ -94,8 +94,8 @@ void read_ca_file(Reading& reading, const TomlValue& table, const std::string& p
   const std::string roots =
       read_pem(reading, provider.ca_file, "-----BEGIN CERTIFICATE-----", line, key);
   if (roots.empty()) return;
-  if (const auto context = tls::ClientContext::create(roots); !context) {
-    reading.faults.add(line, key, context.error().what);
+  if (const auto read = tls::TrustedRoots::read(roots); !read) {
+    reading.faults.add(line, key, read.error().what);
   }
 }
 

@@ -3,8 +3,6 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/pool.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -14,6 +12,7 @@
 
 #include "base/check.h"
 #include "tls/bio.h"
+#include "tls/pem.h"
 
 #ifndef OPENSSL_IS_BORINGSSL
 #error "the headers of BoringSSL are needed, not OpenSSL's"
@@ -28,38 +27,6 @@ constexpr char kTls12Suites[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
     "ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384";
 constexpr int kRsaBitsMin = 2048;
-
-template <class T, void (*kFree)(T*)>
-struct Free {
-  void operator()(T* object) const { kFree(object); }
-};
-using X509Ptr = std::unique_ptr<X509, Free<X509, X509_free>>;
-using KeyPtr = std::unique_ptr<EVP_PKEY, Free<EVP_PKEY, EVP_PKEY_free>>;
-struct FreeBio {
-  void operator()(BIO* bio) const { BIO_free(bio); }
-};
-using BioPtr = std::unique_ptr<BIO, FreeBio>;
-
-BioPtr text_bio(const std::string& text) {
-  return BioPtr(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-Error refused(const char* what) {
-  ERR_clear_error();
-  return {Code::kInvalid, Source::kInternal, Retry::kNever, 0, what};
-}
-
-// A key in PEM is not encrypted here: asking for a pass phrase would hang the start.
-int no_pass_phrase(char*, int, int, void*) {
-  return 0;
-}
-
-// Whether reading PEM stopped since the text has no further block; clears the library's queue.
-bool is_end_of_pem() {
-  const std::uint32_t reason = ERR_peek_last_error();
-  ERR_clear_error();
-  return ERR_GET_LIB(reason) == ERR_LIB_PEM && ERR_GET_REASON(reason) == PEM_R_NO_START_LINE;
-}
 
 bool is_weak_key(X509* certificate) {
   const KeyPtr key(X509_get_pubkey(certificate));
@@ -140,7 +107,7 @@ Result<std::unique_ptr<ServerContext>> ServerContext::create(const std::string& 
 
 Result<void> ServerContext::load(const std::string& certificate_pem, const std::string& key_pem) {
   BioPtr certificates = text_bio(certificate_pem);
-  X509Ptr leaf(PEM_read_bio_X509(certificates.get(), nullptr, no_pass_phrase, nullptr));
+  X509Ptr leaf = read_certificate(certificates.get());
   if (leaf == nullptr) return fail(refused("the certificate file holds no certificate"));
   if (X509_cmp_current_time(X509_get0_notAfter(leaf.get())) <= 0) {
     return fail(refused("the certificate has expired"));
@@ -158,8 +125,8 @@ Result<void> ServerContext::load(const std::string& certificate_pem, const std::
       SSL_CTX_use_PrivateKey(ctx_, key.get()) != 1 || SSL_CTX_check_private_key(ctx_) != 1) {
     return fail(refused("the key is not the certificate's"));
   }
-  while (X509* next = PEM_read_bio_X509(certificates.get(), nullptr, no_pass_phrase, nullptr)) {
-    SSL_CTX_add0_chain_cert(ctx_, next);
+  while (X509Ptr next = read_certificate(certificates.get())) {
+    SSL_CTX_add0_chain_cert(ctx_, next.release());
   }
   if (!is_end_of_pem()) return fail(refused("the certificate chain is damaged"));
   SSL_CTX_set_alpn_select_cb(
@@ -212,10 +179,8 @@ std::unique_ptr<TlsSession> ServerContext::new_session(Instant now) {
 
 // ---- Client ------------------------------------------------------------------------------------
 
-Result<std::unique_ptr<ClientContext>> ClientContext::create(const std::string& roots_pem) {
-  std::unique_ptr<ClientContext> context(new ClientContext());
-  LEAT_TRY_VOID(context->load(roots_pem));
-  return context;
+std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots) {
+  return std::unique_ptr<ClientContext>(new ClientContext(roots));
 }
 
 ClientContext::~ClientContext() {
@@ -224,26 +189,13 @@ ClientContext::~ClientContext() {
   }
 }
 
-Result<void> ClientContext::load(const std::string& roots_pem) {
-  BioPtr text = text_bio(roots_pem);
-  X509_STORE* store = SSL_CTX_get_cert_store(ctx_);
-  std::size_t count = 0;
-  for (;;) {
-    const X509Ptr root(PEM_read_bio_X509(text.get(), nullptr, no_pass_phrase, nullptr));
-    if (root != nullptr) {
-      if (X509_STORE_add_cert(store, root.get()) == 1) ++count;
-    } else if (is_end_of_pem()) {
-      break;
-    }
-    // Else a root that the library cannot read: the system's bundle is more than that one.
-  }
-  if (count == 0) return fail(refused("the file of certificate authorities holds none"));
+ClientContext::ClientContext(const TrustedRoots& roots) {
+  SSL_CTX_set1_verify_cert_store(ctx_, roots.store());
   SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, judge_strength);
   SSL_CTX_set_verify_algorithm_prefs(ctx_, kHandshakeSignatures, std::size(kHandshakeSignatures));
   SSL_CTX_set_alpn_protos(ctx_, kHttp11, sizeof kHttp11);
   SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx_, on_new_session);
-  return {};
 }
 
 Result<std::unique_ptr<TlsSession>> ClientContext::new_session(const std::string& server_name) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ServerContext, ClientContext: what the sessions of one shard have in common: certificate, trusted
-// roots, tickets, buffers. Made from PEM text that somebody else read; each shard makes its own, so
-// that nothing here is shared between threads.
+// roots, tickets, buffers. Made from what somebody else read; each shard makes its own, so that
+// nothing here is shared between threads but the roots, which only are looked in.
 //
 // TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1, no renegotiation, no early data (a replayed
 // POST is money: threats-and-faults.md 3.4).
@@ -16,6 +16,7 @@
 #include "base/result.h"
 #include "tls/session.h"
 #include "tls/ticket_keys.h"
+#include "tls/trusted_roots.h"
 
 typedef struct ssl_ctx_st SSL_CTX;
 typedef struct ssl_session_st SSL_SESSION;
@@ -61,8 +62,7 @@ class ServerContext : private Context {
 
 class ClientContext : private Context {
  public:
-  // Who is trusted. Refused: text without a certificate.
-  static Result<std::unique_ptr<ClientContext>> create(const std::string& roots_pem);
+  static std::unique_ptr<ClientContext> create(const TrustedRoots& roots);
   ~ClientContext();
   // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
   // a subject alternative name. Refused too: RSA below 2048 bits or SHA-1 anywhere in the chain but
@@ -70,8 +70,7 @@ class ClientContext : private Context {
   Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
 
  private:
-  ClientContext() = default;
-  Result<void> load(const std::string& roots_pem);
+  explicit ClientContext(const TrustedRoots& roots);
   void keep_session(const std::string& server_name, SSL_SESSION* session);
   SSL_SESSION* take_session(const std::string& server_name);
   static int on_new_session(SSL* ssl, SSL_SESSION* session);

@@ -36,10 +36,10 @@ struct World {
   World() : authority(test::make_authority()) {
     const test::Cert cert = test::make_cert({}, &authority);
     auto made_server = ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed);
-    auto made_client = ClientContext::create(authority.certificate_pem);
-    LEAT_CHECK(made_server.has_value() && made_client.has_value());
+    const auto roots = TrustedRoots::read(authority.certificate_pem);
+    LEAT_CHECK(made_server.has_value() && roots.has_value());
     server = std::move(*made_server);
-    client = std::move(*made_client);
+    client = ClientContext::create(**roots);
   }
   test::Cert authority;
   std::unique_ptr<ServerContext> server;

@@ -122,7 +122,7 @@ class Connection {
 };
 
 std::unique_ptr<ClientContext> client_trusting(const Cert& authority) {
-  return std::move(*ClientContext::create(authority.certificate_pem));
+  return ClientContext::create(**TrustedRoots::read(authority.certificate_pem));
 }
 
 CertSpec authority_spec(const std::string& name) {

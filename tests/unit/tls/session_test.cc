@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "base/rng.h"
 #include "support/test_certs.h"
@@ -67,11 +69,14 @@ void write(End& end, std::string_view text) {
   ASSERT_TRUE(end.session->write(pieces, end.out).has_value());
 }
 
+std::unique_ptr<ClientContext> client_trusting(const std::string& roots_pem) {
+  return ClientContext::create(**TrustedRoots::read(roots_pem));
+}
+
 class Session : public testing::Test {
  protected:
   Session() : authority_(test::make_authority()) {
-    auto client = ClientContext::create(authority_.certificate_pem);
-    client_ = std::move(*client);
+    client_ = client_trusting(authority_.certificate_pem);
   }
   std::unique_ptr<ServerContext> server_for(const CertSpec& spec) {
     const Cert cert = test::make_cert(spec, &authority_);
@@ -253,7 +258,7 @@ TEST_F(Session, RefusesAnAuthorityThatHasExpired) {
   spec.begins_in_s = -7200;
   spec.ends_in_s = -60;
   const Cert old = test::make_cert(spec, nullptr);
-  client_ = std::move(*ClientContext::create(old.certificate_pem));
+  client_ = client_trusting(old.certificate_pem);
   expect_refused({}, "localhost", &old);
 }
 
@@ -316,8 +321,8 @@ TEST_F(Session, ServerRefusesWhatItCouldNotServeWith) {
 }
 
 TEST_F(Session, ClientRefusesRootsWithoutACertificate) {
-  EXPECT_FALSE(ClientContext::create("").has_value());
-  EXPECT_FALSE(ClientContext::create("-----BEGIN NOTHING-----\n").has_value());
+  EXPECT_FALSE(TrustedRoots::read("").has_value());
+  EXPECT_FALSE(TrustedRoots::read("-----BEGIN NOTHING-----\n").has_value());
 }
 
 std::string damaged(std::string pem) {
@@ -333,11 +338,38 @@ TEST_F(Session, ServerRefusesADamagedChain) {
   EXPECT_STREQ(context.error().what, "the certificate chain is damaged");
 }
 
+// Shards look in one store at a time: each handshake is judged as if it were alone.
+TEST_F(Session, ThreadsShareRoots) {
+  const auto roots = std::move(*TrustedRoots::read(authority_.certificate_pem));
+  const Cert stranger = test::make_authority();
+  const Cert sound = test::make_cert({}, &authority_);
+  const Cert unsound = test::make_cert({}, &stranger);
+  const auto count_open = [&](const Cert& cert, int& open) {
+    const auto client = ClientContext::create(*roots);
+    const auto server = std::move(*ServerContext::create(cert.certificate_pem, cert.key_pem));
+    Rng rng(1);
+    for (int i = 0; i < 50; ++i) {
+      Pair pair;
+      pair.server.session = server->new_session({});
+      pair.client.session = std::move(*client->new_session("localhost"));
+      (void)pair.client.session->start(pair.client.out);
+      pair.carry(rng, 100'000);
+      open += pair.is_open();
+    }
+  };
+  int open[4] = {};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&, i] { count_open(i % 2 == 0 ? sound : unsound, open[i]); });
+  }
+  for (std::thread& each : threads) each.join();
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(open[i], i % 2 == 0 ? 50 : 0);
+}
+
 // One root that the library cannot read does not hide those behind it.
 TEST_F(Session, ClientPassesOverADamagedRoot) {
   const Cert other = test::make_authority();
-  client_ = std::move(
-      *ClientContext::create(damaged(other.certificate_pem) + authority_.certificate_pem));
+  client_ = client_trusting(damaged(other.certificate_pem) + authority_.certificate_pem);
   EXPECT_TRUE(connect(*server_for({}), "localhost").is_open());
 }
 
