@@ -90,6 +90,7 @@ class Judge {
     if (record_.is_garbage) return;
     if (record_.expected_status != 0) return judge_expected();
     judge_attempts();
+    if (options_.must_move_on && is_awaited()) judge_moving_on();
     if (record_.status == 200 && record_.stream) judge_stream();
     if (record_.status == 200 && !record_.stream) judge_answer();
     if (record_.status >= 400) judge_refusal();
@@ -101,6 +102,7 @@ class Judge {
   void judge_expected();
   void judge_privacy();
   void judge_attempts();
+  void judge_moving_on();
   void judge_stream();
   void judge_openai_events(const Stream& stream);
   void judge_openrouter_events(const Stream& stream);
@@ -196,6 +198,18 @@ void Judge::judge_privacy() {
 void Judge::judge_attempts() {
   if (record_.executions.size() > kAttemptsMax) {
     breach(std::to_string(record_.executions.size()) + " providers were asked");
+  }
+}
+
+// Whether the answer of who is asked last reaches the client is judged with the answer.
+void Judge::judge_moving_on() {
+  if (last() == nullptr || !last()->must_move_on) return;
+  const auto& providers = options_.providers_of_model[record_.model];
+  const auto asked = std::find(providers.begin(), providers.end(), last()->provider);
+  const auto place = static_cast<std::size_t>(asked - providers.begin());
+  if (place + 1 < std::min(providers.size(), kAttemptsMax)) {
+    breach("provider " + std::to_string(last()->provider) + " failed before content, and " +
+           std::to_string(providers[place + 1]) + " was not asked");
   }
 }
 

@@ -7,8 +7,12 @@
 //              only an answer that is whole looks whole
 //   private    no byte of one request is in another's answer
 //   committed  nothing is tried again once content has gone to the client
+//   moved on   a provider that fails before any content is followed by the model's next one
 //   hung up    a client that goes away takes its provider's exchange with it, within 10 ms
 #pragma once
+
+#include <cstdint>
+#include <vector>
 
 #include "simulation/request_record.h"
 #include "simulation/sim_world.h"
@@ -20,6 +24,11 @@ struct OracleOptions {
   bool must_serve = false;
   // No fault of this world delays the gateway itself: time limits hold to the letter.
   bool is_prompt = false;
+  // Every attempt of this world came to its provider, and nothing but the number of candidates
+  // bounds them: who failed before content was followed by the next.
+  bool must_move_on = false;
+  // The providers of each model in the order that they are asked in.
+  std::vector<std::vector<std::uint32_t>> providers_of_model;
 };
 
 // Whether a world with these faults leaves a gateway no excuse.

@@ -70,6 +70,8 @@ class Writer {
   Execution& execution_;
   ProviderScript script_;
   bool until_close_ = false;
+  std::size_t content_at_ = 0;     // in the payload: where the first content event begins
+  std::size_t content_begin_ = 0;  // on the wire
 };
 
 void Writer::step(std::string bytes, Then then) {
@@ -106,11 +108,14 @@ bool Writer::write_refusal() {
     if (rng_.chance(0.5)) fields += "retry-after: " + std::to_string(rng_.below(20)) + "\r\n";
     step(head(execution_.status, "application/json", fields) + body);
     unsound();
+    // A request that is wrong is wrong everywhere.
+    execution_.must_move_on = execution_.status != 400;
     return true;
   } else {
     return false;
   }
   unsound();
+  execution_.must_move_on = true;
   script_.keeps_alive = false;
   return true;
 }
@@ -174,6 +179,7 @@ void Writer::spoil_events() {
   if (world_.strikes(Fault::kProviderErrorEventFirst)) {
     good = 1;
     then = error;
+    execution_.must_move_on = true;
   } else if (world_.strikes(Fault::kProviderErrorEventLate)) {
     good = 2 + static_cast<std::size_t>(rng_.below(contents));
     then = error;
@@ -207,6 +213,7 @@ void Writer::make_body() {
   if (world_.strikes(Fault::kProviderErrorEventFirst)) {
     execution_.body = "{\"error\":{\"message\":\"broke, " + request_.nonce + "\",\"code\":502}}";
     execution_.has_finish = execution_.has_terminal = false;
+    execution_.must_move_on = true;
     unsound();
   }
 }
@@ -222,6 +229,7 @@ void Writer::frame(std::string_view payload, std::string& wire, std::vector<std:
     char line[24];
     std::snprintf(line, sizeof line, rng_.chance(0.5) ? "%zx\r\n" : "%zX\r\n", size);
     if (chunked) wire += line;
+    if (at <= content_at_) content_begin_ = wire.size() + std::min(size, content_at_ - at);
     wire.append(payload.substr(at, size));
     execution_.content_end = wire.size();
     if (chunked) wire += "\r\n";
@@ -245,6 +253,7 @@ void Writer::spoil_wire(std::string& wire, std::vector<std::size_t>& cuts, Then&
     const std::size_t cut = cuts[rng_.below(cuts.size())];
     wire.insert(cut, rng_.chance(0.5) ? "zz\r\n" : "-1\r\n");
     if (cut <= execution_.content_end) execution_.content_end += 4;
+    if (cut <= content_begin_) execution_.must_move_on = true;
     unsound();
     script_.keeps_alive = false;
     return;
@@ -255,6 +264,8 @@ void Writer::spoil_wire(std::string& wire, std::vector<std::size_t>& cuts, Then&
   wire.resize(at);
   std::erase_if(cuts, [at](std::size_t cut) { return cut >= at; });
   unsound();
+  // Nothing of an answer that is not streamed is content before it is whole.
+  if (at <= content_begin_ || !execution_.streamed) execution_.must_move_on = true;
   execution_.has_terminal = false;
   script_.keeps_alive = false;
 }
@@ -292,6 +303,8 @@ void Writer::write_answer() {
     spoil_events();
     for (const std::string& event : execution_.events) {
       if (rng_.chance(0.05)) payload += ": still here\n\n";
+      // The first event says the role only.
+      if (&event == &execution_.events[1]) content_at_ = payload.size();
       payload += event;
     }
   } else {
@@ -309,6 +322,7 @@ void Writer::write_answer() {
     const std::int64_t count = rng_.between(1, 20);
     for (std::int64_t i = 0; i < count; ++i) wire += "HTTP/1.1 103 Early Hints\r\n\r\n";
     is_flooded = count > 8;  // Limits::upstream_informational_max
+    if (is_flooded) execution_.must_move_on = true;
   }
   wire += head(200, execution_.streamed ? "text/event-stream" : "application/json", framing);
   std::vector<std::size_t> cuts{wire.size()};

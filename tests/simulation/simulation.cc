@@ -27,6 +27,8 @@ constexpr Duration kPatience = seconds(4'000);
 // A drain ends what is idle at once; what lingers, within a stalled client's time.
 constexpr Duration kDrainPatience = seconds(200);
 constexpr std::uint32_t kBodyBytesOdd = 30'000;
+// So many retries fit the budget's floor, whatever else was asked.
+constexpr std::uint64_t kRetriesSure = 10;
 constexpr std::uint64_t kEventsMax = 3'000'000;
 
 io::Address gateway_address() {
@@ -149,6 +151,7 @@ class Simulation {
   void tell_to_drain(std::uint64_t);
   void drain();
   void check_nothing_is_left();
+  OracleOptions oracle() const;
   SimulationResult result() const;
 
   Rng rng_;
@@ -282,9 +285,29 @@ SimulationResult Simulation::run() {
   world_.calm();
   drain();
   check_nothing_is_left();
-  const OracleOptions oracle = oracle_options(faults_);
-  for (const auto& [nonce, record] : book_.all()) check_request(world_, record, oracle);
+  const OracleOptions options = oracle();
+  for (const auto& [nonce, record] : book_.all()) check_request(world_, record, options);
   return result();
+}
+
+OracleOptions Simulation::oracle() const {
+  OracleOptions oracle = oracle_options(faults_);
+  std::uint64_t attempts = 0;
+  std::uint64_t retries = 0;
+  for (const auto& shard : shards_) {
+    attempts += shard->counters.attempts.get();
+    retries += shard->counters.retries.get();
+  }
+  std::uint64_t executions = 0;
+  for (const auto& [nonce, record] : book_.all()) executions += record.executions.size();
+  const bool has_bounds = faults_.of(Fault::kOddLimits) > 0 || faults_.of(Fault::kDrainEarly) > 0 ||
+                          retries >= kRetriesSure;
+  oracle.must_move_on = attempts == executions && !has_bounds;
+  for (const Model& model : options_.models) {
+    auto& providers = oracle.providers_of_model.emplace_back();
+    for (const auto& endpoint : model.endpoints) providers.push_back(endpoint.provider);
+  }
+  return oracle;
 }
 
 SimulationResult Simulation::result() const {
