@@ -143,8 +143,9 @@ struct Model {
 struct Limits {
   // ---- Client connections
   std::uint32_t tls_handshake_ms_max = 10'000;  // closed. As h2o.
-  // First byte after accept, or after the last answer's reuse, to the end of the head, in all and
-  // not per read: a slow drip gains nothing. 408 if any byte came, else closed in silence.
+  // From the accept, or the end of the TLS handshake, to the end of the head; of a further head
+  // from its first byte. In all and not per read: a slow drip gains nothing. 408 if any byte came,
+  // else closed in silence.
   std::uint32_t request_head_ms_max = 10'000;
   std::uint32_t head_bytes_max = 32 * 1024;       // 431, close
   std::uint32_t head_line_bytes_max = 8 * 1024;   // 431 (request line: 414), close

@@ -67,11 +67,19 @@ ClientConn::~ClientConn() {
   gateway_.addresses().left(peer_, shown_good_key_);
 }
 
-void ClientConn::attach(net::Stream& stream) {
+void ClientConn::attach(net::Stream& stream, bool is_tls) {
   stream_ = &stream;
-  body_started_ = gateway_.shard().now();
-  gateway_.shard().wheel().set(
-      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().request_head_ms_max));
+  const Limits& limits = gateway_.limits();
+  set_timer(is_tls ? limits.tls_handshake_ms_max : limits.request_head_ms_max);
+}
+
+// The TLS handshake is done: the first head has all of its time from here.
+void ClientConn::on_open() {
+  set_timer(gateway_.limits().request_head_ms_max);
+}
+
+void ClientConn::set_timer(std::uint32_t ms) {
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + milliseconds(ms));
 }
 
 // ---- Bytes -------------------------------------------------------------------------------------
@@ -132,11 +140,8 @@ void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
     } else {
       append(kept_, in, 4096);
       // All of a further head has its time from its first byte, however it drips; the first one's
-      // runs since the accept.
-      if (request_id_[0] != '\0') {
-        gateway_.shard().wheel().set(
-            timer_, gateway_.shard().now() + milliseconds(gateway_.limits().request_head_ms_max));
-      }
+      // runs since the accept, or since the end of the TLS handshake.
+      if (request_id_[0] != '\0') set_timer(gateway_.limits().request_head_ms_max);
     }
     in = {};
     return;

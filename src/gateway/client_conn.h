@@ -32,7 +32,8 @@ class ClientConn final : public ListNode<ClientConn>,
   ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed);
   ~ClientConn();
   net::StreamUser& stream_user() { return *this; }
-  void attach(net::Stream& stream);
+  // `is_tls`: the stream's handshake is yet to come.
+  void attach(net::Stream& stream, bool is_tls);
 
   // ---- For the Exchange ----
   net::Stream& stream() { return *stream_; }
@@ -66,7 +67,7 @@ class ClientConn final : public ListNode<ClientConn>,
   enum class State : std::uint8_t { kHead, kBody, kBusy, kDiscard, kClosed };
 
   // net::StreamUser
-  void on_open() override {}
+  void on_open() override;
   void on_bytes(std::span<char> bytes) override;
   void on_block_bytes(std::size_t count) override;
   void on_end(const Error& why) override;
@@ -93,6 +94,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void next_request();
   void close_after_answer();
   void close_now();
+  void set_timer(std::uint32_t ms);
   void on_timer();
   void check_body_pace();
   std::uint64_t body_left() const;

@@ -111,7 +111,8 @@ void Gateway::accept(io::SocketId socket, const io::Address& peer, bool is_tls,
   ClientConn* connection = connections_.create(*this, peer, half_close_allowed);
   open_.push_back(*connection);
   connection->attach(
-      tcp_streams_.adopt(socket, is_tls ? parts_.server_tls : nullptr, connection->stream_user()));
+      tcp_streams_.adopt(socket, is_tls ? parts_.server_tls : nullptr, connection->stream_user()),
+      is_tls);
 }
 
 void Gateway::free_connection(ClientConn* connection) {

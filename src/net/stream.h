@@ -19,7 +19,9 @@ namespace leat::net {
 
 class StreamUser {
  public:
-  // An outgoing stream is ready: connected and, with TLS, the peer's name and chain verified.
+  // The stream is ready: an outgoing one is connected and, with TLS, the peer's name and chain are
+  // verified; of an accepted one the TLS handshake is done. Comes before any bytes. An accepted
+  // stream without TLS is ready from the start and gets no such call.
   virtual void on_open() = 0;
   // Bytes of the peer, writable, valid until the call returns. Never empty.
   virtual void on_bytes(std::span<char> bytes) = 0;

@@ -43,7 +43,10 @@ TcpStream& TcpStreams::adopt(io::SocketId socket, tls::ServerContext* context, S
   stream->socket_ = socket;
   all_.push_back(*stream);
   stream->user_ = &user;
-  if (context != nullptr) stream->tls_ = context->new_session(shard_.now());
+  if (context != nullptr) {
+    stream->tls_ = context->new_session(shard_.now());
+    stream->state_ = TcpStream::State::kHandshaking;
+  }
   shard_.io().set_handler(socket, *stream);
   shard_.io().receive_start(socket);
   return *stream;
@@ -224,24 +227,34 @@ void TcpStream::on_receive(std::span<char> bytes) {
 
 void TcpStream::feed_tls(std::span<char> bytes) {
   CipherSegments out(owner_.shard_.arena(), wire_);
-  const tls::SessionState before = tls_->state();
   const tls::SessionState after = tls_->feed(bytes, *this, out);
   if (state_ == State::kDead) return;
   if (!wire_.empty()) owner_.shard_.mark_dirty(*this);
   if (is_ending()) return;
-  if (state_ == State::kHandshaking && before == tls::SessionState::kHandshaking &&
-      after != tls::SessionState::kHandshaking && after != tls::SessionState::kFailed) {
-    state_ = State::kOpen;
-    if (!plain_.empty()) owner_.shard_.mark_dirty(*this);
-    user_->on_open();
+  const bool is_past_handshake =
+      after == tls::SessionState::kOpen || after == tls::SessionState::kClosed;
+  if (state_ == State::kHandshaking && is_past_handshake) {
+    become_open();
     if (is_ending()) return;
   }
   if (after == tls::SessionState::kFailed) return report_end(tls_->error());
   if (after == tls::SessionState::kClosed) report_end(socket_error(0));
 }
 
+// The handshake is done.
+void TcpStream::become_open() {
+  state_ = State::kOpen;
+  if (!plain_.empty()) owner_.shard_.mark_dirty(*this);
+  user_->on_open();
+}
+
 void TcpStream::on_plain(std::span<char> bytes) {
   if (is_ending()) return;
+  // The first bytes may come with the end of the handshake.
+  if (state_ == State::kHandshaking) {
+    become_open();
+    if (is_ending()) return;
+  }
   user_->on_bytes(bytes);
 }
 
@@ -288,7 +301,7 @@ void TcpStream::report_end(const Error& why) {
 
 void TcpStream::finish() {
   if (is_ending()) return;
-  if (state_ == State::kConnecting) return abort();
+  if (state_ < State::kOpen) return abort();  // nothing was sent that the peer could read
   if (tls_ != nullptr && state_ == State::kOpen && tls_->state() == tls::SessionState::kOpen) {
     if (!plain_.empty()) seal();
     CipherSegments out(owner_.shard_.arena(), wire_);

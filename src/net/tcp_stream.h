@@ -3,7 +3,8 @@
 // those of a shard.
 //
 //   (dial) kConnecting -> kHandshaking -> kOpen -> finish() -> kFinishing -> kLingering -> kDead
-//   (accepted)                            kOpen    abort(), any failure while finishing -> kDead
+//   (accepted)    with TLS kHandshaking, else kOpen
+//                 abort(), finish() before kOpen, any failure while finishing -> kDead
 //
 // What is written in a turn is kept as ranges of the turn's arena and becomes one send when the
 // turn ends, sealed into TLS records first where there is TLS. A send that the socket does not take
@@ -97,6 +98,7 @@ class TcpStream final : public Stream,
 
   void on_linger_over();
   void feed_tls(std::span<char> bytes);
+  void become_open();
   void seal();
   void stage_send();
   void keep_backlog(const SegmentList& segments, std::size_t skip);
@@ -129,7 +131,8 @@ class TcpStreams {
   // Hangs up on whoever is left: streams that linger outlive their users.
   ~TcpStreams();
 
-  // A stream for an accepted socket; `context` null: plain. Starts receiving.
+  // A stream for an accepted socket; `context` null: plain. Starts receiving; with TLS on_open() or
+  // on_end() follows, in the peer's own time: a limit is the user's to set.
   TcpStream& adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user);
   // Starts connecting; on_open() or on_end() follows. `context` null: plain; else the handshake
   // verifies `server_name`, a host name or an IP literal.

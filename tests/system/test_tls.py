@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 
 import harness
 from harness import chat_body, request
@@ -37,9 +38,11 @@ class Tls(harness.Case):
                         "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
                         "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out",
                         self.certificate], check=True, capture_output=True)
-        tls = f'[server.tls]\ncertificate = "{self.certificate}"\nkey = "{key}"\n'
-        self.tls = tls
-        self.server = self.leat(listen="tls://127.0.0.1:0", server=tls)
+        self.tls = f'[server.tls]\ncertificate = "{self.certificate}"\nkey = "{key}"\n'
+        self.server = self.serve()
+
+    def serve(self, **limits):
+        return self.leat(listen="tls://127.0.0.1:0", server=self.tls, limits=limits)
 
     def context(self, version=None):
         made = ssl.create_default_context(cafile=self.certificate)
@@ -113,6 +116,58 @@ class Tls(harness.Case):
                     pass
                 self.assertNotIn(b"HTTP/1.1", bytes(client.buffer))
         with TlsClient(self.server.port, self.context()) as client:
+            self.assertEqual(self.ask(client).status, 200)
+
+    def client_hello(self):
+        sent = ssl.MemoryBIO()
+        client = self.context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")
+        with self.assertRaises(ssl.SSLWantReadError):
+            client.do_handshake()
+        return sent.read()
+
+    def test_a_handshake_that_does_not_end_is_closed_at_its_limit(self):
+        server = self.serve(tls_handshake_ms_max=300, request_head_ms_max=60_000)
+        hello = self.client_hello()
+        for name, data in (("nothing", b""), ("half a ClientHello", hello[:len(hello) // 2])):
+            with self.subTest(name):
+                start = time.monotonic()
+                with server.connect() as client:
+                    client.send(data)
+                    self.assertTrue(client.is_closed())
+                    self.assertGreaterEqual(time.monotonic() - start, 0.3)
+
+    def test_a_dripping_handshake_has_no_more_time(self):
+        server = self.serve(tls_handshake_ms_max=300, request_head_ms_max=60_000)
+        hello = self.client_hello()
+        with server.connect() as client:
+            client.sock.settimeout(0.02)
+            for at in range(len(hello) - 1):
+                try:
+                    client.send(hello[at:at + 1])
+                    self.assertEqual(client.sock.recv(1), b"")
+                    break
+                except TimeoutError:
+                    continue
+                except OSError:
+                    break
+            else:
+                self.fail("all of the ClientHello was taken")
+
+    def test_the_head_has_its_time_from_the_end_of_the_handshake(self):
+        server = self.serve(tls_handshake_ms_max=60_000, request_head_ms_max=500)
+        with server.connect() as late:
+            self.assertFalse(late.is_closed(1))
+            with self.context().wrap_socket(late.sock, server_hostname="localhost") as late.sock:
+                self.assertEqual(self.ask(late).status, 200)
+        with TlsClient(server.port, self.context()) as client:
+            start = time.monotonic()
+            self.assertTrue(client.is_closed())
+            self.assertGreaterEqual(time.monotonic() - start, 0.4)
+
+    def test_the_handshake_limit_ends_with_the_handshake(self):
+        server = self.serve(tls_handshake_ms_max=500, request_head_ms_max=60_000)
+        with TlsClient(server.port, self.context()) as client:
+            self.assertFalse(client.is_closed(1))
             self.assertEqual(self.ask(client).status, 200)
 
 
