@@ -15,7 +15,7 @@ void Connector::start(DialSink& sink) {
   LEAT_CHECK(sink_ == nullptr);
   sink_ = &sink;
   last_error_ = upstream_error(Code::kNotFound, "the provider's name has no usable address");
-  shard_.wheel().set(timer_, shard_.now() + limits_.resolve);
+  limit_step(limits_.resolve, "resolving the provider's name took too long");
   resolver_.resolve(origin_.host, *this);
 }
 
@@ -52,11 +52,13 @@ void Connector::try_next() {
       continue;
     }
     stream_ = *stream;
-    in_handshake_ = false;
-    shard_.wheel().set(timer_, shard_.now() + limits_.connect);
-    return;
+    return limit_step(limits_.connect, "connecting to the provider took too long");
   }
   done(fail(last_error_));
+}
+
+void Connector::on_connected() {
+  limit_step(limits_.handshake, "the TLS handshake with the provider took too long");
 }
 
 void Connector::on_open() {
@@ -74,15 +76,13 @@ void Connector::on_end(const Error& why) {
   try_next();
 }
 
+void Connector::limit_step(Duration time, const char* slow) {
+  slow_ = slow;
+  shard_.wheel().set(timer_, shard_.now() + time);
+}
+
 void Connector::on_timeout() {
-  if (stream_ != nullptr && !stream_->is_connecting() && !in_handshake_) {
-    in_handshake_ = true;
-    shard_.wheel().set(timer_, shard_.now() + limits_.handshake);
-    return;
-  }
-  last_error_ = upstream_error(Code::kTimedOut, stream_ == nullptr
-                                                    ? "resolving the provider's name took too long"
-                                                    : "connecting to the provider took too long");
+  last_error_ = upstream_error(Code::kTimedOut, slow_);
   if (stream_ == nullptr) {
     ResolveRequest::unlink();
     return done(fail(last_error_));

@@ -66,6 +66,7 @@ class Connector final : public Dial, private StreamUser, private ResolveRequest 
 
  private:
   void on_resolved(const Result<std::span<const io::Address>>& addresses) override;
+  void on_connected() override;
   void on_open() override;
   void on_end(const Error& why) override;
   void on_bytes(std::span<char>) override {}
@@ -73,6 +74,8 @@ class Connector final : public Dial, private StreamUser, private ResolveRequest 
   void on_drained() override {}
 
   void try_next();
+  // The step that begins now has this time; `slow`: the error's text when it is over.
+  void limit_step(Duration time, const char* slow);
   void on_timeout();
   void done(Result<Stream*> result);
 
@@ -85,7 +88,7 @@ class Connector final : public Dial, private StreamUser, private ResolveRequest 
   std::vector<io::Address> addresses_;
   std::size_t next_address_ = 0;
   TcpStream* stream_ = nullptr;  // being opened
-  bool in_handshake_ = false;    // the timer runs for the handshake of stream_
+  const char* slow_ = nullptr;   // of the step under way
   Error last_error_;
   Timer timer_{timer_callback<&Connector::on_timeout>, this};
 };

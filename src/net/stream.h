@@ -19,6 +19,8 @@ namespace leat::net {
 
 class StreamUser {
  public:
+  // An outgoing stream with TLS has its connection and begins the handshake.
+  virtual void on_connected() {}
   // The stream is ready: an outgoing one is connected and, with TLS, the peer's name and chain are
   // verified; of an accepted one the TLS handshake is done. Comes before any bytes. An accepted
   // stream without TLS is ready from the start and gets no such call.

@@ -288,6 +288,7 @@ void TcpStream::on_connect(int error) {
   CipherSegments out(owner_.shard_.arena(), wire_);
   if (auto started = tls_->start(out); !started) return report_end(started.error());
   owner_.shard_.mark_dirty(*this);
+  user_->on_connected();
 }
 
 // ---- Ending ------------------------------------------------------------------------------------

@@ -52,9 +52,6 @@ class TcpStream final : public Stream,
   void finish() override;
   void abort() override;
 
-  // An outgoing stream whose connection is not yet there (the TLS handshake comes after it).
-  bool is_connecting() const { return state_ == State::kConnecting; }
-
  private:
   friend class TcpStreams;
   template <class T, std::size_t>

@@ -14,6 +14,7 @@ import ssl
 import subprocess
 import tempfile
 import threading
+import time
 
 import harness
 from harness import SSE_HEAD, answer_well, chunk, completion, event, reply, stream_bytes, until
@@ -80,6 +81,21 @@ class Failover(harness.Case):
                 waiting.append(sock)
                 self.addCleanup(sock.close)
             self.assert_moves_on(f"http://127.0.0.1:{port}/v1", {"connect_ms_max": 200})
+
+    def test_a_tls_handshake_has_its_own_time(self):
+        # The backlog accepts, and nobody ever says a word.
+        with socket.create_server(("127.0.0.1", 0)) as mute:
+            url = f"https://127.0.0.1:{mute.getsockname()[1]}/v1"
+            for connect_ms, handshake_ms in ((60_000, 300), (300, 1_000)):
+                with self.subTest(connect_ms=connect_ms):
+                    limits = {"connect_ms_max": connect_ms,
+                              "upstream_tls_handshake_ms_max": handshake_ms}
+                    with harness.Leat([url, self.provider(answer_well)], limits=limits) as router:
+                        start = time.monotonic()
+                        self.assertEqual(router.chat().status, 200)
+                        taken = time.monotonic() - start
+                    self.assertGreaterEqual(taken, handshake_ms / 1000)
+                    self.assertLess(taken, handshake_ms / 1000 + 5 * harness.SLOW)
 
     def test_f3_never_answers(self):
         limits = {"first_byte_ms_max": 150}
