@@ -46,6 +46,12 @@ class IntrusiveList {
   // REQUIRES: not empty.
   T& front() { return element(*head_.next_); }
   T& back() { return element(*head_.prev_); }
+  // To walk the list: null when there is none, or none further.
+  T* first() { return empty() ? nullptr : &front(); }
+  T* after(T& item) {
+    Node* next = static_cast<Node&>(item).next_;
+    return next == &head_ ? nullptr : &element(*next);
+  }
   // REQUIRES: `item` is in no list of this tag.
   void push_back(T& item) { link_before(head_, item); }
   void push_front(T& item) { link_before(*head_.next_, item); }

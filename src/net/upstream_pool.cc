@@ -35,6 +35,7 @@ Result<UpstreamConn*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
     return fail({Code::kOverloaded, Source::kInternal, Retry::kOtherUpstream, 0,
                  "all connections to the provider are in use"});
   }
+  waiter.wants_fresh_ = fresh;
   waiters_.push_back(waiter);
   dial();
   return nullptr;
@@ -69,11 +70,20 @@ void UpstreamPool::on_dialed(Dial& dial, Result<Stream*> stream) {
 
 // To who waits longest, or to the idle ones.
 void UpstreamPool::hand_over(UpstreamConn& conn) {
-  if (PoolWaiter* waiter = waiters_.pop_front()) {
+  if (PoolWaiter* waiter = take_waiter(conn.exchanges_ > 0)) {
     waiter->on_upstream(&conn);
     return;
   }
   keep_idle(conn);
+}
+
+// Who waits longest for such a connection, or null. Whoever is passed over has a dial of their own
+// under way.
+PoolWaiter* UpstreamPool::take_waiter(bool used) {
+  PoolWaiter* waiter = waiters_.first();
+  while (used && waiter != nullptr && waiter->wants_fresh_) waiter = waiters_.after(*waiter);
+  if (waiter != nullptr) waiter->unlink();
+  return waiter;
 }
 
 void UpstreamPool::keep_idle(UpstreamConn& conn) {

@@ -23,6 +23,10 @@ class PoolWaiter : public ListNode<PoolTag> {
 
  protected:
   ~PoolWaiter() = default;
+
+ private:
+  friend class UpstreamPool;
+  bool wants_fresh_ = false;
 };
 
 struct PoolLimits {
@@ -69,6 +73,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   void put_back(UpstreamConn& conn);
   void drop(UpstreamConn& conn);
   void hand_over(UpstreamConn& conn);
+  PoolWaiter* take_waiter(bool used);
   void keep_idle(UpstreamConn& conn);
   proto::ResponseHead& head_scratch() { return head_scratch_; }
   void on_warm_timer();

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: a request gets a connection that may serve it - one that was used only if it did not ask
+// for a fresh one and only after an exchange that ended in order - and nobody who waits is passed
+// over for good. Method: a pool over a dialer whose dials open or fail when the test says so, and
+// streams that the test feeds with replies.
+#include "net/upstream_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+
+#include "net/still_io.h"
+
+namespace leat::net {
+namespace {
+
+constexpr std::string_view kReply = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+class FakeStream final : public Stream {
+ public:
+  bool aborted = false;
+
+  void receive(std::string_view bytes) {
+    std::string copy(bytes);
+    user_->on_bytes(copy);
+  }
+  void end() { user_->on_end({.code = Code::kClosed}); }
+
+  char* prepare(std::size_t size) override {
+    written_.resize(size);
+    return written_.data();
+  }
+  void commit(std::size_t) override {}
+  void write_block(Block&, std::size_t, std::size_t) override {}
+  void pause() override {}
+  void resume() override {}
+  bool can_receive_into_block() const override { return false; }
+  void receive_block(BlockRef, std::size_t, std::size_t) override {}
+  std::size_t backlog_bytes() const override { return 0; }
+  void finish() override { aborted = true; }
+  void abort() override { aborted = true; }
+
+ private:
+  std::string written_;
+};
+
+class FakeDial final : public Dial {
+ public:
+  void start(DialSink& sink) override { sink_ = &sink; }
+  void open(FakeStream& stream) { sink_->on_dialed(*this, &stream); }
+  void fail_with(Code code) { sink_->on_dialed(*this, leat::fail({.code = code})); }
+
+ private:
+  DialSink* sink_ = nullptr;
+};
+
+class FakeDialer final : public Dialer {
+ public:
+  std::vector<FakeDial*> dials;  // owned by the pool
+
+  std::unique_ptr<Dial> new_dial() override {
+    auto dial = std::make_unique<FakeDial>();
+    dials.push_back(dial.get());
+    return dial;
+  }
+};
+
+// Asks for a connection and begins its exchange with it at once.
+class Asker final : public PoolWaiter, public ReplyHandler {
+ public:
+  UpstreamConn* conn = nullptr;
+  bool was_used = false;  // the connection, before
+  int replies = 0;
+  int failures = 0;
+  int refusals = 0;
+
+  void ask(UpstreamPool& pool, bool fresh = false) {
+    auto found = pool.acquire(*this, fresh);
+    if (!found || *found != nullptr) on_upstream(std::move(found));
+  }
+  FakeStream& stream() { return static_cast<FakeStream&>(conn->stream()); }
+
+  void on_upstream(Result<UpstreamConn*> found) override {
+    if (!found) {
+      ++refusals;
+      return;
+    }
+    conn = *found;
+    conn->begin(*this);
+    was_used = conn->is_reused();
+  }
+  void on_reply_head(const proto::ResponseHead&) override {}
+  void on_reply_body(std::string_view) override {}
+  void on_reply_pause() override {}
+  void on_reply_end() override {
+    ++replies;
+    conn = nullptr;
+  }
+  void on_reply_failed(const Error&) override {
+    ++failures;
+    conn = nullptr;
+  }
+};
+
+class UpstreamPoolTest : public testing::Test {
+ protected:
+  void TearDown() override {
+    for (Asker* asker : {&first, &second, &third, &fourth}) {
+      asker->unlink();
+      if (asker->conn != nullptr) asker->conn->cancel();
+    }
+    shard.run_turn();
+  }
+
+  FakeStream& open(std::size_t dial) {
+    streams.emplace_back();
+    dialer.dials.at(dial)->open(streams.back());
+    return streams.back();
+  }
+  // Time passes.
+  void pass(Duration time) {
+    io.time = io.time + time;
+    shard.run_turn();
+  }
+
+  StillIo io;
+  Rng rng{1};
+  shard::Shard shard{io, rng, 0};
+  FakeDialer dialer;
+  std::deque<FakeStream> streams;
+  PoolLimits limits{.connections_max = 4, .idle_max = 2, .idle_time = seconds(30)};
+  Asker first, second, third, fourth;
+  UpstreamPool pool{shard, dialer, limits};
+};
+
+TEST_F(UpstreamPoolTest, AConnectionIsUsedAgain) {
+  first.ask(pool);
+  EXPECT_EQ(first.conn, nullptr);
+  FakeStream& stream = open(0);
+  EXPECT_FALSE(first.was_used);
+  stream.receive(kReply);
+  EXPECT_EQ(first.replies, 1);
+  EXPECT_EQ(pool.idle_count(), 1u);
+  second.ask(pool);
+  ASSERT_NE(second.conn, nullptr);
+  EXPECT_EQ(&second.stream(), &stream);
+  EXPECT_TRUE(second.was_used);
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST_F(UpstreamPoolTest, WhoAsksForAFreshOneGetsNoIdleOne) {
+  first.ask(pool);
+  open(0).receive(kReply);
+  second.ask(pool, true);
+  EXPECT_EQ(second.conn, nullptr);
+  open(1);
+  ASSERT_NE(second.conn, nullptr);
+  EXPECT_FALSE(second.was_used);
+  EXPECT_EQ(pool.idle_count(), 1u);
+}
+
+TEST_F(UpstreamPoolTest, WhoWaitsForAFreshOneGetsNoneThatComesFree) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool, true);
+  stream.receive(kReply);
+  EXPECT_EQ(second.conn, nullptr);
+  EXPECT_EQ(pool.idle_count(), 1u);
+  open(1);
+  ASSERT_NE(second.conn, nullptr);
+  EXPECT_FALSE(second.was_used);
+}
+
+TEST_F(UpstreamPoolTest, AConnectionThatComesFreeGoesToTheFirstWhoMayHaveIt) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool, true);
+  third.ask(pool);
+  fourth.ask(pool);
+  stream.receive(kReply);
+  EXPECT_EQ(second.conn, nullptr);
+  EXPECT_EQ(fourth.conn, nullptr);
+  ASSERT_NE(third.conn, nullptr);
+  EXPECT_EQ(&third.stream(), &stream);
+  // The new ones go to who waits longest.
+  FakeStream& next = open(2);
+  ASSERT_NE(second.conn, nullptr);
+  EXPECT_EQ(&second.stream(), &next);
+  open(1);
+  EXPECT_NE(fourth.conn, nullptr);
+  open(3);
+  EXPECT_EQ(pool.idle_count(), 1u);
+}
+
+TEST_F(UpstreamPoolTest, TheWishForAFreshOneEndsWithItsRequest) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool, true);
+  open(1).receive(kReply);
+  EXPECT_EQ(second.replies, 1);
+  third.ask(pool);  // takes the idle one
+  second.ask(pool);
+  EXPECT_EQ(second.conn, nullptr);
+  stream.receive(kReply);
+  ASSERT_NE(second.conn, nullptr);
+  EXPECT_EQ(&second.stream(), &stream);
+}
+
+TEST_F(UpstreamPoolTest, AFailedDialIsToldToWhoWaitsLongest) {
+  first.ask(pool);
+  second.ask(pool);
+  dialer.dials[1]->fail_with(Code::kRefused);
+  EXPECT_EQ(first.refusals, 1);
+  EXPECT_EQ(second.refusals, 0);
+  open(0);
+  EXPECT_NE(second.conn, nullptr);
+}
+
+TEST_F(UpstreamPoolTest, WhatDidNotEndInOrderIsNotUsedAgain) {
+  const std::string_view replies[] = {
+      "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok",
+      "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok and more",
+      "HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok",
+      "no reply at all\r\n\r\n",
+  };
+  for (const std::string_view reply : replies) {
+    const std::size_t dial = dialer.dials.size();
+    first.ask(pool);
+    FakeStream& stream = open(dial);
+    stream.receive(reply);
+    EXPECT_EQ(first.conn, nullptr) << reply;
+    EXPECT_TRUE(stream.aborted) << reply;
+    EXPECT_EQ(pool.idle_count(), 0u) << reply;
+    shard.run_turn();
+  }
+  EXPECT_EQ(pool.open_count(), 0u);
+}
+
+TEST_F(UpstreamPoolTest, AnIdleConnectionThatSpeaksOrEndsIsDropped) {
+  first.ask(pool);
+  second.ask(pool);
+  FakeStream& speaks = open(0);
+  FakeStream& ends = open(1);
+  speaks.receive(kReply);
+  ends.receive(kReply);
+  ASSERT_EQ(pool.idle_count(), 2u);
+  speaks.receive(kReply);
+  ends.end();
+  EXPECT_EQ(pool.idle_count(), 0u);
+  EXPECT_TRUE(speaks.aborted && ends.aborted);
+  EXPECT_EQ(pool.stats().stray_bytes, 1u);
+}
+
+TEST_F(UpstreamPoolTest, TheLastUsedGoesFirstAndTheSpareOneAgesOut) {
+  first.ask(pool);
+  second.ask(pool);
+  FakeStream& older = open(0);
+  FakeStream& newer = open(1);
+  older.receive(kReply);
+  pass(seconds(10));
+  newer.receive(kReply);
+  third.ask(pool);
+  ASSERT_NE(third.conn, nullptr);
+  EXPECT_EQ(&third.stream(), &newer);
+  pass(seconds(19));
+  EXPECT_FALSE(older.aborted);
+  pass(seconds(2));
+  EXPECT_TRUE(older.aborted);
+  EXPECT_FALSE(newer.aborted);  // in use
+}
+
+TEST_F(UpstreamPoolTest, ThereAreNoMoreThanItsLimits) {
+  Asker fifth;
+  for (Asker* asker : {&first, &second, &third, &fourth, &fifth}) asker->ask(pool);
+  EXPECT_EQ(fifth.refusals, 1);
+  EXPECT_EQ(dialer.dials.size(), 4u);
+  for (std::size_t i = 0; i < 4; ++i) open(i);
+  for (FakeStream& stream : streams) stream.receive(kReply);
+  EXPECT_EQ(pool.idle_count(), 2u);
+  shard.run_turn();
+  EXPECT_EQ(pool.open_count(), 2u);
+  pool.drain();
+  EXPECT_EQ(pool.idle_count(), 0u);
+}
+
+}  // namespace
+}  // namespace leat::net
