@@ -302,7 +302,7 @@ void TcpStream::report_end(const Error& why) {
 
 void TcpStream::finish() {
   if (is_ending()) return;
-  if (state_ < State::kOpen) return abort();  // nothing was sent that the peer could read
+  if (state_ == State::kConnecting) return abort();
   if (tls_ != nullptr && state_ == State::kOpen && tls_->state() == tls::SessionState::kOpen) {
     if (!plain_.empty()) seal();
     CipherSegments out(owner_.shard_.arena(), wire_);

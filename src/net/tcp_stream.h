@@ -4,7 +4,7 @@
 //
 //   (dial) kConnecting -> kHandshaking -> kOpen -> finish() -> kFinishing -> kLingering -> kDead
 //   (accepted)    with TLS kHandshaking, else kOpen
-//                 abort(), finish() before kOpen, any failure while finishing -> kDead
+//                 abort(), finish() while kConnecting, any failure while finishing -> kDead
 //
 // What is written in a turn is kept as ranges of the turn's arena and becomes one send when the
 // turn ends, sealed into TLS records first where there is TLS. A send that the socket does not take
