@@ -233,7 +233,7 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   const std::uint64_t connections = options.limits.connections_max != 0
                                         ? options.limits.connections_max
                                         : std::min<std::uint64_t>(descriptors / 2, 50'000);
-  setup.connections_max = static_cast<std::uint32_t>(connections / shards + 1);
+  setup.connections_max = static_cast<std::uint32_t>((connections + shards - 1) / shards);
   const std::uint64_t memory = options.limits.memory_bytes_max != 0
                                    ? options.limits.memory_bytes_max
                                    : machine.usable_memory();

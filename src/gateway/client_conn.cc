@@ -264,7 +264,8 @@ void ClientConn::start_chat(const proto::RequestHead& head) {
   exchange_->body() = Block::allocate(room);
   if (awaits_continue_) stream_->write(proto::kContinue);
   awaits_continue_ = false;
-  gateway_.shard().wheel().set(timer_, body_started_ + milliseconds(limits.body_idle_ms_max));
+  const auto first_check = std::min(limits.body_idle_ms_max, limits.body_pace_after_ms);
+  gateway_.shard().wheel().set(timer_, body_started_ + milliseconds(first_check));
 }
 
 // ---- Bodies ------------------------------------------------------------------------------------
@@ -343,6 +344,9 @@ void ClientConn::read_chunked_body(std::string_view& in) {
     }
     if (!gateway_.may_buffer(key, step.data.size())) {
       return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
+    }
+    if (gateway_.memory_is_short(step.data.size())) {
+      return refuse(ErrorKind::kOverloaded, {}, "overloaded");
     }
     exchange_->charge_body(step.data.size());
     append(body, step.data, kChunkedBodyStart);

@@ -230,7 +230,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
   if (head.status >= 400) return take_error_head(head);
   const bool events =
       proto::equal_ignoring_case(head.content_type.substr(0, kEventStream.size()), kEventStream);
-  if (!is_identity || (events && !streams_)) {
+  const bool too_large =
+      !events && head.content_length.value_or(0) > gateway_.limits().upstream_body_bytes_max;
+  if (!is_identity || (events && !streams_) || too_large) {
     drop_upstream();
     return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
   }
@@ -274,6 +276,11 @@ void Exchange::on_reply_body(std::string_view bytes) {
       if (collected_ && collected_->size >= kErrorReplyBytesMax) return;
       return collect(bytes.substr(0, kErrorReplyBytesMax), kErrorReplyBytesMax * 2);
     case State::kPassing:
+      passed_bytes_ += bytes.size();
+      if (passed_bytes_ > gateway_.limits().upstream_body_bytes_max) {
+        gateway_.counters().upstream_failures.add();
+        return cut(ErrorKind::kUpstreamProtocol, {});
+      }
       client_->write_body(bytes);
       return check_backlog();
     default:

@@ -160,6 +160,7 @@ class Exchange final : public ListNode<Exchange>,
   Instant stalled_since_ = kNever;  // the client's backlog is full since
   Timer timer_{timer_callback<&Exchange::on_timer>, this};
   std::uint64_t body_charged_ = 0;
+  std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
   std::uint32_t endpoint_index_ = 0;
   int key_;
   dialect::Face face_;

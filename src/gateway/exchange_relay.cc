@@ -184,6 +184,7 @@ void Exchange::write_answer(std::string_view body) {
 // Too large to be collected: committed unseen, and passed on as it comes (OpenAI face only).
 void Exchange::pass_collected_on() {
   state_ = State::kPassing;
+  passed_bytes_ = collected_->size;
   client_->begin_body("application/json", id_);
   client_->write_body({collected_->data(), collected_->size});
   collected_.reset();

@@ -139,6 +139,139 @@ class Limits(harness.Case):
         self.refused(router, request(fields="Content-Length: 100\r\n", length=False) + b"{",
                      408, "request_timeout")
 
+    def test_body_pace(self):
+        # No gap is as long as body_idle_ms_max; what is too little is the pace.
+        router = self.serve(body_bytes_per_second_min=10_000, body_pace_after_ms=200)
+        before = router.rejects("request_timeout")
+        with router.connect() as client:
+            client.send(request(fields="Content-Length: 100000\r\n", length=False))
+            client.sock.settimeout(0.02)
+            def answered():
+                try:
+                    client.send(b" ")
+                    return client.more()
+                except TimeoutError:
+                    return False
+            until(answered, "an answer to a body that drips")
+            client.sock.settimeout(10 * harness.SLOW)
+            self.assertEqual(client.answer().status, 408)
+            self.assertTrue(client.is_closed())
+        self.assertEqual(router.rejects("request_timeout"), before + 1)
+
+    def test_a_body_at_its_pace_is_served(self):
+        router = self.serve(body_bytes_per_second_min=1000, body_pace_after_ms=200)
+        body = chat_body(user="x" * 200_000)
+        with router.connect() as client:
+            client.send(request(fields=f"Content-Length: {len(body)}\r\n", length=False))
+            client.send(body[:150_000])
+            self.assertFalse(client.is_closed(1.5))  # longer than the pace's first checks
+            client.send(body[150_000:])
+            self.assertEqual(client.answer().status, 200)
+
+    def test_time_for_what_is_left_of_a_refused_body(self):
+        router = self.serve(drain_ms_max=int(2500 * harness.SLOW))
+        with router.connect() as client:
+            client.send(request(fields="Content-Length: 1000\r\n", key="wrong", length=False))
+            answer = client.answer()
+            self.assertEqual(answer.status, 401)
+            self.assertNotIn("connection: close", answer.head.lower())
+            self.assertFalse(client.is_closed(1.5))
+            self.assertTrue(client.is_closed())
+
+    def test_small_body(self):
+        router = self.serve(small_body_bytes_max=1024)
+        for size, status in ((1024, 200), (1025, 413)):
+            data = request("GET", "/v1/models", fields=f"Content-Length: {size}\r\n", length=False)
+            with router.connect() as client:
+                client.send(data + b"x" * size)
+                answer = client.answer()
+                self.assertEqual(answer.status, status)
+                if status == 413:
+                    self.assert_error(answer, "/v1")
+                    self.assertTrue(client.is_closed())
+        self.assertEqual(router.rejects("payload_too_large"), 1)
+
+    def test_bodies_of_all(self):
+        # 1 % of 512 MiB for the one shard there is.
+        router = self.serve(memory_bytes_max=512 << 20, buffered_body_memory_percent_max=1)
+        most = (512 << 20) // 100
+        told = request("POST", "/api/v1/chat/completions", length=False,
+                       fields=f"Content-Length: {most + 1}\r\n")
+        coded = (request("POST", "/api/v1/chat/completions", length=False,
+                         fields="Transfer-Encoding: chunked\r\n")
+                 + harness.chunk(b" " * (most - 1000)) + harness.chunk(b" " * 2000))
+        for data, count in ((told, 1), (coded, 2)):
+            with router.connect() as client:
+                client.send(data)
+                self.assert_overloaded(client.answer())
+            self.assertEqual(router.rejects("overloaded"), count)
+        self.assertEqual(router.chat(user="x" * (most - 1000)).status, 200)
+
+    def assert_overloaded(self, answer):
+        self.assertEqual(answer.status, 503, answer.body)
+        self.assert_error(answer, "/api/v1", "overloaded")
+        self.assertIn("retry-after: 1\r\n", answer.head.lower() + "\r\n")
+        self.assertIn("x-should-retry: true", answer.head.lower())
+
+    def short_of_memory(self, step, **limits):
+        """A router that is past this step of the memory ladder and before the next: what it holds
+        is some percent of 256 MiB."""
+        steps = ("shrink_timeouts", "no_keep_alive", "refuse", "stop_accept")
+        for i, name in enumerate(steps):
+            limits[f"memory_{name}_percent"] = 1 if i <= steps.index(step) else 100
+        return self.serve(memory_bytes_max=256 << 20, **limits)
+
+    def test_memory_shrinks_idle_times(self):
+        time = int(8000 * harness.SLOW)
+        for router, closed in ((self.serve(keep_alive_idle_ms_max=time), False),
+                               (self.short_of_memory("shrink_timeouts",
+                                                     keep_alive_idle_ms_max=time), True)):
+            with router.connect() as client:
+                client.send(request("GET", "/v1/models"))
+                answer = client.answer()
+                self.assertEqual(answer.status, 200)
+                self.assertNotIn("connection: close", answer.head.lower())
+                self.assertEqual(client.is_closed(4), closed)
+
+    def test_memory_ends_keep_alive(self):
+        router = self.short_of_memory("no_keep_alive")
+        with router.connect() as client:
+            client.send(chat_request())
+            answer = client.answer()
+            self.assertEqual(answer.status, 200)
+            self.assertIn("connection: close", answer.head.lower())
+            self.assertTrue(client.is_closed())
+
+    def test_memory_refuses(self):
+        router = self.short_of_memory("refuse")
+        with router.connect() as client:
+            client.send(chat_request("/api/v1"))
+            self.assert_overloaded(client.answer())
+            self.assertTrue(client.is_closed())
+        self.assertEqual(router.rejects("overloaded"), 1)
+
+    def test_memory_stops_accepting(self):
+        router = self.short_of_memory("stop_accept")
+        with router.connect() as client:
+            self.assertTrue(client.is_closed())
+        self.assertEqual(router.metric("leat_connections_refused_total"), 1)
+        self.assertEqual(router.metric("leat_connections_open"), 0)
+
+    def test_connections(self):
+        router = self.serve(connections_max=3)
+        clients = [router.connect() for _ in range(3)]
+        for client in clients:
+            self.addCleanup(client.sock.close)
+        until(lambda: router.metric("leat_connections_open") == 3, "three connections")
+        with router.connect() as fourth:
+            self.assertTrue(fourth.is_closed())
+        self.assertEqual(router.metric("leat_connections_refused_total"), 1)
+        clients[0].send(chat_request())
+        self.assertEqual(clients[0].answer().status, 200)
+        clients[1].sock.close()
+        until(lambda: router.metric("leat_connections_open") == 2, "one to leave")
+        self.assertEqual(router.chat().status, 200)
+
     def test_idle_keep_alive(self):
         router = self.serve(keep_alive_idle_ms_max=200)
         with router.connect() as client:

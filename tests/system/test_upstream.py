@@ -145,6 +145,81 @@ class Failover(harness.Case):
             self.assertEqual(answer.status, 502)
             self.assertNotIn("retry-after", answer.head.lower())
 
+    def test_head_over_the_limit(self):
+        limits = {"upstream_head_bytes_max": 2048}
+        long = reply(completion(), fields=f"x-long: {'x' * 2100}\r\n")
+        self.assert_told(self.provider(always(long)), 502, "upstream_protocol", limits)
+        short = reply(completion(), fields=f"x-long: {'x' * 1500}\r\n")
+        with harness.Leat([self.provider(always(short))], limits=limits) as router:
+            self.assertEqual(router.chat().status, 200)
+
+    def test_line_of_a_stream_over_the_limit(self):
+        limits = {"sse_line_bytes_max": 2048}
+        endless = SSE_HEAD + chunk(b"data: {" + b" " * 5000)
+        with harness.Leat([self.provider(always(endless, None))], limits=limits) as router:
+            answer = router.chat("/api/v1", stream=True)
+            self.assertEqual(answer.status, 502, answer.body)
+            self.assert_error(answer, "/api/v1", "upstream_protocol")
+        # After the first content: an error event, no clean end, and the provider is cut.
+        cuts = []
+        def late(call):
+            call.send(SSE_HEAD + chunk(event({"content": "one"})) + chunk(b"data: " + b" " * 5000))
+            cuts.append(call.is_cut())
+            return "close"
+        with harness.Leat([self.provider(late)], limits=limits) as router:
+            answer = router.chat("/api/v1", stream=True)
+            self.assertEqual((answer.status, answer.events()[-1] != "[DONE]"), (200, True))
+            error = json.loads(answer.events()[-1])["error"]
+            self.assertEqual(error["metadata"]["error_type"], "upstream_protocol")
+            self.assertEqual(router.metric("leat_streams_cut_total"), 1)
+            until(lambda: cuts == [True], "the provider to be cut")
+
+    def test_answer_over_the_limit(self):
+        limits = {"upstream_body_bytes_max": 100_000}
+        large = completion("x" * 110_000)
+        self.assert_moves_on_to_a_small_answer(reply(large), limits)
+        coded = (b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                 b"transfer-encoding: chunked\r\n\r\n" + chunk(json.dumps(large).encode())
+                 + b"0\r\n\r\n")
+        self.assert_moves_on_to_a_small_answer(coded, limits)
+        # Passed on as it came, until it was too large: the client must not take it for whole.
+        with harness.Leat([self.provider(always(coded[:-5] + chunk(b" " * 50_000)))],
+                          limits={**limits, "collected_answer_bytes_max": 1024}) as router:
+            answer = router.chat()
+            self.assertFalse(answer.status == 200 and answer.whole)
+        with harness.Leat([self.provider(always(reply(completion("x" * 90_000))))],
+                          limits=limits) as router:
+            self.assertEqual(router.chat().status, 200)
+
+    def assert_moves_on_to_a_small_answer(self, data, limits):
+        with harness.Leat([self.provider(always(data)), self.provider(answer_well)],
+                          limits=limits) as router:
+            self.assertIn(b"hello", router.chat().body)
+        with harness.Leat([self.provider(always(data))], limits=limits) as router:
+            answer = router.chat("/api/v1")
+            self.assertEqual(answer.status, 502, answer.body)
+            self.assert_error(answer, "/api/v1", "upstream_protocol")
+            self.assertEqual(router.rejects("upstream_protocol"), 1)
+
+    def test_an_endless_answer_is_cut(self):
+        # Passed on piece by piece: no piece says that it is too much in all.
+        cuts = []
+        def script(call):
+            call.send(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+                      b"transfer-encoding: chunked\r\n\r\n" + chunk(b"{" + b" " * 2000))
+            try:
+                for _ in range(10_000):
+                    call.send(chunk(b" " * 10_000))
+            except OSError:
+                cuts.append(True)
+            return "close"
+        limits = {"upstream_body_bytes_max": 100_000, "collected_answer_bytes_max": 1024}
+        with harness.Leat([self.provider(script)], limits=limits) as router:
+            answer = router.chat()
+            self.assertEqual((answer.status, answer.whole), (200, False))
+            self.assertLessEqual(len(answer.body), 100_000)
+            until(lambda: cuts == [True], "the provider to be cut")
+
     def test_the_clients_own_fault_is_not_tried_elsewhere(self):
         data = reply({"error": {"message": "temperature too hot"}}, "400 Bad Request")
         second = self.provider(answer_well)
