@@ -38,7 +38,9 @@ void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
 bool ClientConn::keeps_alive() const {
   // Who waits for 100 Continue and gets an answer may leave the body out: then the next head stands
   // where it would have been (RFC 9110 10.1.1).
-  return wants_keep_alive_ && !awaits_continue_ && !draining_ && !half_closed_ &&
+  // Who has closed its sending side is still owed what it had asked by then.
+  const bool is_last = half_closed_ && !kept_;
+  return wants_keep_alive_ && !awaits_continue_ && !draining_ && !is_last &&
          gateway_.memory_percent() < gateway_.limits().memory_no_keep_alive_percent;
 }
 

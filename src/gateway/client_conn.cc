@@ -395,11 +395,10 @@ void ClientConn::discard(std::string_view& in) {
 
 void ClientConn::on_end(const Error& why) {
   if (state_ == State::kClosed) return;
-  if (half_close_allowed_ && why.code == Code::kClosed && state_ == State::kBusy) {
-    half_closed_ = true;
-    return;
-  }
-  close_now();
+  if (!half_close_allowed_ || why.code != Code::kClosed) return close_now();
+  half_closed_ = true;
+  if (state_ == State::kHead && kept_) return gateway_.shard().defer(*this);
+  end_half_request();
 }
 
 void ClientConn::on_drained() {
@@ -478,6 +477,15 @@ void ClientConn::run_deferred() {
     stream_->resume();
   }
   consume({kept->data(), kept->size});
+  if (half_closed_) end_half_request();
+}
+
+// The rest of what was begun before a half-close can never come.
+void ClientConn::end_half_request() {
+  if (state_ == State::kBusy || state_ == State::kClosed) return;
+  if (exchange_ != nullptr) exchange_->abandon();
+  exchange_ = nullptr;
+  close_after_answer();
 }
 
 }  // namespace leat::gateway

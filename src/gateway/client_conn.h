@@ -93,6 +93,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void keep_for_later(std::string_view bytes);
   void next_request();
   void close_after_answer();
+  void end_half_request();
   void close_now();
   void set_timer(std::uint32_t ms);
   void on_timer();

@@ -39,6 +39,7 @@ constexpr Row kRows[] = {
     {Fault::kClientExpectContinue, "client-expect-continue", 0.4},
     {Fault::kClientPipelines, "client-pipelines", 0.5},
     {Fault::kClientHttp10, "client-http-1.0", 0.5},
+    {Fault::kClientHalfCloses, "client-half-closes", 0.5},
     {Fault::kProviderSilent, "provider-silent", 0.2},
     {Fault::kProviderStatusError, "provider-status-error", 0.4},
     {Fault::kProviderErrorEventFirst, "provider-error-event-first", 0.3},

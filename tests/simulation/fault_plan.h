@@ -44,6 +44,7 @@ enum class Fault : std::uint8_t {
   kClientExpectContinue,
   kClientPipelines,
   kClientHttp10,
+  kClientHalfCloses,
   // Providers, before any content
   kProviderSilent,
   kProviderStatusError,

@@ -35,6 +35,7 @@ constexpr Fault kHarmless[] = {
     Fault::kClientChunkedBody,
     Fault::kClientPipelines,
     Fault::kClientHttp10,
+    Fault::kClientHalfCloses,
     Fault::kClientExpectContinue,
     Fault::kProviderNoUsage,
     Fault::kProviderGiantEvent,
@@ -322,7 +323,7 @@ void Judge::judge_refusal() {
 // ---- Going away --------------------------------------------------------------------------------
 
 void Judge::judge_hanging_up() {
-  if (!record_.is_abandoned || !options_.is_prompt) return;
+  if (!record_.is_abandoned || record_.was_quiet || !options_.is_prompt) return;
   const Instant known_at = record_.connection->end(1).peer_gone_at();
   if (known_at == kNever) return;
   // Requests that wait behind another one are not read beyond a bound, nor is what follows them.

@@ -55,6 +55,7 @@ struct RequestRecord {
   int expected_status = 0;           // of a request that no provider is to see; 0: an ordinary one
   bool is_garbage = false;           // what was sent is no request at all
   bool is_abandoned = false;         // the client went away
+  bool was_quiet = false;            // ... as one who has only said all that it will
   bool is_excused = false;           // ... or did what a refusal is the right answer to
   Instant gone_at = kNever;          // when it went away
   Connection* connection = nullptr;  // the gateway's end is end(1)

@@ -153,6 +153,7 @@ void SimClient::add_request(bool is_last) {
     add_pieces(head + wire_body, &record, slow);
   }
   if (!is_last) return;
+  half_closes_ = options_.half_close_allowed && world_.strikes(Fault::kClientHalfCloses);
   if (world_.strikes(Fault::kClientAbortWaiting)) {
     leave_ = Leave::kWaiting;
     world_.schedule(world_.now() + microseconds(rng.between(0, 300'000)), EventKind::kActor,
@@ -252,6 +253,10 @@ void SimClient::write_on() {
                     event_callback<&SimClient::on_piece>, this, ++piece_number_);
   } else if (leave_ == Leave::kInHead) {
     leave();
+  } else if (half_closes_ && held_record_ == nullptr) {
+    world_.say("client half-closes connection %u", connection_->id());
+    is_half_closed_ = true;
+    connection_->end(0).shutdown();
   }
 }
 
@@ -343,7 +348,10 @@ void SimClient::take_answer() {
     return connection_over();
   }
   reader_.next();
-  if (awaited_.empty()) think();
+  if (!awaited_.empty()) return;
+  // Nothing more can be asked on it.
+  if (is_half_closed_) return connection_over();
+  think();
 }
 
 // The connection has ended, or is not worth keeping.
@@ -372,7 +380,7 @@ void SimClient::connection_over() {
   pieces_.clear();
   unwritten_.clear();
   completing_ = held_record_ = expecting_ = nullptr;
-  piece_is_due_ = is_half_closed_ = false;
+  piece_is_due_ = is_half_closed_ = half_closes_ = false;
   ++piece_number_;
   leave_ = Leave::kNot;
   reads_ = true;
@@ -388,14 +396,16 @@ void SimClient::on_leave(std::uint64_t asks) {
 void SimClient::leave() {
   world_.say("client leaves connection %u", connection_->id());
   leave_ = Leave::kNot;
+  const bool resets = world_.strikes(Fault::kClientAbortWithReset);
   for (RequestRecord* record : awaited_) {
     record->is_abandoned = true;
+    record->was_quiet = is_half_closed_ || (options_.half_close_allowed && !resets);
     record->gone_at = world_.now();
   }
   End& end = connection_->end(0);
-  if (world_.strikes(Fault::kClientAbortWithReset)) {
+  if (resets) {
     end.reset(world_.rng().chance(0.5));
-  } else if (world_.rng().chance(0.3)) {
+  } else if (!options_.half_close_allowed && world_.rng().chance(0.3)) {
     // A half-close: it goes on reading, and is to be taken for gone all the same.
     is_half_closed_ = true;
     pieces_.clear();

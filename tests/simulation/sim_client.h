@@ -26,6 +26,7 @@ struct ClientOptions {
   std::uint32_t models = 1;               // asks for m0 ... of so many
   std::size_t body_bytes_max = SIZE_MAX;  // the gateway refuses larger ones
   std::uint32_t asks = 3;                 // requests in all
+  bool half_close_allowed = false;        // by the listener: its FIN does not mean that it is gone
 };
 
 class SimClient final : private EndUser {
@@ -88,6 +89,7 @@ class SimClient final : private EndUser {
   Leave leave_ = Leave::kNot;
   std::size_t leave_after_bytes_ = 0;
   bool is_half_closed_ = false;
+  bool half_closes_ = false;  // once all is sent
   bool reads_ = true;
   bool is_done_ = false;
   std::uint32_t asked_ = 0;

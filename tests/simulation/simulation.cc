@@ -160,6 +160,7 @@ class Simulation {
   RequestBook book_;
   std::vector<std::unique_ptr<SimProvider>> providers_;
   const Options options_;
+  const bool half_close_allowed_;
   std::unique_ptr<gateway::Snapshot> snapshot_;
   std::vector<std::unique_ptr<ShardOfGateway>> shards_;
   std::vector<std::unique_ptr<SimClient>> clients_;
@@ -169,7 +170,8 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
     : rng_(seed ^ 0x5eed'0000'0000'0000),
       faults_(FaultPlan::draw(rng_)),
       world_(seed, faults_),
-      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)) {
+      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)),
+      half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0) {
   world_.verbose = verbose;
   for (std::size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
@@ -193,7 +195,8 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
 void Simulation::make_shards() {
   for (std::uint32_t i = 0; i < options_.server.shards; ++i) {
     shards_.push_back(std::make_unique<ShardOfGateway>(world_, *snapshot_, i));
-    const auto bound = shards_.back()->gateway->listen(gateway_address(), false, false);
+    const auto bound =
+        shards_.back()->gateway->listen(gateway_address(), false, half_close_allowed_);
     LEAT_CHECK(bound.has_value());
     shards_.back()->io.start();
   }
@@ -208,6 +211,7 @@ void Simulation::make_clients() {
     options.key = kClientKey;
     options.models = static_cast<std::uint32_t>(options_.models.size());
     if (options_.limits.body_bytes_max == kBodyBytesOdd) options.body_bytes_max = kBodyBytesOdd;
+    options.half_close_allowed = half_close_allowed_;
     options.asks = static_cast<std::uint32_t>(rng_.between(1, 6));
     clients_.push_back(std::make_unique<SimClient>(world_, book_, options));
     clients_.back()->start();

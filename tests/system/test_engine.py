@@ -79,6 +79,16 @@ class ClientGone(harness.Case):
                 go.set()
                 self.assertEqual(client.answer().text(), "onetwo")
 
+    def test_half_close_leaves_what_was_asked_before(self):
+        with harness.Leat([self.provider(answer_well)], server='half_close = "allow"') as router:
+            for rest in (b"", b"POST /v1/chat"):
+                with self.subTest(rest=rest), router.connect() as client:
+                    client.send(chat_request(stream=True) * 3 + rest)
+                    client.sock.shutdown(socket.SHUT_WR)
+                    for _ in range(3):
+                        self.assertEqual(client.answer().text(), "onetwo")
+                    self.assertTrue(client.is_closed())
+
 
 class SlowClient(harness.Case):
     def test_it_stops_its_own_upstream_only(self):
