@@ -69,11 +69,14 @@ enum class Fault : std::uint8_t {
   kProviderUntilClose,
   kProviderStrayBytes,
   kProviderClosesIdle,
+  kProviderClosesAtReuse,
   kCount,
 };
 inline constexpr std::size_t kFaultCount = static_cast<std::size_t>(Fault::kCount);
 
 const char* fault_name(Fault fault);
+// It costs time at most: a gateway that it strikes has no excuse for a refusal.
+bool is_harmless(Fault fault);
 
 struct FaultPlan {
   std::array<double, kFaultCount> probability{};  // 0: off

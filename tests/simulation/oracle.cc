@@ -18,30 +18,6 @@ constexpr Duration kSkippingMax = milliseconds(900);  // a little less than Limi
 constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::string_view kErrorEvent = "data: {\"error\":";
 
-// Faults that cost time at most.
-constexpr Fault kHarmless[] = {
-    Fault::kShortSend,
-    Fault::kNoBuffers,
-    Fault::kFullRings,
-    Fault::kAcceptEmfile,
-    Fault::kSlowTurn,
-    Fault::kWallJump,
-    Fault::kTinyBuffers,
-    Fault::kClientAbortHead,
-    Fault::kClientAbortWaiting,
-    Fault::kClientAbortStreaming,
-    Fault::kClientGarbage,
-    Fault::kClientAbortWithReset,
-    Fault::kClientChunkedBody,
-    Fault::kClientPipelines,
-    Fault::kClientHttp10,
-    Fault::kClientHalfCloses,
-    Fault::kClientExpectContinue,
-    Fault::kProviderNoUsage,
-    Fault::kProviderGiantEvent,
-    Fault::kProviderConnectionClose,
-    Fault::kProviderUntilClose,
-};
 constexpr Fault kDelaying[] = {Fault::kNoBuffers, Fault::kSlowTurn, Fault::kAcceptEmfile};
 
 // What came to the client, event by event; comments are nobody's business.
@@ -200,6 +176,10 @@ void Judge::judge_attempts() {
   if (record_.executions.size() > kAttemptsMax) {
     breach(std::to_string(record_.executions.size()) + " providers were asked");
   }
+  for (const Execution& execution : record_.executions) {
+    const bool was_answered = execution.is_sound && was_delivered(execution);
+    if (was_answered && &execution != last()) breach("asked again although it had been answered");
+  }
 }
 
 // Whether the answer of who is asked last reaches the client is judged with the answer.
@@ -355,9 +335,7 @@ OracleOptions oracle_options(const FaultPlan& faults) {
   for (std::size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
     if (faults.of(fault) == 0) continue;
-    if (std::find(std::begin(kHarmless), std::end(kHarmless), fault) == std::end(kHarmless)) {
-      options.must_serve = false;
-    }
+    if (!is_harmless(fault)) options.must_serve = false;
     if (std::find(std::begin(kDelaying), std::end(kDelaying), fault) != std::end(kDelaying)) {
       options.is_prompt = false;
     }

@@ -16,6 +16,9 @@ constexpr std::string_view kStrays[] = {
     "data: [DONE]\n\n",
 };
 
+constexpr Fault kAtReuse = Fault::kProviderClosesAtReuse;
+constexpr std::uint64_t kClosesAtReuseMax = 8;
+
 }  // namespace
 
 class SimProvider::Visit final : private EndUser {
@@ -30,6 +33,7 @@ class SimProvider::Visit final : private EndUser {
   void on_established() override {}
   void on_connect_failed(int) override {}
   void on_readable() override;
+  bool closes_at_reuse();
   void on_room() override { write_on(); }
 
   void read_request();
@@ -61,7 +65,23 @@ class SimProvider::Visit final : private EndUser {
   bool is_spoilt_ = false;       // nothing may be asked on it any more
 };
 
+// As servers do whose time for an idle connection is over when the next request is under way. Two
+// providers at most, and not for ever: so much the gateway's attempts and retry budget bear.
+bool SimProvider::Visit::closes_at_reuse() {
+  const auto closed = world_.fault_counts()[static_cast<std::size_t>(kAtReuse)];
+  const bool may_close = replies_ > 0 && execution_ == nullptr && !reader_.is_within() &&
+                         !end_.readable().empty() && provider_.index_ < 2 &&
+                         closed < kClosesAtReuseMax;
+  return may_close && world_.strikes(kAtReuse);
+}
+
 void SimProvider::Visit::on_readable() {
+  if (end_.is_open() && closes_at_reuse()) {
+    is_spoilt_ = true;
+    // Unread bytes make a reset of it.
+    if (world_.rng().chance(0.5)) end_.consume(end_.readable().size());
+    return end_.close();
+  }
   while (!end_.readable().empty()) {
     const std::size_t size = end_.readable().size();
     reader_.feed(end_.readable().substr(0, size));
