@@ -38,14 +38,13 @@ void Waiting::advance(std::int64_t tick) {
 
 void Waiting::add(Instant started) {
   const std::int64_t tick = tick_of(started);
-  if (tick != newest_) advance(tick);
+  if (tick > newest_) advance(tick);
   ++count_;
-  std::uint16_t& n = slot(newest_);
   // A count that is full goes to the old ones: overdue early, which at this many it is.
-  if (n == UINT16_MAX) {
+  if (tick <= newest_ - kTicks || slot(tick) == UINT16_MAX) {
     ++old_;
   } else {
-    ++n;
+    ++slot(tick);
   }
 }
 

@@ -81,7 +81,6 @@ TEST(HealthBoard, ShardsMergedSayWhatOneShardSeeingAllSays) {
     for (int round = 0; round < 400; ++round) {
       now = now + milliseconds(rng.between(100, 2'000));
       for (auto n = rng.below(8); n > 0; --n) attempt(rng, shards[rng.below(4)], all, now);
-      // Half of the rounds the four become one on the way.
       HealthSummary together;
       for (HealthRing& shard : shards) together.merge(shard.take(now, seconds(60)));
       merged.merge(0, together, now);
@@ -102,8 +101,8 @@ TEST(HealthBoard, SummariesMergeInAnyOrder) {
   Rng rng(1);
   HealthRing a;
   HealthRing b;
-  HealthRing unused;
-  for (int i = 0; i < 50; ++i) attempt(rng, i % 3 == 0 ? a : b, unused, kBegin);
+  HealthRing all;
+  for (int i = 0; i < 50; ++i) attempt(rng, i % 3 == 0 ? a : b, all, kBegin);
   const HealthSummary of_a = a.take(kBegin, seconds(1));
   const HealthSummary of_b = b.take(kBegin, seconds(1));
   HealthSummary ab = of_a;
@@ -111,7 +110,7 @@ TEST(HealthBoard, SummariesMergeInAnyOrder) {
   HealthSummary ba = of_b;
   ba.merge(of_a);
   EXPECT_EQ(ab, ba);
-  EXPECT_EQ(ab, unused.take(kBegin, seconds(1)));
+  EXPECT_EQ(ab, all.take(kBegin, seconds(1)));
 }
 
 TEST(HealthBoard, AnOutageIsSeenForThirtySeconds) {

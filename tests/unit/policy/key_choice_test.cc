@@ -22,8 +22,7 @@ RateNotice left(std::uint64_t remaining, std::uint64_t limit) {
 // Of two keys both are drawn, so that the score alone decides.
 std::size_t better(std::span<const KeyHealth> keys, Instant now = kNow) {
   Rng rng(1);
-  const std::size_t first = *choose_key(keys, 0, now, rng);
-  return first;
+  return *choose_key(keys, 0, now, rng);
 }
 
 TEST(KeyChoice, TheOneWithLessInFlight) {
@@ -86,7 +85,7 @@ TEST(KeyChoice, NeverATriedALimitedOrARestingOne) {
   keys[2].rest(kNow + kKeyRest);
   Rng rng(3);
   for (int i = 0; i < 100; ++i) EXPECT_EQ(choose_key(keys, 0b0001, kNow, rng), 3u);
-  EXPECT_EQ(choose_key(keys, 0b1001, kNow, rng), std::nullopt);
+  EXPECT_FALSE(choose_key(keys, 0b1001, kNow, rng));
   EXPECT_EQ(choose_key(keys, 0b1001, kNow + seconds(7), rng), 1u);
   EXPECT_EQ(choose_key(keys, 0b1011, kNow + kKeyRest, rng), 2u);
 }

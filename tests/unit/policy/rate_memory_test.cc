@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <string_view>
 
 namespace leat::policy {
 namespace {
@@ -62,7 +63,7 @@ TEST(RateHeaders, EveryProvidersNames) {
 }
 
 TEST(RateHeaders, OthersAreNone) {
-  for (const std::string name :
+  for (const std::string_view name :
        {"", "x-ratelimit-", "x-ratelimit-tokens-query-cost", "x-ratelimit-limit-input-images",
         "x-ratelimit-renewalperiod-tokens", "anthropic-ratelimit-", "anthropic-ratelimit-tokens",
         "content-type", "x-request-id"}) {
