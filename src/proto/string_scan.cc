@@ -39,16 +39,16 @@ const char* stop_bytewise(const char* at, const char* end, bool& escaped) {
   return at;
 }
 
-#pragma GCC push_options
 #pragma GCC diagnostic push
 // gcc 12's own header makes "undefined" vectors from themselves (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC target("avx512f,avx512bw,avx512vl")
+
+#define LEAT_AVX512 [[gnu::target("avx512f,avx512bw,avx512vl")]]
 
 // Bit i: byte i may follow a backslash (is_short_escape). Looked up by the halves of the byte: a
 // bit stands for a high half that has such characters.
-std::uint64_t short_escapes(__m512i bytes) {
+LEAT_AVX512 inline std::uint64_t short_escapes(__m512i bytes) {
   const __m512i by_low =
       _mm512_broadcast_i32x4(_mm_setr_epi8(0, 0, 1 | 4 | 8, 0, 8, 0, 4, 0, 0, 0, 0, 0, 2, 0, 4, 1));
   const __m512i by_high =
@@ -63,7 +63,7 @@ std::uint64_t short_escapes(__m512i bytes) {
 // run of backslashes of odd length escapes the byte behind it: adding the bit of its first place
 // carries to the place behind its last, whose parity tells (Langdale and Lemire, "Parsing Gigabytes
 // of JSON per Second", 2019, section 3.1.1). Returns where less than a block is left, or a stop.
-const char* stop_by_64(const char* at, const char* end, bool& escaped) {
+LEAT_AVX512 const char* stop_by_64(const char* at, const char* end, bool& escaped) {
   constexpr std::uint64_t kEven = 0x5555'5555'5555'5555;
   std::uint64_t backslashes_passed = 0;
   while (end - at > 64) {
@@ -98,7 +98,7 @@ const char* stop_by_64(const char* at, const char* end, bool& escaped) {
 }
 
 #pragma GCC diagnostic pop
-#pragma GCC pop_options
+#undef LEAT_AVX512
 
 }  // namespace
 
