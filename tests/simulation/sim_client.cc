@@ -123,10 +123,7 @@ void SimClient::add_request(bool is_last) {
   // More of a refused request than the gateway is willing to skip ends in a reset.
   const std::size_t most = record.expected_status != 0 ? kSkippedSafe : options_.body_bytes_max;
   if (slow || body.size() > most) record.is_excused = true;
-  // So does what waits behind it: of a chunked body the gateway sees too late that it is too much.
-  for (const RequestRecord* ahead : awaited_) {
-    if (ahead->is_excused && ahead->expected_status != 0) record.is_excused = true;
-  }
+  if (is_behind_refused()) record.is_excused = true;
   std::string wire_body = body;
   if (chunked) {
     wire_body.clear();
@@ -166,6 +163,14 @@ void SimClient::add_request(bool is_last) {
     leave_ = Leave::kStreaming;
     leave_after_bytes_ = static_cast<std::size_t>(rng.between(1, 4'000));
   }
+}
+
+// Of a chunked body that is to be skipped the gateway sees too late that it is too much; then what
+// waits behind it is not served.
+bool SimClient::is_behind_refused() const {
+  return std::any_of(awaited_.begin(), awaited_.end(), [](const RequestRecord* ahead) {
+    return ahead->is_excused && ahead->expected_status != 0;
+  });
 }
 
 // A few requests are for no provider's eyes.

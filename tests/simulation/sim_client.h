@@ -57,6 +57,7 @@ class SimClient final : private EndUser {
   void add_request(bool is_last);
   void add_garbage();
   void make_refusable(RequestRecord& record);
+  bool is_behind_refused() const;
   std::string body_of(RequestRecord& record);
   std::string head_of(const RequestRecord& record, std::size_t size, bool chunked, bool expects);
   void add_pieces(const std::string& bytes, RequestRecord* completes, bool slow);
