@@ -24,8 +24,7 @@ constexpr std::array kLimits{
         "A client's TLS handshake; then closed."),
     row("request_head_ms_max", &Limits::request_head_ms_max, 1, kDayMs,
         "From accept, or the end of its TLS handshake, to the end of the head, in all; then 408, "
-        "or "
-        "closed if no byte came."),
+        "or closed if no byte came."),
     row("head_bytes_max", &Limits::head_bytes_max, kKiB, proto::kHeadBytesMax,
         "A request's head; 431."),
     row("head_line_bytes_max", &Limits::head_line_bytes_max, 256, kMiB,

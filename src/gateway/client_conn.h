@@ -54,7 +54,6 @@ class ClientConn final : public ListNode<ClientConn>,
   void end_body();
   // The exchange's answer is written to its end; `clean` false: it broke off, so close.
   void exchange_over(bool clean);
-  const char* request_id() const { return request_id_; }
   const io::Address& peer() const { return peer_; }
   dialect::Face face() const { return route_.face; }
 

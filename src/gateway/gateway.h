@@ -54,7 +54,6 @@ class Gateway final : private shard::MessageHandler {
   bool is_drained() const {
     return draining_ && connections_.live() == 0 && tcp_streams_.live() == 0;
   }
-  bool is_draining() const { return draining_; }
   // Cuts whatever still runs and drops every connection: the end of the grace.
   void shut_down();
   // Copies what other layers count into counters().

@@ -15,33 +15,12 @@
 
 #include "base/check.h"
 #include "gateway/relay.h"
+#include "keeping_stream.h"
 
 namespace leat::gateway {
 namespace {
 
 std::string fixtures_folder;  // set by main(), from the build
-
-class KeepingStream final : public net::Stream {
- public:
-  char* prepare(std::size_t size) override {
-    if (room_.size() < size) room_.resize(size);
-    return room_.data();
-  }
-  void commit(std::size_t size) override { kept.append(room_.data(), size); }
-  void write_block(Block&, std::size_t, std::size_t) override { LEAT_CHECK(false); }
-  void pause() override {}
-  void resume() override {}
-  bool can_receive_into_block() const override { return false; }
-  void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  std::size_t backlog_bytes() const override { return 0; }
-  void finish() override {}
-  void abort() override {}
-
-  std::string kept;
-
- private:
-  std::string room_;
-};
 
 class Owner final : public RelayOwner {
  public:
@@ -123,9 +102,6 @@ class Recordings : public testing::TestWithParam<dialect::Face> {
  protected:
   template <typename Check>
   void for_each(Check check) {
-    if (!std::filesystem::exists(fixtures_folder)) {
-      GTEST_SKIP() << "no recordings beside the checkout";
-    }
     int count = 0;
     for (const auto& entry : std::filesystem::directory_iterator(fixtures_folder)) {
       if (entry.path().extension() != ".jsonl") continue;
@@ -176,5 +152,7 @@ INSTANTIATE_TEST_SUITE_P(Faces, Recordings,
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (argc > 1) leat::gateway::fixtures_folder = argv[1];
+  // Seen as skipped in the count of all tests, not as passed.
+  if (!std::filesystem::exists(leat::gateway::fixtures_folder)) return 77;
   return RUN_ALL_TESTS();
 }

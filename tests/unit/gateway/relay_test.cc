@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "keeping_stream.h"
 
 namespace {
 
@@ -53,29 +54,6 @@ void operator delete[](void* memory, std::size_t) noexcept {
 
 namespace leat::gateway {
 namespace {
-
-class KeepingStream final : public net::Stream {
- public:
-  KeepingStream() { kept.reserve(1 << 20); }
-  char* prepare(std::size_t size) override {
-    LEAT_CHECK(size <= sizeof room_);
-    return room_;
-  }
-  void commit(std::size_t size) override { kept.append(room_, size); }
-  void write_block(Block&, std::size_t, std::size_t) override {}
-  void pause() override {}
-  void resume() override {}
-  bool can_receive_into_block() const override { return false; }
-  void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  std::size_t backlog_bytes() const override { return 0; }
-  void finish() override {}
-  void abort() override {}
-
-  std::string kept;
-
- private:
-  char room_[256 * 1024];
-};
 
 class Owner final : public RelayOwner {
  public:
