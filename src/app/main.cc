@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "app/serve.h"
+#include "control/catalogue_command.h"
 #include "control/check_report.h"
 #include "control/client_key.h"
 #include "control/command_line.h"
@@ -37,6 +38,21 @@ int serve(const leat::control::Command& command, const leat::control::Surroundin
   return leat::app::serve(defaults.options, surroundings);
 }
 
+// Writes what came out where it was wanted.
+int finish(const leat::control::CatalogueOutcome& outcome, const std::string& out_file) {
+  std::fputs(outcome.messages.c_str(), stderr);
+  if (outcome.status != 0 || out_file.empty()) {
+    std::fputs(outcome.output.c_str(), stdout);
+    return outcome.status;
+  }
+  std::FILE* file = std::fopen(out_file.c_str(), "we");
+  const bool is_written = file != nullptr && std::fputs(outcome.output.c_str(), file) >= 0;
+  const bool is_closed = file != nullptr && std::fclose(file) == 0;
+  if (is_written && is_closed) return 0;
+  std::perror(out_file.c_str());
+  return leat::control::kExitConfig;
+}
+
 int doctor() {
   const auto report =
       leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
@@ -57,6 +73,15 @@ int main(int argc, char** argv) {
       return check(command, surroundings);
     case leat::control::Command::Kind::kDoctor:
       return doctor();
+    case leat::control::Command::Kind::kCatalogueImport:
+      return finish(leat::control::import_catalogues(command.files, surroundings),
+                    command.out_file);
+    case leat::control::Command::Kind::kCatalogueDiff:
+      return finish(
+          leat::control::diff_catalogues(command.files[0], command.files[1], surroundings), "");
+    case leat::control::Command::Kind::kCatalogueShow:
+      return finish(leat::control::show_catalogue(command.files[0], command.text, surroundings),
+                    "");
     case leat::control::Command::Kind::kServe:
       return serve(command, surroundings);
   }

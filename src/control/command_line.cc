@@ -16,6 +16,37 @@ Command printed(std::string text, int status) {
   return {.kind = Command::Kind::kPrint, .text = std::move(text), .status = status};
 }
 
+// `leat catalogue`, with what its own commands were given.
+struct CatalogueCommands {
+  CLI::App* import = nullptr;
+  CLI::App* diff = nullptr;
+  CLI::App* show = nullptr;
+  std::string shown;
+  Command command;
+};
+
+void add_catalogue(CLI::App& app, CatalogueCommands& commands) {
+  CLI::App* catalogue = app.add_subcommand("catalogue", "Make, compare and look at catalogues");
+  catalogue->require_subcommand(1);
+  Command& command = commands.command;
+  commands.import = catalogue->add_subcommand(
+      "import",
+      "Make a catalogue of what models.dev, OpenRouter or LiteLLM publish (JSON), and tell what "
+      "was taken, changed and could not be placed");
+  commands.import->add_option("FILE", command.files, "JSON files; several become one")->required();
+  commands.import->add_option("-o,--out", command.out_file,
+                              "Where to write it; without it to standard output");
+  commands.diff =
+      catalogue->add_subcommand("diff", "Tell what is different between two of our catalogues");
+  commands.diff->add_option("FILE", command.files, "Before, and after")->required()->expected(2);
+  commands.show = catalogue->add_subcommand("show", "Print what a client would see of a catalogue");
+  commands.show->add_option("FILE", commands.shown, "A catalogue")->required();
+  commands.show
+      ->add_option("PATH", command.text,
+                   "/models, /model/A/B, /models/A/B/endpoints, /providers, ...")
+      ->default_val("/models");
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -31,6 +62,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   check->add_option("-c,--config", config_file, "TOML file")->required();
   CLI::App* doctor =
       app.add_subcommand("doctor", "Tell what kernel, limits and CPU offer and what is used of it");
+  CatalogueCommands catalogue;
+  add_catalogue(app, catalogue);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
   help->require_subcommand(0, 1);
@@ -49,6 +82,11 @@ Command parse_command_line(int argc, const char* const* argv) {
   }
   if (*check) return {.kind = Command::Kind::kCheck, .config_file = config_file};
   if (*doctor) return {.kind = Command::Kind::kDoctor};
+  if (*catalogue.import) catalogue.command.kind = Command::Kind::kCatalogueImport;
+  if (*catalogue.diff) catalogue.command.kind = Command::Kind::kCatalogueDiff;
+  if (*catalogue.show) catalogue.command.kind = Command::Kind::kCatalogueShow;
+  if (*catalogue.show) catalogue.command.files = {catalogue.shown};
+  if (!catalogue.command.files.empty()) return catalogue.command;
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace leat::control {
 
@@ -14,13 +15,18 @@ inline constexpr int kExitConfig =
 
 struct Command {
   enum class Kind : std::uint8_t {
-    kServe,   // with `config_file`, or with the built-in defaults if that is empty
-    kCheck,   // tell the faults of `config_file`
-    kDoctor,  // tell what the machine offers
-    kPrint,   // print `text` and end with `status`: help, version, a usage error
+    kServe,            // with `config_file`, or with the built-in defaults if that is empty
+    kCheck,            // tell the faults of `config_file`
+    kDoctor,           // tell what the machine offers
+    kCatalogueImport,  // `files` as one of our catalogues, to `out_file` (empty: standard output)
+    kCatalogueDiff,    // tell what is different between the two `files`
+    kCatalogueShow,    // print what a client sees of the first of `files` at `text`
+    kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
   Kind kind = Kind::kServe;
   std::string config_file;
+  std::vector<std::string> files;
+  std::string out_file;
   std::string text;
   int status = 0;
 };

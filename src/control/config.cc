@@ -27,16 +27,18 @@ Config parse_config(std::string_view text, const std::string& file,
                   .faults = FaultList(file),
                   .surroundings = surroundings,
                   .folder = file.substr(0, file.rfind('/') + 1),
-                  .has_system_roots = control::has_system_roots(surroundings)};
+                  .has_system_roots = control::has_system_roots(surroundings),
+                  .catalogue = {}};
+  reading.catalogue.files.push_back(file);
   if (text.size() > kConfigBytesMax) {
     reading.faults.add(0, "", fmt::format("has more than {} bytes", kConfigBytesMax));
-    return {{}, reading.faults.take()};
+    return {{}, nullptr, reading.faults.take()};
   }
   const auto parsed = parse_toml(text);
   if (const auto* error = std::get_if<TomlSyntaxError>(&parsed)) {
     reading.faults.add(error->line, "",
                        fmt::format("{}; nothing after this line was looked at", error->what));
-    return {{}, reading.faults.take()};
+    return {{}, nullptr, reading.faults.take()};
   }
   const TomlValue& root = std::get<TomlValue>(parsed);
   RootKeys root_keys;
@@ -48,14 +50,18 @@ Config parse_config(std::string_view text, const std::string& file,
   read_keys(reading, root);
   read_providers(reading, root);
   read_models(reading, root);
-  return {std::move(reading.options), reading.faults.take()};
+  std::vector<Fault> catalogue_faults;
+  auto catalogue = read_catalogue_files(reading, root, catalogue_faults);
+  std::vector<Fault> faults = reading.faults.take();
+  faults.insert(faults.end(), catalogue_faults.begin(), catalogue_faults.end());
+  return {std::move(reading.options), std::move(catalogue), std::move(faults)};
 }
 
 Config load_config(const std::string& file, const Surroundings& surroundings) {
   // Not filled with zeros: only the pages that the file needs are touched.
   const auto text = std::make_unique_for_overwrite<char[]>(kConfigBytesMax);
   const Result<std::size_t> size = surroundings.read_file(file, {text.get(), kConfigBytesMax});
-  if (!size) return {{}, {{file, 0, "", size.error().what}}};
+  if (!size) return {{}, nullptr, {{file, 0, "", size.error().what}}};
   return parse_config({text.get(), *size}, file, surroundings);
 }
 

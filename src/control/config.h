@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "control/catalogue_build.h"
 #include "control/fault.h"
 #include "control/surroundings.h"
 #include "leat/options.h"
@@ -23,7 +25,9 @@ inline constexpr std::size_t kConfigBytesMax = 16 * 1024 * 1024;
 inline constexpr char kSystemRootsFile[] = "/etc/ssl/certs/ca-certificates.crt";
 
 struct Config {
-  Options options;            // sound if there are no faults; else not to be used
+  Options options;  // sound if there are no faults; else not to be used
+  // What is known of the models and providers of the options; null if there are faults.
+  std::shared_ptr<const BuiltCatalogue> catalogue;
   std::vector<Fault> faults;  // in the order of lines
 
   bool ok() const { return faults.empty(); }

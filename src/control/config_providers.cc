@@ -7,6 +7,7 @@
 #include <unordered_map>
 
 #include "control/addresses.h"
+#include "control/catalogue_reader.h"
 #include "control/config.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
@@ -160,7 +161,12 @@ void read_provider(Reading& reading, const TomlMember& member) {
                        fmt::format("the name may have letters, digits, - _ and . only, 1 to {}",
                                    kProviderNameMax));
   }
-  read_settings(table, path, provider_settings(), provider, reading.faults);
+  read_known_settings(table, path, provider_settings(), provider, reading.faults);
+  report_unknown(table, path, keys_of(provider_settings(), catalogue_provider_settings()),
+                 reading.faults);
+  DraftProvider facts = read_catalogue_provider(member, path, 0, reading.faults);
+  facts.connection = static_cast<std::uint32_t>(reading.options.providers.size());
+  reading.catalogue.providers.push_back(std::move(facts));
   check_pool(reading, table, path, provider);
   // Without a format that we know there is no telling which of the other settings it needs.
   if (read_format(reading, table, path, provider)) {
@@ -198,11 +204,13 @@ void check_model_name(Reading& reading, const TomlMember& member, const std::str
                      "such an id");
 }
 
-void read_endpoint(Reading& reading, const TomlValue& table, const std::string& path,
-                   Model& model) {
+void read_endpoint(Reading& reading, const TomlValue& table, const std::string& path, Model& model,
+                   DraftModel& facts) {
   if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) return;
   Endpoint endpoint;
-  read_settings(table, path, endpoint_settings(), endpoint, reading.faults);
+  read_known_settings(table, path, endpoint_settings(), endpoint, reading.faults);
+  report_unknown(table, path, keys_of(endpoint_settings(), catalogue_endpoint_settings()),
+                 reading.faults);
   const TomlMember* name = table.find("model");
   if (name == nullptr) {
     reading.faults.add(table.line, joined(path, "model"),
@@ -233,7 +241,10 @@ void read_endpoint(Reading& reading, const TomlValue& table, const std::string& 
     return;
   }
   endpoint.provider = static_cast<std::uint32_t>(found - all.begin());
+  const bool has_name = !endpoint.model.empty();
   model.endpoints.push_back(std::move(endpoint));
+  if (!has_name) return;
+  facts.endpoints.push_back(read_catalogue_endpoint(table, path, 0, reading.faults));
 }
 
 void read_model(Reading& reading, const TomlValue& table, const std::string& path) {
@@ -242,7 +253,11 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
   model.first_byte_ms_max = limits.first_byte_ms_max;
   model.chunk_gap_ms_max = limits.chunk_gap_ms_max;
   model.request_ms_max = limits.request_ms_max;
-  read_settings(table, path, model_settings(), model, reading.faults);
+  read_known_settings(table, path, model_settings(), model, reading.faults);
+  report_unknown(table, path, keys_of(model_settings(), catalogue_model_settings()),
+                 reading.faults);
+  DraftModel facts = read_catalogue_model(table, path, 0, reading.faults);
+  facts.may_lack_prices = true;
   if (const TomlMember* id = table.find("id")) {
     const bool is_pattern = model.id.size() > 2 && model.id.ends_with("/*") &&
                             model.id.find('*') == model.id.size() - 1;
@@ -263,9 +278,12 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
                          fmt::format("has {}; write 1 to {}", items.size(), kEndpointsMax));
     }
     for (std::size_t i = 0; i < items.size(); ++i) {
-      read_endpoint(reading, items[i], fmt::format("{}[{}]", key, i), model);
+      read_endpoint(reading, items[i], fmt::format("{}[{}]", key, i), model, facts);
     }
   }
+  // A pattern names no model of its own.
+  if (!model.id.empty() && !model.is_pattern())
+    reading.catalogue.models.push_back(std::move(facts));
   reading.options.models.push_back(std::move(model));
 }
 
@@ -284,6 +302,8 @@ void read_providers(Reading& reading, const TomlValue& root) {
 void read_models(Reading& reading, const TomlValue& root) {
   const TomlMember* models = member_of(reading, root, "models", TomlValue::Kind::kArray);
   const std::size_t count = models == nullptr ? 0 : models->value.items.size();
+  // The files of `catalogue` may have them all.
+  if (models == nullptr && root.find("catalogue") != nullptr) return;
   if (count == 0 || count > kModelsMax) {
     if (models == nullptr && root.find("models") != nullptr) return;  // told already
     reading.faults.add(models == nullptr ? root.line : models->line, "models",
@@ -299,6 +319,7 @@ void read_models(Reading& reading, const TomlValue& root) {
     const std::string& id = reading.options.models.back().id;
     const auto [first, is_new] = ids.emplace(id, table.line);
     if (!id.empty() && !is_new) {
+      if (!reading.options.models.back().is_pattern()) reading.catalogue.models.pop_back();
       reading.faults.add(table.find("id")->line, joined(path, "id"),
                          fmt::format("\"{}\" stands in line {} too; write each model once",
                                      printable(id), first->second));

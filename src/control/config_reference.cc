@@ -3,10 +3,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <type_traits>
 
+#include "control/catalogue_reader.h"
 #include "control/defaults.h"
 #include "control/option_table.h"
+#include "control/settings_reader.h"
 
 namespace leat::control {
 namespace {
@@ -111,13 +114,30 @@ std::string form_of(const Setting<S>& setting) {
 }
 
 template <class S>
+std::string row(const Setting<S>& setting) {
+  return fmt::format("| `{}` | {} | {} | {} | {} |\n", setting.key, form_of(setting),
+                     default_of(setting), setting.reload == Reload::kFixed ? "fixed" : "live",
+                     setting.meaning);
+}
+
+template <class S>
 std::string section(std::string_view heading, std::span<const Setting<S>> settings) {
   std::string text = fmt::format(
       "## `{}`\n\n| key | value | default | reload | meaning |\n|---|---|---|---|---|\n", heading);
-  for (const Setting<S>& setting : settings) {
-    text += fmt::format("| `{}` | {} | {} | {} | {} |\n", setting.key, form_of(setting),
-                        default_of(setting), setting.reload == Reload::kFixed ? "fixed" : "live",
-                        setting.meaning);
+  for (const Setting<S>& setting : settings) text += row(setting);
+  return text + "\n";
+}
+
+// One table of the file that two parts of the program read: the rows of both, each key once.
+template <class A, class B>
+std::string section(std::string_view heading, std::span<const Setting<A>> first,
+                    std::span<const Setting<B>> second) {
+  std::string text = section(heading, first);
+  text.pop_back();
+  const std::vector<std::string_view> known = keys_of(first);
+  for (const Setting<B>& setting : second) {
+    if (std::find(known.begin(), known.end(), setting.key) != known.end()) continue;
+    text += row(setting);
   }
   return text + "\n";
 }
@@ -133,10 +153,10 @@ std::string config_reference() {
   text += section("[auth]", auth_settings());
   text += section("[[keys]]", key_settings());
   text += section("secret source", secret_settings());
-  text += section("[providers.NAME]", provider_settings());
+  text += section("[providers.NAME]", provider_settings(), catalogue_provider_settings());
   text += section("[providers.NAME.simulated]", simulated_settings());
-  text += section("[[models]]", model_settings());
-  text += section("models.endpoints[]", endpoint_settings());
+  text += section("[[models]]", model_settings(), catalogue_model_settings());
+  text += section("models.endpoints[]", endpoint_settings(), catalogue_endpoint_settings());
   text += section("[limits]", limit_settings());
   text += kFootHead;
   for (const KnownProvider& known : known_providers()) {

@@ -6,9 +6,13 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "control/catalogue_build.h"
+#include "control/catalogue_draft.h"
 #include "control/fault.h"
 #include "control/surroundings.h"
 #include "control/toml_tree.h"
@@ -23,6 +27,7 @@ struct Reading {
   const Surroundings& surroundings;
   std::string folder;  // of the file, with the slash; empty: the current one
   bool has_system_roots = false;
+  CatalogueDraft catalogue;  // its first file is the configuration
 };
 
 void read_limits(Reading& reading, const TomlValue& root);
@@ -34,6 +39,12 @@ void read_keys(Reading& reading, const TomlValue& root);
 void read_providers(Reading& reading, const TomlValue& root);
 // After read_providers(): endpoints name them.
 void read_models(Reading& reading, const TomlValue& root);
+
+// After read_models(): the files of `catalogue`, then everything that is known of models and
+// providers as one. Null, and faults in `faults` (those of other files than the configuration) or
+// `reading`, if it is not sound. Adds the models of the files to the options.
+std::shared_ptr<const BuiltCatalogue> read_catalogue_files(Reading& reading, const TomlValue& root,
+                                                           std::vector<Fault>& faults);
 
 // { env = "NAME" } or { file = "PATH" }, looked up once to prove that it is there. With `digest`
 // the SHA-256 of what was found is stored there. A fault never repeats the value, since people

@@ -59,6 +59,10 @@ void FaultList::add(std::uint32_t line, std::string_view key, std::string what) 
   const auto later =
       std::upper_bound(faults_.begin(), faults_.end(), line,
                        [](std::uint32_t at, const Fault& fault) { return at < fault.line; });
+  // A key that two readers look at is wrong once.
+  for (auto same = later; same != faults_.begin() && std::prev(same)->line == line; --same) {
+    if (std::prev(same)->key == key && std::prev(same)->what == what) return;
+  }
   faults_.insert(later, {file_, line, std::string(key), std::move(what)});
 }
 

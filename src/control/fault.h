@@ -27,6 +27,7 @@ class FaultList {
  public:
   explicit FaultList(std::string_view file) : file_(file) {}
 
+  // The same fault twice is told once.
   void add(std::uint32_t line, std::string_view key, std::string what);
   // A key that no table has, with the nearest one of `known` as a suggestion.
   void add_unknown(std::uint32_t line, std::string_view path, std::string_view key,

@@ -13,13 +13,17 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 7> kRoot{{
+constexpr std::array<Setting<RootKeys>, 9> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health and metrics."},
     {"auth", OwnForm{"table", ""}, 0, 0, kLive, "Who may ask."},
     {"keys", OwnForm{"array of tables", ""}, 0, 0, kLive, "Client keys."},
     {"providers", OwnForm{"tables by name", ""}, 0, 0, kLive, "Who answers."},
     {"models", OwnForm{"array of tables", ""}, 0, 0, kLive, "What may be asked for."},
+    {"aliases", OwnForm{"table: name = model", ""}, 0, 0, kLive, "Other names of models."},
+    {"catalogue", OwnForm{"array of paths", ""}, 0, 0, kLive,
+     "Files with more `[providers.NAME]`, `[[models]]` and `[aliases]`, as `leat catalogue import` "
+     "writes them."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 

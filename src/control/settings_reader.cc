@@ -67,4 +67,12 @@ void store(const TomlValue& value, Range range, std::string_view key, std::strin
   out = value.text;
 }
 
+void report_unknown(const TomlValue& table, std::string_view path,
+                    std::span<const std::string_view> known, FaultList& faults) {
+  for (const TomlMember& member : table.members) {
+    if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
+    faults.add_unknown(member.line, path, member.key, known);
+  }
+}
+
 }  // namespace leat::control

@@ -4,6 +4,7 @@
 // the caller (config_sections.h).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -41,29 +42,54 @@ void store(const TomlValue& value, Range range, std::string_view key, bool& out,
 void store(const TomlValue& value, Range range, std::string_view key, std::string& out,
            FaultList& faults);
 
+// The keys of a table of settings.
+template <class S>
+std::vector<std::string_view> keys_of(std::span<const Setting<S>> settings) {
+  std::vector<std::string_view> keys;
+  for (const Setting<S>& row : settings) keys.push_back(row.key);
+  return keys;
+}
+
+// The keys of two tables of settings that one table of the file is read by, each once.
+template <class A, class B>
+std::vector<std::string_view> keys_of(std::span<const Setting<A>> first,
+                                      std::span<const Setting<B>> second) {
+  std::vector<std::string_view> keys = keys_of(first);
+  for (const std::string_view key : keys_of(second)) {
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);
+  }
+  return keys;
+}
+
+// A fault for each member whose key is none of `known`.
+void report_unknown(const TomlValue& table, std::string_view path,
+                    std::span<const std::string_view> known, FaultList& faults);
+
+// Stores the members that have a row; the others are left alone.
+template <class S>
+void read_known_settings(const TomlValue& table, std::string_view path,
+                         std::span<const Setting<S>> settings, S& out, FaultList& faults) {
+  for (const TomlMember& member : table.members) {
+    for (const Setting<S>& row : settings) {
+      if (row.key != member.key) continue;
+      std::visit(
+          [&](auto target) {
+            if constexpr (!std::is_same_v<decltype(target), OwnForm>) {
+              store(member.value, {row.min, row.max}, joined(path, member.key), out.*target,
+                    faults);
+            }
+          },
+          row.target);
+      break;
+    }
+  }
+}
+
 template <class S>
 void read_settings(const TomlValue& table, std::string_view path,
                    std::span<const Setting<S>> settings, S& out, FaultList& faults) {
-  for (const TomlMember& member : table.members) {
-    const Setting<S>* setting = nullptr;
-    for (const Setting<S>& row : settings) {
-      if (row.key == member.key) setting = &row;
-    }
-    if (setting == nullptr) {
-      std::vector<std::string_view> known;
-      for (const Setting<S>& row : settings) known.push_back(row.key);
-      faults.add_unknown(member.line, path, member.key, known);
-      continue;
-    }
-    std::visit(
-        [&](auto target) {
-          if constexpr (!std::is_same_v<decltype(target), OwnForm>) {
-            store(member.value, {setting->min, setting->max}, joined(path, member.key), out.*target,
-                  faults);
-          }
-        },
-        setting->target);
-  }
+  read_known_settings(table, path, settings, out, faults);
+  report_unknown(table, path, keys_of(settings), faults);
 }
 
 }  // namespace leat::control

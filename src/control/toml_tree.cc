@@ -2,7 +2,11 @@
 #include "control/toml_tree.h"
 
 #include <algorithm>
+#include <optional>
 #include <tuple>
+#include <utility>
+
+#include "control/plain_toml.h"
 
 // Debian's shared library has the throwing parser only, so this one file compiles the other in.
 #define TOML_EXCEPTIONS 0
@@ -99,6 +103,11 @@ const TomlMember* TomlValue::find(std::string_view key) const {
 }
 
 std::variant<TomlValue, TomlSyntaxError> parse_toml(std::string_view text) {
+  if (std::optional<TomlValue> plain = parse_plain_toml(text)) return std::move(*plain);
+  return parse_toml_by_library(text);
+}
+
+std::variant<TomlValue, TomlSyntaxError> parse_toml_by_library(std::string_view text) {
   if (const std::uint32_t line = line_of_dots(text); line != 0) {
     return TomlSyntaxError{line, "has more than 1,000 dots; break the line"};
   }

@@ -42,6 +42,9 @@ struct TomlSyntaxError {
 // The parser stops at the first error of syntax: nothing after it can be trusted to mean anything.
 std::variant<TomlValue, TomlSyntaxError> parse_toml(std::string_view text);
 
+// The same without the short way for plain files (plain_toml.h), which must make no difference.
+std::variant<TomlValue, TomlSyntaxError> parse_toml_by_library(std::string_view text);
+
 // "a whole number", "text", …: for messages.
 std::string_view kind_name(TomlValue::Kind kind);
 

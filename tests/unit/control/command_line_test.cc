@@ -34,6 +34,27 @@ TEST(CommandLine, KnowsItsCommands) {
   EXPECT_EQ(parsed({"doctor"}).kind, Command::Kind::kDoctor);
 }
 
+TEST(CommandLine, KnowsWhatToDoWithCatalogues) {
+  const Command import = parsed({"catalogue", "import", "a.json", "b.json", "--out", "c.toml"});
+  EXPECT_EQ(import.kind, Command::Kind::kCatalogueImport);
+  EXPECT_EQ(import.files, (std::vector<std::string>{"a.json", "b.json"}));
+  EXPECT_EQ(import.out_file, "c.toml");
+  const Command diff = parsed({"catalogue", "diff", "a", "b"});
+  EXPECT_EQ(diff.kind, Command::Kind::kCatalogueDiff);
+  EXPECT_EQ(diff.files, (std::vector<std::string>{"a", "b"}));
+  const Command show = parsed({"catalogue", "show", "a"});
+  EXPECT_EQ(show.kind, Command::Kind::kCatalogueShow);
+  EXPECT_EQ(show.text, "/models");
+  EXPECT_EQ(parsed({"catalogue", "show", "a", "/providers"}).text, "/providers");
+  for (const std::vector<const char*>& wrong : {std::vector<const char*>{"catalogue"},
+                                                {"catalogue", "import"},
+                                                {"catalogue", "diff", "a"},
+                                                {"catalogue", "diff", "a", "b", "c"},
+                                                {"catalogue", "show"}}) {
+    EXPECT_EQ(parsed(wrong).status, kExitUsage) << wrong.size();
+  }
+}
+
 TEST(CommandLine, PrintsVersionHelpAndReference) {
   for (const auto& [arguments, phrase] :
        std::vector<std::pair<std::vector<const char*>, const char*>>{
