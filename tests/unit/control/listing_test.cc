@@ -62,6 +62,7 @@ id = "far/three"
 created_unix_s = 300
 context_tokens = 500
 input = ["text", "image"]
+parameters = ["temperature"]
 endpoints = [{ provider = "mock", model = "z3", price = { prompt = "9", completion = "9" } }]
 [[models]]
 id = "far/off"
