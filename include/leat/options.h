@@ -54,12 +54,23 @@ struct AdminOptions {
 // kOff serves whoever connects, as the key named "anonymous"; allowed on loopback listeners only.
 enum class AuthMode : std::uint8_t { kKeys, kOff };
 
+// [keys.routing]: where a key's requests may go at most. A request narrows it, never widens it.
+struct KeyRouting {
+  bool has_only = false;             // `only` is there, be it empty
+  std::vector<std::string> only;     // slugs of providers or full endpoint slugs
+  std::vector<std::string> ignore;   // the same
+  std::vector<std::string> regions;  // empty: anywhere; else endpoints of unknown region are out
+  bool zdr = false;                  // only endpoints that keep nothing
+  bool deny_data_collection = false;
+};
+
 // [[keys]]: one client key. Only its digest is kept, whether it was configured as one or as a
 // secret.
 struct ClientKey {
   std::string name;                       // unique; metrics and logs carry it, never the key
   std::array<std::uint8_t, 32> sha256{};  // SHA-256 of the key's text
   SecretSource secret;                    // kNone when the digest itself was configured
+  KeyRouting routing;
 };
 
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
@@ -93,8 +104,10 @@ struct Provider {
   std::string display_name;  // `provider` in answers and in metrics; default: the name
   ProviderFormat format = ProviderFormat::kOpenAi;
   BaseUrl base_url;
-  std::string ca_file;   // PEM bundle; empty: the system's
-  SecretSource api_key;  // sent as `authorization: Bearer …`; kNone: no such field
+  std::string ca_file;  // PEM bundle; empty: the system's
+  // Sent as `authorization: Bearer …`, one for each attempt, by what is left of its limits; none:
+  // no such field. 0..64.
+  std::vector<SecretSource> api_keys;
   // Without it no address that is loopback, private, link-local or unspecified is ever connected
   // to, checked on each address at each connect, so that a name cannot be rebound (§3.4).
   bool allow_private = false;
@@ -128,13 +141,16 @@ struct Model {
   // before a pattern, a longer prefix before a shorter one. Patterns are not listed by GET
   // /v1/models.
   std::string id;
-  std::string name;                     // for people; default: the id
-  std::vector<Endpoint> endpoints;      // 1..16
-  std::int64_t created_unix_s = 0;      // `created` in GET /v1/models
-  std::uint32_t context_tokens = 0;     // 0 = not known
-  std::uint32_t first_byte_ms_max = 0;  // default: Limits; never 0 after load
-  std::uint32_t chunk_gap_ms_max = 0;   // default: Limits; never 0 after load
-  std::uint32_t request_ms_max = 0;     // default: Limits; never 0 after load
+  std::string name;                  // for people; default: the id
+  std::vector<Endpoint> endpoints;   // 1..16
+  std::int64_t created_unix_s = 0;   // `created` in GET /v1/models
+  std::uint32_t context_tokens = 0;  // 0 = not known
+  // The first-token limit adapts to what an endpoint needs, between these two; equal: fixed.
+  // Defaults: Limits; never 0 after load.
+  std::uint32_t first_byte_ms_min = 0;
+  std::uint32_t first_byte_ms_max = 0;
+  std::uint32_t chunk_gap_ms_max = 0;  // default: Limits; never 0 after load
+  std::uint32_t request_ms_max = 0;    // default: Limits; never 0 after load
 
   bool is_pattern() const { return !id.empty() && id.back() == '*'; }
 };
@@ -189,8 +205,10 @@ struct Limits {
   std::uint32_t connect_ms_max = 3'000;  // next address, then next candidate, then 502
   std::uint32_t upstream_tls_handshake_ms_max =
       5'000;  // next address, then next candidate, then 502
-  std::uint32_t first_byte_ms_max =
-      120'000;                              // to the first content event; next candidate, then 504
+  // To the first content event; next candidate, then 504. Four times what the endpoint's slowest
+  // hundredth took lately, within these; the larger one without data, and for whole answers.
+  std::uint32_t first_byte_ms_min = 10'000;
+  std::uint32_t first_byte_ms_max = 120'000;
   std::uint32_t chunk_gap_ms_max = 60'000;  // between bytes of a stream; error event
   std::uint32_t request_ms_max = 900'000;   // whole request; SDKs give up at 10 min; error event
   std::uint32_t upstream_idle_ms_max = 30'000;               // idle in the pool; closed
@@ -226,6 +244,18 @@ struct Limits {
   std::uint32_t memory_stop_accept_percent = 98;      // nothing accepted
 };
 
+// How endpoints are chosen where neither the request nor the key says.
+enum class RoutingSort : std::uint8_t { kBalance, kPrice, kThroughput, kLatency };
+
+// [routing].
+struct RoutingOptions {
+  RoutingSort sort = RoutingSort::kBalance;
+  // Conversations that are kept at their endpoint for its prompt cache, all shards together.
+  std::uint32_t sticky_conversations_max = 65'536;  // 0: none are
+  // What was measured of endpoints outlives a restart in this file; empty: it does not.
+  std::string health_file;
+};
+
 struct Options {
   ServerOptions server;
   AdminOptions admin;
@@ -233,6 +263,7 @@ struct Options {
   std::vector<ClientKey> keys;      // at most 100,000
   std::vector<Provider> providers;  // at most 256
   std::vector<Model> models;        // at most 10,000
+  RoutingOptions routing;
   Limits limits;
 };
 

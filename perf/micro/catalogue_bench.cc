@@ -50,7 +50,7 @@ std::string made_text() {
   return text;
 }
 
-std::optional<BuiltCatalogue> load(const std::string& text) {
+std::optional<gateway::RoutedCatalogue> load(const std::string& text) {
   CatalogueDraft draft;
   std::vector<FaultList> faults{FaultList("made")};
   read_catalogue(text, "made", draft, faults.front());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // leat: reads the arguments, and does what they say.
 #include <cstdio>
+#include <memory>
 
 #include "app/serve.h"
 #include "control/catalogue_command.h"
@@ -30,12 +31,15 @@ int serve(const leat::control::Command& command, const leat::control::Surroundin
       std::fputs(leat::control::check_report(command.config_file, config).c_str(), stderr);
       return leat::control::kExitConfig;
     }
-    return leat::app::serve(config.options, surroundings);
+    return leat::app::serve(config.options, config.catalogue, surroundings);
   }
   const auto defaults = leat::control::default_options(surroundings, leat::control::random_bytes());
   for (const std::string& note : defaults.notes) std::printf("%s\n", note.c_str());
   if (!defaults.made_up_key.empty()) std::printf("key: %s\n", defaults.made_up_key.c_str());
-  return leat::app::serve(defaults.options, surroundings);
+  return leat::app::serve(defaults.options,
+                          std::make_shared<const leat::gateway::RoutedCatalogue>(
+                              leat::gateway::plain_catalogue(defaults.options)),
+                          surroundings);
 }
 
 // Writes what came out where it was wanted.

@@ -36,12 +36,13 @@ std::string Material::load_bearers(const Options& options,
                                    const control::Surroundings& surroundings) {
   for (const Provider& provider : options.providers) {
     bearers_.emplace_back();
-    if (provider.api_key.kind == SecretSource::Kind::kNone) continue;
-    control::SecretText secret;
-    if (const auto read = secret.read(provider.api_key, surroundings); !read) {
-      return "provider " + provider.name + ": " + read.error();
+    for (const SecretSource& source : provider.api_keys) {
+      control::SecretText secret;
+      if (const auto read = secret.read(source, surroundings); !read) {
+        return "provider " + provider.name + ": " + read.error();
+      }
+      bearers_.back().push_back(arena_.add(secret.view()));
     }
-    bearers_.back() = arena_.add(secret.view());
   }
   return {};
 }

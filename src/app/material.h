@@ -21,8 +21,8 @@ class Material {
   // What is wrong, naming file or variable and never a value; or empty.
   std::string load(const Options& options, const control::Surroundings& surroundings);
 
-  // By provider; empty where there is no key. Views of the locked arena.
-  const std::vector<std::string_view>& bearers() const { return bearers_; }
+  // By provider, one for each of its keys. Views of the locked arena.
+  const std::vector<std::vector<std::string_view>>& bearers() const { return bearers_; }
   const TlsMaterial& tls() const { return tls_; }
 
  private:
@@ -32,7 +32,7 @@ class Material {
   std::string load_roots(const std::string& path, const control::Surroundings& surroundings);
 
   tls::SecretArena arena_;
-  std::vector<std::string_view> bearers_;
+  std::vector<std::vector<std::string_view>> bearers_;
   std::map<std::string, std::unique_ptr<const tls::TrustedRoots>> roots_;  // by path
   TlsMaterial tls_;
 };

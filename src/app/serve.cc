@@ -207,7 +207,8 @@ void print_addresses(const Options& options, const std::vector<io::Address>& bou
 
 }  // namespace
 
-int serve(const Options& options, const control::Surroundings& surroundings) {
+int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue> routed,
+          const control::Surroundings& surroundings) {
   // Before any thread starts, so that all of them inherit it: signals come through the descriptor.
   sigset_t signals;
   sigemptyset(&signals);
@@ -225,7 +226,8 @@ int serve(const Options& options, const control::Surroundings& surroundings) {
   }
   auto io = io::UringIo::create(io::UringOptions{});
   if (!io) return refuse(io.error().what);
-  const gateway::Snapshot snapshot(options, material.bearers(), (*io)->wall_now().unix_seconds());
+  const gateway::Snapshot snapshot(options, std::move(routed), material.bearers(),
+                                   (*io)->wall_now().unix_seconds());
   const std::uint32_t shards =
       options.server.shards != 0 ? options.server.shards : std::max(machine.cores_usable, 1U);
 

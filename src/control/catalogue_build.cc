@@ -56,7 +56,7 @@ class Build {
   Build(const CatalogueDraft& draft, BuildFor purpose, std::vector<FaultList>& faults)
       : draft_(draft), purpose_(purpose), faults_(faults) {}
 
-  std::optional<BuiltCatalogue> run();
+  std::optional<gateway::RoutedCatalogue> run();
 
  private:
   void fault(Place place, std::string_view key, std::string what) {
@@ -141,7 +141,7 @@ void Build::add_providers() {
             std::string(text_of(added.error().fault)));
       continue;
     }
-    connections_.push_back(from.connection.value_or(BuiltCatalogue::kNoConnection));
+    connections_.push_back(from.connection.value_or(gateway::RoutedCatalogue::kNoConnection));
   }
 }
 
@@ -282,16 +282,17 @@ void Build::add_model(const DraftModel& from) {
   model.moderated = from.moderated;
   model.hidden = from.hidden;
   model.open_weights = from.open_weights;
-  if (const auto added = builder_.add_model(model); !added) {
-    fault(from.place, key, std::string(text_of(added.error().fault)));
-    return;
-  }
   // In the short form no endpoint says what it costs. One that does makes silence a mistake.
   const bool needs_prices =
       !from.may_lack_prices ||
       std::any_of(from.endpoints.begin(), from.endpoints.end(), [](const DraftEndpoint& endpoint) {
         return endpoint.prices != policy::Prices() || !endpoint.free.empty();
       });
+  model.keeps_order = !needs_prices;
+  if (const auto added = builder_.add_model(model); !added) {
+    fault(from.place, key, std::string(text_of(added.error().fault)));
+    return;
+  }
   std::unordered_map<std::string_view, std::size_t> ordinals;
   for (const DraftEndpoint& endpoint : from.endpoints) {
     add_endpoint(from, endpoint, needs_prices, ++ordinals[endpoint.provider]);
@@ -319,7 +320,7 @@ void Build::add_aliases() {
   }
 }
 
-std::optional<BuiltCatalogue> Build::run() {
+std::optional<gateway::RoutedCatalogue> Build::run() {
   std::size_t endpoints = 0;
   for (const DraftModel& model : draft_.models) endpoints += model.endpoints.size();
   builder_.reserve(draft_.models.size(), draft_.providers.size(), endpoints);
@@ -334,13 +335,14 @@ std::optional<BuiltCatalogue> Build::run() {
           fmt::format("\"{}\": {}", printable(made.error().name), text_of(made.error().fault)));
     return {};
   }
-  return BuiltCatalogue{std::move(*made), std::move(connections_)};
+  return gateway::RoutedCatalogue{std::move(*made), std::move(connections_)};
 }
 
 }  // namespace
 
-std::optional<BuiltCatalogue> build_catalogue(const CatalogueDraft& draft, BuildFor purpose,
-                                              std::vector<FaultList>& faults) {
+std::optional<gateway::RoutedCatalogue> build_catalogue(const CatalogueDraft& draft,
+                                                        BuildFor purpose,
+                                                        std::vector<FaultList>& faults) {
   return Build(draft, purpose, faults).run();
 }
 

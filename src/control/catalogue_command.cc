@@ -43,7 +43,7 @@ bool tell(std::vector<FaultList>& lists, std::string& messages) {
 // One of our files, judged by itself; nothing, with its faults in the messages, if it is not sound.
 struct Loaded {
   CatalogueDraft draft;
-  BuiltCatalogue built;
+  gateway::RoutedCatalogue built;
 };
 std::optional<Loaded> load(const std::string& file, std::string_view text, std::string& messages) {
   Loaded loaded;

@@ -27,7 +27,7 @@ inline constexpr char kSystemRootsFile[] = "/etc/ssl/certs/ca-certificates.crt";
 struct Config {
   Options options;  // sound if there are no faults; else not to be used
   // What is known of the models and providers of the options; null if there are faults.
-  std::shared_ptr<const BuiltCatalogue> catalogue;
+  std::shared_ptr<const gateway::RoutedCatalogue> catalogue;
   std::vector<Fault> faults;  // in the order of lines
 
   bool ok() const { return faults.empty(); }

@@ -61,8 +61,9 @@ void add_models(Reading& reading, std::size_t first) {
 
 }  // namespace
 
-std::shared_ptr<const BuiltCatalogue> read_catalogue_files(Reading& reading, const TomlValue& root,
-                                                           std::vector<Fault>& faults) {
+std::shared_ptr<const gateway::RoutedCatalogue> read_catalogue_files(Reading& reading,
+                                                                     const TomlValue& root,
+                                                                     std::vector<Fault>& faults) {
   read_catalogue_aliases(root, 0, reading.catalogue, reading.faults);
   const std::size_t own_models = reading.catalogue.models.size();
   // The first is the configuration's, whose faults go to `reading`.
@@ -101,7 +102,7 @@ std::shared_ptr<const BuiltCatalogue> read_catalogue_files(Reading& reading, con
     }
   }
   if (!built || !is_readable || !faults.empty() || !reading.faults.empty()) return nullptr;
-  return std::make_shared<const BuiltCatalogue>(std::move(*built));
+  return std::make_shared<const gateway::RoutedCatalogue>(std::move(*built));
 }
 
 }  // namespace leat::control

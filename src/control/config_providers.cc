@@ -177,8 +177,8 @@ void read_provider(Reading& reading, const TomlMember& member) {
       read_base_url(reading, table, path, provider);
       read_ca_file(reading, table, path, provider);
       if (const TomlMember* api_key = table.find("api_key")) {
-        provider.api_key =
-            read_secret_source(reading, api_key->value, joined(path, "api_key"), nullptr);
+        provider.api_keys.push_back(
+            read_secret_source(reading, api_key->value, joined(path, "api_key"), nullptr));
       }
     }
   }
@@ -281,9 +281,8 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
       read_endpoint(reading, items[i], fmt::format("{}[{}]", key, i), model, facts);
     }
   }
-  // A pattern names no model of its own.
-  if (!model.id.empty() && !model.is_pattern())
-    reading.catalogue.models.push_back(std::move(facts));
+  facts.hidden = facts.hidden || model.is_pattern();  // it names no model of its own
+  if (!model.id.empty()) reading.catalogue.models.push_back(std::move(facts));
   reading.options.models.push_back(std::move(model));
 }
 

@@ -43,8 +43,9 @@ void read_models(Reading& reading, const TomlValue& root);
 // After read_models(): the files of `catalogue`, then everything that is known of models and
 // providers as one. Null, and faults in `faults` (those of other files than the configuration) or
 // `reading`, if it is not sound. Adds the models of the files to the options.
-std::shared_ptr<const BuiltCatalogue> read_catalogue_files(Reading& reading, const TomlValue& root,
-                                                           std::vector<Fault>& faults);
+std::shared_ptr<const gateway::RoutedCatalogue> read_catalogue_files(Reading& reading,
+                                                                     const TomlValue& root,
+                                                                     std::vector<Fault>& faults);
 
 // { env = "NAME" } or { file = "PATH" }, looked up once to prove that it is there. With `digest`
 // the SHA-256 of what was found is stored there. A fault never repeats the value, since people

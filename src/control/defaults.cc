@@ -101,9 +101,9 @@ void add_known(Defaults& defaults, const KnownProvider& known, const Surrounding
   // Set but empty is how people switch a key off.
   if (surroundings.variable(variable).value_or("").empty()) return;
   Provider provider;
-  provider.api_key = {SecretSource::Kind::kEnvironment, variable};
+  provider.api_keys = {{SecretSource::Kind::kEnvironment, variable}};
   SecretText secret;
-  if (const auto found = secret.read(provider.api_key, surroundings); !found) {
+  if (const auto found = secret.read(provider.api_keys.front(), surroundings); !found) {
     defaults.notes.push_back(fmt::format("provider {} left out: {}", known.name, found.error()));
     return;
   }

@@ -67,25 +67,26 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
 }
 
 void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
-                              std::string_view retry_after) {
+                              const RetryAdvice& advice) {
   const dialect::ErrorRow& row = dialect::error_row(kind);
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter body(room);
   dialect::write_error_body(route_.face, kind, detail, body);
   proto::Field fields[4];
   std::size_t count = 0;
-  if (row.should_retry != dialect::ShouldRetry::kUnsaid) {
+  const dialect::ShouldRetry should_retry =
+      advice.should_retry != dialect::ShouldRetry::kUnsaid ? advice.should_retry : row.should_retry;
+  if (should_retry != dialect::ShouldRetry::kUnsaid) {
     fields[count++] = {"x-should-retry",
-                       row.should_retry == dialect::ShouldRetry::kTrue ? "true" : "false"};
+                       should_retry == dialect::ShouldRetry::kTrue ? "true" : "false"};
   }
   const bool limited = row.status == 429 || row.status == 503;
-  char wait[16];
-  if (!retry_after.empty() && proto::is_safe_field_value(retry_after)) {
-    fields[count++] = {"retry-after", retry_after};
-  } else if (limited) {
+  char wait[24];
+  if (advice.retry_after_s >= 0 || limited) {
     const bool blocked = kind == ErrorKind::kTooManyFailures;
-    const auto seconds =
+    const std::int64_t usual =
         blocked ? (gateway_.limits().failed_auth_block_ms + 999) / 1000 : std::uint32_t{1};
+    const std::int64_t seconds = advice.retry_after_s >= 0 ? advice.retry_after_s : usual;
     *std::to_chars(wait, wait + sizeof wait - 1, seconds).ptr = '\0';
     fields[count++] = {"retry-after", wait};
   }

@@ -25,6 +25,12 @@ namespace leat::gateway {
 
 class Gateway;
 
+// What an error answer says of trying again; what is not said here is by the kind of error.
+struct RetryAdvice {
+  std::int64_t retry_after_s = -1;  // what a provider asked for
+  dialect::ShouldRetry should_retry = dialect::ShouldRetry::kUnsaid;
+};
+
 class ClientConn final : public ListNode<ClientConn>,
                          private net::StreamUser,
                          private shard::Deferred {
@@ -43,9 +49,8 @@ class ClientConn final : public ListNode<ClientConn>,
   // Writes a whole answer with its head.
   void answer(int status, std::string_view content_type, std::string_view body,
               std::span<const proto::Field> fields);
-  // `retry_after`: what the provider asked for; empty: what we think, where it matters.
   void answer_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
-                    std::string_view retry_after);
+                    const RetryAdvice& advice);
   // Writes the head of a stream of events, which Relay frames.
   void begin_stream(const char* generation_id);
   // An answer whose length is not known: head, pieces, end. REQUIRES: the client speaks HTTP/1.1.

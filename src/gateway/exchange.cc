@@ -6,49 +6,26 @@
 #include <cstring>
 #include <string>
 
+#include "dialect/wait_time.h"
 #include "gateway/client_conn.h"
 #include "gateway/gateway.h"
-#include "proto/http1_write.h"
 
 namespace leat::gateway {
 
 namespace {
 
+using dialect::Attempted;
 using dialect::ErrorKind;
 
-// Pieces of a body above this go out from where they lie; below, a copy is cheaper than one more
-// range of a gathered send.
-constexpr std::size_t kCopyBytesMax = 2048;
 // An error reply is read this far; what says more says it again in its first lines.
 constexpr std::size_t kErrorReplyBytesMax = 64 * 1024;
-constexpr std::size_t kShownModelBytesMax = 128;
 constexpr std::string_view kEventStream = "text/event-stream";
-constexpr std::size_t kRequestHeadRoom = 16 * 1024;
-constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
-
 proto::JsonLimits json_limits(const Limits& limits) {
   proto::JsonLimits json;
   json.depth_max = limits.json_depth_max;
   json.keys_max = limits.json_keys_max;
   json.tokens_max = limits.json_tokens_max;
   return json;
-}
-
-// A model's id is no secret, and who mistyped one wants to see which: the one thing that an answer
-// repeats of a request (openrouter-api.md 4.1, `requested_models`). The log does not have it.
-std::string unknown_model_message(std::string_view id) {
-  std::size_t shown = std::min(id.size(), kShownModelBytesMax);
-  // Not through the middle of a character.
-  while (shown < id.size() && (static_cast<unsigned char>(id[shown]) & 0xc0) == 0x80) --shown;
-  std::string message = "The model `";
-  message.append(id.substr(0, shown)).append(shown < id.size() ? "..." : "");
-  return message.append("` does not exist here.");
-}
-
-ErrorKind kind_of_dial_failure(const Error& why) {
-  if (why.code == Code::kTimedOut) return ErrorKind::kUpstreamTimeout;
-  if (why.code == Code::kOverloaded) return ErrorKind::kOverloaded;
-  return ErrorKind::kProviderUnavailable;
 }
 
 }  // namespace
@@ -68,15 +45,23 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, dialect::Face face, int
   gateway_.counters().requests_open.add();
 }
 
+const policy::Endpoint& Exchange::endpoint() const {
+  return gateway_.snapshot().catalogue().endpoint(endpoint_);
+}
+
 const SnapshotProvider& Exchange::provider() const {
-  return gateway_.snapshot().providers()[endpoint().provider];
+  return gateway_.snapshot().providers()[gateway_.snapshot().connection_of(endpoint())];
+}
+
+std::string_view Exchange::provider_name() const {
+  return gateway_.snapshot().catalogue().provider(endpoint().provider).name;
 }
 
 dialect::ChatIdentity Exchange::identity() const {
   dialect::ChatIdentity identity;
   identity.id = id_;
   identity.model = model_name_;
-  identity.provider = provider().options->display_name;
+  identity.provider = provider_name();
   identity.created = gateway_.shard().io().wall_now().unix_seconds();
   return identity;
 }
@@ -106,126 +91,72 @@ bool Exchange::plan() {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   if (const auto fault = dialect::read_chat_request(request.scanner, body, request.chat)) {
-    gateway_.refused("invalid_request", key_, client_->peer(), body.size());
-    client_->answer_error(ErrorKind::kInvalidRequest,
-                          {.message = fault->message, .param = fault->param}, {});
-    over(true);
+    refuse_request(fault->message, fault->param);
     return false;
   }
   streams_ = request.chat.stream;
   wants_usage_ = request.chat.wants_usage;
-  request.match = gateway_.snapshot().find_model(request.chat.model());
-  model_ = request.match.model;
-  model_name_ = request.chat.model();
-  if (model_name_.empty()) {
-    gateway_.refused("invalid_request", key_, client_->peer(), body.size());
-    client_->answer_error(ErrorKind::kInvalidRequest,
-                          {.message = "model is required", .param = "model"}, {});
-    over(true);
+  dialect::RoutingFields fields;
+  dialect::RoutingFault fault;
+  if (!dialect::read_routing_fields(request.scanner, body, fields, fault)) {
+    refuse_request(fault.message(), fault.param());
     return false;
   }
-  if (model_ == nullptr) {
-    gateway_.refused("model_not_found", key_, client_->peer(), body.size());
-    const std::string message = unknown_model_message(model_name_);
-    client_->answer_error(ErrorKind::kModelNotFound, {.message = message, .param = "model"}, {});
-    over(true);
+  return take_plan(fields);
+}
+
+bool Exchange::take_plan(const dialect::RoutingFields& fields) {
+  Request& request = *request_;
+  request.sticky = dialect::sticky_key(fields, request.session);
+  PlanningFacts facts;
+  facts.health = gateway_.health().view();
+  facts.now = gateway_.shard().now();
+  facts.wall = gateway_.shard().io().wall_now();
+  facts.key = key_;
+  facts.body_bytes = request.body->size;
+  facts.output_max = request.chat.output_max;
+  RoutePlanner& planner = gateway_.planner();
+  const Snapshot& snapshot = gateway_.snapshot();
+  if (const auto refusal = planner.make(snapshot, fields, facts, gateway_.shard().rng())) {
+    refuse_plan(*refusal);
     return false;
   }
-  request_deadline_ = started_ + milliseconds(model_->request_ms_max);
-  return true;
+  for (const policy::Candidate& candidate : planner.plan().candidates()) {
+    if (request.stop_count == kStopsMax) break;
+    request.stops[request.stop_count++] = {candidate.endpoint, candidate.model_rank,
+                                           candidate.reasoning_on, candidate.dropped,
+                                           planner.models()[candidate.model_rank].rest};
+  }
+  return choose_first();
 }
 
-// ---- Attempts ----------------------------------------------------------------------------------
-
-void Exchange::attempt() {
-  Request& request = *request_;
-  endpoint_index_ = request.next_endpoint;
-  Gateway::Upstream& upstream = gateway_.upstream(endpoint().provider);
-  if (request.attempts == 0) {
-    upstream.budget.count_request(gateway_.shard().now());
-  } else {
-    gateway_.counters().retries.add();
-  }
-  ++request.attempts;
-  request.written = false;
-  request.retry_after[0] = '\0';  // an earlier provider's wait is not this one's
-  gateway_.counters().attempts.add();
-  state_ = State::kConnecting;
-  upstream_paused_ = false;  // said of the connection of the attempt before
-  stalled_since_ = kNever;
-  attempt_started_ = last_progress_ = gateway_.shard().now();
-  set_deadline();
-  auto conn = upstream.pool->acquire(*this, request.fresh_connection);
-  request.fresh_connection = false;
-  if (conn && *conn == nullptr) return;  // on_upstream() follows
-  on_upstream(std::move(conn));
+void Exchange::refuse_request(std::string_view message, std::string_view param) {
+  gateway_.refused("invalid_request", key_, client_->peer(), request_->body->size);
+  client_->answer_error(ErrorKind::kInvalidRequest, {.message = message, .param = param}, {});
+  over(true);
 }
 
-void Exchange::on_upstream(Result<net::UpstreamConn*> conn) {
-  if (!conn) {
-    gateway_.counters().upstream_failures.add();
-    // Nothing was sent: class A of the retry rule.
-    return failed(kind_of_dial_failure(conn.error()), Next::kOtherEndpoint);
-  }
-  send_request(**conn);
-}
-
-void Exchange::send_request(net::UpstreamConn& conn) {
-  Request& request = *request_;
-  const std::string_view body(request.body->data(), request.body->size);
-  dialect::EndpointShape shape;
-  shape.model = request.match.upstream_name(endpoint());
-  proto::SpliceList pieces(body);
-  conn.begin(*this);
-  if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
-    conn.cancel();
-    return failed(ErrorKind::kInvalidRequest, Next::kNone);
-  }
-  upstream_ = &conn;
-  proto::RequestOptions options;
-  options.target = provider().chat_target;
-  options.host = provider().host;
-  options.bearer = provider().bearer;
-  options.content_length = pieces.size();
-  options.accept = streams_ ? kEventStream : "application/json";
-  net::Stream& stream = conn.stream();
-  char* room = stream.prepare(kRequestHeadRoom);
-  const auto head = proto::write_request_head({room, kRequestHeadRoom}, options);
-  stream.commit(head ? head->size() : 0);
-  if (!head) {
-    drop_upstream();
-    return failed(ErrorKind::kServer, Next::kNone);
-  }
-  request.written = true;
-  state_ = State::kWaiting;
-  attempt_started_ = last_progress_ = gateway_.shard().now();
-  set_deadline();
-  write_body(stream, pieces.pieces());
-}
-
-void Exchange::write_body(net::Stream& stream, std::span<const std::string_view> pieces) {
-  Block& body = *request_->body.get();
-  for (const std::string_view piece : pieces) {
-    const bool in_body = piece.data() >= body.data() && piece.data() < body.data() + body.size;
-    if (in_body && piece.size() > kCopyBytesMax) {
-      stream.write_block(body, static_cast<std::size_t>(piece.data() - body.data()), piece.size());
-    } else {
-      stream.write(piece);
-      if (in_body) gateway_.counters().body_bytes_copied.add(piece.size());
-    }
-  }
+void Exchange::refuse_plan(const PlanRefusal& refusal) {
+  gateway_.refused(dialect::error_row(refusal.kind).error_type, key_, client_->peer(),
+                   request_->body->size);
+  RefusalLists lists;
+  const dialect::ErrorDetail detail =
+      gateway_.planner().detail_of(refusal, gateway_.snapshot(), lists);
+  client_->answer_error(refusal.kind, detail, {.retry_after_s = refusal.retry_after_s});
+  over(true);
 }
 
 // ---- Replies -----------------------------------------------------------------------------------
 
 void Exchange::on_reply_head(const proto::ResponseHead& head) {
   last_progress_ = gateway_.shard().now();
+  note_limits(head);
   const bool is_identity = head.content_encoding.empty() ||
                            proto::equal_ignoring_case(head.content_encoding, "identity");
   if (head.status >= 300 && head.status < 400) {
     // Never followed: Authorization would travel (threats-and-faults.md 3.4).
     drop_upstream();
-    return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+    return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
   }
   if (head.status >= 400) return take_error_head(head);
   const bool events =
@@ -234,7 +165,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
       !events && head.content_length.value_or(0) > gateway_.limits().upstream_body_bytes_max;
   if (!is_identity || (events && !streams_) || too_large) {
     drop_upstream();
-    return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+    return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
   }
   collected_.reset();
   if (events) {
@@ -255,14 +186,44 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
   }
 }
 
+// What the provider says of its limits, on good answers too. One walk over the head's fields.
+void Exchange::note_limits(const proto::ResponseHead& head) {
+  policy::RateNotice notice;
+  bool says_anything = head.status == 429;
+  for (const proto::Field field : head.fields) {
+    const auto header = policy::rate_header(field.name);
+    if (!header) continue;
+    says_anything = true;
+    if (!header->is_wait()) {
+      notice.note_count(*header, field.value);
+      continue;
+    }
+    const auto ms = header->part == policy::RatePart::kRetryAfterMs
+                        ? dialect::read_wait_ms_field(field.value)
+                        : dialect::read_wait_ms(
+                              field.value, gateway_.shard().io().wall_now().unix_ns / 1'000'000);
+    if (ms) notice.note_wait(*header, milliseconds(*ms));
+  }
+  if (!says_anything) return;
+  gateway_.health().note_reply(attempt_, head.status, notice, gateway_.shard().now());
+}
+
 void Exchange::take_error_head(const proto::ResponseHead& head) {
   state_ = State::kFailing;
   collected_.reset();
-  request_->failure = {};
-  request_->failure.status = head.status;
-  const std::string_view hint = head.retry_after.substr(0, sizeof request_->retry_after - 1);
-  hint.copy(request_->retry_after, hint.size());
-  request_->retry_after[hint.size()] = '\0';
+  Request& request = *request_;
+  request.failure = {};
+  request.failure.status = head.status;
+  // Kept until the body has come; what does not fit says nothing that we know.
+  const auto keep = [](std::string_view value, std::span<char> to) {
+    const std::size_t size = value.size() < to.size() ? value.size() : 0;
+    value.copy(to.data(), size);
+    to[size] = '\0';
+  };
+  keep(head.retry_after, request.retry_after);
+  keep(head.retry_after_ms, request.retry_after_ms);
+  keep(head.fields.find("x-should-retry"), request.should_retry);
+  keep(head.fields.find("x-amzn-errortype"), request.error_type);
 }
 
 void Exchange::on_reply_body(std::string_view bytes) {
@@ -292,7 +253,7 @@ void Exchange::collect(std::string_view bytes, std::size_t bytes_max) {
   const std::size_t size = collected_ ? collected_->size : 0;
   if (size + bytes.size() > bytes_max) {
     drop_upstream();
-    return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+    return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
   }
   if (!collected_ || size + bytes.size() > collected_->capacity()) {
     BlockRef larger = Block::allocate(std::max<std::size_t>(4096, 2 * (size + bytes.size())));
@@ -325,12 +286,14 @@ void Exchange::on_reply_end() {
     case State::kPassing:
       client_->end_body();
       gateway_.counters().answers_completed.add();
+      succeeded({});
       return over(true);
     case State::kFailing: {
       dialect::ProviderFailure failure;
       const std::string_view body =
           collected_ ? std::string_view(collected_->data(), collected_->size) : "";
-      dialect::read_failure(request_->failure.status, body, failure);
+      dialect::read_failure(request_->failure.status, request_->headers(), body,
+                            gateway_.shard().io().wall_now().unix_ns / 1'000'000, failure);
       return provider_failed(failure);
     }
     case State::kTrailing:
@@ -350,74 +313,13 @@ void Exchange::on_reply_failed(const Error& why) {
   if (state_ == State::kFailing) {
     // The status was said; the body that explains it never came.
     dialect::ProviderFailure failure;
-    dialect::read_failure(request_->failure.status, "", failure);
+    dialect::read_failure(request_->failure.status, request_->headers(), "",
+                          gateway_.shard().io().wall_now().unix_ns / 1'000'000, failure);
     return provider_failed(failure);
   }
   // Class B of the retry rule: it may have been executed.
   gateway_.counters().ambiguous.add();
-  const bool may = !request_->chat.stateful && provider().options->retry_ambiguous;
-  failed(kind, may ? Next::kAlsoSameEndpoint : Next::kNone);
-}
-
-// A failure that the provider itself told us of.
-void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
-  gateway_.counters().upstream_failures.add();
-  const dialect::RetryRow& row = dialect::retry_row(failure.failure);
-  request_->failure = failure;
-  request_->has_failure_detail = true;
-  request_->failure_kind = row.kind;
-  move_on(row.other_endpoint ? Next::kOtherEndpoint : Next::kNone);
-}
-
-void Exchange::failed(ErrorKind kind, Next next) {
-  PoolWaiter::unlink();
-  request_->failure_kind = kind;
-  request_->has_failure_detail = false;
-  move_on(next);
-}
-
-void Exchange::move_on(Next next) {
-  Request& request = *request_;
-  if (next == Next::kNone || request.attempts >= gateway_.limits().attempts_per_request_max) {
-    return give_up();
-  }
-  const bool has_other = request.next_endpoint + 1 < model_->endpoints.size();
-  // The only endpoint is asked once more where that can help, but an SDK that tries again by itself
-  // is not helped by our doing it too.
-  const bool again =
-      !has_other && next == Next::kAlsoSameEndpoint && !is_sdk_retry_ && !request.asked_again;
-  if (!has_other && !again) return give_up();
-  const std::uint32_t candidate = request.next_endpoint + (has_other ? 1 : 0);
-  auto& budget = gateway_.upstream(model_->endpoints[candidate].provider).budget;
-  if (!budget.try_retry(gateway_.shard().now())) {
-    gateway_.counters().retry_budget_exhausted.add();
-    return give_up();
-  }
-  request.next_endpoint = candidate;
-  if (has_other) return attempt();
-  request.asked_again = request.fresh_connection = true;
-  state_ = State::kBackoff;
-  const Duration wait{gateway_.shard().rng().between(0, kBackoffMax.ns)};
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + wait);
-}
-
-// No candidate is left: the last failure is the answer.
-void Exchange::give_up() {
-  Request& request = *request_;
-  dialect::ErrorDetail detail;
-  detail.provider_name = provider().options->display_name;
-  if (request.has_failure_detail) {
-    detail.provider_code = request.failure.code();
-    detail.provider_raw = request.failure.message();
-    // What is the client's own doing is best told in the provider's words.
-    if (!dialect::retry_row(request.failure.failure).blames_endpoint) {
-      detail.message = request.failure.message();
-    }
-  }
-  gateway_.refused(dialect::error_row(request.failure_kind).error_type, key_, client_->peer(),
-                   request.body ? request.body->size : 0);
-  client_->answer_error(request.failure_kind, detail, request.retry_after);
-  over(true);
+  failed(kind, Attempted::kAmbiguous);
 }
 
 // ---- Ends --------------------------------------------------------------------------------------
@@ -440,15 +342,22 @@ void Exchange::drop_upstream() {
   upstream_ = nullptr;
 }
 
+// Of a whole answer the first token is the last: it may take as long as any.
+Duration Exchange::first_token_limit() const {
+  if (streams_) return gateway_.health().first_token_limit(endpoint_);
+  return gateway_.snapshot().times_of(endpoint().model).first_token.max;
+}
+
 void Exchange::set_deadline() {
   const Limits& limits = gateway_.limits();
   Instant deadline = request_deadline_;
   if (state_ == State::kWaiting || state_ == State::kFailing || state_ == State::kCollecting ||
       (state_ == State::kStreaming && !relay_.is_committed())) {
-    deadline = std::min(deadline, attempt_started_ + milliseconds(model_->first_byte_ms_max));
+    deadline = std::min(deadline, attempt_started_ + first_token_limit());
   }
   if (state_ == State::kStreaming || state_ == State::kPassing) {
-    deadline = std::min(deadline, last_progress_ + milliseconds(model_->chunk_gap_ms_max));
+    const ModelTimes& times = gateway_.snapshot().times_of(endpoint().model);
+    deadline = std::min(deadline, last_progress_ + times.chunk_gap_max);
   }
   if (stalled_since_ != kNever) {
     deadline = std::min(deadline, stalled_since_ + milliseconds(limits.client_stall_ms_max));
@@ -475,16 +384,15 @@ void Exchange::on_timer() {
   if (request_ == nullptr) return cut(ErrorKind::kUpstreamTimeout, {});
   gateway_.counters().upstream_failures.add();
   gateway_.counters().ambiguous.add(request_->written ? 1 : 0);
-  const bool in_time = now < request_deadline_;
-  const bool may =
-      !request_->written || (!request_->chat.stateful && provider().options->retry_ambiguous);
-  failed(ErrorKind::kUpstreamTimeout, may && in_time ? Next::kOtherEndpoint : Next::kNone);
+  failed(ErrorKind::kUpstreamTimeout,
+         request_->written ? Attempted::kAmbiguous : Attempted::kNotSent);
 }
 
 // The exchange's one end. `clean`: the client has its whole answer.
 void Exchange::over(bool clean) {
   if (state_ == State::kOver) return;
   drop_upstream();
+  end_attempt(policy::OutcomeClass::kNotCounted, 0, {});  // if it ended by nobody's fault
   account();
   release_request();
   state_ = State::kOver;

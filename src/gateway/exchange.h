@@ -7,12 +7,12 @@
 //                 |     v         v              |
 //                 '- kBackoff <---+--------------'
 //
-// The way back, over kBackoff or not, is for the next endpoint, while nothing was committed; when
-// none is left the client is answered: kOver.
+// The way back, over kBackoff or not, is for another key, endpoint or model, while nothing was
+// committed; when none is left the client is answered: kOver.
 //
-// One commit point: until the first content event any failure may move on to the next candidate, by
-// the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error event and no
-// clean end. The client going away cancels what is upstream in the same turn.
+// One commit point: until the first content event any failure may move on to the next candidate of
+// the plan, by the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error
+// event and no clean end. The client going away cancels what is upstream in the same turn.
 //
 // Belongs to its shard's Gateway. Relay (relay.h) is the running stream; all that only the request
 // needs is freed at the commit.
@@ -21,9 +21,14 @@
 #include <memory>
 
 #include "base/block.h"
+#include "dialect/final_error.h"
+#include "dialect/next_step.h"
 #include "dialect/openai_error.h"
 #include "dialect/openai_request.h"
+#include "dialect/request_headers.h"
 #include "gateway/relay.h"
+#include "gateway/route_planning.h"
+#include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
 #include "net/upstream_pool.h"
 #include "proto/json_scan.h"
@@ -47,6 +52,8 @@ class Exchange final : public ListNode<Exchange>,
   // False: the body is refused; the fault says why.
   bool scan(bool whole);
   const proto::JsonFault& fault() const { return request_->scanner.fault(); }
+  // What a header says of the conversation (x-session-id).
+  void set_session(std::string_view session) { request_->session = session; }
   // Bytes of body charged to the key until the request's end.
   void charge_body(std::uint64_t bytes);
 
@@ -76,8 +83,16 @@ class Exchange final : public ListNode<Exchange>,
     kOver,
   };
 
-  // Where the request may go after a failure.
-  enum class Next : std::uint8_t { kNone, kOtherEndpoint, kAlsoSameEndpoint };
+  // A plan's candidate, as far as an attempt needs it.
+  struct Stop {
+    policy::EndpointId endpoint = policy::kNoId;
+    std::uint8_t model_rank = 0;
+    bool reasoning_on = false;
+    policy::ParameterSet dropped;
+    std::string_view rest;  // of a pattern's model; a view of the body
+  };
+  // More candidates than any request has attempts for, with those that are passed over.
+  static constexpr std::size_t kStopsMax = 16;
 
   // What the request needs until the commit.
   struct Request {
@@ -85,17 +100,29 @@ class Exchange final : public ListNode<Exchange>,
     BlockRef body;
     proto::JsonScanner scanner;
     dialect::ChatRequest chat;
-    ModelMatch match;
-    std::uint32_t next_endpoint = 0;
+    std::string session;
+    dialect::StickyKey sticky;
+    std::array<Stop, kStopsMax> stops;
+    std::uint8_t stop_count = 0;
+    std::uint8_t stop = 0;         // where the request is
+    std::uint8_t key = 0;          // ... with this one of the provider's
+    std::uint64_t keys_tried = 0;  // at this stop, a bit each
     std::uint32_t attempts = 0;
-    bool asked_again = false;       // the only endpoint was given a second chance
+    bool asked_again = false;       // this endpoint was given a second chance
     bool fresh_connection = false;  // no pooled connection for the next attempt
     bool written = false;           // bytes of this attempt's request went upstream
-    // The last failure, as the client will hear of it if nothing works.
-    dialect::ErrorKind failure_kind = dialect::ErrorKind::kNoProvider;
-    dialect::ProviderFailure failure;
-    bool has_failure_detail = false;
+    // What failed, as the client will hear of it if nothing works.
+    dialect::FinalError errors;
+    dialect::ProviderFailure failure;  // the last one that a provider told
+    bool has_failure_detail = false;   // ... which is the last of all
+    // Of the head of an error reply whose body is read.
+    dialect::ReplyHeaders headers() const {
+      return {retry_after, retry_after_ms, should_retry, error_type};
+    }
     char retry_after[32] = {};
+    char retry_after_ms[16] = {};
+    char should_retry[8] = {};
+    char error_type[64] = {};
   };
 
   // net::PoolWaiter
@@ -113,14 +140,27 @@ class Exchange final : public ListNode<Exchange>,
 
   // Before the commit (exchange.cc).
   bool plan();
+  bool take_plan(const dialect::RoutingFields& fields);
+  void refuse_plan(const PlanRefusal& refusal);
+  void refuse_request(std::string_view message, std::string_view param);
+  bool choose_first();
+  void go_to(std::uint8_t stop, std::uint8_t key);
   void attempt();
   void send_request(net::UpstreamConn& conn);
   void write_body(net::Stream& stream, std::span<const std::string_view> pieces);
   void take_error_head(const proto::ResponseHead& head);
+  void note_limits(const proto::ResponseHead& head);
   void collect(std::string_view bytes, std::size_t bytes_max);
   void provider_failed(const dialect::ProviderFailure& failure);
-  void failed(dialect::ErrorKind kind, Next next);
-  void move_on(Next next);
+  void failed(dialect::ErrorKind kind, dialect::Attempted attempted);
+  void failed_here(dialect::ErrorKind kind);
+  void move_on(dialect::Attempted attempted, const dialect::ProviderFailure& failure);
+  bool move_to(bool same_model);
+  bool ask_again(const dialect::ProviderFailure& failure);
+  bool has_stop(bool same_model) const;
+  bool may_attempt(std::uint8_t stop, bool is_same_endpoint);
+  void end_attempt(policy::OutcomeClass outcome, int status, Duration wait);
+  void succeeded(const dialect::ChatUsage& usage);
   void give_up();
   void release_request();
   void finish_collected();
@@ -141,8 +181,12 @@ class Exchange final : public ListNode<Exchange>,
   void on_timer();
   void over(bool clean);
   void account();
-  const Endpoint& endpoint() const { return model_->endpoints[endpoint_index_]; }
+  const Stop& stop() const { return request_->stops[request_->stop]; }
+  const policy::Endpoint& endpoint() const;
   const SnapshotProvider& provider() const;
+  std::string_view provider_name() const;
+  bool is_over_time() const;
+  Duration first_token_limit() const;
   dialect::ChatIdentity identity() const;
 
   Gateway& gateway_;
@@ -150,9 +194,10 @@ class Exchange final : public ListNode<Exchange>,
   std::unique_ptr<Request> request_;  // null after the commit
   net::UpstreamConn* upstream_ = nullptr;
   Relay relay_;
-  BlockRef collected_;  // of an answer or an error reply that is read whole
-  const Model* model_ = nullptr;
-  std::string model_name_;  // as the client asked for it
+  BlockRef collected_;     // of an answer or an error reply that is read whole
+  HealthAttempt attempt_;  // endpoint kNoId: none is under way
+  policy::EndpointId endpoint_ = policy::kNoId;  // that is, or was, asked
+  std::string model_name_;                       // that answers, as answers name it
   Instant started_{};
   Instant request_deadline_ = kNever;
   Instant attempt_started_{};
@@ -161,7 +206,6 @@ class Exchange final : public ListNode<Exchange>,
   Timer timer_{timer_callback<&Exchange::on_timer>, this};
   std::uint64_t body_charged_ = 0;
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
-  std::uint32_t endpoint_index_ = 0;
   int key_;
   dialect::Face face_;
   State state_ = State::kReading;

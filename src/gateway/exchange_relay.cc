@@ -29,6 +29,7 @@ void Exchange::read_events(std::string_view bytes) {
 // The commit point: from here on nothing is tried again, and what only the request needed goes.
 net::Stream& Exchange::on_commit() {
   client_->begin_stream(id_);
+  gateway_.health().first_token(attempt_, gateway_.shard().now());
   release_request();
   return client_->stream();
 }
@@ -46,7 +47,7 @@ void Exchange::take_step(RelayStep step) {
       if (!relay_.is_committed()) return provider_failed(failure);
       gateway_.counters().upstream_failures.add();
       dialect::ErrorDetail detail;
-      detail.provider_name = provider().options->display_name;
+      detail.provider_name = provider_name();
       detail.message = failure.message();
       detail.provider_code = failure.code();
       return cut(dialect::retry_row(failure.failure).kind, detail);
@@ -56,7 +57,7 @@ void Exchange::take_step(RelayStep step) {
       drop_upstream();
       gateway_.counters().upstream_failures.add();
       if (!relay_.is_committed()) {
-        return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+        return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
       }
       return cut(ErrorKind::kUpstreamProtocol, {});
   }
@@ -79,12 +80,13 @@ void Exchange::finish_stream() {
     // An end without any content is a failure that the next endpoint may mend.
     drop_upstream();
     gateway_.counters().upstream_failures.add();
-    return failed(ErrorKind::kProviderUnavailable, Next::kOtherEndpoint);
+    return failed(ErrorKind::kProviderUnavailable, dialect::Attempted::kReplied);
   }
   relay_.write_end(dialect::UsageCost{});
   Counters& counters = gateway_.counters();
   counters.streams_completed.add();
   count_usage(relay_.usage());
+  succeeded(relay_.usage());
   if (upstream_ == nullptr) return over(true);
   ClientConn* client = client_;
   client_ = nullptr;
@@ -107,6 +109,7 @@ void Exchange::count_usage(const dialect::ChatUsage& usage) {
 void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
   gateway_.counters().streams_cut.add();
   drop_upstream();
+  end_attempt(policy::OutcomeClass::kFailure, 200, {});
   if (state_ == State::kStreaming && client_ != nullptr) relay_.write_error(kind, detail);
   over(false);
 }
@@ -147,17 +150,18 @@ void Exchange::finish_collected() {
     gateway_.counters().upstream_failures.add();
     const bool is_empty = answer.kind == dialect::ChatKind::kEmpty;
     return failed(is_empty ? ErrorKind::kProviderUnavailable : ErrorKind::kUpstreamProtocol,
-                  Next::kOtherEndpoint);
+                  dialect::Attempted::kReplied);
   }
   count_usage(answer.usage);
   if (face_ == dialect::Face::kOpenAi) {
     write_answer(body);
   } else {
     if (!write_normalised_answer(body, answer.usage)) {
-      return failed(ErrorKind::kUpstreamProtocol, Next::kOtherEndpoint);
+      return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
     }
   }
   gateway_.counters().answers_completed.add();
+  succeeded(answer.usage);
   over(true);
 }
 

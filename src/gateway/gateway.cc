@@ -44,13 +44,16 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
       // Without keys everybody is the one anonymous key.
-      keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)) {
+      keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)),
+      health_(snapshot, shard.index()),
+      planner_(std::make_unique<RoutePlanner>()) {
   const auto& providers = snapshot.options().providers;
   upstreams_.reserve(providers.size());
   for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
   for (Upstream& upstream : upstreams_) upstream.pool->keep_warm();
   tcp_streams_.on_none_left = [this] { note_drained(); };
   on_refresh();
+  shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
 }
 
 Gateway::~Gateway() {
@@ -192,7 +195,10 @@ void Gateway::on_message(const shard::Message& message) {
     case shard::Message::Kind::kStop:
       shut_down();
       return shard_.stop();
+    case shard::Message::Kind::kHealthUpdate:
+      return health_.apply(*update_of(message));
     case shard::Message::Kind::kDrained:
+    case shard::Message::Kind::kHealthNews:
       return;
   }
 }
@@ -232,6 +238,14 @@ void Gateway::new_id(const char* prefix, char (&to)[36]) {
 void Gateway::on_refresh() {
   refresh_counters();
   shard_.wheel().set(refresh_timer_, shard_.now() + kRefreshInterval);
+}
+
+void Gateway::on_health_timer() {
+  if (on_health_news) {
+    if (untold_ == nullptr) untold_ = health_.take_news(shard_.now());
+    if (untold_ != nullptr && on_health_news(untold_)) untold_.reset();
+  }
+  shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
 }
 
 void Gateway::refresh_counters() {

@@ -14,6 +14,8 @@
 #include "gateway/client_conn.h"
 #include "gateway/counters.h"
 #include "gateway/log_ring.h"
+#include "gateway/route_planning.h"
+#include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
@@ -62,6 +64,9 @@ class Gateway final : private shard::MessageHandler {
   shard::MessageHandler& message_handler() { return *this; }
   // Told when a drain has ended; may be null.
   std::function<void()> on_drained;
+  // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
+  // again later. May be null.
+  std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
 
   // What still lives: the simulator's oracle for leaks.
   std::size_t live_objects() const {
@@ -85,6 +90,12 @@ class Gateway final : private shard::MessageHandler {
   AddressTable& addresses() { return addresses_; }
   KeyState& key_state(int key) { return keys_[static_cast<std::size_t>(key)]; }
   Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
+  Upstream& upstream_of(const policy::Endpoint& endpoint) {
+    return upstreams_[snapshot_.connection_of(endpoint)];
+  }
+  ShardHealth& health() { return health_; }
+  // Its plan is good until the next request's.
+  RoutePlanner& planner() { return *planner_; }
   proto::RequestHead& head_scratch() { return head_scratch_; }
   std::uint64_t& buffered_bytes() { return buffered_bytes_; }
   bool may_buffer(int key, std::uint64_t bytes) const;
@@ -115,6 +126,7 @@ class Gateway final : private shard::MessageHandler {
   Upstream make_upstream(std::uint32_t index);
   void note_drained();
   void on_refresh();
+  void on_health_timer();
 
   shard::Shard& shard_;
   const Snapshot& snapshot_;
@@ -127,6 +139,9 @@ class Gateway final : private shard::MessageHandler {
   std::unique_ptr<SimulatedProvider> simulated_;
   std::vector<Upstream> upstreams_;
   std::vector<KeyState> keys_;
+  ShardHealth health_;
+  std::unique_ptr<RoutePlanner> planner_;
+  std::unique_ptr<HealthNews> untold_;  // the mailbox was full
   Pool<ClientConn> connections_;
   Pool<Exchange> exchanges_;
   IntrusiveList<ClientConn, ClientConn> open_;
@@ -139,6 +154,7 @@ class Gateway final : private shard::MessageHandler {
   bool draining_ = false;
   bool drained_told_ = false;
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
+  Timer health_timer_{timer_callback<&Gateway::on_health_timer>, this};
 };
 
 }  // namespace leat::gateway

@@ -7,13 +7,17 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/routed_catalogue.h"
 #include "leat/options.h"
+#include "policy/first_token_limit.h"
+#include "policy/route_request.h"
 
 namespace leat::gateway {
 
@@ -21,28 +25,26 @@ using KeyDigest = std::array<std::uint8_t, 32>;
 
 struct SnapshotProvider {
   const Provider* options = nullptr;
-  std::string_view bearer;  // in the secret arena; empty: no Authorization upstream
+  // In the secret arena, one for each key; at least one, which is empty where there is no key: no
+  // Authorization upstream.
+  std::vector<std::string_view> bearers;
   std::string chat_target;  // path of the chat endpoint
   std::string host;         // the Host field
 };
 
-// A model found for what a client asked: `rest` is what a pattern's star stood for.
-struct ModelMatch {
-  const Model* model = nullptr;
-  std::string_view rest;
-
-  // The endpoint's own name for the model.
-  std::string_view upstream_name(const Endpoint& endpoint) const {
-    return endpoint.model == "*" ? rest : std::string_view(endpoint.model);
-  }
+// How long a model's requests may take.
+struct ModelTimes {
+  policy::FirstTokenLimits first_token;
+  Duration chunk_gap_max{0};
+  Duration request_max{0};
 };
 
 class Snapshot {
  public:
-  // `bearers`: one view for each provider of `options`. `created_unix_s` stands in for models that
-  // do not say when they were made.
-  Snapshot(const Options& options, std::span<const std::string_view> bearers,
-           std::int64_t created_unix_s);
+  // `bearers`: the keys of each provider of `options`. `created_unix_s` stands in for models that
+  // do not say when they were made. REQUIRES: the catalogue was built for these options.
+  Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue> routed,
+           std::span<const std::vector<std::string_view>> bearers, std::int64_t created_unix_s);
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
@@ -53,8 +55,18 @@ class Snapshot {
   // The key's index in Options::keys, or -1. The time does not depend on how much of a wrong digest
   // is right.
   int find_key(const KeyDigest& digest) const;
-  // An exact id, else the longest pattern. `model` null: unknown.
-  ModelMatch find_model(std::string_view id) const;
+
+  const policy::Catalogue& catalogue() const { return routed_->catalogue; }
+  // Where an endpoint's requests go: an index into providers(). REQUIRES: the endpoint is not
+  // disabled, as none of a plan is.
+  std::uint32_t connection_of(const policy::Endpoint& endpoint) const {
+    return routed_->connections[endpoint.provider];
+  }
+  const ModelTimes& times_of(policy::ModelId model) const { return times_[model]; }
+  // What a key allows at most; by its index in Options::keys, 0 where there are none.
+  const policy::KeyCeilings& ceilings_of(int key) const {
+    return ceilings_[static_cast<std::size_t>(key)];
+  }
 
   // The bodies of GET .../models.
   std::string_view models_body(bool openrouter) const {
@@ -65,13 +77,17 @@ class Snapshot {
   struct DigestHash {
     std::size_t operator()(const KeyDigest& digest) const;
   };
+  void set_times();
+  void set_ceilings();
   void write_models(std::int64_t created_unix_s);
 
   const Options options_;
+  const std::shared_ptr<const RoutedCatalogue> routed_;
   std::vector<SnapshotProvider> providers_;
   std::unordered_map<KeyDigest, int, DigestHash> keys_;
-  std::unordered_map<std::string_view, const Model*> exact_;
-  std::vector<const Model*> patterns_;  // longest prefix first
+  std::vector<ModelTimes> times_;                      // by policy::ModelId
+  std::vector<policy::KeyCeilings> ceilings_;          // by key
+  std::vector<std::vector<policy::SlugMatch>> slugs_;  // what the ceilings' lists are views of
   std::string openai_models_;
   std::string openrouter_models_;
 };

@@ -33,16 +33,27 @@ ModelId Catalogue::find_model(std::string_view name) const {
 
 ModelRef Catalogue::resolve(std::string_view reference) const {
   ModelRef ref;
+  std::string_view name = reference;
   while (true) {
-    ref.model = find_model(reference);
-    if (ref.model != kNoId) return ref;
-    const std::size_t colon = reference.rfind(':');
-    if (colon == std::string_view::npos) return {};
-    const auto variant = value_of<Variant>(reference.substr(colon + 1));
-    if (!variant) return {};
+    ref.model = find_model(name);
+    if (ref.model != kNoId && !models_[ref.model].is_pattern()) return ref;
+    const std::size_t colon = name.rfind(':');
+    if (colon == std::string_view::npos) return match_pattern(reference);
+    const auto variant = value_of<Variant>(name.substr(colon + 1));
+    if (!variant) return match_pattern(reference);
     ref.variants.add(*variant);
-    reference = reference.substr(0, colon);
+    name = name.substr(0, colon);
   }
+}
+
+ModelRef Catalogue::match_pattern(std::string_view reference) const {
+  for (const ModelId id : patterns_) {
+    const std::string_view prefix = models_[id].id.substr(0, models_[id].id.size() - 1);
+    if (reference.size() > prefix.size() && reference.starts_with(prefix)) {
+      return {id, {}, reference.substr(prefix.size())};
+    }
+  }
+  return {};
 }
 
 ProviderId Catalogue::find_provider(std::string_view slug) const {

@@ -100,9 +100,15 @@ struct Model {
   bool moderated = false;
   bool hidden = false;  // routable, but neither listed nor ever anyone's "latest"
   bool open_weights = false;
+  // Its endpoints are asked in the order given, those that are well first: nobody said what they
+  // cost, so there is nothing to balance by.
+  bool keeps_order = false;
   // Its endpoints, contiguous; set by the builder.
   EndpointId endpoints_begin = 0;
   EndpointId endpoints_end = 0;
+
+  // `id` is "prefix/*": it stands for every name of that prefix that is not another's.
+  bool is_pattern() const { return id.ends_with("/*"); }
 };
 
 // One way to a model: provider x upstream name x region x tier x quantization.
@@ -117,8 +123,8 @@ struct Endpoint {
   // health and sticky conversations are kept by.
   std::uint64_t identity = 0;
   std::string_view tag;
-  std::string_view region;  // a data region as ceilings name it ("eu", "us"), or empty
-  std::string_view upstream_model;
+  std::string_view region;          // a data region as ceilings name it ("eu", "us"), or empty
+  std::string_view upstream_model;  // "*", of a pattern's endpoint: what the star stood for
   Prices prices;
   std::uint32_t overrides_begin = 0;  // into the catalogue's; see overrides_of
   std::uint32_t overrides_end = 0;
@@ -161,6 +167,12 @@ struct SlugMatch {
 struct ModelRef {
   ModelId model = kNoId;
   VariantSet variants;
+  std::string_view rest;  // of a pattern: what its star stands for; a view of the reference
+
+  // The endpoint's own name for it.
+  std::string_view upstream_name(const Endpoint& endpoint) const {
+    return endpoint.upstream_model == "*" ? rest : endpoint.upstream_model;
+  }
 };
 
 class Catalogue {
@@ -189,7 +201,8 @@ class Catalogue {
   // An id, a canonical slug, an alias or `~author/family-latest`; no variants. kNoId: unknown.
   ModelId find_model(std::string_view name) const;
   // The same with `:variant` suffixes, which may stack. An id that itself has a colon is found
-  // first; a suffix that is no variant makes the model unknown.
+  // first; a suffix that is no variant makes the model unknown. What is unknown may be a pattern's:
+  // that of the longest prefix, with all that follows it as its rest.
   ModelRef resolve(std::string_view reference) const;
   ProviderId find_provider(std::string_view slug) const;
   // An endpoint by its identity; kNoId: not in this catalogue.
@@ -202,12 +215,14 @@ class Catalogue {
  private:
   friend class CatalogueBuilder;
   using Names = std::unordered_map<std::string_view, std::uint32_t>;
+  ModelRef match_pattern(std::string_view reference) const;
 
   std::vector<Model> models_;
   std::vector<Provider> providers_;
   std::vector<Endpoint> endpoints_;  // by model
   std::vector<PriceOverride> overrides_;
   std::vector<Alias> aliases_;
+  std::vector<ModelId> patterns_;          // longest prefix first
   std::vector<std::string_view> regions_;  // by RegionId; [0] is ""
   Names model_names_;                      // ids, canonical slugs and aliases
   Names provider_slugs_;                   // lower case

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -315,6 +316,11 @@ CatalogueResult<Catalogue> CatalogueBuilder::finish() {
     made_.model_names_.emplace(made_.models_[id].canonical_slug, id);
   }
   made_.aliases_ = std::move(resolved);
+  for (ModelId id = 0; id < made_.models_.size(); ++id) {
+    if (made_.models_[id].is_pattern()) made_.patterns_.push_back(id);
+  }
+  std::ranges::stable_sort(made_.patterns_, std::greater{},
+                           [this](ModelId id) { return made_.models_[id].id.size(); });
   group_endpoints();
   return std::move(made_);
 }

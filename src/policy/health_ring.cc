@@ -83,6 +83,15 @@ void HealthRing::ended(const Outcome& outcome) {
     waiting_.remove(outcome.started);
     --gauge_waiting_;
   }
+  count(outcome);
+}
+
+void HealthRing::ended_unwatched(const Outcome& outcome) {
+  if (outcome.outcome == OutcomeClass::kSuccess) ++since_.first_tokens;
+  count(outcome);
+}
+
+void HealthRing::count(const Outcome& outcome) {
   switch (outcome.outcome) {
     case OutcomeClass::kSuccess:
       ++since_.successes;

@@ -32,7 +32,7 @@ struct HealthSummary {
   std::uint32_t not_counted = 0;
   std::int32_t waiting_change = 0;  // of attempts without a first token
   std::int32_t overdue_change = 0;  // of those that wait longer than is normal here
-  std::uint32_t first_tokens = 0;
+  std::uint32_t first_tokens = 0;   // signs of life: whole answers too
   MeasureBuckets<std::uint16_t> first_token;
   MeasureBuckets<std::uint16_t> rate;
 
@@ -81,6 +81,9 @@ class HealthRing {
   // Once for each started(). outcome.first_token is not kNoToken exactly if
   // first_token_came was called.
   void ended(const Outcome& outcome);
+  // The end of an attempt that was never started() here: a whole answer, which shows no first token
+  // and may take as long as it takes. Its success is a sign of life as a first token is.
+  void ended_unwatched(const Outcome& outcome);
 
   // What happened since the last call. suspect_after: how long a wait is normal here (from the
   // board's view; see HealthBoard::suspect_after).
@@ -92,6 +95,8 @@ class HealthRing {
   std::uint32_t waiting() const { return waiting_.count(); }
 
  private:
+  void count(const Outcome& outcome);
+
   Waiting waiting_;
   HealthSummary since_;
   std::int32_t gauge_waiting_ = 0;  // change since the last take

@@ -155,7 +155,10 @@ void order_candidates(const PlanInput& input, Rng& rng, std::span<Candidate> can
     const bool sorted = sort_of(request, request.models[sorted_as]) != SortBy::kNone ||
                         (first.place >> kTierShift & 1) == 0;
     const bool best_class = (first.place & ~kClassMask) != last_group;
-    if (!sorted && best_class) {
+    const ModelRef& model = request.models[first.model_rank];
+    const bool keeps_order =
+        !request.partition_none && input.catalogue.model(model.model).keeps_order;
+    if (!sorted && best_class && !keeps_order) {
       draw_first(input.health, rng, candidates.subspan(begin, end - begin));
     }
     last_group = candidates[begin].place & ~kClassMask;

@@ -181,8 +181,12 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
     providers_.push_back(std::make_unique<SimProvider>(world_, book_, i, provider_address(i)));
     providers_.back()->bearer = std::string("Bearer ") + kProviderKey;
   }
-  const std::vector<std::string_view> bearers(options_.providers.size(), kProviderKey);
-  snapshot_ = std::make_unique<gateway::Snapshot>(options_, bearers, 1'790'000'000);
+  const std::vector<std::vector<std::string_view>> bearers(options_.providers.size(),
+                                                           {kProviderKey});
+  auto routed =
+      std::make_shared<const gateway::RoutedCatalogue>(gateway::plain_catalogue(options_));
+  snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers,
+                                                  1'790'000'000);
   if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
   make_shards();
   make_clients();

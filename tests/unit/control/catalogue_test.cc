@@ -66,7 +66,7 @@ disabled = true
 struct Read {
   CatalogueDraft draft;
   std::vector<std::string> faults;
-  std::optional<BuiltCatalogue> built;
+  std::optional<gateway::RoutedCatalogue> built;
 };
 
 Read read(std::string_view text) {
@@ -242,7 +242,7 @@ TEST(Catalogue, AConfigurationTakesItIn) {
   EXPECT_FALSE(mock.disabled);
   EXPECT_EQ(config.catalogue->connections[mock.provider], 0u);
   EXPECT_EQ(config.catalogue->connections[catalogue.find_provider("acme")],
-            BuiltCatalogue::kNoConnection);
+            gateway::RoutedCatalogue::kNoConnection);
 }
 
 TEST(Catalogue, AConfigurationServesTheModelsOfItsFiles) {

@@ -105,7 +105,7 @@ struct ListingTest : testing::Test {
     return all;
   }
 
-  BuiltCatalogue built;
+  gateway::RoutedCatalogue built;
   std::optional<Listing> listing;
 };
 

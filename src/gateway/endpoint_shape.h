@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// From what the catalogue knows of an endpoint to how a request is spelled for it: the one place
+// where quirks, which are data (provider-formats.md 1b), become a dialect::EndpointShape. Pure.
+#pragma once
+
+#include <string_view>
+
+#include "dialect/openai_request.h"
+#include "policy/catalogue.h"
+
+namespace leat::gateway {
+
+// `upstream_model`: the endpoint's own name for the model. `dropped`: parameters of the request
+// that it lacks. The views live as long as the catalogue and `upstream_model`.
+dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
+                                 const policy::Endpoint& endpoint, std::string_view upstream_model,
+                                 policy::ParameterSet dropped);
+
+}  // namespace leat::gateway

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: Apache-2.0
+// Attempts: asking the plan's candidates one after the other until one serves, and what is told to
+// the client when none did.
+#include <algorithm>
+#include <string>
+
+#include "gateway/client_conn.h"
+#include "gateway/endpoint_shape.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+#include "policy/attempt_rule.h"
+#include "proto/http1_write.h"
+
+namespace leat::gateway {
+
+namespace {
+
+using dialect::Attempted;
+using dialect::ErrorKind;
+using policy::OutcomeClass;
+
+// Pieces of a body above this go out from where they lie; below, a copy is cheaper than one more
+// range of a gathered send.
+constexpr std::size_t kCopyBytesMax = 2048;
+constexpr std::size_t kRequestHeadRoom = 16 * 1024;
+constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
+// Who wants to be left alone for longer is not waited for: the client may do that itself.
+constexpr std::int64_t kWaitMsMax = 1'000;
+
+ErrorKind kind_of_dial_failure(const Error& why) {
+  if (why.code == Code::kTimedOut) return ErrorKind::kUpstreamTimeout;
+  if (why.code == Code::kOverloaded) return ErrorKind::kOverloaded;
+  return ErrorKind::kProviderUnavailable;
+}
+
+// What a failure that a provider told says of the endpoint.
+OutcomeClass outcome_of(const dialect::ProviderFailure& failure) {
+  const dialect::RetryRow& row = dialect::retry_row(failure.failure);
+  if (failure.failure == dialect::FailureClass::kRateLimit) return OutcomeClass::kRateLimited;
+  // An error inside a 200 has no status that says more.
+  if (failure.status < 400) {
+    return row.blames_endpoint ? OutcomeClass::kFailure : OutcomeClass::kNotCounted;
+  }
+  return policy::class_of_status(failure.status);
+}
+
+}  // namespace
+
+// ---- One attempt -------------------------------------------------------------------------------
+
+// The plan's first candidate that has a key to be asked with.
+bool Exchange::choose_first() {
+  Request& request = *request_;
+  const Instant now = gateway_.shard().now();
+  for (std::uint8_t i = 0; i < request.stop_count; ++i) {
+    const auto key =
+        gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
+    if (!key) continue;
+    go_to(i, *key);
+    return true;
+  }
+  refuse_plan({.kind = ErrorKind::kCapacityExhausted});
+  return false;
+}
+
+void Exchange::go_to(std::uint8_t stop, std::uint8_t key) {
+  Request& request = *request_;
+  if (stop != request.stop) {
+    request.keys_tried = 0;
+    request.asked_again = false;
+  }
+  request.stop = stop;
+  request.key = key;
+  request.keys_tried |= std::uint64_t{1} << key;
+  endpoint_ = request.stops[stop].endpoint;
+}
+
+void Exchange::attempt() {
+  Request& request = *request_;
+  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Model& model = catalogue.model(endpoint().model);
+  model_name_ = model.id;
+  if (model.is_pattern()) {
+    model_name_.resize(model_name_.size() - 1);
+    model_name_ += stop().rest;
+  } else if (endpoint().variant) {
+    model_name_.append(":").append(name_of(*endpoint().variant));
+  }
+  request_deadline_ = started_ + gateway_.snapshot().times_of(endpoint().model).request_max;
+  const Instant now = gateway_.shard().now();
+  Gateway::Upstream& upstream = gateway_.upstream_of(endpoint());
+  if (request.attempts == 0) {
+    upstream.budget.count_request(now);
+  } else {
+    gateway_.counters().retries.add();
+  }
+  ++request.attempts;
+  request.written = false;
+  gateway_.counters().attempts.add();
+  state_ = State::kConnecting;
+  upstream_paused_ = false;  // said of the connection of the attempt before
+  stalled_since_ = kNever;
+  attempt_started_ = last_progress_ = now;
+  attempt_ = gateway_.health().began(endpoint_, request.key, streams_, now);
+  set_deadline();
+  auto conn = upstream.pool->acquire(*this, request.fresh_connection);
+  request.fresh_connection = false;
+  if (conn && *conn == nullptr) return;  // on_upstream() follows
+  on_upstream(std::move(conn));
+}
+
+void Exchange::on_upstream(Result<net::UpstreamConn*> conn) {
+  if (!conn) {
+    gateway_.counters().upstream_failures.add();
+    return failed(kind_of_dial_failure(conn.error()), Attempted::kNotSent);
+  }
+  send_request(**conn);
+}
+
+void Exchange::send_request(net::UpstreamConn& conn) {
+  Request& request = *request_;
+  const std::string_view body(request.body->data(), request.body->size);
+  const policy::ModelRef ref{.rest = stop().rest};
+  const dialect::EndpointShape shape = shape_for(gateway_.snapshot().catalogue(), endpoint(),
+                                                 ref.upstream_name(endpoint()), stop().dropped);
+  proto::SpliceList pieces(body);
+  conn.begin(*this);
+  if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
+    conn.cancel();
+    return failed_here(ErrorKind::kInvalidRequest);
+  }
+  upstream_ = &conn;
+  proto::RequestOptions options;
+  options.target = provider().chat_target;
+  options.host = provider().host;
+  options.bearer = provider().bearers[request.key];
+  options.content_length = pieces.size();
+  options.accept = streams_ ? "text/event-stream" : "application/json";
+  net::Stream& stream = conn.stream();
+  char* room = stream.prepare(kRequestHeadRoom);
+  const auto head = proto::write_request_head({room, kRequestHeadRoom}, options);
+  stream.commit(head ? head->size() : 0);
+  if (!head) {
+    drop_upstream();
+    return failed_here(ErrorKind::kServer);
+  }
+  request.written = true;
+  state_ = State::kWaiting;
+  attempt_started_ = last_progress_ = gateway_.shard().now();
+  set_deadline();
+  write_body(stream, pieces.pieces());
+}
+
+void Exchange::write_body(net::Stream& stream, std::span<const std::string_view> pieces) {
+  Block& body = *request_->body.get();
+  for (const std::string_view piece : pieces) {
+    const bool in_body = piece.data() >= body.data() && piece.data() < body.data() + body.size;
+    if (in_body && piece.size() > kCopyBytesMax) {
+      stream.write_block(body, static_cast<std::size_t>(piece.data() - body.data()), piece.size());
+    } else {
+      stream.write(piece);
+      if (in_body) gateway_.counters().body_bytes_copied.add(piece.size());
+    }
+  }
+}
+
+// ---- How it ended ------------------------------------------------------------------------------
+
+void Exchange::end_attempt(OutcomeClass outcome, int status, Duration wait) {
+  if (attempt_.endpoint == policy::kNoId) return;
+  policy::Outcome ended;
+  ended.status = static_cast<std::uint16_t>(status);
+  ended.outcome = outcome;
+  if (outcome != OutcomeClass::kSuccess && outcome != OutcomeClass::kNotCounted) {
+    ended.fault = policy::Fault::kProvider;
+  }
+  gateway_.health().ended(attempt_, ended, wait, gateway_.shard().now());
+  attempt_.endpoint = policy::kNoId;
+}
+
+void Exchange::succeeded(const dialect::ChatUsage& usage) {
+  if (attempt_.endpoint == policy::kNoId) return;
+  const Instant now = gateway_.shard().now();
+  policy::Outcome ended{.status = 200, .outcome = OutcomeClass::kSuccess};
+  const double took = (now - attempt_.started).seconds();
+  if (usage.completion > 0 && took > 0) {
+    ended.tokens_per_second = static_cast<float>(static_cast<double>(usage.completion) / took);
+  }
+  gateway_.health().ended(attempt_, ended, {}, now);
+  attempt_.endpoint = policy::kNoId;
+}
+
+// A failure that the provider itself told us of.
+void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
+  gateway_.counters().upstream_failures.add();
+  const bool tells_wait = failure.wait_ms != dialect::ProviderFailure::kNoWait;
+  const dialect::KeyFate fate = dialect::retry_row(failure.failure).key_fate;
+  if (fate == dialect::KeyFate::kBad || fate == dialect::KeyFate::kCooledLong) {
+    gateway_.health().rest_key(attempt_, gateway_.shard().now());
+  }
+  end_attempt(outcome_of(failure), failure.status,
+              milliseconds(tells_wait ? failure.wait_ms : std::int64_t{0}));
+  request_->failure = failure;
+  request_->has_failure_detail = true;
+  request_->errors.add(failure, provider_name());
+  move_on(Attempted::kReplied, failure);
+}
+
+// One that nobody told: no connection, a reset, a time limit, garbage.
+void Exchange::failed(ErrorKind kind, Attempted attempted) {
+  PoolWaiter::unlink();
+  end_attempt(kind == ErrorKind::kOverloaded ? OutcomeClass::kNotCounted : OutcomeClass::kFailure,
+              0, {});
+  request_->has_failure_detail = false;
+  request_->errors.add(kind, provider_name());
+  move_on(attempted, {});
+}
+
+// Ours or the client's: no other endpoint would mend it.
+void Exchange::failed_here(ErrorKind kind) {
+  end_attempt(OutcomeClass::kNotCounted, 0, {});
+  request_->has_failure_detail = false;
+  request_->errors.add(kind, provider_name());
+  give_up();
+}
+
+// ---- What is tried next ------------------------------------------------------------------------
+
+bool Exchange::is_over_time() const {
+  return gateway_.shard().now() >= request_deadline_;
+}
+
+bool Exchange::has_stop(bool same_model) const {
+  const Request& request = *request_;
+  for (std::uint8_t i = request.stop + 1; i < request.stop_count; ++i) {
+    if ((request.stops[i].model_rank == stop().model_rank) == same_model) return true;
+  }
+  return false;
+}
+
+// Whether one more attempt fits the request's number and the provider's budget; counted if so.
+bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
+  const Request& request = *request_;
+  const policy::Endpoint& target =
+      gateway_.snapshot().catalogue().endpoint(request.stops[stop].endpoint);
+  const policy::NextAttempt next{.attempts_made = request.attempts,
+                                 .is_sdk_retry = is_sdk_retry_,
+                                 .is_same_endpoint = is_same_endpoint};
+  const auto verdict =
+      policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max},
+                            gateway_.upstream_of(target).budget, gateway_.shard().now());
+  if (verdict == policy::AttemptVerdict::kNoBudget) {
+    gateway_.counters().retry_budget_exhausted.add();
+  }
+  return verdict == policy::AttemptVerdict::kGo;
+}
+
+// To the next candidate of the same model, or of another, that has a key and a budget left.
+bool Exchange::move_to(bool same_model) {
+  Request& request = *request_;
+  const std::uint8_t rank = stop().model_rank;
+  const Instant now = gateway_.shard().now();
+  for (std::uint8_t i = request.stop + 1; i < request.stop_count; ++i) {
+    if ((request.stops[i].model_rank == rank) != same_model) continue;
+    const auto key =
+        gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
+    if (!key || !may_attempt(i, false)) continue;
+    go_to(i, *key);
+    attempt();
+    return true;
+  }
+  return false;
+}
+
+bool Exchange::ask_again(const dialect::ProviderFailure& failure) {
+  Request& request = *request_;
+  if (failure.wait_ms > kWaitMsMax || !may_attempt(request.stop, true)) return false;
+  request.asked_again = request.fresh_connection = true;
+  state_ = State::kBackoff;
+  const Duration jitter{gateway_.shard().rng().between(0, kBackoffMax.ns)};
+  const Duration asked = milliseconds(std::max<std::int64_t>(failure.wait_ms, 0));
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + jitter + asked);
+  return true;
+}
+
+void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& failure) {
+  Request& request = *request_;
+  if (is_over_time()) return give_up();
+  const auto other_key = gateway_.health().choose_key(
+      endpoint_, request.keys_tried, gateway_.shard().now(), gateway_.shard().rng());
+  dialect::NextOptions options;
+  options.has_other_key = other_key.has_value();
+  options.has_other_endpoint = has_stop(true);
+  options.has_other_model = has_stop(false);
+  options.same_was_asked_twice = request.asked_again;
+  options.is_sdk_retry = is_sdk_retry_;
+  options.is_stateful = request.chat.stateful;
+  options.retry_ambiguous = provider().options->retry_ambiguous;
+  // What cannot be had is taken away until something can, or nothing is left.
+  while (true) {
+    switch (dialect::next_step(attempted, failure, options)) {
+      case dialect::NextStep::kOtherKey:
+        if (may_attempt(request.stop, false)) {
+          go_to(request.stop, *other_key);
+          return attempt();
+        }
+        options.has_other_key = false;
+        break;
+      case dialect::NextStep::kOtherEndpoint:
+        if (move_to(true)) return;
+        options.has_other_endpoint = false;
+        break;
+      case dialect::NextStep::kOtherModel:
+        if (move_to(false)) return;
+        options.has_other_model = false;
+        break;
+      case dialect::NextStep::kSameEndpoint:
+        if (ask_again(failure)) return;
+        return give_up();
+      case dialect::NextStep::kNone:
+        return give_up();
+    }
+  }
+}
+
+// No candidate is left: what failed is the answer.
+void Exchange::give_up() {
+  Request& request = *request_;
+  const dialect::FinalAnswer answer = request.errors.answer();
+  dialect::ErrorDetail detail;
+  detail.provider_name = provider_name();
+  detail.previous_errors = request.errors.previous_errors();
+  if (request.has_failure_detail) {
+    detail.provider_code = request.failure.code();
+    detail.provider_raw = request.failure.message();
+    // What is the client's own doing is best told in the provider's words.
+    if (!dialect::retry_row(request.failure.failure).blames_endpoint) {
+      detail.message = request.failure.message();
+    }
+  }
+  gateway_.refused(dialect::error_row(answer.kind).error_type, key_, client_->peer(),
+                   request.body ? request.body->size : 0);
+  client_->answer_error(
+      answer.kind, detail,
+      {.retry_after_s = answer.retry_after_s, .should_retry = answer.should_retry});
+  over(true);
+}
+
+}  // namespace leat::gateway

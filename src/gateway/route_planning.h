@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// RoutePlanner: from what a request says (dialect::RoutingFields) to a plan (policy::make_plan),
+// and from a plan that leaves nothing to the refusal that tells why. The one place where the words
+// of both layers meet. Used by each shard for its requests and by `leat explain`; holds about 70
+// KiB, one a shard. Pure but for its memory: facts, time and chance are arguments.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/instant.h"
+#include "base/rng.h"
+#include "dialect/errors.h"
+#include "dialect/routing_fields.h"
+#include "gateway/snapshot.h"
+#include "policy/plan.h"
+
+namespace leat::gateway {
+
+// What a plan hangs on beyond the request's own words.
+struct PlanningFacts {
+  policy::HealthView health;  // empty: nothing is known
+  Instant now{};
+  WallTime wall{};
+  int key = 0;                   // index into Options::keys
+  std::uint64_t sticky = 0;      // Endpoint::identity that the conversation went to; 0: none
+  std::uint64_t body_bytes = 0;  // of the request: bounds its tokens from below
+  std::int64_t output_max = -1;  // the cap that the request states, or -1
+  // What it asks its model for; none: as `modalities` of the request says, else text.
+  policy::ModalitySet output;
+};
+
+// Why there is no plan. The client's doing or nobody's; never a provider's answer.
+struct PlanRefusal {
+  dialect::ErrorKind kind = dialect::ErrorKind::kNoEndpoints;
+  std::string message;
+  const char* param = "";
+  std::int64_t retry_after_s = -1;  // with kCapacityExhausted
+};
+
+// A refusal's lists for an answer: views of the catalogue and of the plan, good until the next one.
+struct RefusalLists {
+  std::array<dialect::Exclusion, dialect::kExclusionsMax> exclusions;
+  std::array<std::string_view, dialect::kListedMax> models;
+  std::array<std::string_view, dialect::kListedMax> excluded_by;
+  dialect::Availability availability;
+};
+
+class RoutePlanner {
+ public:
+  // The plan is then plan(). REQUIRES: `fields` lives until the plan is used no more.
+  std::optional<PlanRefusal> make(const Snapshot& snapshot, const dialect::RoutingFields& fields,
+                                  const PlanningFacts& facts, Rng& rng);
+
+  const policy::Plan& plan() const { return plan_; }
+  // The request's models in its order; Candidate::model_rank is an index of it.
+  std::span<const policy::ModelRef> models() const {
+    return std::span(models_).first(model_count_);
+  }
+
+  // What a refusal for want of endpoints says beyond its message. Fills `lists`, which the result
+  // views.
+  dialect::ErrorDetail detail_of(const PlanRefusal& refusal, const Snapshot& snapshot,
+                                 RefusalLists& lists) const;
+
+ private:
+  std::optional<PlanRefusal> resolve_models(const policy::Catalogue& catalogue,
+                                            const dialect::RoutingFields& fields);
+  std::span<const policy::SlugMatch> resolve_slugs(const policy::Catalogue& catalogue,
+                                                   std::span<const std::string_view> slugs);
+  policy::RouteRequest request_of(const Snapshot& snapshot, const dialect::RoutingFields& fields,
+                                  const PlanningFacts& facts);
+  PlanRefusal refusal_of(const PlanningFacts& facts) const;
+
+  policy::Plan plan_;
+  std::array<policy::ModelRef, dialect::kModelsMax> models_;
+  std::array<policy::SlugMatch, dialect::kProviderSlugsMax> slugs_;
+  std::size_t model_count_ = 0;
+  std::size_t slug_count_ = 0;
+};
+
+}  // namespace leat::gateway

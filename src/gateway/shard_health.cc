@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/shard_health.h"
+
+#include <algorithm>
+
+#include "policy/first_token_limit.h"
+
+namespace leat::gateway {
+
+using policy::EndpointId;
+
+ShardHealth::ShardHealth(const Snapshot& snapshot, std::uint32_t shard) : shard_(shard) {
+  const auto endpoints = snapshot.catalogue().endpoints();
+  views_.resize(endpoints.size());
+  reports_.resize(endpoints.size());
+  touched_.resize(endpoints.size());
+  limits_.reserve(endpoints.size());
+  key_begins_.reserve(endpoints.size() + 1);
+  std::uint32_t keys = 0;
+  for (const policy::Endpoint& endpoint : endpoints) {
+    key_begins_.push_back(keys);
+    const std::uint32_t connection = snapshot.connection_of(endpoint);
+    // What nobody can reach is disabled, and in no plan.
+    if (connection != RoutedCatalogue::kNoConnection) {
+      keys += static_cast<std::uint32_t>(snapshot.providers()[connection].bearers.size());
+    }
+    const Duration limit =
+        policy::first_token_limit({0}, snapshot.times_of(endpoint.model).first_token);
+    limits_.push_back({limit, policy::suspect_after({0}, limit)});
+  }
+  key_begins_.push_back(keys);
+  keys_.resize(keys);
+}
+
+std::optional<std::uint8_t> ShardHealth::choose_key(EndpointId endpoint, std::uint64_t tried,
+                                                    Instant now, Rng& rng) const {
+  const auto chosen = policy::choose_key(keys_of(endpoint), tried, now, rng);
+  if (!chosen) return std::nullopt;
+  return static_cast<std::uint8_t>(*chosen);
+}
+
+policy::HealthRing& ShardHealth::touch(EndpointId endpoint) {
+  Touched& touched = touched_[endpoint];
+  if (touched.ring == nullptr) touched.ring = std::make_unique<policy::HealthRing>();
+  if (!touched.has_news) active_.push_back(endpoint);
+  touched.has_news = true;
+  return *touched.ring;
+}
+
+HealthAttempt ShardHealth::began(EndpointId endpoint, std::uint8_t key, bool streams, Instant now) {
+  if (views_[endpoint].breaker == policy::BreakerState::kProbe) {
+    // One is enough; the board hears of it with the next news.
+    views_[endpoint].breaker = policy::BreakerState::kHalfOpen;
+    begun_probes_.push_back(endpoint);
+  }
+  if (streams) touch(endpoint).started(now);
+  keys_of(endpoint)[key].began();
+  return {.endpoint = endpoint, .key = key, .streams = streams, .started = now};
+}
+
+void ShardHealth::first_token(HealthAttempt& attempt, Instant now) {
+  attempt.first_token = now - attempt.started;
+  if (!attempt.streams) return;
+  touch(attempt.endpoint).first_token_came(attempt.started, now);
+  keys_of(attempt.endpoint)[attempt.key].first_token_came(attempt.first_token, now);
+}
+
+void ShardHealth::ended(const HealthAttempt& attempt, policy::Outcome outcome, Duration wait,
+                        Instant now) {
+  outcome.started = attempt.started;
+  outcome.ended = now;
+  policy::HealthRing& ring = touch(attempt.endpoint);
+  if (attempt.streams) {
+    outcome.first_token = attempt.first_token;
+    ring.ended(outcome);
+  } else {
+    ring.ended_unwatched(outcome);
+  }
+  policy::KeyHealth& key = keys_of(attempt.endpoint)[attempt.key];
+  key.ended();
+  const bool is_bad = outcome.outcome == policy::OutcomeClass::kFailure ||
+                      outcome.outcome == policy::OutcomeClass::kRateLimited;
+  if (is_bad) key.failed(wait, now);
+}
+
+void ShardHealth::note_reply(const HealthAttempt& attempt, int status,
+                             const policy::RateNotice& notice, Instant now) {
+  keys_of(attempt.endpoint)[attempt.key].rate().note_reply(status, notice, now);
+  tell_limit(attempt.endpoint, now);
+}
+
+void ShardHealth::rest_key(const HealthAttempt& attempt, Instant now) {
+  const auto keys = keys_of(attempt.endpoint);
+  if (keys.size() < 2) return;
+  keys[attempt.key].rest(now + policy::kKeyRest);
+  tell_limit(attempt.endpoint, now);
+}
+
+// An endpoint is limited while all its keys are.
+void ShardHealth::tell_limit(EndpointId endpoint, Instant now) {
+  const Instant until = policy::keys_usable_from(keys_of(endpoint));
+  if (until <= now || until <= views_[endpoint].limited_until) return;
+  views_[endpoint].limited_until = until;
+  told_limits_.push_back({endpoint, until});
+}
+
+std::unique_ptr<HealthNews> ShardHealth::take_news(Instant now) {
+  auto news = std::make_unique<HealthNews>();
+  news->shard = shard_;
+  std::size_t kept = 0;
+  for (const EndpointId endpoint : active_) {
+    policy::HealthRing& ring = *touched_[endpoint].ring;
+    const policy::HealthSummary summary = ring.take(now, limits_[endpoint].suspect_after);
+    if (!summary.is_empty()) news->summaries.push_back({endpoint, summary});
+    // What waits grows older without anything else happening.
+    if (ring.waiting() > 0) {
+      active_[kept++] = endpoint;
+    } else {
+      touched_[endpoint].has_news = false;
+    }
+  }
+  active_.resize(kept);
+  news->limits.swap(told_limits_);
+  news->probes.swap(begun_probes_);
+  return news->is_empty() ? nullptr : std::move(news);
+}
+
+void ShardHealth::apply(const HealthUpdate& update) {
+  for (const HealthUpdate::Row& row : update.rows) {
+    policy::EndpointHealth& view = views_[row.endpoint];
+    // What this shard heard itself may be newer.
+    const Instant limited_until = std::max(view.limited_until, row.view.limited_until);
+    view = row.view;
+    view.limited_until = limited_until;
+    reports_[row.endpoint] = row.report;
+    limits_[row.endpoint] = {row.first_token_limit, row.suspect_after};
+  }
+  // The board does not know yet of probes that are told with the next news.
+  for (const EndpointId endpoint : begun_probes_) {
+    if (views_[endpoint].breaker == policy::BreakerState::kProbe) {
+      views_[endpoint].breaker = policy::BreakerState::kHalfOpen;
+    }
+  }
+}
+
+}  // namespace leat::gateway
