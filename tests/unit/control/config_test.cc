@@ -54,8 +54,8 @@ TEST(Config, ReadsThePromisedSample) {
   EXPECT_EQ(provider.base_url.path_prefix, "/v1");
   EXPECT_EQ(provider.base_url.authority, "localhost:9443");
   EXPECT_EQ(provider.ca_file, "/etc/leat/ca.pem");
-  EXPECT_EQ(provider.api_key.kind, SecretSource::Kind::kEnvironment);
-  EXPECT_EQ(provider.api_key.name, "MOCK_KEY");
+  EXPECT_EQ(provider.api_keys.at(0).kind, SecretSource::Kind::kEnvironment);
+  EXPECT_EQ(provider.api_keys.at(0).name, "MOCK_KEY");
   EXPECT_TRUE(provider.allow_private);
   EXPECT_EQ(options.limits.streams_per_key_max, 20'000u);
   ASSERT_EQ(options.models.size(), 1u);

@@ -41,7 +41,7 @@ TEST(Defaults, ServeTheSimulatedProviderOnLoopbackWithAKey) {
   EXPECT_EQ(options.keys[0].sha256, digest_of(defaults.made_up_key));
   for (const Provider& provider : options.providers) {
     EXPECT_EQ(provider.format, ProviderFormat::kSimulated) << provider.name;
-    EXPECT_EQ(provider.api_key.kind, SecretSource::Kind::kNone);
+    EXPECT_TRUE(provider.api_keys.empty());
   }
   ASSERT_NE(find_model(options, "leat/simulated"), nullptr);
   const Model* failover = find_model(options, "leat/simulated-failover");
@@ -113,7 +113,7 @@ TEST(Defaults, AddTheProvidersWhoseKeysAreThere) {
     EXPECT_FALSE(provider.allow_private);
     EXPECT_EQ(provider.base_url.host, c.host);
     EXPECT_EQ(provider.base_url.path_prefix, c.prefix);
-    EXPECT_EQ(provider.api_key.name, c.variable);
+    EXPECT_EQ(provider.api_keys.at(0).name, c.variable);
     EXPECT_EQ(defaults.notes.size(), 1u);
   }
 }
