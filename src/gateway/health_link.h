@@ -40,6 +40,7 @@ struct HealthUpdate {
     Duration first_token_limit{0};
     Duration suspect_after{0};
     policy::HealthReport report;
+    bool operator==(const Row&) const = default;
   };
   std::vector<Row> rows;
 };
@@ -56,6 +57,11 @@ inline std::unique_ptr<HealthNews> news_of(const shard::Message& message) {
 }
 inline std::unique_ptr<HealthUpdate> update_of(const shard::Message& message) {
   return std::unique_ptr<HealthUpdate>(reinterpret_cast<HealthUpdate*>(message.value));
+}
+// Of a message that nobody will take: what it points to goes.
+inline void discard(const shard::Message& message) {
+  if (message.kind == shard::Message::Kind::kHealthNews) news_of(message).reset();
+  if (message.kind == shard::Message::Kind::kHealthUpdate) update_of(message).reset();
 }
 
 }  // namespace leat::gateway

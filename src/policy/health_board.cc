@@ -31,7 +31,8 @@ Duration p99_first_token(const Distributions& of) {
 
 HealthBoard::HealthBoard(std::size_t endpoints, const BreakerLimits& breaker,
                          const FirstTokenLimits& first_token)
-    : rows_(endpoints), views_(endpoints), breaker_(breaker) {
+    : rows_(endpoints), views_(endpoints) {
+  known_.reserve(endpoints);
   for (Row& row : rows_) {
     row.breaker = Breaker(breaker);
     row.limits = first_token;
@@ -48,9 +49,16 @@ void HealthBoard::set_first_token_limits(EndpointId endpoint, const FirstTokenLi
   row.is_stale = true;
 }
 
-void HealthBoard::merge(EndpointId endpoint, const HealthSummary& summary, Instant now) {
+HealthBoard::Row& HealthBoard::know(EndpointId endpoint) {
   LEAT_CHECK(endpoint < rows_.size());
   Row& row = rows_[endpoint];
+  if (!row.is_known) known_.push_back(endpoint);
+  row.is_known = true;
+  return row;
+}
+
+void HealthBoard::merge(EndpointId endpoint, const HealthSummary& summary, Instant now) {
+  Row& row = know(endpoint);
   row.windows.merge(summary, now);
   row.waiting += summary.waiting_change;
   row.overdue += summary.overdue_change;
@@ -64,7 +72,7 @@ void HealthBoard::merge(EndpointId endpoint, const HealthSummary& summary, Insta
 }
 
 void HealthBoard::limit_until(EndpointId endpoint, Instant until) {
-  LEAT_CHECK(endpoint < views_.size());
+  know(endpoint);
   Instant& held = views_[endpoint].limited_until;
   held = std::max(held, until);
 }
@@ -98,7 +106,7 @@ void HealthBoard::measure(Row& row, EndpointHealth& view, Instant now) {
 
 void HealthBoard::refresh(Instant now) {
   ++turn_;
-  for (std::size_t i = 0; i < rows_.size(); ++i) {
+  for (const EndpointId i : known_) {
     Row& row = rows_[i];
     EndpointHealth& view = views_[i];
     if (row.is_stale || (turn_ + i) % kIdleRefreshes == 0) measure(row, view, now);
@@ -110,15 +118,20 @@ void HealthBoard::refresh(Instant now) {
   }
 }
 
+BreakerState HealthBoard::breaker_for(EndpointId endpoint, std::uint32_t shard,
+                                      std::uint32_t shards) const {
+  LEAT_CHECK(endpoint < views_.size() && shard < shards);
+  const BreakerState breaker = views_[endpoint].breaker;
+  const bool is_anothers =
+      breaker == BreakerState::kProbe && (probe_turn_ + endpoint) % shards != shard;
+  return is_anothers ? BreakerState::kHalfOpen : breaker;
+}
+
 void HealthBoard::fill_view(std::uint32_t shard, std::uint32_t shards,
                             std::span<EndpointHealth> out) const {
-  LEAT_CHECK(out.size() == views_.size() && shard < shards);
+  LEAT_CHECK(out.size() == views_.size());
   std::ranges::copy(views_, out.begin());
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    if (out[i].breaker == BreakerState::kProbe && (turn_ + i) % shards != shard) {
-      out[i].breaker = BreakerState::kHalfOpen;
-    }
-  }
+  for (const EndpointId id : known_) out[id].breaker = breaker_for(id, shard, shards);
 }
 
 HealthReport HealthBoard::report(EndpointId endpoint, Instant now) const {
@@ -140,9 +153,9 @@ HealthReport HealthBoard::report(EndpointId endpoint, Instant now) const {
 }
 
 EndpointWindows& HealthBoard::windows_for_restore(EndpointId endpoint) {
-  LEAT_CHECK(endpoint < rows_.size());
-  rows_[endpoint].is_stale = true;
-  return rows_[endpoint].windows;
+  Row& row = know(endpoint);
+  row.is_stale = true;
+  return row.windows;
 }
 
 void HealthBoard::forget_all() {

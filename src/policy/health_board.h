@@ -34,6 +34,7 @@ struct HealthReport {
   std::int16_t uptime_permille_1d = EndpointHealth::kUptimeUnknown;
   std::uint32_t rate_limited_30m = 0;
   std::uint32_t waiting = 0;  // for a first token, now
+  bool operator==(const HealthReport&) const = default;
 };
 
 class HealthBoard {
@@ -42,6 +43,8 @@ class HealthBoard {
                        const FirstTokenLimits& first_token = {});
 
   std::size_t endpoints() const { return rows_.size(); }
+  // Those that anything was ever heard of, in that order: all others are as at construction.
+  std::span<const EndpointId> known() const { return known_; }
   // Operator's limits of one endpoint (min = max: a fixed limit).
   void set_first_token_limits(EndpointId endpoint, const FirstTokenLimits& limits);
 
@@ -54,8 +57,14 @@ class HealthBoard {
 
   // After a round of merges: brings the views up to date.
   void refresh(Instant now);
-  // The view for one shard. A probe that is due shows as kProbe to one shard at a time, in turn,
-  // and as kHalfOpen to the others. REQUIRES: out.size() == endpoints(), shard < shards.
+  // As of the last refresh. A probe that is due shows as kProbe.
+  HealthView views() const { return views_; }
+  // The breaker as one shard is to see it: a probe that is due shows as kProbe to one shard at a
+  // time, and as kHalfOpen to the others. REQUIRES: shard < shards.
+  BreakerState breaker_for(EndpointId endpoint, std::uint32_t shard, std::uint32_t shards) const;
+  // Probes that are due pass on to the next shard, for that one may have no request to send.
+  void pass_probes() { ++probe_turn_; }
+  // All of it for one shard. REQUIRES: out.size() == endpoints(), shard < shards.
   void fill_view(std::uint32_t shard, std::uint32_t shards, std::span<EndpointHealth> out) const;
 
   Duration first_token_limit(EndpointId endpoint) const { return rows_[endpoint].limit; }
@@ -79,14 +88,17 @@ class HealthBoard {
     std::int64_t overdue_at_token = 0;  // when a first token came last
     Instant token_at{0};                // that moment
     bool is_stale = true;               // its percentiles are to be taken again
+    bool is_known = false;
   };
+  Row& know(EndpointId endpoint);
   bool is_hung(const Row& row, Instant now) const;
   void measure(Row& row, EndpointHealth& view, Instant now);
 
   std::vector<Row> rows_;
   std::vector<EndpointHealth> views_;
-  BreakerLimits breaker_;
+  std::vector<EndpointId> known_;
   std::uint32_t turn_ = 0;
+  std::uint32_t probe_turn_ = 0;
 };
 
 }  // namespace leat::policy

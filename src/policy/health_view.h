@@ -39,6 +39,8 @@ struct EndpointHealth {
   Instant limited_until{0};
   Percentiles latency_s{};   // to the first token, over 5 minutes
   Percentiles throughput{};  // tokens a second, over 5 minutes
+
+  bool operator==(const EndpointHealth&) const = default;
 };
 
 // By EndpointId. An endpoint beyond its end is one that nothing is known of.

@@ -228,6 +228,7 @@ TEST(HealthBoard, AProbeIsOneShardsAtATimeAndEveryShardsInTurn) {
   std::array<int, 3> turns{};
   for (int round = 0; round < 6; ++round) {
     board.refresh(now);
+    board.pass_probes();
     int probes = 0;
     for (std::uint32_t shard = 0; shard < 3; ++shard) {
       std::vector<EndpointHealth> views(1);
