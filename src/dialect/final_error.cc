@@ -25,6 +25,8 @@ bool is_transient(ErrorKind kind) {
 }  // namespace
 
 void FinalError::note(ErrorKind kind, int status, std::string_view provider) {
+  if (attempts_ > 0 && provider != last_provider_) several_providers_ = true;
+  last_provider_ = provider;
   if (attempts_ < kToldMax) told_[attempts_] = {provider, error_row(kind).error_type, status};
   ++attempts_;
   last_ = kind;
@@ -55,7 +57,7 @@ FinalAnswer FinalError::answer() const {
       answer.retry_after_s = std::max<std::int64_t>(1, (least_wait_ms_ + 999) / 1'000);
       answer.should_retry = ShouldRetry::kUnsaid;
     }
-  } else if (attempts_ > 1 && transient_ == attempts_) {
+  } else if (several_providers_ && transient_ == attempts_) {
     answer.kind = ErrorKind::kTemporarilyUnavailable;
   }
   return answer;

@@ -3,8 +3,9 @@
 // (openrouter-api.md 2.11, 4.1, 4.2). One record per request; every failed attempt is added.
 //
 //   all limited       429 capacity_exhausted, with the least Retry-After that any provider gave
-//   several, all
-//   transient         503 temporarily_unavailable
+//   several at more
+//   than one provider,
+//   all transient     503 temporarily_unavailable
 //   else              the last attempt's own error
 //
 // An SDK must not do again what was just done: x-should-retry: false, unless a wait was told.
@@ -47,6 +48,8 @@ class FinalError {
   std::uint32_t attempts_ = 0;
   std::uint32_t limited_ = 0;
   std::uint32_t transient_ = 0;
+  bool several_providers_ = false;
+  std::string_view last_provider_;
   std::int64_t least_wait_ms_ = ProviderFailure::kNoWait;
   ErrorKind last_ = ErrorKind::kNoProvider;
   std::array<PreviousError, kToldMax> told_{};

@@ -17,7 +17,7 @@ using proto::TopKey;
 // Beyond any model's window.
 constexpr std::int64_t kReasoningTokensMax = 1'000'000'000;
 // Longer ones are no keys; they are hashed, and kept nowhere.
-constexpr std::size_t kUserMax = 1'024;
+constexpr std::size_t kHintMax = 1'024;
 
 struct VariantRow {
   std::string_view name;
@@ -176,11 +176,20 @@ class Reader {
     return true;
   }
 
+  // What only names somebody to us, and is the provider's to judge: too long a name is none.
+  bool read_hint(TopKey key, const char* field_name, std::string_view& out) {
+    const JsonField* const field = set_field(key);
+    if (field == nullptr) return true;
+    if (field->type != JsonType::kString) return fault_.set("must be a string", field_name);
+    out = out_.texts_.take(field->value(body_), kHintMax).value_or(std::string_view());
+    return true;
+  }
+
   bool read_texts() {
     return read_text(TopKey::kPreset, "preset", kSlugBytesMax, out_.preset) &&
            read_text(TopKey::kSessionId, "session_id", kSessionIdMax, out_.session_id) &&
-           read_text(TopKey::kUser, "user", kUserMax, out_.user) &&
-           read_text(TopKey::kPromptCacheKey, "prompt_cache_key", kUserMax, out_.prompt_cache_key);
+           read_hint(TopKey::kUser, "user", out_.user) &&
+           read_hint(TopKey::kPromptCacheKey, "prompt_cache_key", out_.prompt_cache_key);
   }
 
   bool read_service_tier() {

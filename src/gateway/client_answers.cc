@@ -82,7 +82,9 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
   }
   const bool limited = row.status == 429 || row.status == 503;
   char wait[24];
-  if (advice.retry_after_s >= 0 || limited) {
+  // Who is told not to come back is not told when.
+  const bool may_return = advice.should_retry != dialect::ShouldRetry::kFalse;
+  if (advice.retry_after_s >= 0 || (limited && may_return)) {
     const bool blocked = kind == ErrorKind::kTooManyFailures;
     const std::int64_t usual =
         blocked ? (gateway_.limits().failed_auth_block_ms + 999) / 1000 : std::uint32_t{1};

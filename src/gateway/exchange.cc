@@ -188,6 +188,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
 
 // What the provider says of its limits, on good answers too. One walk over the head's fields.
 void Exchange::note_limits(const proto::ResponseHead& head) {
+  // Providers limit model by model, and a pattern's endpoint stands for many: what is said of one
+  // must not shut out the others.
+  if (gateway_.snapshot().catalogue().model(endpoint().model).is_pattern()) return;
   policy::RateNotice notice;
   bool says_anything = head.status == 429;
   for (const proto::Field field : head.fields) {
@@ -384,6 +387,7 @@ void Exchange::on_timer() {
   if (request_ == nullptr) return cut(ErrorKind::kUpstreamTimeout, {});
   gateway_.counters().upstream_failures.add();
   gateway_.counters().ambiguous.add(request_->written ? 1 : 0);
+  request_->asked_again = true;  // it had its time
   failed(ErrorKind::kUpstreamTimeout,
          request_->written ? Attempted::kAmbiguous : Attempted::kNotSent);
 }

@@ -81,7 +81,7 @@ for (const client of clients) {
 
   test(`${client.name}: a provider without room is 429`, async () => {
     script = failing(429, 'slow down', 'retry-after: 7\r\n');
-    const error = await errorOf(client.stream(client.make(leat, KEY)));
+    const error = await errorOf(client.stream(client.make(leat, KEY), { model: 'busy/one' }));
     assert.equal(client.status(error), 429);
   });
 
@@ -129,7 +129,8 @@ test('openai: errors are of its own classes, in its own shape', async () => {
   const unknown = await errorOf(openai.stream(openai.make(leat, KEY), { model: 'acme/none' }));
   assert.ok(unknown instanceof NotFoundError);
   script = failing(429, 'slow down');
-  assert.ok(await errorOf(openai.whole(openai.make(leat, KEY))) instanceof RateLimitError);
+  const busy = await errorOf(openai.stream(openai.make(leat, KEY), { model: 'busy/one' }));
+  assert.ok(busy instanceof RateLimitError);
   script = failing(500, 'broken');
   assert.ok(await errorOf(openai.whole(openai.make(leat, KEY))) instanceof APIError);
 });
@@ -141,7 +142,8 @@ test('@openrouter/sdk: errors are of its own classes with a whole number as code
   assert.ok(wrong instanceof errors.UnauthorizedResponseError);
   assert.equal(wrong.error.code, 401);
   script = failing(429, 'slow down');
-  const many = await errorOf(openrouter.stream(openrouter.make(leat, KEY)));
+  const many = await errorOf(
+    openrouter.stream(openrouter.make(leat, KEY), { model: 'busy/one' }));
   assert.ok(many instanceof errors.TooManyRequestsResponseError);
 });
 

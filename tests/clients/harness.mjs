@@ -134,7 +134,10 @@ export function answerWell({ body }, socket) {
 
 // ---- Leat ---------------------------------------------------------------------------------------
 
-/** A running leat whose model MODEL is the provider's `upstream-model`. */
+/**
+ * A running leat whose model MODEL is the provider's `upstream-model`. Of `busy/*` no limits are
+ * remembered, so that a 429 there is the test's alone.
+ */
 export class Leat {
   static async start(provider) {
     const leat = new Leat();
@@ -154,6 +157,9 @@ allow_private = true
 [[models]]
 id = "${MODEL}"
 endpoints = [{ provider = "scripted", model = "upstream-model" }]
+[[models]]
+id = "busy/*"
+endpoints = [{ provider = "scripted", model = "*" }]
 `);
     leat.process = spawn(process.env.LEAT, ['serve', '--config', config], {
       env: { ...process.env, LEAT_TEST_KEY: KEY }, stdio: ['ignore', 'pipe', 'pipe'],

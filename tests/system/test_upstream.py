@@ -142,7 +142,8 @@ class Failover(harness.Case):
         data = reply({"error": {"message": "slow down"}}, "429 X", "retry-after: 17\r\n")
         with harness.Leat([self.provider(always(data, None)), refusing_url()]) as router:
             answer = router.chat()
-            self.assertEqual(answer.status, 502)
+            self.assertEqual(answer.status, 503)
+            self.assertIn("x-should-retry: false", answer.head.lower())
             self.assertNotIn("retry-after", answer.head.lower())
 
     def test_head_over_the_limit(self):
@@ -445,7 +446,8 @@ class Passing(harness.Case):
     def test_request_as_the_provider_sees_it(self):
         provider = self.provider(answer_well)
         with harness.Leat([provider]) as router:
-            router.chat(stream=True, top_k=7, provider={"order": ["x"]}, models=["a"],
+            router.chat(stream=True, top_k=7, provider={"order": ["x"]},
+                        models=[harness.MODEL],
                         route="fallback", transforms=[], own_field={"a": [1.50, "\u00e9"]})
         call = provider.calls[0]
         body = call.json()
