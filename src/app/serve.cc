@@ -17,6 +17,7 @@
 #include "app/shard_thread.h"
 #include "control/addresses.h"
 #include "control/admin_server.h"
+#include "control/catalogue_listing.h"
 #include "control/client_key.h"
 #include "control/command_line.h"
 #include "control/machine.h"
@@ -226,8 +227,8 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   }
   auto io = io::UringIo::create(io::UringOptions{});
   if (!io) return refuse(io.error().what);
-  const gateway::Snapshot snapshot(options, std::move(routed), material.bearers(),
-                                   (*io)->wall_now().unix_seconds());
+  const control::CatalogueListing listings(routed, (*io)->wall_now().unix_seconds());
+  const gateway::Snapshot snapshot(options, std::move(routed), material.bearers());
   const std::uint32_t shards =
       options.server.shards != 0 ? options.server.shards : std::max(machine.cores_usable, 1U);
 
@@ -242,6 +243,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.buffered_bodies_max =
       memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
   setup.snapshot = &snapshot;
+  setup.listings = &listings;
   setup.tls = &material.tls();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

@@ -89,6 +89,7 @@ std::string ShardThread::set_up() {
   parts.resolver = resolver_.get();
   parts.counters = &counters_;
   parts.log = &log_;
+  parts.listings = setup_.listings;
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;

@@ -36,6 +36,7 @@ struct ShardSetup {
   std::uint64_t buffered_bodies_max = 0;
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   const gateway::Snapshot* snapshot = nullptr;
+  const gateway::ListingSource* listings = nullptr;
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };

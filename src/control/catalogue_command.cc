@@ -71,12 +71,12 @@ std::optional<std::string> body_of(const Listing& listing, std::string_view path
   if (path == "/models") return listing.models(query, "/api/v1/models");
   if (path == "/models/count") return listing.count(query);
   if (path == "/providers") return listing.providers();
-  if (path == "/endpoints/zdr") return listing.zdr_endpoints({});
+  if (path == "/endpoints/zdr") return listing.zdr_endpoints();
   if (path.starts_with(kModel)) return listing.model(path.substr(kModel.size()));
   if (path.starts_with(kModels) && path.ends_with(kEndpoints)) {
     path.remove_prefix(kModels.size());
     path.remove_suffix(kEndpoints.size());
-    return listing.endpoints(path, {});
+    return listing.endpoints(path);
   }
   return {};
 }
@@ -125,7 +125,7 @@ CatalogueOutcome show_catalogue(const std::string& file, std::string_view target
   const auto query =
       parse_listing_query(mark == std::string_view::npos ? "" : target.substr(mark + 1));
   if (!query) {
-    outcome.messages += query.error() + "\n";
+    outcome.messages += query.error().message + "\n";
     return outcome;
   }
   const Listing listing(loaded->built.catalogue);

@@ -36,12 +36,19 @@ policy::Picodollars mean_price(const policy::Endpoint& endpoint) {
 
 }  // namespace
 
-Listing::Listing(const policy::Catalogue& catalogue) : catalogue_(&catalogue) {
+Listing::Listing(const policy::Catalogue& catalogue, std::int64_t created_unix_s)
+    : catalogue_(&catalogue), created_unix_s_(created_unix_s) {
   for (policy::ModelId id = 0; id < catalogue.models().size(); ++id) add_entries(id);
   add_aliases();
   render_endpoints();
   render_providers();
+  render_openai();
   all_models_ = models(ListingQuery(), "");
+}
+
+std::int64_t Listing::created(const Entry& entry) const {
+  const std::int64_t stated = catalogue_->model(entry.model).created;
+  return stated != 0 ? stated : created_unix_s_;
 }
 
 bool Listing::shows(const policy::Endpoint& endpoint, const Entry& entry) const {
@@ -74,8 +81,10 @@ void Listing::add_entries(policy::ModelId id) {
       }
     }
     if (entry.cheapest == policy::kNoId) continue;
-    const ModelView view{
-        .id = entry.id, .name = entry.name, .shown = &catalogue_->endpoint(entry.cheapest)};
+    const ModelView view{.id = entry.id,
+                         .name = entry.name,
+                         .created = created(entry),
+                         .shown = &catalogue_->endpoint(entry.cheapest)};
     entry.json = model_json(*catalogue_, model, view);
     entries_.push_back(std::move(entry));
   }
@@ -96,6 +105,7 @@ void Listing::add_aliases() {
     entry.is_alias = true;
     const ModelView view{.id = entry.id,
                          .name = entry.name,
+                         .created = created(entry),
                          .shown = &catalogue_->endpoint(entry.cheapest),
                          .alias_target = &target};
     entry.json = model_json(*catalogue_, target, view);
@@ -127,6 +137,20 @@ void Listing::render_providers() {
     providers_ += provider_json(catalogue_->provider(id));
   }
   providers_ += "]}";
+}
+
+void Listing::render_openai() {
+  openai_models_ = R"({"object":"list","data":[)";
+  for (const Entry& entry : entries_) {
+    if (openai_models_.back() == '}') openai_models_ += ',';
+    openai_models_ += openai_json(entry);
+  }
+  openai_models_ += "]}";
+}
+
+std::string Listing::openai_json(const Entry& entry) const {
+  const std::string_view id = catalogue_->model(entry.model).id;
+  return openai_model_json(entry.id, created(entry), id.substr(0, id.find('/')));
 }
 
 const Listing::Entry* Listing::find(std::string_view reference) const {
@@ -196,7 +220,7 @@ std::vector<const Listing::Entry*> Listing::chosen(const ListingQuery& query) co
       case ListingSort::kLongestContext:
         return model(a).context > model(b).context;
       case ListingSort::kNewest:
-        return model(a).created > model(b).created;
+        return created(*a) > created(*b);
     }
     return false;
   });
@@ -232,22 +256,28 @@ std::optional<std::string> Listing::model(std::string_view reference) const {
   return fmt::format("{{\"data\":{}}}", entry->json);
 }
 
+std::optional<std::string> Listing::openai_model(std::string_view reference) const {
+  const Entry* entry = find(reference);
+  if (entry == nullptr) return {};
+  return openai_json(*entry);
+}
+
 void Listing::append_endpoint(std::string& out, policy::EndpointId id,
-                              std::span<const ListedHealth> health) const {
+                              const KnownHealth& health) const {
   if (out.back() == '}') out += ',';
   out += endpoints_[id];
-  out += health_json(id < health.size() ? health[id] : ListedHealth());
+  out += health_json(listed_health(health, id));
 }
 
 std::optional<std::string> Listing::endpoints(std::string_view reference,
-                                              std::span<const ListedHealth> health) const {
+                                              const KnownHealth& health) const {
   const Entry* entry = find(reference);
   if (entry == nullptr) return {};
   const policy::Model& model = catalogue_->model(entry->model);
   std::string out =
       fmt::format(R"({{"data":{{"id":{},"name":{},"created":{},"description":{},"architecture":{},)"
                   R"("endpoints":[)",
-                  json_text(entry->id), json_text(entry->name), model.created,
+                  json_text(entry->id), json_text(entry->name), created(*entry),
                   json_text(model.description), architecture_json(model));
   for (policy::EndpointId id = model.endpoints_begin; id < model.endpoints_end; ++id) {
     if (shows(catalogue_->endpoint(id), *entry)) append_endpoint(out, id, health);
@@ -255,7 +285,7 @@ std::optional<std::string> Listing::endpoints(std::string_view reference,
   return out + "]}}";
 }
 
-std::string Listing::zdr_endpoints(std::span<const ListedHealth> health) const {
+std::string Listing::zdr_endpoints(const KnownHealth& health) const {
   std::string out = "{\"data\":[";
   for (policy::EndpointId id = 0; id < endpoints_.size(); ++id) {
     const policy::Endpoint& endpoint = catalogue_->endpoint(id);

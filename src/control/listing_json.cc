@@ -176,7 +176,7 @@ std::string model_json(const policy::Catalogue& catalogue, const policy::Model& 
       R"("supported_voices":null,"knowledge_cutoff":{},"expiration_date":{},)"
       R"("links":{{"details":{}}}{}{}}})",
       json_text(view.id), json_text(model.canonical_slug), text_or_null(model.hugging_face_id),
-      json_text(view.name), model.created, json_text(model.description),
+      json_text(view.name), view.created, json_text(model.description),
       count_or_null(model.context), architecture_json(model), pricing_json(catalogue, shown),
       count_or_null(shown.context), count_or_null(shown.completion_max), model.moderated,
       name_list(model.parameters),
@@ -185,6 +185,11 @@ std::string model_json(const policy::Catalogue& catalogue, const policy::Model& 
       model.expires == 0 ? "null" : json_text(date_of(model.expires)),
       json_text(fmt::format("/api/v1/models/{}/endpoints", model.id)), reasoning_member(model),
       alias);
+}
+
+std::string openai_model_json(std::string_view id, std::int64_t created, std::string_view owner) {
+  return fmt::format(R"({{"id":{},"object":"model","created":{},"owned_by":{}}})", json_text(id),
+                     created, json_text(owner));
 }
 
 std::string endpoint_json(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint,
@@ -210,7 +215,7 @@ std::string health_json(const ListedHealth& health) {
   return fmt::format(
       R"(,"status":{},"uptime_last_5m":{},"uptime_last_30m":{},"uptime_last_1d":{},)"
       R"("latency_last_30m":{},"throughput_last_30m":{}}})",
-      health.status, percent_json(health.uptime_percent_5m),
+      static_cast<int>(health.status), percent_json(health.uptime_percent_5m),
       percent_json(health.uptime_percent_30m), percent_json(health.uptime_percent_1d),
       percentiles_json(health.latency_ms_30m), percentiles_json(health.tokens_per_second_30m));
 }

@@ -23,11 +23,15 @@ std::string provider_json(const policy::Provider& provider);
 struct ModelView {
   std::string_view id;
   std::string_view name;
+  std::int64_t created = 0;                     // unix seconds
   const policy::Endpoint* shown = nullptr;      // its prices and limits
   const policy::Model* alias_target = nullptr;  // null: it is no alias
 };
 std::string model_json(const policy::Catalogue& catalogue, const policy::Model& model,
                        const ModelView& view);
+
+// OpenAI's model object.
+std::string openai_model_json(std::string_view id, std::int64_t created, std::string_view owner);
 
 // The endpoint's object without its last keys and the closing brace, which health_json() adds.
 std::string endpoint_json(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint,

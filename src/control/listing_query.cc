@@ -3,35 +3,22 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "control/exact_price.h"
+#include "control/percent_text.h"
 
 namespace leat::control {
 namespace {
 
 constexpr std::size_t kLimitMax = 1'000;  // as OpenRouter's
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
+// As forms write it: a plus is a blank.
 std::string decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_escape = text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 &&
-                           hex_digit(text[i + 2]) >= 0;
-    if (is_escape) {
-      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
+  std::string blanked(text);
+  std::replace(blanked.begin(), blanked.end(), '+', ' ');
+  return percent_decoded(blanked);
 }
 
 std::string lower(std::string text) {
@@ -139,7 +126,7 @@ bool take(std::string_view name, const std::string& value, ListingQuery& query) 
 
 }  // namespace
 
-std::expected<ListingQuery, std::string> parse_listing_query(std::string_view query) {
+std::expected<ListingQuery, QueryFault> parse_listing_query(std::string_view query) {
   ListingQuery parsed;
   while (!query.empty()) {
     const std::size_t end = query.find('&');
@@ -149,10 +136,25 @@ std::expected<ListingQuery, std::string> parse_listing_query(std::string_view qu
     if (equals == std::string_view::npos) continue;
     const std::string name = decoded(part.substr(0, equals));
     if (!take(name, decoded(part.substr(equals + 1)), parsed)) {
-      return std::unexpected(fmt::format("Invalid value for query parameter `{}`", name));
+      return std::unexpected(
+          QueryFault{name, fmt::format("Invalid value for query parameter `{}`", name)});
     }
   }
   return parsed;
+}
+
+std::string unpaged_query(std::string_view query) {
+  std::string kept;
+  while (!query.empty()) {
+    const std::size_t end = query.find('&');
+    const std::string_view part = query.substr(0, end);
+    query = end == std::string_view::npos ? std::string_view() : query.substr(end + 1);
+    const std::string name = decoded(part.substr(0, part.find('=')));
+    if (part.empty() || name == "offset" || name == "limit") continue;
+    if (!kept.empty()) kept += '&';
+    kept += part;
+  }
+  return kept;
 }
 
 }  // namespace leat::control

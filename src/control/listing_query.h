@@ -41,8 +41,16 @@ struct ListingQuery {
   std::string region;
 };
 
-// `query` is what follows the question mark, percent-encoded. The error names the parameter, for a
-// 400.
-std::expected<ListingQuery, std::string> parse_listing_query(std::string_view query);
+// What a 400 says. Both name the parameter, never what was given for it.
+struct QueryFault {
+  std::string param;
+  std::string message;
+};
+
+// `query` is what follows the question mark, percent-encoded.
+std::expected<ListingQuery, QueryFault> parse_listing_query(std::string_view query);
+
+// The query without `offset` and `limit`, as it was sent: what the next page asks for too.
+std::string unpaged_query(std::string_view query);
 
 }  // namespace leat::control

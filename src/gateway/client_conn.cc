@@ -48,6 +48,12 @@ std::size_t count_head_ends(std::string_view bytes, std::size_t from) {
   return count;
 }
 
+// What follows the question mark, if there is one.
+std::string_view query_of(const proto::RequestHead& head) {
+  const std::size_t mark = head.target.find('?');
+  return mark == std::string_view::npos ? std::string_view() : head.target.substr(mark + 1);
+}
+
 proto::HeadLimits head_limits(const Limits& limits) {
   return {limits.head_bytes_max, limits.head_line_bytes_max, limits.headers_max};
 }
@@ -187,8 +193,8 @@ void ClientConn::take_head(const proto::RequestHead& head) {
                     "not_found");
     case Action::kWrongMethod:
       return refuse(ErrorKind::kMethodNotAllowed, {}, "method_not_allowed");
-    case Action::kModels:
-      return serve_models(head);
+    case Action::kListing:
+      return serve_listing(head);
     case Action::kChat:
       return start_chat(head);
   }
@@ -225,13 +231,30 @@ int ClientConn::authenticate(const proto::RequestHead& head) {
   return key;
 }
 
-void ClientConn::serve_models(const proto::RequestHead& head) {
+void ClientConn::serve_listing(const proto::RequestHead& head) {
   if (authenticate(head) < 0) return;
   if (head.content_length.value_or(0) > gateway_.limits().small_body_bytes_max) {
     return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
   }
-  answer(200, "application/json",
-         gateway_.snapshot().models_body(route_.face == dialect::Face::kOpenRouter), {});
+  const ListingSource* source = gateway_.listings();
+  if (source == nullptr) return refuse(ErrorKind::kNotFound, {}, "not_found");
+  const std::string_view query = query_of(head);
+  if (route_.listing == ListingKind::kModels && query.empty()) {
+    answer(200, "application/json", source->all_models(route_.face), {});
+    return after_answer();
+  }
+  const ListingAnswer made = source->answer({.kind = route_.listing,
+                                             .face = route_.face,
+                                             .reference = route_.model_in(head.path),
+                                             .query = query,
+                                             .health = gateway_.health().view(),
+                                             .reports = gateway_.health().reports(),
+                                             .now = gateway_.shard().now()});
+  if (!made.is_good) {
+    return refuse(made.kind, {.message = made.message, .param = made.param},
+                  dialect::error_row(made.kind).error_type);
+  }
+  answer(200, "application/json", made.body, {});
   after_answer();
 }
 

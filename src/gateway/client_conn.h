@@ -83,7 +83,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void read_head(std::string_view& in, BlockRef& hold);
   void begin_request();
   void take_head(const proto::RequestHead& head);
-  void serve_models(const proto::RequestHead& head);
+  void serve_listing(const proto::RequestHead& head);
   void start_chat(const proto::RequestHead& head);
   int authenticate(const proto::RequestHead& head);
   void read_body(std::string_view& in);

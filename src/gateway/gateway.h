@@ -13,6 +13,7 @@
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/counters.h"
+#include "gateway/listing_source.h"
 #include "gateway/log_ring.h"
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
@@ -38,6 +39,8 @@ struct GatewayParts {
   // known.
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   LogRing* log = nullptr;
+  // Who answers the routes that list the catalogue. Null: they are not there.
+  const ListingSource* listings = nullptr;
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
   std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
 };
@@ -94,6 +97,7 @@ class Gateway final : private shard::MessageHandler {
     return upstreams_[snapshot_.connection_of(endpoint)];
   }
   ShardHealth& health() { return health_; }
+  const ListingSource* listings() const { return parts_.listings; }
   // Its plan is good until the next request's.
   RoutePlanner& planner() { return *planner_; }
   proto::RequestHead& head_scratch() { return head_scratch_; }

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/instant.h"
 #include "dialect/errors.h"
 #include "policy/health_board.h"
 
@@ -18,6 +19,7 @@ enum class ListingKind : std::uint8_t {
   kModelCount,      // GET .../models/count
   kModel,           // GET .../model/{author}/{slug}
   kModelEndpoints,  // GET .../models/{author}/{slug}/endpoints
+  kOpenAiModel,     // GET .../models/{id}: OpenAI's model object, whatever the face
   kZdrEndpoints,    // GET .../endpoints/zdr
   kProviders,       // GET .../providers
 };
@@ -25,18 +27,19 @@ enum class ListingKind : std::uint8_t {
 struct ListingRequest {
   ListingKind kind = ListingKind::kModels;
   dialect::Face face = dialect::Face::kOpenRouter;
-  std::string_view reference;  // "author/slug" with variants, as it stands in the path
-  std::string_view query;      // behind the question mark, percent-encoded
+  std::string_view reference;  // "author/slug" with variants, percent-encoded as in the path
+  std::string_view query;      // behind the question mark, percent-encoded; OpenAI's face has none
   policy::HealthView health;   // these by EndpointId; empty: nothing is known
   std::span<const policy::HealthReport> reports;
+  Instant now{0};
 };
 
 struct ListingAnswer {
-  // 200, or what was wrong: kNotFound, or kInvalidRequest with the parameter and a message.
+  // 200, or what was wrong: kModelNotFound, or kInvalidRequest with the parameter and a message.
   bool is_good = false;
   std::string body;  // of a good one: JSON
-  dialect::ErrorKind kind = dialect::ErrorKind::kNotFound;
-  std::string message;
+  dialect::ErrorKind kind = dialect::ErrorKind::kModelNotFound;
+  std::string message;  // empty: the kind's own
   std::string param;
 };
 
@@ -44,7 +47,7 @@ class ListingSource {
  public:
   virtual ~ListingSource() = default;
   virtual ListingAnswer answer(const ListingRequest& request) const = 0;
-  // `GET /models` without a query on one face: nothing is made for it. Lives as long as the source.
+  // `GET /models` without a query on one face: made beforehand. Lives as long as the source.
   virtual std::string_view all_models(dialect::Face face) const = 0;
 };
 

@@ -8,30 +8,68 @@ namespace {
 using dialect::Face;
 using proto::Method;
 
+// The whole path, or what stands before and behind a model's name in it.
 struct Row {
-  std::string_view path;
-  Method method;
-  Action action;
+  std::string_view before;
+  std::string_view behind;
+  bool has_model = false;
   Face face;
+  Action action = Action::kListing;
+  ListingKind listing = ListingKind::kModels;
+
+  constexpr Method method() const {
+    return action == Action::kListing ? Method::kGet : Method::kPost;
+  }
+  constexpr bool is_of(std::string_view path) const {
+    if (!has_model) return path == before;
+    return path.size() > before.size() + behind.size() && path.starts_with(before) &&
+           path.ends_with(behind);
+  }
 };
 
+constexpr Row whole(std::string_view path, Face face, ListingKind listing) {
+  return {.before = path, .face = face, .listing = listing};
+}
+
+constexpr Row named(std::string_view before, std::string_view behind, Face face,
+                    ListingKind listing) {
+  return {.before = before, .behind = behind, .has_model = true, .face = face, .listing = listing};
+}
+
+// The first that fits: whole paths stand before those with a model in them.
 constexpr Row kRows[] = {
-    {"/v1/chat/completions", Method::kPost, Action::kChat, Face::kOpenAi},
-    {"/api/v1/chat/completions", Method::kPost, Action::kChat, Face::kOpenRouter},
-    {"/v1/models", Method::kGet, Action::kModels, Face::kOpenAi},
-    {"/api/v1/models", Method::kGet, Action::kModels, Face::kOpenRouter},
+    {.before = "/v1/chat/completions", .face = Face::kOpenAi, .action = Action::kChat},
+    {.before = "/api/v1/chat/completions", .face = Face::kOpenRouter, .action = Action::kChat},
+    whole("/v1/models", Face::kOpenAi, ListingKind::kModels),
+    whole("/api/v1/models", Face::kOpenRouter, ListingKind::kModels),
+    whole("/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount),
+    whole("/api/v1/endpoints/zdr", Face::kOpenRouter, ListingKind::kZdrEndpoints),
+    whole("/api/v1/providers", Face::kOpenRouter, ListingKind::kProviders),
+    named("/api/v1/model/", "", Face::kOpenRouter, ListingKind::kModel),
+    named("/api/v1/models/", "/endpoints", Face::kOpenRouter, ListingKind::kModelEndpoints),
+    named("/v1/models/", "", Face::kOpenAi, ListingKind::kOpenAiModel),
+    // OpenRouter has none of its own here: who asks is OpenAI's client (openrouter-api.md 6.6).
+    named("/api/v1/models/", "", Face::kOpenRouter, ListingKind::kOpenAiModel),
 };
 
 }  // namespace
 
 Route find_route(Method method, std::string_view path) {
   for (const Row& row : kRows) {
-    if (row.path != path) continue;
-    if (row.method == method) return {row.action, row.face, ""};
-    return {Action::kWrongMethod, row.face, row.method == Method::kPost ? "POST" : "GET"};
+    if (!row.is_of(path)) continue;
+    Route route{.action = row.action, .face = row.face, .listing = row.listing};
+    if (row.has_model) {
+      route.before_model = row.before.size();
+      route.behind_model = row.behind.size();
+    }
+    if (row.method() != method) {
+      route.action = Action::kWrongMethod;
+      route.allow = row.method() == Method::kPost ? "POST" : "GET";
+    }
+    return route;
   }
   // Unknown paths answer in the shape of the face they look like.
-  return {Action::kNotFound, path.starts_with("/api/") ? Face::kOpenRouter : Face::kOpenAi, ""};
+  return {.face = path.starts_with("/api/") ? Face::kOpenRouter : Face::kOpenAi};
 }
 
 }  // namespace leat::gateway

@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "policy/key_choice.h"
-#include "proto/json_writer.h"
 #include "tls/digest.h"
 
 namespace leat::gateway {
@@ -19,8 +18,7 @@ std::size_t Snapshot::DigestHash::operator()(const KeyDigest& digest) const {
 }
 
 Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue> routed,
-                   std::span<const std::vector<std::string_view>> bearers,
-                   std::int64_t created_unix_s)
+                   std::span<const std::vector<std::string_view>> bearers)
     : options_(options), routed_(std::move(routed)) {
   LEAT_CHECK(bearers.size() == options_.providers.size());
   for (std::size_t i = 0; i < bearers.size(); ++i) {
@@ -37,7 +35,6 @@ Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue
   }
   set_times();
   set_ceilings();
-  write_models(created_unix_s);
 }
 
 // What a model of the options says of its times; the limits where none does.
@@ -91,59 +88,6 @@ int Snapshot::find_key(const KeyDigest& digest) const {
   const auto found = keys_.find(digest);
   if (found == keys_.end() || !tls::equal_constant_time(found->first, digest)) return -1;
   return found->second;
-}
-
-namespace {
-
-std::string json_string(std::string_view text) {
-  std::string room(text.size() * 6 + 2, '\0');
-  proto::JsonWriter out(room);
-  out.string(text);
-  return std::string(out.text());
-}
-
-// The keys that @openrouter/sdk demands of a model (openrouter-api.md 1.2); what nobody told us is
-// null or empty, prices are absent until there is a catalogue.
-std::string openrouter_model(const Model& model, std::int64_t created, std::string_view owner) {
-  const std::string id = json_string(model.id);
-  const std::string context =
-      model.context_tokens == 0 ? "null" : std::to_string(model.context_tokens);
-  return "{\"id\":" + id + ",\"canonical_slug\":" + id +
-         ",\"name\":" + json_string(model.name.empty() ? model.id : model.name) +
-         ",\"created\":" + std::to_string(created) +
-         ",\"object\":\"model\",\"owned_by\":" + json_string(owner) +
-         ",\"description\":\"\",\"context_length\":" + context +
-         ",\"architecture\":{\"modality\":\"text->text\",\"input_modalities\":[\"text\"],"
-         "\"output_modalities\":[\"text\"],\"tokenizer\":\"Other\",\"instruct_type\":null},"
-         "\"pricing\":{\"prompt\":\"0\",\"completion\":\"0\"},"
-         "\"top_provider\":{\"context_length\":" +
-         context +
-         ",\"max_completion_tokens\":null,\"is_moderated\":false},\"per_request_limits\":null,"
-         "\"supported_parameters\":[],\"default_parameters\":null,\"supported_voices\":null,"
-         "\"links\":{\"details\":" +
-         json_string("/api/v1/models/" + model.id + "/endpoints") + "}}";
-}
-
-}  // namespace
-
-void Snapshot::write_models(std::int64_t created_unix_s) {
-  std::string openai;
-  std::string openrouter;
-  std::size_t count = 0;
-  for (const Model& model : options_.models) {
-    if (model.is_pattern()) continue;
-    const std::int64_t created = model.created_unix_s != 0 ? model.created_unix_s : created_unix_s;
-    const std::string_view owner = std::string_view(model.id).substr(0, model.id.find('/'));
-    const char* comma = count++ == 0 ? "" : ",";
-    openai += comma;
-    openai += "{\"id\":" + json_string(model.id) +
-              ",\"object\":\"model\",\"created\":" + std::to_string(created) +
-              ",\"owned_by\":" + json_string(owner) + "}";
-    openrouter += comma + openrouter_model(model, created, owner);
-  }
-  openai_models_ = "{\"object\":\"list\",\"data\":[" + openai + "]}";
-  openrouter_models_ = "{\"data\":[" + openrouter + "],\"total_count\":" + std::to_string(count) +
-                       ",\"links\":{\"next\":null}}";
 }
 
 }  // namespace leat::gateway

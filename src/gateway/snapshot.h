@@ -41,10 +41,10 @@ struct ModelTimes {
 
 class Snapshot {
  public:
-  // `bearers`: the keys of each provider of `options`. `created_unix_s` stands in for models that
-  // do not say when they were made. REQUIRES: the catalogue was built for these options.
+  // `bearers`: the keys of each provider of `options`. REQUIRES: the catalogue was built for these
+  // options.
   Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue> routed,
-           std::span<const std::vector<std::string_view>> bearers, std::int64_t created_unix_s);
+           std::span<const std::vector<std::string_view>> bearers);
   Snapshot(const Snapshot&) = delete;
   Snapshot& operator=(const Snapshot&) = delete;
 
@@ -68,18 +68,12 @@ class Snapshot {
     return ceilings_[static_cast<std::size_t>(key)];
   }
 
-  // The bodies of GET .../models.
-  std::string_view models_body(bool openrouter) const {
-    return openrouter ? openrouter_models_ : openai_models_;
-  }
-
  private:
   struct DigestHash {
     std::size_t operator()(const KeyDigest& digest) const;
   };
   void set_times();
   void set_ceilings();
-  void write_models(std::int64_t created_unix_s);
 
   const Options options_;
   const std::shared_ptr<const RoutedCatalogue> routed_;
@@ -88,8 +82,6 @@ class Snapshot {
   std::vector<ModelTimes> times_;                      // by policy::ModelId
   std::vector<policy::KeyCeilings> ceilings_;          // by key
   std::vector<std::vector<policy::SlugMatch>> slugs_;  // what the ceilings' lists are views of
-  std::string openai_models_;
-  std::string openrouter_models_;
 };
 
 }  // namespace leat::gateway

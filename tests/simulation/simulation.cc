@@ -185,8 +185,7 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
                                                            {kProviderKey});
   auto routed =
       std::make_shared<const gateway::RoutedCatalogue>(gateway::plain_catalogue(options_));
-  snapshot_ =
-      std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers, 1'790'000'000);
+  snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
   if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
   make_shards();
   make_clients();

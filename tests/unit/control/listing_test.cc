@@ -96,7 +96,7 @@ struct ListingTest : testing::Test {
   // The ids that a query lists, in order.
   std::string ids(std::string_view query) {
     const auto wanted = parse_listing_query(query);
-    if (!wanted) return wanted.error();
+    if (!wanted) return wanted.error().message;
     const JsonValue body = parsed(listing->models(*wanted, "/api/v1/models"));
     std::string all;
     for (const JsonValue& model : body.find("data")->items) {
@@ -140,11 +140,11 @@ TEST_F(ListingTest, AModelShowsTheCheapestWayWithoutATier) {
 }
 
 TEST_F(ListingTest, EndpointsShowTheirHealthWhereItIsKnown) {
-  std::vector<ListedHealth> health(1);
-  health[0].status = -2;
-  health[0].uptime_percent_30m = 99.5;
-  health[0].latency_ms_30m = ListedPercentiles{.p50 = 120, .p75 = 200, .p90 = 300, .p99 = 1e3};
-  const JsonValue body = parsed(*listing->endpoints("deep/one", health));
+  const std::vector<policy::EndpointHealth> views{{.recent_outage = true}};
+  std::vector<policy::HealthReport> reports(1);
+  reports[0].uptime_permille_30m = 995;
+  reports[0].latency_s_30m = {0.125F, 0.25F, 0.5F, 1};
+  const JsonValue body = parsed(*listing->endpoints("deep/one", {views, reports, Instant{0}}));
   const JsonValue& list = *body.find("data")->find("endpoints");
   ASSERT_EQ(list.items.size(), 3u);
   const JsonValue& acme = list.items[0];
@@ -153,6 +153,7 @@ TEST_F(ListingTest, EndpointsShowTheirHealthWhereItIsKnown) {
   EXPECT_EQ(acme.number_of("status"), "-2");
   EXPECT_EQ(acme.number_of("uptime_last_30m"), "99.5");
   EXPECT_TRUE(acme.find("uptime_last_1d")->is(JsonValue::Kind::kNull));
+  EXPECT_EQ(acme.find("latency_last_30m")->number_of("p50"), "125");
   EXPECT_EQ(acme.find("latency_last_30m")->number_of("p99"), "1000");
   EXPECT_TRUE(acme.find("throughput_last_30m")->is(JsonValue::Kind::kNull));
   const JsonValue& override = acme.find("pricing")->find("overrides")->items[0];
@@ -162,16 +163,14 @@ TEST_F(ListingTest, EndpointsShowTheirHealthWhereItIsKnown) {
   EXPECT_EQ(override.find("utc_days")->items[0].text, "sunday");
   EXPECT_TRUE(list.items[1].find("latency_last_30m")->is(JsonValue::Kind::kNull));
   EXPECT_EQ(list.items[2].text_of("tag"), "mock/flex");
-  EXPECT_EQ(parsed(*listing->endpoints("deep/one:free", {}))
-                .find("data")
-                ->find("endpoints")
-                ->items.size(),
-            1u);
-  EXPECT_FALSE(listing->endpoints("far/off", {}));
+  EXPECT_EQ(
+      parsed(*listing->endpoints("deep/one:free")).find("data")->find("endpoints")->items.size(),
+      1u);
+  EXPECT_FALSE(listing->endpoints("far/off"));
 }
 
 TEST_F(ListingTest, ZeroRetentionAndProviders) {
-  const JsonValue zdr = parsed(listing->zdr_endpoints({}));
+  const JsonValue zdr = parsed(listing->zdr_endpoints());
   ASSERT_EQ(zdr.find("data")->items.size(), 1u);
   EXPECT_EQ(zdr.find("data")->items[0].text_of("model_id"), "deep/one");
   const JsonValue providers = parsed(listing->providers());

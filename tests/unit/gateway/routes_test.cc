@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: only the listed paths are served; no spelling of a path gets anywhere else. Method: a table
-// of tricks (threats-and-faults.md 3.4 "path tricks").
+// Goal: only the listed paths are served; no spelling of a path gets anywhere else, and what names
+// a model is taken as it stands. Method: the table of routes, and one of tricks
+// (threats-and-faults.md 3.4 "path tricks").
 #include "gateway/routes.h"
 
 #include <gtest/gtest.h>
+
+#include <string>
 
 namespace leat::gateway {
 namespace {
@@ -11,13 +14,46 @@ namespace {
 using dialect::Face;
 using proto::Method;
 
-TEST(Routes, ServesTheFourRoutes) {
+TEST(Routes, ServesChatOnBothFaces) {
   EXPECT_EQ(find_route(Method::kPost, "/v1/chat/completions").action, Action::kChat);
   EXPECT_EQ(find_route(Method::kPost, "/v1/chat/completions").face, Face::kOpenAi);
   EXPECT_EQ(find_route(Method::kPost, "/api/v1/chat/completions").action, Action::kChat);
   EXPECT_EQ(find_route(Method::kPost, "/api/v1/chat/completions").face, Face::kOpenRouter);
-  EXPECT_EQ(find_route(Method::kGet, "/v1/models").action, Action::kModels);
-  EXPECT_EQ(find_route(Method::kGet, "/api/v1/models").face, Face::kOpenRouter);
+}
+
+TEST(Routes, ServesTheListings) {
+  struct Case {
+    const char* path;
+    Face face;
+    ListingKind listing;
+    const char* model;
+  };
+  const Case cases[] = {
+      {"/v1/models", Face::kOpenAi, ListingKind::kModels, ""},
+      {"/v1/models/acme/one", Face::kOpenAi, ListingKind::kOpenAiModel, "acme/one"},
+      {"/v1/models/acme%2Fone", Face::kOpenAi, ListingKind::kOpenAiModel, "acme%2Fone"},
+      // OpenAI's face has no list of endpoints: this is a model's name.
+      {"/v1/models/acme/endpoints", Face::kOpenAi, ListingKind::kOpenAiModel, "acme/endpoints"},
+      {"/api/v1/models", Face::kOpenRouter, ListingKind::kModels, ""},
+      {"/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount, ""},
+      {"/api/v1/models/acme%2Fone", Face::kOpenRouter, ListingKind::kOpenAiModel, "acme%2Fone"},
+      {"/api/v1/models/acme/one%3Afree/endpoints", Face::kOpenRouter, ListingKind::kModelEndpoints,
+       "acme/one%3Afree"},
+      {"/api/v1/model/acme/one:free", Face::kOpenRouter, ListingKind::kModel, "acme/one:free"},
+      {"/api/v1/endpoints/zdr", Face::kOpenRouter, ListingKind::kZdrEndpoints, ""},
+      {"/api/v1/providers", Face::kOpenRouter, ListingKind::kProviders, ""},
+  };
+  for (const Case& one : cases) {
+    const Route route = find_route(Method::kGet, one.path);
+    EXPECT_EQ(route.action, Action::kListing) << one.path;
+    EXPECT_EQ(route.face, one.face) << one.path;
+    EXPECT_EQ(route.listing, one.listing) << one.path;
+    EXPECT_EQ(route.model_in(one.path), one.model);
+    const Route other = find_route(Method::kPost, one.path);
+    EXPECT_EQ(other.action, Action::kWrongMethod) << one.path;
+    EXPECT_EQ(other.face, one.face) << one.path;
+    EXPECT_STREQ(other.allow, "GET") << one.path;
+  }
 }
 
 TEST(Routes, WrongMethodNamesTheRightOne) {
@@ -25,16 +61,55 @@ TEST(Routes, WrongMethodNamesTheRightOne) {
   EXPECT_EQ(chat.action, Action::kWrongMethod);
   EXPECT_STREQ(chat.allow, "POST");
   EXPECT_STREQ(find_route(Method::kDelete, "/v1/models").allow, "GET");
+  EXPECT_EQ(find_route(Method::kHead, "/v1/models").action, Action::kWrongMethod);
 }
 
 TEST(Routes, TricksLeadNowhere) {
-  for (const char* path :
-       {"", "/", "/v1", "/v1/chat/completions/", "//v1/chat/completions", "/v1//chat/completions",
-        "/v1/../v1/chat/completions", "/v1/%63hat/completions", "/v1/chat%2fcompletions",
-        "/V1/chat/completions", "/v1/chat/completions;a", "\\v1\\chat\\completions",
-        "/v1/chat/./completions", "/api/v1/models/x", "/metrics", "/healthz", "/api/v1/keys"}) {
+  for (const char* path : {"",
+                           "/",
+                           "/v1",
+                           "/v1/chat/completions/",
+                           "//v1/chat/completions",
+                           "/v1//chat/completions",
+                           "/v1/../v1/chat/completions",
+                           "/v1/%63hat/completions",
+                           "/v1/chat%2fcompletions",
+                           "/V1/chat/completions",
+                           "/v1/chat/completions;a",
+                           "\\v1\\chat\\completions",
+                           "/v1/chat/./completions",
+                           "/metrics",
+                           "/healthz",
+                           "/api/v1/keys",
+                           "/v1/models/",
+                           "/api/v1/models/",
+                           "/api/v1/model/",
+                           "/api/v1/model",
+                           "/v1//models",
+                           "/v1/model/acme/one",
+                           "/v1/%6dodels",
+                           "/api/v1/endpoints",
+                           "/api/v1/endpoints/zdr/",
+                           "/api/v1/providers/",
+                           "/v1/providers",
+                           "/v1/endpoints/zdr",
+                           "/api/v1%2fmodels",
+                           "/api/v1/models%2fcount"}) {
     EXPECT_EQ(find_route(Method::kPost, path).action, Action::kNotFound) << path;
     EXPECT_EQ(find_route(Method::kGet, path).action, Action::kNotFound) << path;
+  }
+}
+
+// Behind a route that names a model nothing but the catalogue is reached, however it is spelled.
+TEST(Routes, TricksBehindAModelRouteStayNames) {
+  for (const char* name : {"..", "../chat/completions", "%2e%2e/keys", "a//b", "a;b", "a\\b",
+                           "acme/one/", "count/", "endpoints", "/endpoints"}) {
+    const std::string path = std::string("/api/v1/models/") + name;
+    const Route route = find_route(Method::kGet, path);
+    EXPECT_EQ(route.action, Action::kListing) << path;
+    EXPECT_EQ(route.listing, ListingKind::kOpenAiModel) << path;
+    EXPECT_EQ(route.model_in(path), name);
+    EXPECT_EQ(find_route(Method::kPost, path).action, Action::kWrongMethod) << path;
   }
 }
 
