@@ -62,7 +62,8 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
   stream_->commit(head->size());
-  stream_->write(body);
+  // A client takes what follows the answer to HEAD for its next answer (RFC 9110 9.3.2).
+  if (!is_head_) stream_->write(body);
   gateway_.counters().responses_by_class[static_cast<std::size_t>(status / 100) % 6].add();
 }
 

@@ -170,6 +170,7 @@ void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
 void ClientConn::begin_request() {
   gateway_.new_id("req-", request_id_);
   http10_ = false;
+  is_head_ = false;
   is_chunked_ = false;
   length_left_ = 0;
   received_ = 0;
@@ -178,6 +179,7 @@ void ClientConn::begin_request() {
 void ClientConn::take_head(const proto::RequestHead& head) {
   begin_request();
   http10_ = head.http10;
+  is_head_ = head.method == proto::Method::kHead;
   wants_keep_alive_ = head.keep_alive;
   awaits_continue_ = head.expect_continue && head.has_body();
   is_chunked_ = head.chunked;

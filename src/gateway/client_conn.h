@@ -120,6 +120,7 @@ class ClientConn final : public ListNode<ClientConn>,
   Route route_;
   State state_ = State::kHead;
   bool http10_ = false;
+  bool is_head_ = false;  // its answer is a head only
   bool wants_keep_alive_ = false;
   bool awaits_continue_ = false;  // the body may never come
   bool is_chunked_ = false;

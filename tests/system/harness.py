@@ -204,13 +204,15 @@ def answer_well(call):
 
 
 class Leat:
-    """A running leat. `providers`: one or more Provider, tried in this order for MODEL."""
+    """A running leat. `providers`: one or more Provider, tried in this order for MODEL.
+    `catalogue`: the text of a catalogue file."""
 
     def __init__(self, providers=(), limits=None, server="", provider_lines="", extra="",
-                 preexec=None, environment=None, listen="127.0.0.1:0"):
+                 preexec=None, environment=None, listen="127.0.0.1:0", catalogue=""):
         self.directory = tempfile.TemporaryDirectory()
         names = [f"p{i}" for i in range(len(providers))]
-        text = f'[server]\nlisten = ["{listen}"]\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
+        text = 'catalogue = ["catalogue.toml"]\n' if catalogue else ""
+        text += f'[server]\nlisten = ["{listen}"]\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
         text += '[[keys]]\nname = "k1"\nsecret = { env = "LEAT_TEST_KEY" }\n'
         for name, provider in zip(names, providers):
             url = provider if isinstance(provider, str) else provider.url()
@@ -229,6 +231,7 @@ class Leat:
         text += extra
         path = pathlib.Path(self.directory.name, "leat.toml")
         path.write_text(text)
+        pathlib.Path(self.directory.name, "catalogue.toml").write_text(catalogue)
         self.log_path = pathlib.Path(self.directory.name, "log")
         self.log_file = open(self.log_path, "wb")
         env = {**os.environ, "LEAT_TEST_KEY": KEY, "LEAT_TEST_PROVIDER_KEY": PROVIDER_KEY,
