@@ -107,8 +107,9 @@ bool Exchange::plan() {
 
 bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   Request& request = *request_;
-  request.sticky = dialect::sticky_key(fields, request.session);
+  find_conversation(fields);
   PlanningFacts facts;
+  facts.sticky = gateway_.conversations().find(conversation_, gateway_.shard().now());
   facts.health = gateway_.health().view();
   facts.now = gateway_.shard().now();
   facts.wall = gateway_.shard().io().wall_now();
@@ -128,6 +129,17 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
                                            planner.models()[candidate.model_rank].rest};
   }
   return choose_first();
+}
+
+// Only where staying at an endpoint is worth something: naming a conversation reads its first
+// messages.
+void Exchange::find_conversation(const dialect::RoutingFields& fields) {
+  if (!gateway_.conversations().is_on() || fields.models().empty()) return;
+  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::ModelRef ref = catalogue.resolve(fields.models().front().full);
+  if (ref.model == policy::kNoId || !catalogue.model(ref.model).rewards_staying) return;
+  conversation_ =
+      Conversations::of(key_, ref.model, dialect::sticky_key(fields, request_->session));
 }
 
 void Exchange::refuse_request(std::string_view message, std::string_view param) {

@@ -101,7 +101,6 @@ class Exchange final : public ListNode<Exchange>,
     proto::JsonScanner scanner;
     dialect::ChatRequest chat;
     std::string session;
-    dialect::StickyKey sticky;
     std::array<Stop, kStopsMax> stops;
     std::uint8_t stop_count = 0;
     std::uint8_t stop = 0;         // where the request is
@@ -143,6 +142,7 @@ class Exchange final : public ListNode<Exchange>,
   bool take_plan(const dialect::RoutingFields& fields);
   void refuse_plan(const PlanRefusal& refusal);
   void refuse_request(std::string_view message, std::string_view param);
+  void find_conversation(const dialect::RoutingFields& fields);
   bool choose_first();
   void go_to(std::uint8_t stop, std::uint8_t key);
   void attempt();
@@ -194,8 +194,9 @@ class Exchange final : public ListNode<Exchange>,
   std::unique_ptr<Request> request_;  // null after the commit
   net::UpstreamConn* upstream_ = nullptr;
   Relay relay_;
-  BlockRef collected_;     // of an answer or an error reply that is read whole
-  HealthAttempt attempt_;  // endpoint kNoId: none is under way
+  BlockRef collected_;  // of an answer or an error reply that is read whole
+  Conversation conversation_;
+  HealthAttempt attempt_;                        // endpoint kNoId: none is under way
   policy::EndpointId endpoint_ = policy::kNoId;  // that is, or was, asked
   std::string model_name_;                       // that answers, as answers name it
   Instant started_{};

@@ -188,6 +188,9 @@ void Exchange::succeeded(const dialect::ChatUsage& usage) {
   }
   gateway_.health().ended(attempt_, ended, {}, now);
   attempt_.endpoint = policy::kNoId;
+  if (rewards_staying(endpoint().prices)) {
+    gateway_.conversations().answered(conversation_, endpoint().identity, usage.cached > 0, now);
+  }
 }
 
 // A failure that the provider itself told us of.

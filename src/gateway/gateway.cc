@@ -46,6 +46,7 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       // Without keys everybody is the one anonymous key.
       keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)),
       health_(snapshot, shard.index()),
+      conversations_(snapshot.options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {
   const auto& providers = snapshot.options().providers;
   upstreams_.reserve(providers.size());
@@ -196,7 +197,7 @@ void Gateway::on_message(const shard::Message& message) {
       shut_down();
       return shard_.stop();
     case shard::Message::Kind::kHealthUpdate:
-      return health_.apply(*update_of(message));
+      return apply(*update_of(message));
     case shard::Message::Kind::kDrained:
     case shard::Message::Kind::kHealthNews:
       return;
@@ -242,10 +243,19 @@ void Gateway::on_refresh() {
 
 void Gateway::on_health_timer() {
   if (on_health_news) {
-    if (untold_ == nullptr) untold_ = health_.take_news(shard_.now());
+    if (untold_ == nullptr) {
+      untold_ = health_.take_news(shard_.now());
+      conversations_.take_news(untold_->conversations);
+      if (untold_->is_empty()) untold_.reset();
+    }
     if (untold_ != nullptr && on_health_news(untold_)) untold_.reset();
   }
   shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
+}
+
+void Gateway::apply(const HealthUpdate& update) {
+  health_.apply(update);
+  conversations_.apply(update.conversations, shard_.now());
 }
 
 void Gateway::refresh_counters() {

@@ -98,6 +98,7 @@ class Gateway final : private shard::MessageHandler {
   }
   ShardHealth& health() { return health_; }
   const ListingSource* listings() const { return parts_.listings; }
+  Conversations& conversations() { return conversations_; }
   // Its plan is good until the next request's.
   RoutePlanner& planner() { return *planner_; }
   proto::RequestHead& head_scratch() { return head_scratch_; }
@@ -131,6 +132,7 @@ class Gateway final : private shard::MessageHandler {
   void note_drained();
   void on_refresh();
   void on_health_timer();
+  void apply(const HealthUpdate& update);
 
   shard::Shard& shard_;
   const Snapshot& snapshot_;
@@ -144,6 +146,7 @@ class Gateway final : private shard::MessageHandler {
   std::vector<Upstream> upstreams_;
   std::vector<KeyState> keys_;
   ShardHealth health_;
+  Conversations conversations_;
   std::unique_ptr<RoutePlanner> planner_;
   std::unique_ptr<HealthNews> untold_;  // the mailbox was full
   Pool<ClientConn> connections_;

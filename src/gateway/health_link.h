@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "gateway/conversations.h"
 #include "policy/health_board.h"
 #include "shard/mailbox.h"
 
@@ -28,9 +29,12 @@ struct HealthNews {
   std::uint32_t shard = 0;
   std::vector<Summary> summaries;
   std::vector<Limit> limits;
-  std::vector<policy::EndpointId> probes;  // that the shard began
+  std::vector<policy::EndpointId> probes;       // that the shard began
+  std::vector<HeldConversation> conversations;  // for the other shards
 
-  bool is_empty() const { return summaries.empty() && limits.empty() && probes.empty(); }
+  bool is_empty() const {
+    return summaries.empty() && limits.empty() && probes.empty() && conversations.empty();
+  }
 };
 
 struct HealthUpdate {
@@ -43,6 +47,9 @@ struct HealthUpdate {
     bool operator==(const Row&) const = default;
   };
   std::vector<Row> rows;
+  std::vector<HeldConversation> conversations;  // that other shards told of
+
+  bool is_empty() const { return rows.empty() && conversations.empty(); }
 };
 
 inline shard::Message message_of(std::unique_ptr<HealthNews> news) {

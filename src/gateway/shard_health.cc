@@ -122,7 +122,7 @@ std::unique_ptr<HealthNews> ShardHealth::take_news(Instant now) {
   active_.resize(kept);
   news->limits.swap(told_limits_);
   news->probes.swap(begun_probes_);
-  return news->is_empty() ? nullptr : std::move(news);
+  return news;
 }
 
 void ShardHealth::apply(const HealthUpdate& update) {

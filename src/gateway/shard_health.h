@@ -63,7 +63,7 @@ class ShardHealth {
   void rest_key(const HealthAttempt& attempt, Instant now);
 
   // ---- The board ----
-  // Null: nothing happened since the last time.
+  // What happened since the last time; may be empty.
   std::unique_ptr<HealthNews> take_news(Instant now);
   void apply(const HealthUpdate& update);
 

@@ -103,6 +103,9 @@ struct Model {
   // Its endpoints are asked in the order given, those that are well first: nobody said what they
   // cost, so there is nothing to balance by.
   bool keeps_order = false;
+  // Some endpoint charges less for what its prompt cache has: a conversation is worth keeping
+  // there. Set by the builder.
+  bool rewards_staying = false;
   // Its endpoints, contiguous; set by the builder.
   EndpointId endpoints_begin = 0;
   EndpointId endpoints_end = 0;

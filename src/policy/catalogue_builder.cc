@@ -378,6 +378,7 @@ void CatalogueBuilder::group_endpoints() {
     for (const Endpoint& endpoint : made_.endpoints_of(model)) {
       model.parameters = model.parameters | endpoint.parameters;
       if (endpoint.variant) model.variants.add(*endpoint.variant);
+      if (rewards_staying(endpoint.prices)) model.rewards_staying = true;
     }
   }
   for (EndpointId id = 0; id < made_.endpoints_.size(); ++id) {

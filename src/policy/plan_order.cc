@@ -62,7 +62,7 @@ bool holds_conversation(const PlanInput& input, const Endpoint& endpoint,
   if (health.recent_outage || health.breaker != BreakerState::kClosed) return false;
   Prices scratch;
   const Prices& prices = prices_for(input, endpoint, scratch);
-  return prices.charged(PriceClass::kInputCacheRead) < prices.charged(PriceClass::kPrompt);
+  return rewards_staying(prices);
 }
 
 double measure_of(SortBy sort, const Candidate& candidate, const EndpointHealth& health) {

@@ -43,6 +43,11 @@ struct Prices {
   std::array<Picodollars, kPriceClasses> values;
 };
 
+// Whether a prompt that the provider still has costs less than one that it has not.
+inline bool rewards_staying(const Prices& prices) {
+  return prices.charged(PriceClass::kInputCacheRead) < prices.charged(PriceClass::kPrompt);
+}
+
 // A moment of the week in UTC, as overrides see it.
 struct UtcMoment {
   std::uint8_t weekday = 0;  // 0 is Sunday

@@ -18,7 +18,7 @@ std::uint64_t StickyTable::find(const ConversationKey& key, Instant now) const {
   return 0;
 }
 
-void StickyTable::hold(const ConversationKey& key, std::uint64_t identity, Instant now) {
+bool StickyTable::hold(const ConversationKey& key, std::uint64_t identity, Instant now) {
   LEAT_CHECK(identity != 0);
   Set& set = set_of(key);
   // Its own place first: a conversation is in the table once.
@@ -28,13 +28,16 @@ void StickyTable::hold(const ConversationKey& key, std::uint64_t identity, Insta
     place = std::ranges::min_element(
         set, {}, [&](const Entry& e) { return e.is_held(now) ? e.used : Instant{INT64_MIN}; });
   }
+  const bool is_known = place->key == key && place->identity == identity && place->is_held(now);
+  if (is_known && now - place->used < kRenewed) return false;
   *place = {.key = key, .identity = identity, .used = now};
+  return true;
 }
 
 bool StickyTable::renew(const ConversationKey& key, std::uint64_t identity, Instant now) {
   for (Entry& entry : set_of(key)) {
     if (entry.key != key || !entry.is_held(now)) continue;
-    if (entry.identity != identity) return false;
+    if (entry.identity != identity || now - entry.used < kRenewed) return false;
     entry.used = now;
     return true;
   }

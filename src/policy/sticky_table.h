@@ -27,16 +27,19 @@ struct ConversationKey {
 class StickyTable {
  public:
   static constexpr Duration kIdleMax = seconds(600);
+  // A use within so long after the last one noted is not noted: it ends that much earlier at most.
+  static constexpr Duration kRenewed = seconds(60);
 
   // Rounded up to a power of two of sets. 32 bytes an entry.
   explicit StickyTable(std::size_t conversations_max);
 
   // Endpoint::identity, or 0 where none is held. Does not renew.
   std::uint64_t find(const ConversationKey& key, Instant now) const;
-  // A success: the conversation is there for another ten minutes. REQUIRES: identity != 0.
-  void hold(const ConversationKey& key, std::uint64_t identity, Instant now);
+  // A success: the conversation is there for another ten minutes. Whether that is news to who has a
+  // copy of this table: it begins, moves, or was not renewed for kRenewed. REQUIRES: identity != 0.
+  bool hold(const ConversationKey& key, std::uint64_t identity, Instant now);
   // An answer without a cache report: only a conversation that is held already is renewed, and only
-  // where it is. Returns whether it was.
+  // where it is. Whether that is news.
   bool renew(const ConversationKey& key, std::uint64_t identity, Instant now);
 
   std::size_t capacity() const { return sets_.size() * kWays; }

@@ -64,13 +64,23 @@ TEST(StickyTable, AFullSetGivesUpItsLongestUnused) {
   for (std::uint64_t i = 0; i < 8; ++i) {
     table.hold({i, i}, 100 + i, kBegin + seconds(static_cast<std::int64_t>(i)));
   }
-  table.renew({0, 0}, 100, kBegin + seconds(20));
-  table.hold({99, 99}, 199, kBegin + seconds(30));
-  EXPECT_EQ(table.find({1, 1}, kBegin + seconds(30)), 0u);
+  EXPECT_TRUE(table.renew({0, 0}, 100, kBegin + seconds(70)));
+  table.hold({99, 99}, 199, kBegin + seconds(80));
+  EXPECT_EQ(table.find({1, 1}, kBegin + seconds(80)), 0u);
   for (const std::uint64_t i : {0, 2, 3, 4, 5, 6, 7}) {
-    EXPECT_EQ(table.find({i, i}, kBegin + seconds(30)), 100 + i);
+    EXPECT_EQ(table.find({i, i}, kBegin + seconds(80)), 100 + i);
   }
-  EXPECT_EQ(table.find({99, 99}, kBegin + seconds(30)), 199u);
+  EXPECT_EQ(table.find({99, 99}, kBegin + seconds(80)), 199u);
+}
+
+TEST(StickyTable, SaysWhatIsNewsToACopy) {
+  StickyTable table(100);
+  EXPECT_TRUE(table.hold(kKey, 7, kBegin));
+  EXPECT_FALSE(table.hold(kKey, 7, kBegin + seconds(59)));
+  EXPECT_FALSE(table.renew(kKey, 7, kBegin + seconds(59)));
+  EXPECT_TRUE(table.hold(kKey, 8, kBegin + seconds(59)));
+  EXPECT_TRUE(table.renew(kKey, 8, kBegin + seconds(119)));
+  EXPECT_TRUE(table.hold(kKey, 8, kBegin + seconds(719)));
 }
 
 TEST(StickyTable, AnExpiredPlaceGoesBeforeALivingOne) {

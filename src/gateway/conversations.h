@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Conversations: which endpoint each one went to last (openrouter-api.md 2.12), on one shard. Every
+// shard has the whole table: what begins, moves or goes on is told to the others with the shard's
+// next health news, so that a request's plan asks no other shard. A turn of a conversation comes
+// seconds after the one before, the news within half a second. Owned by the shard's Gateway; no
+// clock.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/instant.h"
+#include "dialect/request_headers.h"
+#include "policy/catalogue.h"
+#include "policy/sticky_table.h"
+
+namespace leat::gateway {
+
+// What a request is part of; the kind is kNone where it is of no conversation.
+struct Conversation {
+  policy::ConversationKey key;
+  dialect::StickyKind kind = dialect::StickyKind::kNone;
+};
+
+// One that is held, as shards tell each other.
+struct HeldConversation {
+  policy::ConversationKey key;
+  std::uint64_t identity = 0;  // Endpoint::identity
+};
+
+class Conversations {
+ public:
+  // conversations_max 0: none is held.
+  explicit Conversations(std::size_t conversations_max)
+      : table_(conversations_max), is_on_(conversations_max > 0) {}
+
+  bool is_on() const { return is_on_; }
+  // The conversation of a client key with a model. `sticky` names it among that key's.
+  static Conversation of(int key, policy::ModelId model, const dialect::StickyKey& sticky);
+
+  // Endpoint::identity, or 0.
+  std::uint64_t find(const Conversation& conversation, Instant now) const;
+  // An endpoint answered. Without a session id only a cache hit begins a conversation.
+  void answered(const Conversation& conversation, std::uint64_t identity, bool cache_hit,
+                Instant now);
+
+  // What the others are to hear; at most kToldMax of one interval, the rest is forgotten:
+  // sticking is worth money, but nothing that a burst could be worth waiting for.
+  void take_news(std::vector<HeldConversation>& news) {
+    news.clear();
+    news.swap(told_);
+  }
+  void apply(std::span<const HeldConversation> news, Instant now);
+
+ private:
+  static constexpr std::size_t kToldMax = 8'192;
+  policy::StickyTable table_;
+  std::vector<HeldConversation> told_;
+  bool is_on_;
+};
+
+}  // namespace leat::gateway
