@@ -18,6 +18,8 @@ constexpr std::uint64_t kReportTicks = 40;
 // Where no shard has anything to tell, none has requests to probe with: passing a probe on every
 // tick would only wake them all.
 constexpr std::uint64_t kIdleProbeTicks = 8;
+// Of a shard that takes no messages; what is beyond is forgotten.
+constexpr std::size_t kUntoldConversationsMax = 65'536;
 
 }  // namespace
 
@@ -54,6 +56,11 @@ void HealthDesk::take(const HealthNews& news, Instant now) {
     entries_[each.endpoint].has_news = true;
   }
   for (const HealthNews::Limit& each : news.limits) board_.limit_until(each.endpoint, each.until);
+  for (std::uint32_t i = 0; i < shards_.size(); ++i) {
+    auto& untold = shards_[i].conversations;
+    if (i == news.shard || untold.size() >= kUntoldConversationsMax) continue;
+    untold.insert(untold.end(), news.conversations.begin(), news.conversations.end());
+  }
 }
 
 void HealthDesk::refresh(Instant now) {
@@ -88,8 +95,13 @@ void HealthDesk::tell(std::uint32_t index) {
     update->rows.push_back(entry.row);
     update->rows.back().view.breaker = breaker;
   }
-  if (!update->rows.empty()) {
-    if (!post_(index, update)) return;
+  update->conversations = std::move(shard.conversations);
+  shard.conversations.clear();
+  if (!update->is_empty()) {
+    if (!post_(index, update)) {
+      shard.conversations = std::move(update->conversations);
+      return;
+    }
     for (const EndpointId endpoint : board_.known()) {
       shard.breakers[endpoint] = board_.breaker_for(endpoint, index, shards);
     }

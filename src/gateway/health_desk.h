@@ -55,8 +55,9 @@ class HealthDesk {
     bool has_news = true;       // since its report was made
   };
   struct Shard {
-    std::uint64_t told = 0;                      // the last tick that it knows all of
-    std::vector<policy::BreakerState> breakers;  // as it sees them; by EndpointId
+    std::uint64_t told = 0;                       // the last tick that it knows all of
+    std::vector<policy::BreakerState> breakers;   // as it sees them; by EndpointId
+    std::vector<HeldConversation> conversations;  // that others told of, and it was not told yet
   };
   void refresh(Instant now);
   void update_entry(policy::EndpointId endpoint, Instant now);
