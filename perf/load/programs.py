@@ -17,8 +17,8 @@ KEY_COUNT = 64
 KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
         for i in range(KEY_COUNT)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
-PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-admin": 21002, "nginx": 21003,
-        "haproxy": 21004, "relay-epoll": 21005, "relay-uring": 21006}
+PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-routed": 21001,
+        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004, "relay-epoll": 21005, "relay-uring": 21006}
 
 
 class Failure(Exception):
@@ -128,28 +128,40 @@ class Workbench:
 
     def start(self, subject, tls, streamed, shards=1):
         """Starts the program under test in front of the mock; tls: on the mock's side."""
-        starter = {"leat": self.start_leat, "nginx": self.start_nginx,
+        starter = {"leat": self.start_leat, "leat-routed": self.start_routed,
+                   "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
         if starter is not None:
             return starter(tls, streamed, shards)
         command = [self.tool(f"perf/load/{subject}"), PORT[subject], PORT["mock"]]
         return Program(subject, command, PORT[subject], self.subject_cores, self.work)
 
-    def start_leat(self, tls, _streamed, shards):
+    def start_routed(self, tls, streamed, shards):
+        """leat with a choice: three priced endpoints of the model, all of them the mock."""
+        return self.start_leat(tls, streamed, shards, [
+            ("mock", 'price = { prompt = "0.15", completion = "0.60" }'),
+            ("mock2", 'price = { prompt = "0.16", completion = "0.64" }'),
+            ("mock3", 'price = { prompt = "0.30", completion = "1.20" }')])
+
+    def start_leat(self, tls, _streamed, shards, endpoints=(("mock", ""),)):
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
                        f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
                        for i, key in enumerate(KEYS))
         ca = f'ca_file = "{self.ca}"\n' if tls else ""
+        providers = "".join(
+            f'[providers.{name}]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
+            f'{ca}api_key = {{ env = "MOCK_KEY" }}\nallow_private = true\n'
+            for name, _ in endpoints)
+        ends = ", ".join(", ".join(filter(None, (f'{{ provider = "{name}"',
+                                                 'model = "gpt-4o-mini"', price))) + " }"
+                         for name, price in endpoints)
         config = self.work / "leat.toml"
         config.write_text(
             f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
             f'[auth]\nmode = "keys"\n{keys}'
-            f'[providers.mock]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
-            f'{ca}api_key = {{ env = "MOCK_KEY" }}\nallow_private = true\n'
-            f'[[models]]\nid = "openai/gpt-4o-mini"\n'
-            f'endpoints = [{{ provider = "mock", model = "gpt-4o-mini" }}]\n')
+            f'{providers}[[models]]\nid = "openai/gpt-4o-mini"\nendpoints = [{ends}]\n')
         cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores
         return Program("leat", [self.tool("leat", "src/app/leat"), "serve", "--config", config],
                        PORT["leat"], cores, self.work, {"MOCK_KEY": UPSTREAM_KEY})

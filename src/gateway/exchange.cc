@@ -125,7 +125,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   for (const policy::Candidate& candidate : planner.plan().candidates()) {
     if (request.stop_count == kStopsMax) break;
     request.stops[request.stop_count++] = {candidate.endpoint, candidate.model_rank,
-                                           candidate.reasoning_on, candidate.dropped,
+                                           candidate.dropped,
                                            planner.models()[candidate.model_rank].rest};
   }
   return choose_first();

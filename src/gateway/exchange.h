@@ -87,7 +87,6 @@ class Exchange final : public ListNode<Exchange>,
   struct Stop {
     policy::EndpointId endpoint = policy::kNoId;
     std::uint8_t model_rank = 0;
-    bool reasoning_on = false;
     policy::ParameterSet dropped;
     std::string_view rest;  // of a pattern's model; a view of the body
   };

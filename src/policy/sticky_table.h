@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // StickyTable: which endpoint a conversation went to last, so that the provider's prompt cache
-// keeps hitting (openrouter-api.md 2.12). One on each shard, for the conversations whose home it
-// is. All memory is taken at construction: sets of eight entries; a new conversation takes an
-// expired place, else that of the set's longest unused one. No clock: time is an argument.
+// keeps hitting (openrouter-api.md 2.12). One on each shard, kept alike by who owns them. All
+// memory is taken at construction: sets of eight entries; a new conversation takes an expired
+// place, else that of the set's longest unused one. No clock: time is an argument.
 //
 // When to call: without a session id only an answer that reported a cache hit begins a
 // conversation; an error never changes one. The caller knows which; this table does not.
