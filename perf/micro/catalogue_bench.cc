@@ -6,8 +6,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <memory>
+#include <vector>
 
 #include "control/catalogue_build.h"
+#include "control/catalogue_listing.h"
 #include "control/catalogue_reader.h"
 #include "control/listing.h"
 
@@ -62,6 +65,10 @@ const std::string& text() {
   return made;
 }
 
+std::shared_ptr<const gateway::RoutedCatalogue> load_shared() {
+  return std::make_shared<const gateway::RoutedCatalogue>(std::move(*load(text())));
+}
+
 void BM_CatalogueParse(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(parse_toml(text()));
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * text().size()));
@@ -97,6 +104,34 @@ void BM_ListingPage(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(listing.models(query, "/api/v1/models"));
 }
 BENCHMARK(BM_ListingPage)->Unit(benchmark::kMicrosecond);
+
+// What a shard does for `GET /models` with the same query, and for all 5,000 endpoints at once with
+// health that is known of each.
+void BM_AnswerPage(benchmark::State& state) {
+  const CatalogueListing listing(load_shared(), 0);
+  const gateway::ListingRequest request{.kind = gateway::ListingKind::kModels,
+                                        .query = "limit=400&offset=0"};
+  for (auto _ : state) benchmark::DoNotOptimize(listing.answer(request));
+}
+BENCHMARK(BM_AnswerPage)->Unit(benchmark::kMicrosecond);
+
+void BM_AnswerZdr(benchmark::State& state) {
+  const CatalogueListing listing(load_shared(), 0);
+  const std::vector<policy::EndpointHealth> views(kModels * kEndpointsOfModel);
+  const policy::HealthReport report{.latency_s_30m = {0.21F, 0.35F, 0.51F, 1.3F},
+                                    .throughput_30m = {81, 60, 41, 20},
+                                    .uptime_permille_5m = 998,
+                                    .uptime_permille_30m = 995,
+                                    .uptime_permille_1d = 990};
+  const std::vector<policy::HealthReport> reports(views.size(), report);
+  gateway::ListingRequest request{.kind = gateway::ListingKind::kZdrEndpoints};
+  if (state.range(0) != 0) {
+    request.health = views;
+    request.reports = reports;
+  }
+  for (auto _ : state) benchmark::DoNotOptimize(listing.answer(request));
+}
+BENCHMARK(BM_AnswerZdr)->ArgName("known")->Arg(0)->Arg(1)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace leat::control

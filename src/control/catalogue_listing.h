@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // CatalogueListing: the listing routes answered from one catalogue (listing.h). Made for each
 // snapshot by whoever makes that, before the gateways that ask it; immutable, so all shards share
-// one. An answer is made on the shard that asks, and takes well under a millisecond.
+// one. An answer is made on the shard that asks, whose streams wait for it: 400 models take 0.1 ms,
+// 5,000 endpoints with their health 2 ms (perf/micro/catalogue_bench).
 #pragma once
 
 #include <cstdint>

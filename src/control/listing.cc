@@ -114,6 +114,7 @@ void Listing::add_aliases() {
 }
 
 void Listing::render_endpoints() {
+  constexpr std::size_t kHealthBytes = 256;
   endpoints_.resize(catalogue_->endpoints().size());
   for (policy::EndpointId id = 0; id < endpoints_.size(); ++id) {
     const policy::Endpoint& endpoint = catalogue_->endpoint(id);
@@ -122,6 +123,7 @@ void Listing::render_endpoints() {
     std::string model_id(model.id);
     if (endpoint.variant) model_id += fmt::format(":{}", policy::name_of(*endpoint.variant));
     endpoints_[id] = endpoint_json(*catalogue_, endpoint, model_id, model.name);
+    if (keeps_nothing(id)) zdr_bytes_ += endpoints_[id].size() + kHealthBytes;
   }
 }
 
@@ -234,7 +236,12 @@ std::string Listing::models(const ListingQuery& query, std::string_view path) co
   const std::size_t begin = std::min(query.offset, list.size());
   const std::size_t page = is_paged ? query.limit.value_or(kPageDefault) : list.size();
   const std::size_t end = begin + std::min(page, list.size() - begin);
-  std::string out = "{\"data\":[";
+  constexpr std::size_t kRestBytes = 256;
+  std::size_t bytes = kRestBytes;
+  for (std::size_t i = begin; i < end; ++i) bytes += list[i]->json.size() + 1;
+  std::string out;
+  out.reserve(bytes);
+  out += "{\"data\":[";
   for (std::size_t i = begin; i < end; ++i) {
     if (i != begin) out += ',';
     out += list[i]->json;
@@ -243,7 +250,8 @@ std::string Listing::models(const ListingQuery& query, std::string_view path) co
   if (end < list.size())
     next = json_text(fmt::format("{}{}offset={}&limit={}", path,
                                  path.find('?') == path.npos ? '?' : '&', end, page));
-  return out + fmt::format("],\"total_count\":{},\"links\":{{\"next\":{}}}}}", list.size(), next);
+  out += fmt::format("],\"total_count\":{},\"links\":{{\"next\":{}}}}}", list.size(), next);
+  return out;
 }
 
 std::string Listing::count(const ListingQuery& query) const {
@@ -266,7 +274,7 @@ void Listing::append_endpoint(std::string& out, policy::EndpointId id,
                               const KnownHealth& health) const {
   if (out.back() == '}') out += ',';
   out += endpoints_[id];
-  out += health_json(listed_health(health, id));
+  append_health(out, listed_health(health, id));
 }
 
 std::optional<std::string> Listing::endpoints(std::string_view reference,
@@ -282,18 +290,26 @@ std::optional<std::string> Listing::endpoints(std::string_view reference,
   for (policy::EndpointId id = model.endpoints_begin; id < model.endpoints_end; ++id) {
     if (shows(catalogue_->endpoint(id), *entry)) append_endpoint(out, id, health);
   }
-  return out + "]}}";
+  out += "]}}";
+  return out;
+}
+
+bool Listing::keeps_nothing(policy::EndpointId id) const {
+  const policy::Endpoint& endpoint = catalogue_->endpoint(id);
+  return !endpoint.disabled && endpoint.data.zero_retention() &&
+         !catalogue_->model(endpoint.model).hidden;
 }
 
 std::string Listing::zdr_endpoints(const KnownHealth& health) const {
-  std::string out = "{\"data\":[";
+  std::string out;
+  out.reserve(zdr_bytes_);
+  out += "{\"data\":[";
   for (policy::EndpointId id = 0; id < endpoints_.size(); ++id) {
-    const policy::Endpoint& endpoint = catalogue_->endpoint(id);
-    if (endpoint.disabled || !endpoint.data.zero_retention()) continue;
-    if (catalogue_->model(endpoint.model).hidden) continue;
+    if (!keeps_nothing(id)) continue;
     append_endpoint(out, id, health);
   }
-  return out + "]}";
+  out += "]}";
+  return out;
 }
 
 }  // namespace leat::control

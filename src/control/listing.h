@@ -66,6 +66,7 @@ class Listing {
   bool passes(const Entry& entry, const ListingQuery& query) const;
   std::vector<const Entry*> chosen(const ListingQuery& query) const;
   bool shows(const policy::Endpoint& endpoint, const Entry& entry) const;
+  bool keeps_nothing(policy::EndpointId id) const;
   void append_endpoint(std::string& out, policy::EndpointId id, const KnownHealth& health) const;
   std::int64_t created(const Entry& entry) const;
   std::string openai_json(const Entry& entry) const;
@@ -74,6 +75,7 @@ class Listing {
   const std::int64_t created_unix_s_;
   std::vector<Entry> entries_;
   std::vector<std::string> endpoints_;  // by EndpointId: the object up to its health, open
+  std::size_t zdr_bytes_ = 0;           // about as many as zdr_endpoints() has
   std::string all_models_;
   std::string openai_models_;
   std::string providers_;

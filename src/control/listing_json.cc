@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "control/exact_price.h"
@@ -93,14 +94,40 @@ std::string date_of(std::int64_t unix_s) {
                      static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
 }
 
-std::string percentiles_json(const std::optional<ListedPercentiles>& values) {
-  if (!values) return "null";
-  return fmt::format(R"({{"p50":{:.6g},"p75":{:.6g},"p90":{:.6g},"p99":{:.6g}}})", values->p50,
-                     values->p75, values->p90, values->p99);
+// With one decimal, if that is not 0: more is noise in what is measured.
+void append_rounded(std::string& out, double value) {
+  const auto tenths = std::llround(value * 10);
+  out += fmt::format_int(tenths / 10).c_str();
+  if (tenths % 10 == 0) return;
+  out += '.';
+  out += static_cast<char>('0' + tenths % 10);
 }
 
-std::string percent_json(const std::optional<double>& percent) {
-  return percent ? fmt::format("{:.6g}", *percent) : "null";
+void append_percent(std::string& out, std::string_view key, const std::optional<double>& percent) {
+  out += key;
+  if (percent) {
+    append_rounded(out, *percent);
+  } else {
+    out += "null";
+  }
+}
+
+void append_percentiles(std::string& out, std::string_view key,
+                        const std::optional<ListedPercentiles>& values) {
+  out += key;
+  if (!values) {
+    out += "null";
+    return;
+  }
+  out += "{\"p50\":";
+  append_rounded(out, values->p50);
+  out += ",\"p75\":";
+  append_rounded(out, values->p75);
+  out += ",\"p90\":";
+  append_rounded(out, values->p90);
+  out += ",\"p99\":";
+  append_rounded(out, values->p99);
+  out += '}';
 }
 
 // The part about reasoning, with a comma before it; empty for a model that does not reason.
@@ -211,13 +238,15 @@ std::string endpoint_json(const policy::Catalogue& catalogue, const policy::Endp
       choice(policy::ToolChoice::kFunction));
 }
 
-std::string health_json(const ListedHealth& health) {
-  return fmt::format(
-      R"(,"status":{},"uptime_last_5m":{},"uptime_last_30m":{},"uptime_last_1d":{},)"
-      R"("latency_last_30m":{},"throughput_last_30m":{}}})",
-      static_cast<int>(health.status), percent_json(health.uptime_percent_5m),
-      percent_json(health.uptime_percent_30m), percent_json(health.uptime_percent_1d),
-      percentiles_json(health.latency_ms_30m), percentiles_json(health.tokens_per_second_30m));
+void append_health(std::string& out, const ListedHealth& health) {
+  out += ",\"status\":";
+  out += fmt::format_int(static_cast<int>(health.status)).c_str();
+  append_percent(out, ",\"uptime_last_5m\":", health.uptime_percent_5m);
+  append_percent(out, ",\"uptime_last_30m\":", health.uptime_percent_30m);
+  append_percent(out, ",\"uptime_last_1d\":", health.uptime_percent_1d);
+  append_percentiles(out, ",\"latency_last_30m\":", health.latency_ms_30m);
+  append_percentiles(out, ",\"throughput_last_30m\":", health.tokens_per_second_30m);
+  out += '}';
 }
 
 }  // namespace leat::control

@@ -33,9 +33,10 @@ std::string model_json(const policy::Catalogue& catalogue, const policy::Model& 
 // OpenAI's model object.
 std::string openai_model_json(std::string_view id, std::int64_t created, std::string_view owner);
 
-// The endpoint's object without its last keys and the closing brace, which health_json() adds.
+// The endpoint's object without its last keys and the closing brace, which append_health() adds.
 std::string endpoint_json(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint,
                           std::string_view model_id, std::string_view model_name);
-std::string health_json(const ListedHealth& health);
+// The one thing that is written for each endpoint of each answer: about 0.3 us.
+void append_health(std::string& out, const ListedHealth& health);
 
 }  // namespace leat::control

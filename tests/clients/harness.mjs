@@ -136,14 +136,17 @@ export function answerWell({ body }, socket) {
 
 /**
  * A running leat whose model MODEL is the provider's `upstream-model`. Of `busy/*` no limits are
- * remembered, so that a 429 there is the test's alone.
+ * remembered, so that a 429 there is the test's alone. `catalogue`: the text of a catalogue file,
+ * if there is to be one.
  */
 export class Leat {
-  static async start(provider) {
+  static async start(provider, catalogue) {
     const leat = new Leat();
     leat.folder = fs.mkdtempSync(path.join(os.tmpdir(), 'leat-clients-'));
     const config = path.join(leat.folder, 'leat.toml');
+    if (catalogue) fs.writeFileSync(path.join(leat.folder, 'catalogue.toml'), catalogue);
     fs.writeFileSync(config, `
+${catalogue ? 'catalogue = ["catalogue.toml"]' : ''}
 [server]
 listen = ["127.0.0.1:0"]
 [admin]

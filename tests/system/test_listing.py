@@ -92,7 +92,8 @@ class Listing(harness.Case):
         # Who does not say when it was made counts from leat's start.
         self.assertGreaterEqual(by_id[MODEL]["created"], before)
         self.assertLessEqual(by_id[MODEL]["created"], time.time())
-        for path in ("/v1/models/acme/rich", "/v1/models/acme%2Frich", "/api/v1/models/acme%2Frich"):
+        for path in ("/v1/models/acme/rich", "/v1/models/acme%2Frich",
+                     "/api/v1/models/acme%2Frich"):
             self.assertEqual(self.get(router, path), rich)
 
     def test_openrouter_models(self):

@@ -144,6 +144,7 @@ TEST_F(ListingTest, EndpointsShowTheirHealthWhereItIsKnown) {
   std::vector<policy::HealthReport> reports(1);
   reports[0].uptime_permille_30m = 995;
   reports[0].latency_s_30m = {0.125F, 0.25F, 0.5F, 1};
+  reports[0].throughput_30m = {141.04F, 20.96F, 3.25F, 0.5F};
   const JsonValue body = parsed(*listing->endpoints("deep/one", {views, reports, Instant{0}}));
   const JsonValue& list = *body.find("data")->find("endpoints");
   ASSERT_EQ(list.items.size(), 3u);
@@ -155,7 +156,11 @@ TEST_F(ListingTest, EndpointsShowTheirHealthWhereItIsKnown) {
   EXPECT_TRUE(acme.find("uptime_last_1d")->is(JsonValue::Kind::kNull));
   EXPECT_EQ(acme.find("latency_last_30m")->number_of("p50"), "125");
   EXPECT_EQ(acme.find("latency_last_30m")->number_of("p99"), "1000");
-  EXPECT_TRUE(acme.find("throughput_last_30m")->is(JsonValue::Kind::kNull));
+  const JsonValue& throughput = *acme.find("throughput_last_30m");
+  EXPECT_EQ(throughput.number_of("p50"), "141");
+  EXPECT_EQ(throughput.number_of("p75"), "21");
+  EXPECT_EQ(throughput.number_of("p90"), "3.3");
+  EXPECT_EQ(throughput.number_of("p99"), "0.5");
   const JsonValue& override = acme.find("pricing")->find("overrides")->items[0];
   EXPECT_EQ(override.text_of("prompt"), "0.0000003");
   EXPECT_EQ(override.number_of("min_prompt_tokens"), "200");
