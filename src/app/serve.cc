@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "app/health_keeper.h"
 #include "app/material.h"
 #include "app/shard_thread.h"
 #include "control/addresses.h"
@@ -64,14 +65,16 @@ std::uint64_t resident_bytes() {
   return read == 2 ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-// The control shard: signals, the admin listener, the shards' log lines.
+// The control shard: signals, the admin listener, the shards' log lines and health.
 class ControlShard final : private io::PollHandler, private shard::MessageHandler {
  public:
-  ControlShard(io::Io& io, const Options& options, int signal_fd, std::uint64_t memory_bytes)
-      : options_(options),
+  ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards, int signal_fd,
+               std::uint64_t memory_bytes)
+      : options_(snapshot.options()),
         rng_(0),
         shard_(io, rng_, 0),
         signal_fd_(signal_fd),
+        health_(shard_, snapshot, shards, shards_),
         memory_bytes_(memory_bytes) {
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
@@ -101,7 +104,11 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     return "http://" + bound.to_string();
   }
 
-  void run() { shard_.run(); }
+  // REQUIRES: all shards were added.
+  void run() {
+    health_.begin();
+    shard_.run();
+  }
 
   // After run(): the end of everything, in order.
   void shut_down() {
@@ -130,6 +137,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   }
 
   void on_message(const shard::Message& message) override {
+    if (message.kind == shard::Message::Kind::kHealthNews) return health_.take(message);
     if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
       shard_.stop();
     }
@@ -162,6 +170,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   int signal_fd_;
   std::unique_ptr<control::AdminServer> admin_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
+  HealthKeeper health_;
   std::size_t drained_ = 0;
   bool draining_ = false;
   std::uint64_t memory_bytes_;
@@ -247,7 +256,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.tls = &material.tls();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-  ControlShard control(**io, options, signal_fd, memory);
+  ControlShard control(**io, snapshot, shards, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
   if (const std::string fault =
           start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());

@@ -12,6 +12,17 @@ namespace leat::app {
 namespace {
 
 constexpr int kLastTurns = 3;
+// Of each mailbox, for what must arrive however full it is: drain, stop, drained.
+constexpr std::size_t kSparePlaces = 8;
+
+// False: full, and it is the caller's again.
+template <class Owned>
+bool post_owned(shard::Mailbox& mailbox, std::unique_ptr<Owned>& owned) {
+  const shard::Message message = gateway::message_of(std::move(owned));
+  if (mailbox.post(message, kSparePlaces)) return true;
+  owned.reset(reinterpret_cast<Owned*>(message.value));
+  return false;
+}
 
 }  // namespace
 
@@ -25,6 +36,10 @@ ShardThread::ShardThread(const ShardSetup& setup, io::Waker& control_waker)
 
 ShardThread::~ShardThread() {
   join();
+  // Nobody reads or writes these any more.
+  shard::Message message;
+  while (inbox_.take(message)) gateway::discard(message);
+  while (outbox_.take(message)) gateway::discard(message);
 }
 
 void ShardThread::join() {
@@ -33,6 +48,12 @@ void ShardThread::join() {
 
 void ShardThread::post(const shard::Message& message) {
   if (inbox_.post(message)) waker_->wake();
+}
+
+bool ShardThread::post(std::unique_ptr<gateway::HealthUpdate>& update) {
+  if (!post_owned(inbox_, update)) return false;
+  waker_->wake();
+  return true;
 }
 
 void ShardThread::pin() {
@@ -108,6 +129,10 @@ std::string ShardThread::set_up() {
   gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
   gateway_->on_drained = [this] {
     if (outbox_.post({shard::Message::Kind::kDrained, setup_.index})) control_waker_.wake();
+  };
+  // Found by the desk's next tick: no reason to wake it.
+  gateway_->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
+    return post_owned(outbox_, news);
   };
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
   return {};

@@ -28,10 +28,11 @@ struct Message {
 
 class Mailbox {
  public:
-  // Writer's side. False: full.
-  bool post(const Message& message) {
+  // Writer's side. False: full, or that but for `spare` places, which are kept for messages that
+  // must not be refused.
+  bool post(const Message& message, std::size_t spare = 0) {
     const std::size_t tail = tail_.load(std::memory_order_relaxed);
-    if (tail - head_.load(std::memory_order_acquire) == kCapacity) return false;
+    if (tail - head_.load(std::memory_order_acquire) >= kCapacity - spare) return false;
     ring_[tail % kCapacity] = message;
     tail_.store(tail + 1, std::memory_order_release);
     return true;

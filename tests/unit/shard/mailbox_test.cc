@@ -21,6 +21,15 @@ TEST(Mailbox, RefusesWhenFullAndGoesOnWhenRead) {
   EXPECT_TRUE(mailbox.post({Message::Kind::kDrained, posted}));
 }
 
+TEST(Mailbox, SparePlacesAreKeptForWhatMustArrive) {
+  Mailbox mailbox;
+  std::uint64_t posted = 0;
+  while (mailbox.post({Message::Kind::kHealthNews, posted}, 8)) ++posted;
+  EXPECT_EQ(posted, 120u);
+  while (mailbox.post({Message::Kind::kDrain, posted})) ++posted;
+  EXPECT_EQ(posted, 128u);
+}
+
 TEST(Mailbox, OrderHoldsAcrossThreads) {
   constexpr std::uint64_t kCount = 200'000;
   Mailbox mailbox;
