@@ -59,6 +59,11 @@ HealthBoard::Row& HealthBoard::know(EndpointId endpoint) {
 
 void HealthBoard::merge(EndpointId endpoint, const HealthSummary& summary, Instant now) {
   Row& row = know(endpoint);
+  const bool was_out = row.breaker.state(now) != BreakerState::kClosed;
+  row.breaker.record(now, summary.first_tokens, summary.failures);
+  // Its probe has shown that the outage is over: slow start is the caution from here on. Left to
+  // age out, the outage would keep it from all traffic for the rest of the 30 s.
+  if (was_out && row.breaker.state(now) == BreakerState::kClosed) row.windows.half_minute = {};
   row.windows.merge(summary, now);
   row.waiting += summary.waiting_change;
   row.overdue += summary.overdue_change;
@@ -67,7 +72,6 @@ void HealthBoard::merge(EndpointId endpoint, const HealthSummary& summary, Insta
     row.overdue_at_token = row.overdue;
   }
   row.overdue_at_token = std::min(row.overdue_at_token, row.overdue);
-  row.breaker.record(now, summary.first_tokens, summary.failures);
   row.is_stale = true;
 }
 

@@ -249,6 +249,32 @@ TEST(HealthBoard, AProbeIsOneShardsAtATimeAndEveryShardsInTurn) {
   EXPECT_EQ(view_of(board, now).breaker, BreakerState::kOpen);
 }
 
+TEST(HealthBoard, AProbeThatSucceedsEndsTheOutage) {
+  HealthBoard board(1);
+  board.merge(0, failures(9), kBegin);
+  const Instant now = kBegin + seconds(1);
+  EXPECT_TRUE(view_of(board, now).recent_outage);
+  EXPECT_TRUE(board.begin_probe(0, now));
+  board.merge(0, answers(1), now);
+  const EndpointHealth back = view_of(board, now);
+  EXPECT_EQ(back.breaker, BreakerState::kClosed);
+  EXPECT_FALSE(back.recent_outage);
+  EXPECT_EQ(back.weight_permille, 100);
+  // What comes after counts as ever.
+  board.merge(0, failures(3), now + seconds(1));
+  EXPECT_TRUE(view_of(board, now + seconds(1)).recent_outage);
+}
+
+TEST(HealthBoard, OnlyWhatWasHeardOfIsKnown) {
+  HealthBoard board(4);
+  EXPECT_TRUE(board.known().empty());
+  board.merge(2, failures(1), kBegin);
+  board.limit_until(0, kBegin);
+  board.merge(2, failures(1), kBegin);
+  EXPECT_EQ(std::vector<EndpointId>(board.known().begin(), board.known().end()),
+            (std::vector<EndpointId>{2, 0}));
+}
+
 TEST(HealthBoard, TheLaterOfTwoLimitsHolds) {
   HealthBoard board(1);
   board.limit_until(0, kBegin + seconds(9));

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: what one shard sees of an endpoint, all of them act on: one that fails is left alone, one
+that is back is asked again, and a restart forgets neither. Method: two shards, two providers whose
+scripts change while clients go on asking; what counts is who was asked, and what the clients got."""
+
+import contextlib
+import time
+
+import harness
+from harness import Case, answer_well, reply, until
+
+# Every connection of a client goes to either shard as the kernel draws: so many go to both.
+REQUESTS = 40
+
+
+class Switch:
+    """A provider's script that can be told to fail."""
+
+    def __init__(self):
+        self.fails = False
+
+    def __call__(self, call):
+        if self.fails:
+            call.send(reply({"error": {"message": "broken"}}, "500 Internal Server Error"))
+        else:
+            answer_well(call)
+
+
+class Health(Case):
+    def setUp(self):
+        self.switch = Switch()
+        self.first = self.provider(self.switch)
+        self.second = self.provider(answer_well)
+
+    def start(self, extra="", **options):
+        return self.leat([self.first, self.second], server="shards = 2", extra=extra, **options)
+
+    def ask(self, leat, count=REQUESTS, pause=0.0, stream=True):
+        """No client ever sees the fault: all are served."""
+        for _ in range(count):
+            answer = leat.chat(stream=stream)
+            self.assertEqual(answer.status, 200, answer.body)
+            time.sleep(pause)
+
+    def ask_at_once(self, leat, count=12, stream=True):
+        """All of them are planned before anything is heard of the first answer."""
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(leat.connect()) for _ in range(count)]
+            for client in clients:
+                client.send(harness.chat_request(stream=stream))
+            for client in clients:
+                self.assertEqual(client.answer().status, 200)
+
+    def calls_of_first(self, leat, **options):
+        before = len(self.first.calls)
+        self.ask(leat, **options)
+        return len(self.first.calls) - before
+
+    def test_a_failing_provider_is_left_alone_by_both_shards(self):
+        for stream in (True, False):
+            with self.subTest(stream=stream):
+                self.switch.fails = False
+                leat = self.start()
+                self.assertEqual(self.calls_of_first(leat, count=4, stream=stream), 4)
+                self.switch.fails = True
+                self.ask_at_once(leat, stream=stream)
+                # Half a second for the shards' news and the desk's answer; then probes alone go
+                # there: one after a second, and one every two.
+                time.sleep(0.6 * harness.SLOW)
+                self.assertLessEqual(
+                    self.calls_of_first(leat, pause=0.02, stream=stream), 3 + harness.SLOW)
+
+    def test_it_is_asked_again_soon_after_it_has_recovered(self):
+        leat = self.start()
+        self.switch.fails = True
+        self.ask_at_once(leat)
+        time.sleep(0.6 * harness.SLOW)
+        self.switch.fails = False
+        # Slow start: a little of its traffic at first, all of it in the end.
+        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at the one that is back", 8)
+
+
+if __name__ == "__main__":
+    harness.main()
