@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // leat: reads the arguments, and does what they say.
+#include <chrono>
 #include <cstdio>
 #include <memory>
 
@@ -11,6 +12,7 @@
 #include "control/config.h"
 #include "control/defaults.h"
 #include "control/doctor.h"
+#include "control/explain_command.h"
 #include "control/machine.h"
 #include "control/surroundings.h"
 #include "io/preflight.h"
@@ -57,6 +59,16 @@ int finish(const leat::control::CatalogueOutcome& outcome, const std::string& ou
   return leat::control::kExitConfig;
 }
 
+int explain(const leat::control::Command& command,
+            const leat::control::Surroundings& surroundings) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const leat::WallTime wall{std::chrono::nanoseconds(now).count()};
+  const auto outcome = leat::control::explain_request(command, surroundings, wall);
+  std::fputs(outcome.messages.c_str(), stderr);
+  std::fputs(outcome.report.c_str(), stdout);
+  return outcome.status;
+}
+
 int doctor() {
   const auto report =
       leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
@@ -86,6 +98,8 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kCatalogueShow:
       return finish(leat::control::show_catalogue(command.files[0], command.text, surroundings),
                     "");
+    case leat::control::Command::Kind::kExplain:
+      return explain(command, surroundings);
     case leat::control::Command::Kind::kServe:
       return serve(command, surroundings);
   }

@@ -47,6 +47,29 @@ void add_catalogue(CLI::App& app, CatalogueCommands& commands) {
       ->default_val("/models");
 }
 
+// `leat explain`, with what it was given.
+struct ExplainCommand {
+  CLI::App* app = nullptr;
+  std::string request;
+  Command command;
+};
+
+void add_explain(CLI::App& app, ExplainCommand& explain) {
+  explain.app = app.add_subcommand(
+      "explain",
+      "Tell which endpoints a request would go to, in which order, and why the others would not be "
+      "asked; call nobody. Status 1 if it would be refused");
+  explain.command.kind = Command::Kind::kExplain;
+  explain.app->add_option("-c,--config", explain.command.config_file, "TOML file")->required();
+  explain.app->add_option("-k,--key", explain.command.key_name,
+                          "Name of the client key that asks; without it the first one");
+  explain.app->add_flag("--json", explain.command.as_json, "As JSON");
+  explain.app
+      ->add_option("FILE", explain.request,
+                   "Body of a request to /api/v1/chat/completions; - is standard input")
+      ->required();
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -64,13 +87,16 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("doctor", "Tell what kernel, limits and CPU offer and what is used of it");
   CatalogueCommands catalogue;
   add_catalogue(app, catalogue);
+  ExplainCommand explain;
+  add_explain(app, explain);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
   help->require_subcommand(0, 1);
   app.require_subcommand(0, 1);
   app.set_version_flag("--version", version_text(), "Tell the version");
   app.footer(
-      "Exit status: 0 done, 64 wrong arguments, 78 a fault in the configuration or a machine "
+      "Exit status: 0 done, 64 wrong arguments, 66 an input that cannot be read, 78 a fault in the "
+      "configuration or a machine "
       "that does not offer what is needed.");
   const std::string overview = app.help();  // once parsed, it is the chosen command's
   try {
@@ -87,6 +113,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (*catalogue.show) catalogue.command.kind = Command::Kind::kCatalogueShow;
   if (*catalogue.show) catalogue.command.files = {catalogue.shown};
   if (!catalogue.command.files.empty()) return catalogue.command;
+  if (*explain.app) {
+    explain.command.files = {explain.request};
+    return explain.command;
+  }
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -9,7 +9,9 @@
 namespace leat::control {
 
 // Exit statuses, as in sysexits.h.
-inline constexpr int kExitUsage = 64;  // the arguments make no sense
+inline constexpr int kExitRefused = 1;   // `explain`: the request would be refused
+inline constexpr int kExitUsage = 64;    // the arguments make no sense
+inline constexpr int kExitNoInput = 66;  // an input cannot be read
 inline constexpr int kExitConfig =
     78;  // the configuration, or what the machine offers, does not do
 
@@ -21,12 +23,15 @@ struct Command {
     kCatalogueImport,  // `files` as one of our catalogues, to `out_file` (empty: standard output)
     kCatalogueDiff,    // tell what is different between the two `files`
     kCatalogueShow,    // print what a client sees of the first of `files` at `text`
+    kExplain,          // tell what would become of the request in the first of `files`
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
   Kind kind = Kind::kServe;
   std::string config_file;
   std::vector<std::string> files;
   std::string out_file;
+  std::string key_name;  // of kExplain; empty: the first key
+  bool as_json = false;  // of kExplain
   std::string text;
   int status = 0;
 };

@@ -20,13 +20,6 @@ using dialect::ErrorKind;
 // An error reply is read this far; what says more says it again in its first lines.
 constexpr std::size_t kErrorReplyBytesMax = 64 * 1024;
 constexpr std::string_view kEventStream = "text/event-stream";
-proto::JsonLimits json_limits(const Limits& limits) {
-  proto::JsonLimits json;
-  json.depth_max = limits.json_depth_max;
-  json.keys_max = limits.json_keys_max;
-  json.tokens_max = limits.json_tokens_max;
-  return json;
-}
 
 }  // namespace
 
@@ -90,18 +83,14 @@ void Exchange::start() {
 bool Exchange::plan() {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
-  if (const auto fault = dialect::read_chat_request(request.scanner, body, request.chat)) {
-    refuse_request(fault->message, fault->param);
+  dialect::RoutingFields fields;
+  dialect::RoutingFault fault;
+  if (!read_request(request.scanner, body, request.chat, fields, fault)) {
+    refuse_request(fault.message(), fault.param());
     return false;
   }
   streams_ = request.chat.stream;
   wants_usage_ = request.chat.wants_usage;
-  dialect::RoutingFields fields;
-  dialect::RoutingFault fault;
-  if (!dialect::read_routing_fields(request.scanner, body, fields, fault)) {
-    refuse_request(fault.message(), fault.param());
-    return false;
-  }
   return take_plan(fields);
 }
 

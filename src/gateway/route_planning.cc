@@ -118,6 +118,23 @@ policy::MaxPrice max_price_of(const dialect::PriceCeilings& from) {
 
 }  // namespace
 
+proto::JsonLimits json_limits(const Limits& limits) {
+  proto::JsonLimits json;
+  json.depth_max = limits.json_depth_max;
+  json.keys_max = limits.json_keys_max;
+  json.tokens_max = limits.json_tokens_max;
+  return json;
+}
+
+bool read_request(const proto::JsonScanner& scanner, std::string_view body,
+                  dialect::ChatRequest& chat, dialect::RoutingFields& fields,
+                  dialect::RoutingFault& fault) {
+  if (const auto wrong = dialect::read_chat_request(scanner, body, chat)) {
+    return fault.set(wrong->message, wrong->param);
+  }
+  return dialect::read_routing_fields(scanner, body, fields, fault);
+}
+
 std::optional<PlanRefusal> RoutePlanner::resolve_models(const policy::Catalogue& catalogue,
                                                         const dialect::RoutingFields& fields) {
   model_count_ = 0;
@@ -146,13 +163,13 @@ std::span<const policy::SlugMatch> RoutePlanner::resolve_slugs(
   return std::span(slugs_).subspan(begin, slugs.size());
 }
 
-policy::RouteRequest RoutePlanner::request_of(const Snapshot& snapshot,
-                                              const dialect::RoutingFields& fields,
-                                              const PlanningFacts& facts) {
+void RoutePlanner::set_request(const Snapshot& snapshot, const dialect::RoutingFields& fields,
+                               const PlanningFacts& facts) {
   const policy::Catalogue& catalogue = snapshot.catalogue();
   const dialect::ProviderPreferences& wish = fields.provider;
   slug_count_ = 0;
-  policy::RouteRequest request;
+  policy::RouteRequest& request = request_;
+  request = {};
   request.models = models();
   if (wish.set) {
     request.order = resolve_slugs(catalogue, wish.order());
@@ -186,7 +203,6 @@ policy::RouteRequest RoutePlanner::request_of(const Snapshot& snapshot,
       std::clamp<std::int64_t>(facts.output_max, 0, std::int64_t{UINT32_MAX}));
   request.tier = tier_of(fields.service_tier);
   request.sticky = facts.sticky;
-  return request;
 }
 
 std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
@@ -198,9 +214,9 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                        .message = "presets are not served here",
                        .param = "preset"};
   }
-  const policy::RouteRequest request = request_of(snapshot, fields, facts);
+  set_request(snapshot, fields, facts);
   policy::make_plan({.catalogue = snapshot.catalogue(),
-                     .request = request,
+                     .request = request_,
                      .ceilings = snapshot.ceilings_of(facts.key),
                      .health = facts.health,
                      .now = facts.now,

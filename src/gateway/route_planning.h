@@ -15,11 +15,21 @@
 #include "base/instant.h"
 #include "base/rng.h"
 #include "dialect/errors.h"
+#include "dialect/openai_request.h"
 #include "dialect/routing_fields.h"
 #include "gateway/snapshot.h"
 #include "policy/plan.h"
 
 namespace leat::gateway {
+
+// What a body may be like at most.
+proto::JsonLimits json_limits(const Limits& limits);
+
+// All of a chat request's body that a plan hangs on. False with `fault` set: 400. REQUIRES: as
+// dialect::read_routing_fields().
+bool read_request(const proto::JsonScanner& scanner, std::string_view body,
+                  dialect::ChatRequest& chat, dialect::RoutingFields& fields,
+                  dialect::RoutingFault& fault);
 
 // What a plan hangs on beyond the request's own words.
 struct PlanningFacts {
@@ -57,6 +67,8 @@ class RoutePlanner {
                                   const PlanningFacts& facts, Rng& rng);
 
   const policy::Plan& plan() const { return plan_; }
+  // What the plan was made for. Views of this planner and of the fields.
+  const policy::RouteRequest& request() const { return request_; }
   // The request's models in its order; Candidate::model_rank is an index of it.
   std::span<const policy::ModelRef> models() const {
     return std::span(models_).first(model_count_);
@@ -72,11 +84,12 @@ class RoutePlanner {
                                             const dialect::RoutingFields& fields);
   std::span<const policy::SlugMatch> resolve_slugs(const policy::Catalogue& catalogue,
                                                    std::span<const std::string_view> slugs);
-  policy::RouteRequest request_of(const Snapshot& snapshot, const dialect::RoutingFields& fields,
-                                  const PlanningFacts& facts);
+  void set_request(const Snapshot& snapshot, const dialect::RoutingFields& fields,
+                   const PlanningFacts& facts);
   PlanRefusal refusal_of(const PlanningFacts& facts) const;
 
   policy::Plan plan_;
+  policy::RouteRequest request_;
   std::array<policy::ModelRef, dialect::kModelsMax> models_;
   std::array<policy::SlugMatch, dialect::kProviderSlugsMax> slugs_;
   std::size_t model_count_ = 0;

@@ -82,9 +82,11 @@ struct Candidate {
   bool is_sticky = false;       // first because the conversation is there
   bool is_demoted = false;      // behind for a preferred threshold
   bool is_last_resort = false;  // its breaker is open, but so are too many others'
+  SortBy sort = SortBy::kNone;  // what `measure` is of; kNone: of its price
   bool reasoning_on = false;    // `:thinking`: reasoning unless the request says otherwise
   ParameterSet dropped;         // carried by the request, not supported here: left out upstream
   Picodollars price = 0;        // blended, see blended_price
+  double first_chance = 0;      // of being drawn before its peers; 0: nothing was drawn
   // Where it stands: lower is earlier, the place before the measure. Of use only in one plan.
   std::uint64_t place = 0;
   double measure = 0;

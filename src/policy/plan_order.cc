@@ -101,6 +101,7 @@ void place(const PlanInput& input, Candidate& candidate) {
   candidate.place = std::uint64_t{candidate.is_demoted} << kDemotedShift | model << kModelShift |
                     std::uint64_t{!candidate.is_sticky} << kNotStickyShift | listed << kListShift |
                     std::uint64_t{!(priority || flex)} << kTierShift | rank;
+  candidate.sort = sort;
   candidate.measure = measure_of(sort, candidate, health);
 }
 
@@ -114,13 +115,16 @@ void draw_first(HealthView health, Rng& rng, std::span<Candidate> peers) {
   };
   std::size_t count = 0;
   double total = 0;
-  while (count < peers.size() && peers[count].price <= lowest * kBalancedPriceRatioMax) {
-    total += weight(peers[count++]);
-  }
-  if (count < 2 || total <= 0) return;
-  double left = rng.unit() * total;
+  while (count < peers.size() && peers[count].price <= lowest * kBalancedPriceRatioMax) ++count;
+  if (count < 2) return;
+  for (Candidate& c : peers.first(count)) total += c.first_chance = weight(c);
+  if (total <= 0) return;
+  for (Candidate& c : peers.first(count)) c.first_chance /= total;
+  double left = rng.unit();
   std::size_t drawn = 0;
-  while (drawn + 1 < count && left >= weight(peers[drawn])) left -= weight(peers[drawn++]);
+  while (drawn + 1 < count && left >= peers[drawn].first_chance) {
+    left -= peers[drawn++].first_chance;
+  }
   std::rotate(peers.begin(), peers.begin() + drawn, peers.begin() + drawn + 1);
 }
 

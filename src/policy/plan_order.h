@@ -23,7 +23,8 @@ SortBy sort_of(const RouteRequest& request, const ModelRef& ref);
 bool is_listed(const RouteRequest& request, const Endpoint& endpoint);
 
 // Sorts them; where neither `order` nor a sort stands against it, draws each model's first by
-// 1/price². Sets is_sticky, is_demoted, place and measure. REQUIRES: the rest is filled.
+// 1/price². Sets is_sticky, is_demoted, sort, first_chance, place and measure. REQUIRES: the rest
+// is filled.
 void order_candidates(const PlanInput& input, Rng& rng, std::span<Candidate> candidates);
 
 }  // namespace leat::policy

@@ -55,12 +55,32 @@ TEST(CommandLine, KnowsWhatToDoWithCatalogues) {
   }
 }
 
+TEST(CommandLine, KnowsWhatToExplain) {
+  const Command plain = parsed({"explain", "--config", "a.toml", "r.json"});
+  EXPECT_EQ(plain.kind, Command::Kind::kExplain);
+  EXPECT_EQ(plain.config_file, "a.toml");
+  EXPECT_EQ(plain.files, std::vector<std::string>{"r.json"});
+  EXPECT_EQ(plain.key_name, "");
+  EXPECT_FALSE(plain.as_json);
+  const Command full = parsed({"explain", "-c", "a.toml", "--key", "dev", "--json", "-"});
+  EXPECT_EQ(full.files, std::vector<std::string>{"-"});
+  EXPECT_EQ(full.key_name, "dev");
+  EXPECT_TRUE(full.as_json);
+  for (const std::vector<const char*>& wrong : {std::vector<const char*>{"explain"},
+                                                {"explain", "r.json"},
+                                                {"explain", "--config", "a.toml"},
+                                                {"explain", "--config", "a.toml", "r", "s"}}) {
+    EXPECT_EQ(parsed(wrong).status, kExitUsage) << wrong.size();
+  }
+}
+
 TEST(CommandLine, PrintsVersionHelpAndReference) {
   for (const auto& [arguments, phrase] :
        std::vector<std::pair<std::vector<const char*>, const char*>>{
            {{"--version"}, "leat "},
            {{"--help"}, "doctor"},
            {{"help"}, "doctor"},
+           {{"explain", "--help"}, "--json"},
            {{"serve", "--help"}, "--config"},
            {{"help", "config"}, "streams_per_key_max"}}) {
     const Command command = parsed(arguments);
