@@ -404,8 +404,11 @@ void ChatNormaliser::write_usage_chunk(const ChatUsage& usage, const UsageCost& 
   out.string(object_name(form_, /*streams=*/true));
   out.raw(",\"created\":");
   out.integer(identity_.created);
-  out.raw(",\"choices\":[],\"usage\":");
-  write_usage(usage, cost, out);
+  out.raw(",\"choices\":[]");
+  if (usage.present()) {
+    out.raw(",\"usage\":");
+    write_usage(usage, cost, out);
+  }
   if (metadata != nullptr) {
     out.raw(",\"openrouter_metadata\":");
     write_router_metadata(*metadata, out);

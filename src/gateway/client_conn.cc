@@ -54,6 +54,14 @@ std::string_view query_of(const proto::RequestHead& head) {
   return mark == std::string_view::npos ? std::string_view() : head.target.substr(mark + 1);
 }
 
+bool wants_metadata(const proto::RequestHead& head) {
+  const proto::FieldList& fields = head.fields;
+  const std::string_view value = fields.has(KnownField::kXOpenrouterMetadata)
+                                     ? fields.get(KnownField::kXOpenrouterMetadata)
+                                     : fields.find("x-openrouter-experimental-metadata");
+  return dialect::wants_router_metadata(value);
+}
+
 proto::HeadLimits head_limits(const Limits& limits) {
   return {limits.head_bytes_max, limits.head_line_bytes_max, limits.headers_max};
 }
@@ -280,6 +288,8 @@ void ClientConn::start_chat(const proto::RequestHead& head) {
   const std::string_view retries = head.fields.get(KnownField::kXStainlessRetryCount);
   exchange_ = gateway_.new_exchange(*this, route_.face, key, !retries.empty() && retries != "0");
   exchange_->charge_body(length);
+  exchange_->set_session(head.fields.get(KnownField::kXSessionId));
+  if (wants_metadata(head)) exchange_->trace_route();
   state_ = State::kBody;
   if (!head.has_body()) {
     if (body_grew(true)) exchange_->start();

@@ -59,6 +59,11 @@ dialect::ChatIdentity Exchange::identity() const {
   return identity;
 }
 
+// Only OpenRouter's answers have a place for it.
+void Exchange::trace_route() {
+  if (face_ == dialect::Face::kOpenRouter) trace_ = std::make_unique<RouteTrace>(started_);
+}
+
 // ---- Reading the request -----------------------------------------------------------------------
 
 bool Exchange::scan(bool whole) {
@@ -111,6 +116,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
     refuse_plan(*refusal);
     return false;
   }
+  if (trace_ != nullptr) trace_->note_plan(snapshot.catalogue(), fields.models(), planner.plan());
   for (const policy::Candidate& candidate : planner.plan().candidates()) {
     if (request.stop_count == kStopsMax) break;
     request.stops[request.stop_count++] = {candidate.endpoint, candidate.model_rank,

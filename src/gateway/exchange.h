@@ -28,6 +28,7 @@
 #include "dialect/request_headers.h"
 #include "gateway/relay.h"
 #include "gateway/route_planning.h"
+#include "gateway/route_trace.h"
 #include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
 #include "net/upstream_pool.h"
@@ -53,7 +54,11 @@ class Exchange final : public ListNode<Exchange>,
   bool scan(bool whole);
   const proto::JsonFault& fault() const { return request_->scanner.fault(); }
   // What a header says of the conversation (x-session-id).
-  void set_session(std::string_view session) { request_->session = session; }
+  void set_session(std::string_view session) {
+    if (session.size() <= dialect::kSessionIdMax) request_->session = session;
+  }
+  // The client wants to know what the router did, where its face tells that.
+  void trace_route();
   // Bytes of body charged to the key until the request's end.
   void charge_body(std::uint64_t bytes);
 
@@ -171,6 +176,7 @@ class Exchange final : public ListNode<Exchange>,
   void pass_collected_on();
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
+  // Whole answers (exchange_answers.cc).
   void write_answer(std::string_view body);
   bool write_normalised_answer(std::string_view body, const dialect::ChatUsage& usage);
   void count_usage(const dialect::ChatUsage& usage);
@@ -189,8 +195,9 @@ class Exchange final : public ListNode<Exchange>,
   dialect::ChatIdentity identity() const;
 
   Gateway& gateway_;
-  ClientConn* client_;                // null: gone, or answered
-  std::unique_ptr<Request> request_;  // null after the commit
+  ClientConn* client_;                 // null: gone, or answered
+  std::unique_ptr<Request> request_;   // null after the commit
+  std::unique_ptr<RouteTrace> trace_;  // null: nobody asked
   net::UpstreamConn* upstream_ = nullptr;
   Relay relay_;
   BlockRef collected_;  // of an answer or an error reply that is read whole

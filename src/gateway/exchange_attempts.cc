@@ -102,6 +102,9 @@ void Exchange::attempt() {
   stalled_since_ = kNever;
   attempt_started_ = last_progress_ = now;
   attempt_ = gateway_.health().began(endpoint_, request.key, streams_, now);
+  if (trace_ != nullptr) {
+    trace_->began(catalogue, endpoint_, model_name_, stop().model_rank, stop().dropped, now);
+  }
   set_deadline();
   auto conn = upstream.pool->acquire(*this, request.fresh_connection);
   request.fresh_connection = false;
@@ -206,6 +209,10 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   request_->failure = failure;
   request_->has_failure_detail = true;
   request_->errors.add(failure, provider_name());
+  if (trace_ != nullptr) {
+    trace_->failed(failure.status, dialect::retry_row(failure.failure).name,
+                   gateway_.shard().now());
+  }
   move_on(Attempted::kReplied, failure);
 }
 
@@ -216,6 +223,9 @@ void Exchange::failed(ErrorKind kind, Attempted attempted) {
               0, {});
   request_->has_failure_detail = false;
   request_->errors.add(kind, provider_name());
+  if (trace_ != nullptr) {
+    trace_->failed(0, dialect::error_row(kind).error_type, gateway_.shard().now());
+  }
   move_on(attempted, {});
 }
 

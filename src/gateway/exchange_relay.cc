@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The answer: events as they come, or a whole body once it is checked.
+// The answer as events, as they come.
 #include <algorithm>
 #include <string>
 
@@ -30,6 +30,7 @@ void Exchange::read_events(std::string_view bytes) {
 net::Stream& Exchange::on_commit() {
   client_->begin_stream(id_);
   gateway_.health().first_token(attempt_, gateway_.shard().now());
+  if (trace_ != nullptr) trace_->first_token(gateway_.shard().now());
   release_request();
   return client_->stream();
 }
@@ -82,7 +83,12 @@ void Exchange::finish_stream() {
     gateway_.counters().upstream_failures.add();
     return failed(ErrorKind::kProviderUnavailable, dialect::Attempted::kReplied);
   }
-  relay_.write_end(dialect::UsageCost{});
+  if (trace_ != nullptr) {
+    const dialect::RouterMetadata metadata = trace_->metadata(gateway_.shard().now());
+    relay_.write_end(dialect::UsageCost{}, &metadata);
+  } else {
+    relay_.write_end(dialect::UsageCost{});
+  }
   Counters& counters = gateway_.counters();
   counters.streams_completed.add();
   count_usage(relay_.usage());
@@ -132,67 +138,6 @@ void Exchange::client_drained() {
   last_progress_ = gateway_.shard().now();
   if (upstream_ != nullptr) upstream_->resume_reply();
   if (state_ != State::kOver) set_deadline();
-}
-
-// ---- Whole answers -----------------------------------------------------------------------------
-
-// Checked before the commit: a 200 may hold an error, nothing, or garbage.
-void Exchange::finish_collected() {
-  const std::string_view body =
-      collected_ ? std::string_view(collected_->data(), collected_->size) : "";
-  const dialect::ChatEvent answer = dialect::classify_completion(body);
-  if (answer.kind == dialect::ChatKind::kError) {
-    dialect::ProviderFailure failure;
-    dialect::read_failure(answer.error, failure);
-    return provider_failed(failure);
-  }
-  if (streams_ || !answer.is_content()) {
-    gateway_.counters().upstream_failures.add();
-    const bool is_empty = answer.kind == dialect::ChatKind::kEmpty;
-    return failed(is_empty ? ErrorKind::kProviderUnavailable : ErrorKind::kUpstreamProtocol,
-                  dialect::Attempted::kReplied);
-  }
-  count_usage(answer.usage);
-  if (face_ == dialect::Face::kOpenAi) {
-    write_answer(body);
-  } else {
-    if (!write_normalised_answer(body, answer.usage)) {
-      return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
-    }
-  }
-  gateway_.counters().answers_completed.add();
-  succeeded(answer.usage);
-  over(true);
-}
-
-// False: the answer is not what it was taken for.
-bool Exchange::write_normalised_answer(std::string_view body, const dialect::ChatUsage& usage) {
-  for (const std::size_t room :
-       {dialect::normalised_size_usual(body.size()), dialect::normalised_size_max(body.size())}) {
-    const BlockRef block = Block::allocate(room);
-    proto::JsonWriter out({block->data(), room});
-    dialect::ChatNormaliser normaliser(identity());
-    const dialect::Normalised result = normaliser.write_completion(body, usage, {}, out);
-    if (result == dialect::Normalised::kNoRoom) continue;
-    if (result == dialect::Normalised::kWritten) write_answer(out.text());
-    return result == dialect::Normalised::kWritten;
-  }
-  return false;
-}
-
-void Exchange::write_answer(std::string_view body) {
-  const proto::Field fields[] = {{"x-generation-id", id_}};
-  client_->answer(200, "application/json", body, fields);
-}
-
-// Too large to be collected: committed unseen, and passed on as it comes (OpenAI face only).
-void Exchange::pass_collected_on() {
-  state_ = State::kPassing;
-  passed_bytes_ = collected_->size;
-  client_->begin_body("application/json", id_);
-  client_->write_body({collected_->data(), collected_->size});
-  collected_.reset();
-  release_request();
 }
 
 }  // namespace leat::gateway

@@ -191,12 +191,25 @@ bool Relay::write_normalised(std::string_view data, const dialect::ChatEvent& ch
   return false;
 }
 
-void Relay::write_end(const dialect::UsageCost& cost) {
-  if (normaliser_ != nullptr && usage_.present()) {
-    char room[2048];
-    proto::JsonWriter out(room);
-    normaliser_->write_usage_chunk(usage_, cost, out);
-    if (!out.overflowed()) write_framed(out.text());
+void Relay::write_last_event(const dialect::UsageCost& cost,
+                             const dialect::RouterMetadata* metadata) {
+  char room[2048];
+  if (metadata != nullptr) {
+    // Rare and after all that is urgent; what has no room even here is left out.
+    const BlockRef large = Block::allocate(sizeof room + dialect::kMetadataBytesMax);
+    proto::JsonWriter out({large->data(), sizeof room + dialect::kMetadataBytesMax});
+    normaliser_->write_usage_chunk(usage_, cost, out, metadata);
+    if (!out.overflowed()) return write_framed(out.text());
+    if (!usage_.present()) return;
+  }
+  proto::JsonWriter out(room);
+  normaliser_->write_usage_chunk(usage_, cost, out);
+  if (!out.overflowed()) write_framed(out.text());
+}
+
+void Relay::write_end(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata) {
+  if (normaliser_ != nullptr && (usage_.present() || metadata != nullptr)) {
+    write_last_event(cost, metadata);
   }
   write_framed(kDoneEvent);
   if (options_.chunked) client_->write(proto::kLastChunk);

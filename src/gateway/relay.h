@@ -55,8 +55,9 @@ class Relay {
   RelayStep read(std::string_view bytes, RelayOwner& owner);
   // The provider's stream has ended: reads what has no blank line behind it.
   RelayStep read_end(RelayOwner& owner);
-  // The end in order: usage where it is due, [DONE], the last chunk. REQUIRES: committed.
-  void write_end(const dialect::UsageCost& cost);
+  // The end in order: usage and metadata (null: none) where they are due, [DONE], the last chunk.
+  // REQUIRES: committed.
+  void write_end(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata = nullptr);
   // One event of ours that says that the stream broke; no [DONE], no last chunk. REQUIRES:
   // committed.
   void write_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
@@ -73,6 +74,7 @@ class Relay {
   void pass_on(std::string_view raw);
   void flush_run();
   void write_framed(std::string_view bytes);
+  void write_last_event(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata);
   bool write_normalised(std::string_view data, const dialect::ChatEvent& chat);
   void hold(std::string_view bytes);
   void commit(RelayOwner& owner);
