@@ -18,7 +18,8 @@ KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
         for i in range(KEY_COUNT)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
 PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-routed": 21001,
-        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004, "relay-epoll": 21005, "relay-uring": 21006}
+        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
+        "relay-epoll": 21005, "relay-uring": 21006}
 
 
 class Failure(Exception):
