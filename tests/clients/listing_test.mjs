@@ -171,6 +171,27 @@ test('@openrouter/sdk: an endpoint at its limit is listed as one', async () => {
   assert.equal(first.status, -3);
 });
 
+test('@openrouter/sdk: what an endpoint has done is listed with it', async () => {
+  const messages = [{ role: 'user', content: 'What?' }];
+  const body = JSON.stringify({ model: MODEL, stream: true, messages });
+  const headers = { authorization: `Bearer ${KEY}`, 'content-type': 'application/json' };
+  // Of fewer than 100 requests no uptime is told.
+  for (let i = 0; i < 110; i += 1) {
+    const answer = await fetch(`${leat.url}/v1/chat/completions`, { method: 'POST', headers, body });
+    assert.match(await answer.text(), /\[DONE\]/);
+  }
+  const [author, slug] = MODEL.split('/');
+  const deadline = performance.now() + 10000 * slow;
+  let seen;
+  do {
+    [seen] = (await openrouter.endpoints.list({ author, slug })).data.endpoints;
+  } while (seen.uptimeLast5m === null && performance.now() < deadline);
+  assert.equal(seen.status, 0);
+  assert.deepEqual([seen.uptimeLast5m, seen.uptimeLast30m, seen.uptimeLast1d], [100, 100, 100]);
+  const { p50, p75, p90, p99 } = seen.latencyLast30m;
+  assert.ok(p50 > 0 && p50 <= p75 && p75 <= p90 && p90 <= p99 && p99 < 10000 * slow);
+});
+
 test('@openrouter/sdk: providers.list', async () => {
   const { data } = await openrouter.providers.list({});
   assert.equal(data.length, 1);
