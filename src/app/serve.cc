@@ -21,6 +21,7 @@
 #include "control/catalogue_listing.h"
 #include "control/client_key.h"
 #include "control/command_line.h"
+#include "control/explain.h"
 #include "control/machine.h"
 #include "control/metrics.h"
 #include "leat/version.h"
@@ -70,7 +71,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
  public:
   ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards, int signal_fd,
                std::uint64_t memory_bytes)
-      : options_(snapshot.options()),
+      : snapshot_(snapshot),
+        options_(snapshot.options()),
         rng_(0),
         shard_(io, rng_, 0),
         signal_fd_(signal_fd),
@@ -97,7 +99,11 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
       for (const auto& each : shards_) counters.push_back(&each->counters());
       return control::metrics_text(counters);
     };
-    admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views));
+    views.explain = [this](std::string_view body, std::string_view key) {
+      return explain(body, key);
+    };
+    admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views),
+                                                    options_.limits.small_body_bytes_max);
     const auto address = io::Address::parse(control::to_string(options_.admin.listen));
     LEAT_CHECK(address.has_value());
     LEAT_TRY(const io::Address bound, admin_->listen(*address));
@@ -143,6 +149,18 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     }
   }
 
+  // With what all shards together know of the endpoints.
+  std::optional<std::string> explain(std::string_view body, std::string_view key_name) {
+    const auto key = control::find_key_named(options_, key_name);
+    if (!key) return std::nullopt;
+    const control::ExplainInput input{.snapshot = snapshot_,
+                                      .key = *key,
+                                      .health = health_.desk().view(shard_.now()),
+                                      .now = shard_.now(),
+                                      .wall = shard_.io().wall_now()};
+    return control::explanation_json(control::explain(body, input, rng_));
+  }
+
   void on_grace_over() { shard_.stop(); }
 
   void on_log_timer() {
@@ -164,6 +182,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     }
   }
 
+  const gateway::Snapshot& snapshot_;
   const Options& options_;
   Rng rng_;
   shard::Shard shard_;

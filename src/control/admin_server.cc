@@ -1,22 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/admin_server.h"
 
+#include <algorithm>
+
 #include "control/metrics_text.h"
+#include "control/percent_text.h"
 #include "proto/http1_write.h"
 
 namespace leat::control {
 
 namespace {
 
+using dialect::ErrorKind;
+
 constexpr Duration kIdleTime = seconds(75);
 constexpr std::size_t kHeadRoom = 512;
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kExplainPath = "/api/v1/explain";
 
 }  // namespace
 
-AdminServer::AdminServer(shard::Shard& shard, Views views)
+AdminServer::AdminServer(shard::Shard& shard, Views views, std::uint64_t body_bytes_max)
     : shard_(shard),
       views_(std::move(views)),
+      body_bytes_max_(body_bytes_max),
       streams_(shard),
       listener_(shard, *this, /*is_tls=*/false) {}
 
@@ -71,43 +79,128 @@ void AdminConn::on_bytes(std::span<char> bytes) {
   }
 }
 
-// False: the head is not whole yet, or the connection is over.
 bool AdminConn::read_request() {
+  if (!request_ && !read_head()) return false;
+  if (!(request_->chunked ? read_chunked_body() : read_body())) return false;
+  answer_request();
+  request_.reset();
+  return !closed_;
+}
+
+bool AdminConn::read_head() {
   proto::RequestHead head;
   const proto::HeadStatus status = parser_.parse(input_, head);
   if (status.need_more()) return false;
   if (!status.complete()) {
-    answer(400, kPlainText, "bad request\n", false);
+    answer_error(ErrorKind::kInvalidRequest, {.message = proto::fault_info(status.fault).text});
     return false;
   }
-  const std::string path(head.path);
-  const bool is_get = head.method == proto::Method::kGet;
-  const bool keep = head.keep_alive && !head.has_body();
+  Request& request = request_.emplace();
+  request.method = head.method;
+  request.path = head.path;
+  const std::size_t mark = head.target.find('?');
+  if (mark != std::string_view::npos) request.query = head.target.substr(mark + 1);
+  request.body_left = head.content_length.value_or(0);
+  if (head.chunked) request.chunked.emplace();
+  const bool waits = head.expect_continue;
+  const bool keep = head.keep_alive;
   input_.erase(0, status.head_bytes);
   parser_.reset();
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
-  if (!is_get) {
-    answer(405, kPlainText, "only GET\n", false);
-  } else if (path == "/healthz") {
-    answer(200, kPlainText, "ok\n", keep);
-  } else if (path == "/readyz") {
-    const bool ready = server_.views().is_ready();
-    answer(ready ? 200 : 503, kPlainText, ready ? "ready\n" : "draining\n", keep);
-  } else if (path == "/metrics") {
-    answer(200, MetricsText::kContentType, server_.views().metrics(), keep);
-  } else {
-    answer(404, kPlainText, "not found\n", keep);
+  if (request.body_left > server_.body_bytes_max()) {
+    answer_error(ErrorKind::kPayloadTooLarge, {});
+    return false;
   }
-  return !closed_;
+  if (waits) stream_->write(proto::kContinue);
+  request.keep = keep;
+  return true;
+}
+
+bool AdminConn::read_body() {
+  const std::size_t taken = std::min<std::uint64_t>(input_.size(), request_->body_left);
+  request_->body.append(input_, 0, taken);
+  request_->body_left -= taken;
+  input_.erase(0, taken);
+  return request_->body_left == 0;
+}
+
+bool AdminConn::read_chunked_body() {
+  std::string_view in = input_;
+  proto::ChunkStep step;
+  while ((step = request_->chunked->next(in)).kind == proto::ChunkStep::Kind::kData) {
+    request_->body.append(step.data);
+    if (request_->body.size() <= server_.body_bytes_max()) continue;
+    request_->keep = false;
+    answer_error(ErrorKind::kPayloadTooLarge, {});
+    return false;
+  }
+  if (step.kind == proto::ChunkStep::Kind::kFault) {
+    request_->keep = false;
+    answer_error(ErrorKind::kInvalidRequest, {.message = proto::fault_info(step.fault).text});
+    return false;
+  }
+  input_.erase(0, input_.size() - in.size());
+  return step.kind == proto::ChunkStep::Kind::kEnd;
+}
+
+void AdminConn::answer_request() {
+  const bool is_explain = request_->path == kExplainPath;
+  const bool is_view =
+      request_->path == "/healthz" || request_->path == "/readyz" || request_->path == "/metrics";
+  if (!is_explain && !is_view) return answer_error(ErrorKind::kNotFound, {});
+  if (request_->method != (is_explain ? proto::Method::kPost : proto::Method::kGet)) {
+    return answer_error(ErrorKind::kMethodNotAllowed, {}, is_explain ? "POST" : "GET");
+  }
+  if (is_explain) return answer_explain();
+  if (request_->path == "/healthz") return answer(200, kPlainText, "ok\n");
+  if (request_->path == "/metrics") {
+    return answer(200, MetricsText::kContentType, server_.views().metrics());
+  }
+  const bool ready = server_.views().is_ready();
+  answer(ready ? 200 : 503, kPlainText, ready ? "ready\n" : "draining\n");
+}
+
+// A request that would be refused is explained like any other: the status of the answer is that of
+// the explaining.
+void AdminConn::answer_explain() {
+  const auto key = key_of_query();
+  if (!key) return;
+  const auto report = server_.views().explain(request_->body, *key);
+  if (!report) {
+    return answer_error(ErrorKind::kInvalidRequest,
+                        {.message = "There is no key of that name.", .param = "key"});
+  }
+  answer(200, kJson, *report);
+}
+
+std::optional<std::string> AdminConn::key_of_query() {
+  constexpr std::string_view kKey = "key=";
+  if (request_->query.empty()) return std::string();
+  const bool is_key = request_->query.starts_with(kKey) && !request_->query.contains('&');
+  if (is_key) return percent_decoded(std::string_view(request_->query).substr(kKey.size()));
+  answer_error(ErrorKind::kInvalidRequest, {.message = "The query may only be key=NAME."});
+  return std::nullopt;
+}
+
+void AdminConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
+                             std::string_view allow) {
+  const auto room = std::make_unique_for_overwrite<char[]>(dialect::kErrorBytesMax);
+  proto::JsonWriter body({room.get(), dialect::kErrorBytesMax});
+  dialect::write_error_body(dialect::Face::kOpenRouter, kind, detail, body);
+  const proto::Field fields[] = {{"allow", allow}};
+  answer(dialect::error_row(kind).status, kJson, body.text(),
+         std::span(fields).first(allow.empty() ? 0 : 1));
 }
 
 void AdminConn::answer(int status, std::string_view content_type, std::string_view body,
-                       bool keep) {
+                       std::span<const proto::Field> fields) {
+  const bool keep = request_ && request_->keep;
   proto::ResponseOptions options;
   options.status = status;
   options.content_length = body.size();
   options.content_type = content_type;
   options.keep_alive = keep;
+  options.fields = fields;
   char* place = stream_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdminServer: the admin listener, on the control shard: GET /healthz (alive), /readyz (taking
-// work) and /metrics (Prometheus text, summed over the shards when asked). Everything else is 404.
-// It has no credential of its own and listens on loopback only.
+// work) and /metrics (Prometheus text, summed over the shards when asked), POST /api/v1/explain
+// (what would become of the request that is its body; ?key=NAME says whose). Everything else is
+// 404; errors have the shape of /api/v1. It has no credential of its own and listens on loopback
+// only.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/pool.h"
+#include "dialect/errors.h"
 #include "net/listener.h"
+#include "proto/chunked.h"
 #include "proto/http1_request.h"
 
 namespace leat::control {
@@ -34,14 +39,37 @@ class AdminConn final : public ListNode<AdminConn>,
   void on_drained() override {}
   void run_deferred() override;
 
+  // The request whose head has come; its body follows.
+  struct Request {
+    proto::Method method = proto::Method::kOther;
+    std::string path;
+    std::string query;
+    std::string body;
+    std::uint64_t body_left = 0;  // of one that is not chunked
+    std::optional<proto::ChunkedDecoder> chunked;
+    bool keep = false;
+  };
+
+  // Each takes its part off `input_`. False: more must come, or the connection is over.
   bool read_request();
-  void answer(int status, std::string_view content_type, std::string_view body, bool keep);
+  bool read_head();
+  bool read_body();
+  bool read_chunked_body();
+  void answer_request();
+  void answer_explain();
+  // The key that the query names, empty without one; none: the query is wrong and was answered.
+  std::optional<std::string> key_of_query();
+  void answer(int status, std::string_view content_type, std::string_view body,
+              std::span<const proto::Field> fields = {});
+  void answer_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
+                    std::string_view allow = {});
   void finish();
 
   AdminServer& server_;
   net::Stream* stream_ = nullptr;
   std::string input_;
   proto::RequestParser parser_;
+  std::optional<Request> request_;
   bool closed_ = false;
   Timer idle_timer_{timer_callback<&AdminConn::close>, this};
 };
@@ -51,8 +79,11 @@ class AdminServer final : private net::ConnectionSink {
   struct Views {
     std::function<bool()> is_ready;
     std::function<std::string()> metrics;
+    // The report on a request's body as JSON, for the key of that name (empty: the first); none:
+    // there is no such key.
+    std::function<std::optional<std::string>(std::string_view body, std::string_view key)> explain;
   };
-  AdminServer(shard::Shard& shard, Views views);
+  AdminServer(shard::Shard& shard, Views views, std::uint64_t body_bytes_max);
   ~AdminServer();
 
   Result<io::Address> listen(const io::Address& address);
@@ -60,6 +91,7 @@ class AdminServer final : private net::ConnectionSink {
   // ---- For AdminConn ----
   shard::Shard& shard() { return shard_; }
   const Views& views() const { return views_; }
+  std::uint64_t body_bytes_max() const { return body_bytes_max_; }
   void free(AdminConn* conn) { conns_.destroy(conn); }
 
  private:
@@ -69,6 +101,7 @@ class AdminServer final : private net::ConnectionSink {
 
   shard::Shard& shard_;
   Views views_;
+  const std::uint64_t body_bytes_max_;
   net::TcpStreams streams_;
   net::Listener listener_;
   Pool<AdminConn> conns_;
