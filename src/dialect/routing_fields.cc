@@ -108,6 +108,7 @@ class Reader {
       if (field->type != JsonType::kString) return fault_.set("must be a string", "model");
       if (!name) return fault_.set("is too long", "model");
       if (!add_model(*name)) return fault_.set(model_message_, "model");
+      out_.has_model = true;
     }
     const JsonField* const list = set_field(TopKey::kModels);
     if (list == nullptr) return true;

@@ -91,6 +91,10 @@ struct RoutingFields {
 
   // In the order of preference: `model`, then `models`. Empty: the default is the caller's matter.
   std::span<const ModelName> models() const { return std::span(models_).first(model_count_); }
+  // The field that the model at `rank` of models() stands in.
+  const char* model_field(std::size_t rank) const {
+    return rank == 0 && has_model ? "model" : "models";
+  }
   bool takes_input(Modality modality) const {
     return (input_modalities >> static_cast<unsigned>(modality) & 1) != 0;
   }
@@ -107,6 +111,7 @@ struct RoutingFields {
   // A message hands reasoning back in OpenRouter's form: its signatures bind it to a provider
   // (4.7).
   bool replays_reasoning = false;
+  bool has_model = false;    // `model` is set
   bool has_plugins = false;  // a non-empty list
   bool has_transforms = false;
 

@@ -20,11 +20,11 @@ constexpr std::uint64_t kBytesOfTokenMax = 16;
 
 // A model's id is no secret, and who mistyped one wants to see which: the one thing that an answer
 // repeats of a request (openrouter-api.md 4.1, `requested_models`). The log does not have it.
-PlanRefusal unknown_model(std::string_view id, bool is_listed) {
+PlanRefusal unknown_model(std::string_view id, const char* field) {
   std::size_t shown = std::min(id.size(), kShownModelBytesMax);
   // Not through the middle of a character.
   while (shown < id.size() && (static_cast<unsigned char>(id[shown]) & 0xc0) == 0x80) --shown;
-  PlanRefusal refusal{.kind = ErrorKind::kModelNotFound, .param = is_listed ? "models" : "model"};
+  PlanRefusal refusal{.kind = ErrorKind::kModelNotFound, .param = field};
   refusal.message = "The model `";
   refusal.message.append(id.substr(0, shown)).append(shown < id.size() ? "..." : "");
   refusal.message.append("` does not exist here.");
@@ -143,14 +143,14 @@ std::optional<PlanRefusal> RoutePlanner::resolve_models(const policy::Catalogue&
         .kind = ErrorKind::kInvalidRequest, .message = "model is required", .param = "model"};
   }
   for (const dialect::ModelName& name : fields.models()) {
-    const bool is_listed = model_count_ > 0;
+    const char* const field = fields.model_field(model_count_);
     if (!name.preset.empty()) {
       return PlanRefusal{.kind = ErrorKind::kNotImplemented,
                          .message = "presets are not served here",
-                         .param = is_listed ? "models" : "model"};
+                         .param = field};
     }
     const policy::ModelRef ref = catalogue.resolve(name.full);
-    if (ref.model == policy::kNoId) return unknown_model(name.full, is_listed);
+    if (ref.model == policy::kNoId) return unknown_model(name.full, field);
     models_[model_count_++] = ref;
   }
   return std::nullopt;
@@ -223,10 +223,28 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                      .utc = policy::UtcMoment::of(facts.wall)},
                     rng, plan_);
   if (plan_.outcome == policy::PlanOutcome::kPlanned) return std::nullopt;
-  return refusal_of(facts);
+  return refusal_of(fields, facts);
 }
 
-PlanRefusal RoutePlanner::refusal_of(const PlanningFacts& facts) const {
+// `:online`, `:exacto`, or the sort that is exacto's.
+PlanRefusal RoutePlanner::refusal_of_variant(const dialect::RoutingFields& fields) const {
+  PlanRefusal refusal{.kind = ErrorKind::kInvalidRequest, .param = "provider.sort"};
+  const auto asks = [&](const policy::ModelRef& ref) {
+    return ref.variants.has(plan_.variant_not_served);
+  };
+  const auto asking = std::ranges::find_if(models(), asks);
+  if (asking == models().end()) {
+    refusal.message = "the sort exacto is not served here";
+    return refusal;
+  }
+  refusal.param = fields.model_field(static_cast<std::size_t>(asking - models().begin()));
+  refusal.message.append("`:").append(name_of(plan_.variant_not_served));
+  refusal.message.append("` is not served here");
+  return refusal;
+}
+
+PlanRefusal RoutePlanner::refusal_of(const dialect::RoutingFields& fields,
+                                     const PlanningFacts& facts) const {
   switch (plan_.outcome) {
     case policy::PlanOutcome::kAllLimited: {
       constexpr std::int64_t kSecond = 1'000'000'000;
@@ -235,21 +253,18 @@ PlanRefusal RoutePlanner::refusal_of(const PlanningFacts& facts) const {
               .message = "Every endpoint that could serve this request is at its rate limit.",
               .retry_after_s = std::clamp<std::int64_t>((wait + kSecond - 1) / kSecond, 1, 3'600)};
     }
-    case policy::PlanOutcome::kVariantNotServed: {
-      PlanRefusal refusal{.kind = ErrorKind::kInvalidRequest, .param = "model"};
-      refusal.message.append("`:").append(name_of(plan_.variant_not_served));
-      refusal.message.append("` and its sort are not served here");
-      return refusal;
-    }
+    case policy::PlanOutcome::kVariantNotServed:
+      return refusal_of_variant(fields);
     default:
       break;
   }
   PlanRefusal refusal{.kind = ErrorKind::kNoEndpoints};
-  const auto most = std::max_element(plan_.counts.begin(), plan_.counts.end());
   refusal.message = "No endpoint of the model can serve this request";
-  if (most != plan_.counts.end() && *most > 0) {
-    const auto reason = static_cast<policy::Exclusion>(most - plan_.counts.begin());
-    refusal.message.append(": ").append(policy::text_of(reason));
+  // Reasons stand in the order of the rules: the last is that of the endpoint that came furthest.
+  for (std::size_t i = policy::kExclusions; i-- > 0;) {
+    if (plan_.counts[i] == 0) continue;
+    refusal.message.append(": ").append(policy::text_of(static_cast<policy::Exclusion>(i)));
+    break;
   }
   return refusal;
 }

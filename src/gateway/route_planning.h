@@ -86,7 +86,8 @@ class RoutePlanner {
                                                    std::span<const std::string_view> slugs);
   void set_request(const Snapshot& snapshot, const dialect::RoutingFields& fields,
                    const PlanningFacts& facts);
-  PlanRefusal refusal_of(const PlanningFacts& facts) const;
+  PlanRefusal refusal_of(const dialect::RoutingFields& fields, const PlanningFacts& facts) const;
+  PlanRefusal refusal_of_variant(const dialect::RoutingFields& fields) const;
 
   policy::Plan plan_;
   policy::RouteRequest request_;

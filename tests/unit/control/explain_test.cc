@@ -343,6 +343,8 @@ TEST_F(ExplainTest, TellsTheRefusalInTheGatewaysWords) {
       {asking(R"("stream":"yes")"), 400, "invalid_request", "stream"},
       {asking(R"("provider":{"nobody":1})"), 400, "invalid_request", "provider.nobody"},
       {asking(R"("models":["b/none"])"), 404, "model_not_found", "models"},
+      {R"({"models":["b/none"]})", 404, "model_not_found", "models"},
+      {asking(R"("provider":{"sort":"exacto"})"), 400, "invalid_request", "provider.sort"},
       {asking("", "b/none"), 404, "model_not_found", "model"},
       {asking("", "a/one:online"), 400, "invalid_request", "model"},
       {asking(R"("preset":"p")"), 501, "not_implemented", "preset"},
