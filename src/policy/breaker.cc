@@ -8,13 +8,13 @@
 namespace leat::policy {
 
 void Breaker::advance(Instant now) {
-  const std::int64_t second = now.ns / 1'000'000'000;
-  if (second_ < 0 || second - second_ >= kSlots) {
+  const std::int64_t tick = now.ns / kSlotNs;
+  if (tick_ < 0 || tick - tick_ >= kSlots) {
     slots_.fill({});
-    second_ = second;
+    tick_ = tick;
     return;
   }
-  while (second_ < second) slots_[static_cast<std::size_t>(++second_ % kSlots)] = {};
+  while (tick_ < tick) slots_[static_cast<std::size_t>(++tick_ % kSlots)] = {};
 }
 
 bool Breaker::is_starting(Instant now) const {
@@ -33,7 +33,7 @@ void Breaker::close(Instant now) {
   has_recovered_ = true;
   recovered_at_ = now;
   slots_.fill({});
-  second_ = -1;
+  tick_ = -1;
 }
 
 void Breaker::record(Instant now, std::uint32_t first_tokens, std::uint32_t failures) {
@@ -48,17 +48,24 @@ void Breaker::record(Instant now, std::uint32_t first_tokens, std::uint32_t fail
   }
   if (phase_ == Phase::kOpen) return;
   advance(now);
-  Slot& slot = slots_[static_cast<std::size_t>(second_ % kSlots)];
+  Slot& slot = slots_[static_cast<std::size_t>(tick_ % kSlots)];
   slot.first_tokens += first_tokens;
   slot.failures += failures;
-  if (failures == 0) return;
+  if (failures > 0 && fails_lately()) open(now);
+}
+
+// In the last half second, or the last second, or ... the last ten: the busier the endpoint is, the
+// sooner is known that it is down, and what went well there before does not hide it.
+bool Breaker::fails_lately() const {
   std::uint64_t good = 0;
   std::uint64_t bad = 0;
-  for (const Slot& s : slots_) {
-    good += s.first_tokens;
-    bad += s.failures;
+  for (std::int64_t age = 0; age < kSlots; ++age) {
+    const Slot& slot = slots_[static_cast<std::size_t>((tick_ - age + kSlots) % kSlots)];
+    good += slot.first_tokens;
+    bad += slot.failures;
+    if (bad >= limits_.failures && bad >= good) return true;
   }
-  if (bad >= limits_.failures && bad >= good) open(now);
+  return false;
 }
 
 void Breaker::trip(Instant now) {

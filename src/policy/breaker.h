@@ -25,7 +25,7 @@ namespace leat::policy {
 
 // The rules' numbers; threats-and-faults.md F1, F31.
 struct BreakerLimits {
-  std::uint32_t failures = 5;          // within 10 s, and at least half of what counted
+  std::uint32_t failures = 5;          // within 10 s, and at least half of what counted; .cc
   Duration open_first = seconds(1);    // doubled by each probe that fails
   Duration open_max = seconds(2);      // back in traffic within 2 s of the endpoint's return
   Duration probe_max = seconds(10);    // no word from the probe for so long: another may go
@@ -55,13 +55,15 @@ class Breaker {
 
  private:
   enum class Phase : std::uint8_t { kClosed, kOpen, kHalfOpen };
-  static constexpr std::int64_t kSlots = 10;  // of one second each
+  static constexpr std::int64_t kSlots = 20;
+  static constexpr std::int64_t kSlotNs = 500'000'000;
   struct Slot {
     std::uint32_t first_tokens = 0;
     std::uint32_t failures = 0;
   };
   bool is_starting(Instant now) const;
   void advance(Instant now);
+  bool fails_lately() const;
   void open(Instant now);
   void close(Instant now);
 
@@ -72,7 +74,7 @@ class Breaker {
   Instant probe_until_{0};  // kHalfOpen
   bool has_recovered_ = false;
   Instant recovered_at_{0};
-  std::int64_t second_ = -1;
+  std::int64_t tick_ = -1;  // the newest slot's
   std::array<Slot, kSlots> slots_{};
 };
 

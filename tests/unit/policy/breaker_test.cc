@@ -42,6 +42,29 @@ TEST(Breaker, AFewFailuresAmongManySuccessesOpenNothing) {
   EXPECT_EQ(breaker.state(kBegin), BreakerState::kOpen);
 }
 
+// What went well before it broke down does not hide that nothing does now.
+TEST(Breaker, ABusyEndpointThatBreaksDownIsOutWithinASecond) {
+  Breaker breaker;
+  Instant now = kBegin;
+  for (int i = 0; i < 40; ++i, now = now + milliseconds(250)) breaker.record(now, 100, 0);
+  const Instant broken = now;
+  while (breaker.state(now) == BreakerState::kClosed && now - broken < seconds(10)) {
+    breaker.record(now, 0, 100);
+    if (breaker.state(now) == BreakerState::kClosed) now = now + milliseconds(250);
+  }
+  EXPECT_EQ(breaker.state(now), BreakerState::kOpen);
+  EXPECT_LE(now - broken, milliseconds(500));
+}
+
+// Each half second has its failures, none has as many as successes.
+TEST(Breaker, AFewFailuresAllTheTimeOpenNothing) {
+  Breaker breaker;
+  for (int i = 0; i < 100; ++i) {
+    breaker.record(kBegin + milliseconds(250 * i), 10, 6);
+    ASSERT_EQ(breaker.state(kBegin + milliseconds(250 * i)), BreakerState::kClosed);
+  }
+}
+
 TEST(Breaker, OneProbeAfterTheOpenTime) {
   Breaker breaker = opened();
   EXPECT_EQ(breaker.state(kBegin + milliseconds(999)), BreakerState::kOpen);
