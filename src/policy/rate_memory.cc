@@ -15,13 +15,15 @@ constexpr std::uint8_t kDoublingsMax = 6;
 
 }  // namespace
 
-Duration RateMemory::wait_of_refusal(const RateNotice& notice) {
+Duration RateMemory::wait_of_refusal(const RateNotice& notice, Instant now) {
   if (notice.retry_after) return *notice.retry_after;
   Duration wait{0};
   for (const RateNotice::Quantity& q : notice.quantities) {
     if (q.remaining == 0u && q.reset) wait = std::max(wait, *q.reset);
   }
   if (wait.ns > 0) return wait;
+  // It was asked before the first of them was known: all of that moment count as one.
+  if (is_limited(now)) return {};
   wait = seconds(std::int64_t{1} << refusals_);
   refusals_ = std::min<std::uint8_t>(static_cast<std::uint8_t>(refusals_ + 1), kDoublingsMax);
   return wait;
@@ -45,7 +47,7 @@ void RateMemory::note_reply(int status, const RateNotice& notice, Instant now) {
     if (*said.remaining == 0 && said.reset) until = std::max(until, now + reset);
   }
   if (status == 429) {
-    until = std::max(until, now + wait_of_refusal(notice));
+    until = std::max(until, now + wait_of_refusal(notice, now));
   } else if (status == 503 || status == 529 || status == 498) {
     // Overload is the breaker's matter, except where it says how long.
     if (notice.retry_after) until = std::max(until, now + *notice.retry_after);

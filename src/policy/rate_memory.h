@@ -29,7 +29,7 @@ class RateMemory {
     float left = 1;    // remaining over limit
     Instant until{0};  // when it is whole again
   };
-  Duration wait_of_refusal(const RateNotice& notice);
+  Duration wait_of_refusal(const RateNotice& notice, Instant now);
 
   Instant limited_until_{0};
   std::uint8_t refusals_ = 0;  // in a row, without a word of how long

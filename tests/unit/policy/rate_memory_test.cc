@@ -157,6 +157,15 @@ TEST(RateMemory, ARefusalWithoutATimeWaitsTwiceAsLongEachTime) {
   EXPECT_EQ(memory.limited_until(), now + seconds(1));
 }
 
+// Many were under way when the limit was met: that is one refusal, not many in a row.
+TEST(RateMemory, RefusalsOfOneMomentCountOnce) {
+  RateMemory memory;
+  for (int i = 0; i < 50; ++i) memory.note_reply(429, {}, kNow + milliseconds(i));
+  EXPECT_EQ(memory.limited_until(), kNow + seconds(1));
+  memory.note_reply(429, {}, kNow + seconds(1));
+  EXPECT_EQ(memory.limited_until(), kNow + seconds(3));
+}
+
 TEST(RateMemory, AnOverloadLimitsOnlyWhereItSaysForHowLong) {
   for (const int status : {498, 503, 529}) {
     RateMemory memory;
