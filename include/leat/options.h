@@ -223,7 +223,8 @@ struct Limits {
   // A non-streamed answer is collected and checked up to here before it is committed.
   std::uint32_t collected_answer_bytes_max = 1024 * 1024;
   std::uint32_t attempts_per_request_max = 3;  // then the last failure is the answer
-  // Attempts beyond the first, a provider, over 10 s: this share of its requests, plus the floor.
+  // Attempts beyond the first, a provider, over 10 s: this share of its requests, or the floor if
+  // that is more.
   std::uint32_t retry_budget_percent_max = 10;
   std::uint32_t retry_floor_per_second = 1;
   std::uint32_t dns_cache_entries_max = 1'024;  // a shard; the oldest goes

@@ -32,6 +32,7 @@
 #include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
 #include "net/upstream_pool.h"
+#include "policy/retry_budget.h"
 #include "proto/json_scan.h"
 
 namespace leat::gateway {
@@ -163,6 +164,7 @@ class Exchange final : public ListNode<Exchange>,
   bool ask_again(const dialect::ProviderFailure& failure);
   bool has_stop(bool same_model) const;
   bool may_attempt(std::uint8_t stop, bool is_same_endpoint);
+  void count_in_budgets(bool is_retry, const policy::RetryBudget* counted);
   void end_attempt(policy::OutcomeClass outcome, int status, Duration wait);
   void succeeded(const dialect::ChatUsage& usage);
   void give_up();

@@ -2,6 +2,8 @@
 // Attempts: asking the plan's candidates one after the other until one serves, and what is told to
 // the client when none did.
 #include <algorithm>
+#include <array>
+#include <span>
 #include <string>
 
 #include "gateway/client_conn.h"
@@ -90,7 +92,7 @@ void Exchange::attempt() {
   const Instant now = gateway_.shard().now();
   Gateway::Upstream& upstream = gateway_.upstream_of(endpoint());
   if (request.attempts == 0) {
-    upstream.budget.count_request(now);
+    count_in_budgets(false, nullptr);
   } else {
     gateway_.counters().retries.add();
   }
@@ -251,6 +253,25 @@ bool Exchange::has_stop(bool same_model) const {
   return false;
 }
 
+// In the budget of every provider that the plan holds, `counted` apart.
+void Exchange::count_in_budgets(bool is_retry, const policy::RetryBudget* counted) {
+  const Instant now = gateway_.shard().now();
+  std::array<const policy::RetryBudget*, kStopsMax + 1> done{counted};
+  std::size_t count = 1;
+  for (const Stop& each : std::span(request_->stops).first(request_->stop_count)) {
+    const auto& target = gateway_.snapshot().catalogue().endpoint(each.endpoint);
+    policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
+    const auto known = std::span(done).first(count);
+    if (std::ranges::find(known, &budget) != known.end()) continue;
+    done[count++] = &budget;
+    if (is_retry) {
+      budget.count_retry(now);
+    } else {
+      budget.count_request(now);
+    }
+  }
+}
+
 // Whether one more attempt fits the request's number and the provider's budget; counted if so.
 bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
   const Request& request = *request_;
@@ -259,13 +280,15 @@ bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
   const policy::NextAttempt next{.attempts_made = request.attempts,
                                  .is_sdk_retry = is_sdk_retry_,
                                  .is_same_endpoint = is_same_endpoint};
-  const auto verdict =
-      policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max},
-                            gateway_.upstream_of(target).budget, gateway_.shard().now());
+  policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
+  const auto verdict = policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max},
+                                             budget, gateway_.shard().now());
   if (verdict == policy::AttemptVerdict::kNoBudget) {
     gateway_.counters().retry_budget_exhausted.add();
   }
-  return verdict == policy::AttemptVerdict::kGo;
+  if (verdict != policy::AttemptVerdict::kGo) return false;
+  count_in_budgets(true, &budget);
+  return true;
 }
 
 // To the next candidate of the same model, or of another, that has a key and a budget left.

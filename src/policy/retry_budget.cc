@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/retry_budget.h"
 
+#include <algorithm>
+
 namespace leat::policy {
 
 void RetryBudget::advance(Instant now) {
@@ -28,11 +30,17 @@ void RetryBudget::count_request(Instant now) {
 
 bool RetryBudget::try_retry(Instant now) {
   advance(now);
-  const std::uint64_t allowed = requests_ * percent_max_ / 100 + floor_per_second_ * kBuckets;
+  const std::uint64_t allowed =
+      std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kBuckets);
   if (retries_ >= allowed) return false;
+  count_retry(now);
+  return true;
+}
+
+void RetryBudget::count_retry(Instant now) {
+  advance(now);
   ++buckets_[static_cast<std::size_t>(second_ % kBuckets)].retries;
   ++retries_;
-  return true;
 }
 
 }  // namespace leat::policy

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-// RetryBudget: bounds the sum of the attempts beyond the first at one provider, so that a provider
-// in trouble is never given a storm on top (threats-and-faults.md 4.1): a share of the requests of
-// the last 10 s, plus a floor per second. Pure: time comes in as an argument. One per provider and
-// shard.
+// RetryBudget: bounds the sum of the attempts beyond the first, so that providers in trouble are
+// never given a storm on top (threats-and-faults.md 4.1): a share of the requests of the last 10 s,
+// or a floor per second if that is more. Not both: where all providers fail for a minute, attempts
+// stay within 1.1 times the requests. Pure: time comes in as an argument.
+//
+// One per provider and shard. A provider's requests are all those that may go to it, wherever they
+// are sent first, and each retry is one of all the providers that the request may go to. So what
+// the cheapest provider cannot serve finds room at the others, however little they are given while
+// it is well; and those that fail together share one budget, not one each.
 #pragma once
 
 #include <array>
@@ -17,10 +22,12 @@ class RetryBudget {
   RetryBudget(std::uint32_t percent_max, std::uint32_t floor_per_second)
       : percent_max_(percent_max), floor_per_second_(floor_per_second) {}
 
-  // A first attempt was made.
+  // A request that may go to the provider makes its first attempt, there or elsewhere.
   void count_request(Instant now);
-  // Whether one more attempt fits; if so it is counted.
+  // Whether one more attempt at the provider fits; if so it is counted.
   bool try_retry(Instant now);
+  // Such a request makes one more attempt, elsewhere.
+  void count_retry(Instant now);
 
  private:
   static constexpr std::int64_t kBuckets = 10;  // of one second each

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Goal: retries never exceed the share of recent requests plus the floor, and old requests stop
+// Goal: retries never exceed the share of recent requests or the floor, and old requests stop
 // counting. Method: bursts at chosen instants.
 #include "policy/retry_budget.h"
 
@@ -19,12 +19,26 @@ TEST(RetryBudget, FloorAloneWithoutRequests) {
   EXPECT_EQ(retries_allowed(budget, Instant{}), 10);  // 1 a second over 10 s
 }
 
-TEST(RetryBudget, ShareOfRequestsPlusFloor) {
+TEST(RetryBudget, ShareOfRequestsOrTheFloorIfThatIsMore) {
   RetryBudget budget(10, 1);
   const Instant now = Instant{} + seconds(100);
   for (int i = 0; i < 1000; ++i) budget.count_request(now);
-  EXPECT_EQ(retries_allowed(budget, now), 110);
+  EXPECT_EQ(retries_allowed(budget, now), 100);
   EXPECT_EQ(retries_allowed(budget, now + seconds(5)), 0);
+  RetryBudget quiet(10, 1);
+  for (int i = 0; i < 50; ++i) quiet.count_request(now);
+  EXPECT_EQ(retries_allowed(quiet, now), 10);
+}
+
+// Providers that fail together: what went to the one is taken from the other.
+TEST(RetryBudget, ARetryElsewhereTakesFromIt) {
+  RetryBudget budget(10, 1);
+  const Instant now = Instant{} + seconds(100);
+  for (int i = 0; i < 1000; ++i) budget.count_request(now);
+  for (int i = 0; i < 70; ++i) budget.count_retry(now);
+  EXPECT_EQ(retries_allowed(budget, now), 30);
+  for (int i = 0; i < 50; ++i) budget.count_retry(now + seconds(10));
+  EXPECT_EQ(retries_allowed(budget, now + seconds(10)), 0);
 }
 
 TEST(RetryBudget, ForgetsAfterTenSeconds) {
