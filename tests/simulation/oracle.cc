@@ -185,12 +185,13 @@ void Judge::judge_attempts() {
 // Whether the answer of who is asked last reaches the client is judged with the answer.
 void Judge::judge_moving_on() {
   if (last() == nullptr || !last()->must_move_on) return;
-  const auto& providers = options_.providers_of_model[record_.model];
-  const auto asked = std::find(providers.begin(), providers.end(), last()->provider);
-  const auto place = static_cast<std::size_t>(asked - providers.begin());
-  if (place + 1 < std::min(providers.size(), kAttemptsMax)) {
-    breach("provider " + std::to_string(last()->provider) + " failed before content, and " +
-           std::to_string(providers[place + 1]) + " was not asked");
+  if (record_.executions.size() >= kAttemptsMax) return;
+  for (const std::uint32_t provider : options_.providers_of_model[record_.model]) {
+    const auto asked = [provider](const Execution& each) { return each.provider == provider; };
+    if (options_.may_be_left_out[provider]) continue;
+    if (std::ranges::any_of(record_.executions, asked)) continue;
+    return breach("provider " + std::to_string(last()->provider) + " failed before content, and " +
+                  std::to_string(provider) + " was not asked");
   }
 }
 

@@ -7,7 +7,8 @@
 //              only an answer that is whole looks whole
 //   private    no byte of one request is in another's answer
 //   committed  nothing is tried again once content has gone to the client
-//   moved on   a provider that fails before any content is followed by the model's next one
+//   moved on   a provider that fails before any content is followed by another one of the model, if
+//              there is one that has not been asked and that plans do not leave out
 //   hung up    a client that goes away takes its provider's exchange with it, within 10 ms
 #pragma once
 
@@ -25,10 +26,11 @@ struct OracleOptions {
   // No fault of this world delays the gateway itself: time limits hold to the letter.
   bool is_prompt = false;
   // Every attempt of this world came to its provider, and nothing but the number of candidates
-  // bounds them: who failed before content was followed by the next.
+  // bounds them: who failed before content was followed by another.
   bool must_move_on = false;
-  // The providers of each model in the order that they are asked in.
   std::vector<std::vector<std::uint32_t>> providers_of_model;
+  // By provider: some plan may have done without it, its breaker being open or its limit reached.
+  std::vector<bool> may_be_left_out;
 };
 
 // Whether a world with these faults leaves a gateway no excuse.

@@ -6,14 +6,12 @@
 #include <string>
 
 #include "base/check.h"
-#include "gateway/gateway.h"
 #include "gateway/snapshot.h"
-#include "shard/shard.h"
 #include "simulation/oracle.h"
+#include "simulation/priced_catalogue.h"
 #include "simulation/sim_client.h"
-#include "simulation/sim_io.h"
+#include "simulation/sim_gateway.h"
 #include "simulation/sim_provider.h"
-#include "simulation/sim_resolver.h"
 #include "tls/digest.h"
 
 namespace leat::sim {
@@ -106,44 +104,14 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
   return options;
 }
 
-// One shard as main() would make it, but for its Io.
-struct ShardOfGateway {
-  ShardOfGateway(World& world, const gateway::Snapshot& snapshot, std::uint32_t index)
-      : io(world, gateway_address()),
-        rng(world.rng().next()),
-        shard(io, rng, index),
-        resolver(world, shard) {
-    const auto providers = static_cast<std::uint32_t>(snapshot.options().providers.size());
-    for (std::uint32_t i = 0; i < providers; ++i) {
-      resolver.add(provider_host(i), {provider_address(i)});
-    }
-    gateway::GatewayParts parts;
-    parts.provider_tls.resize(providers);
-    parts.resolver = &resolver;
-    parts.counters = &counters;
-    parts.log = &log;
-    gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
-    shard.attach_mailbox(mailbox, gateway->message_handler());
-    io.set_run_turn([this] { shard.run_turn(); });
-  }
-
-  SimIo io;
-  Rng rng;
-  shard::Shard shard;
-  SimResolver resolver;
-  shard::Mailbox mailbox;
-  gateway::Counters counters;
-  gateway::LogRing log;
-  std::unique_ptr<gateway::Gateway> gateway;
-};
-
 class Simulation {
  public:
   Simulation(std::uint64_t seed, bool verbose);
   SimulationResult run();
 
  private:
-  void make_shards();
+  std::vector<std::vector<double>> make_prices();
+  void make_gateway();
   void make_clients();
   bool run_while(Duration patience, bool (Simulation::*is_busy)() const);
   bool clients_are_busy() const;
@@ -151,6 +119,7 @@ class Simulation {
   void tell_to_drain(std::uint64_t);
   void drain();
   void check_nothing_is_left();
+  std::vector<bool> may_be_left_out() const;
   OracleOptions oracle() const;
   SimulationResult result() const;
 
@@ -162,7 +131,7 @@ class Simulation {
   const Options options_;
   const bool half_close_allowed_;
   std::unique_ptr<gateway::Snapshot> snapshot_;
-  std::vector<std::unique_ptr<ShardOfGateway>> shards_;
+  std::unique_ptr<SimGateway> gateway_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
 
@@ -184,10 +153,10 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
   const std::vector<std::vector<std::string_view>> bearers(options_.providers.size(),
                                                            {kProviderKey});
   auto routed =
-      std::make_shared<const gateway::RoutedCatalogue>(gateway::plain_catalogue(options_));
+      std::make_shared<const gateway::RoutedCatalogue>(priced_catalogue(options_, make_prices()));
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
   if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
-  make_shards();
+  make_gateway();
   make_clients();
   if (world_.strikes(Fault::kDrainEarly)) {
     world_.schedule(world_.now() + milliseconds(rng_.between(0, 60'000)), EventKind::kActor,
@@ -195,14 +164,26 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
   }
 }
 
-void Simulation::make_shards() {
-  for (std::uint32_t i = 0; i < options_.server.shards; ++i) {
-    shards_.push_back(std::make_unique<ShardOfGateway>(world_, *snapshot_, i));
-    const auto bound =
-        shards_.back()->gateway->listen(gateway_address(), false, half_close_allowed_);
-    LEAT_CHECK(bound.has_value());
-    shards_.back()->io.start();
+// Of the endpoints of each model; some models have none, and are asked for in the file's order.
+std::vector<std::vector<double>> Simulation::make_prices() {
+  std::vector<std::vector<double>> prices;
+  for (const Model& model : options_.models) {
+    auto& of_model = prices.emplace_back();
+    if (rng_.chance(0.5)) continue;
+    for (std::size_t i = 0; i < model.endpoints.size(); ++i) {
+      of_model.push_back(static_cast<double>(rng_.between(1, 12)));
+    }
   }
+  return prices;
+}
+
+void Simulation::make_gateway() {
+  std::vector<io::Address> providers;
+  for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
+    providers.push_back(provider_address(i));
+  }
+  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, providers);
+  gateway_->listen(gateway_address(), half_close_allowed_);
 }
 
 void Simulation::make_clients() {
@@ -229,7 +210,7 @@ bool Simulation::clients_are_busy() const {
 }
 
 bool Simulation::gateway_is_busy() const {
-  for (const auto& shard : shards_) {
+  for (const auto& shard : gateway_->shards()) {
     if (!shard->gateway->is_drained() || shard->gateway->live_objects() > 0 ||
         shard->io.stats().sockets_open > 0) {
       return true;
@@ -251,10 +232,7 @@ bool Simulation::run_while(Duration patience, bool (Simulation::*is_busy)() cons
 }
 
 void Simulation::tell_to_drain(std::uint64_t) {
-  for (const auto& shard : shards_) {
-    LEAT_CHECK(shard->mailbox.post({.kind = shard::Message::Kind::kDrain}));
-    shard->io.waker().wake();
-  }
+  gateway_->tell_to_drain();
 }
 
 void Simulation::drain() {
@@ -268,7 +246,7 @@ void Simulation::drain() {
 }
 
 void Simulation::check_nothing_is_left() {
-  for (const auto& shard : shards_) {
+  for (const auto& shard : gateway_->shards()) {
     const std::string name = "shard " + std::to_string(shard->shard.index());
     if (shard->gateway->live_objects() != 0) world_.violation(name + ": objects are left");
     if (shard->io.stats().sockets_open != 0) world_.violation(name + ": sockets are left");
@@ -300,11 +278,29 @@ SimulationResult Simulation::run() {
   return result();
 }
 
+// Which providers some plan may have done without: a breaker of one of its endpoints opened, or it
+// said that it is limited.
+std::vector<bool> Simulation::may_be_left_out() const {
+  std::vector<bool> may_be(options_.providers.size(), false);
+  const policy::Catalogue& catalogue = snapshot_->catalogue();
+  for (policy::EndpointId id = 0; id < catalogue.endpoints().size(); ++id) {
+    if (!gateway_->was_ejected(id)) continue;
+    may_be[snapshot_->connection_of(catalogue.endpoint(id))] = true;
+  }
+  for (const auto& [nonce, record] : book_.all()) {
+    for (const Execution& execution : record.executions) {
+      const int status = execution.status;
+      if (status == 429 || status == 503 || status == 529) may_be[execution.provider] = true;
+    }
+  }
+  return may_be;
+}
+
 OracleOptions Simulation::oracle() const {
   OracleOptions oracle = oracle_options(faults_);
   std::uint64_t attempts = 0;
   std::uint64_t retries = 0;
-  for (const auto& shard : shards_) {
+  for (const auto& shard : gateway_->shards()) {
     attempts += shard->counters.attempts.get();
     retries += shard->counters.retries.get();
   }
@@ -317,6 +313,7 @@ OracleOptions Simulation::oracle() const {
     auto& providers = oracle.providers_of_model.emplace_back();
     for (const auto& endpoint : model.endpoints) providers.push_back(endpoint.provider);
   }
+  oracle.may_be_left_out = may_be_left_out();
   return oracle;
 }
 

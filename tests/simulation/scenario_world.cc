@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/scenario_world.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "base/check.h"
+#include "simulation/priced_catalogue.h"
+#include "tls/digest.h"
+
+namespace leat::sim {
+
+namespace {
+
+constexpr char kClientKey[] = "sk-leat-scenario-client";
+constexpr Duration kEndPatience = seconds(30);
+constexpr std::size_t kFailuresShown = 3;
+
+io::Address gateway_address() {
+  return io::Address::v4(10, 0, 0, 1, 8080);
+}
+io::Address provider_address(std::size_t index) {
+  return io::Address::v4(10, 2, 0, static_cast<std::uint8_t>(index + 1), 8000);
+}
+std::string name_of(std::size_t index) {
+  return "p" + std::to_string(index);
+}
+std::string key_of(std::size_t provider, std::size_t key) {
+  return "sk-up-" + std::to_string(provider) + "-" + std::to_string(key);
+}
+
+bool is_in(Window window, const Sample& sample) {
+  return window.from <= sample.started && sample.started < window.to;
+}
+
+template <class Predicate>
+std::uint64_t count_in(const std::deque<Sample>& samples, Window window, Predicate counts) {
+  std::uint64_t count = 0;
+  for (const Sample& sample : samples) count += is_in(window, sample) && counts(sample);
+  return count;
+}
+
+}  // namespace
+
+std::string percent(double share) {
+  char text[24];
+  std::snprintf(text, sizeof text, "%.1f %%", share * 100);
+  return text;
+}
+
+std::string milliseconds_of(double seconds) {
+  char text[24];
+  std::snprintf(text, sizeof text, "%.0f ms", seconds * 1e3);
+  return text;
+}
+
+Options ScenarioWorld::make_options() const {
+  Options options;
+  options.server.shards = scenario_.shards;
+  options.keys.push_back({.name = "scenario", .sha256 = tls::sha256(kClientKey)});
+  Model model;
+  model.id = model.name = "m0";
+  for (std::uint32_t i = 0; i < scenario_.dollars.size(); ++i) {
+    Provider provider;
+    provider.name = provider.display_name = name_of(i);
+    provider.base_url = {.tls = false,
+                         .host = name_of(i) + ".test",
+                         .port = provider_address(i).port,
+                         .path_prefix = "/v1",
+                         .authority = name_of(i) + ".test:8000"};
+    provider.allow_private = true;
+    options.providers.push_back(std::move(provider));
+    model.endpoints.push_back({i, "up"});
+  }
+  const auto limit = static_cast<std::uint32_t>(kFirstTokenLimit.ms());
+  model.first_byte_ms_min = model.first_byte_ms_max = limit;
+  model.chunk_gap_ms_max = 5'000;
+  model.request_ms_max = 60'000;
+  options.models.push_back(std::move(model));
+  return options;
+}
+
+ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
+    : scenario_(options),
+      rng_(options.seed ^ 0x5ce0'0000'0000'0000),
+      world_(options.seed, FaultPlan()),
+      options_(make_options()),
+      load_(world_, {.gateway = gateway_address(),
+                     .key = kClientKey,
+                     .per_second = options.requests_per_second}) {
+  world_.verbose = options.verbose;
+  std::vector<io::Address> addresses;
+  for (std::uint32_t i = 0; i < options.dollars.size(); ++i) {
+    addresses.push_back(provider_address(i));
+    providers_.push_back(std::make_unique<SteadyProvider>(world_, load_, i, addresses.back()));
+    for (std::uint32_t key = 0; key < options.keys; ++key) {
+      providers_.back()->keys.push_back(key_of(i, key));
+    }
+  }
+  std::vector<std::vector<std::string_view>> bearers;
+  for (const auto& provider : providers_) {
+    bearers.emplace_back(provider->keys.begin(), provider->keys.end());
+  }
+  auto routed = std::make_shared<const gateway::RoutedCatalogue>(
+      priced_catalogue(options_, {options.dollars}));
+  snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
+  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, addresses);
+  gateway_->listen(gateway_address(), false);
+  load_.start();
+}
+
+void ScenarioWorld::finish() {
+  load_.stop();
+  const Instant latest = world_.now() + kEndPatience;
+  while (load_.open_requests() > 0 && world_.run_next(latest)) {
+  }
+  require(load_.open_requests() == 0, "a client waits for ever");
+  load_.hang_up();
+  gateway_->tell_to_drain();
+  world_.run_until(world_.now() + kEndPatience);
+  for (const auto& shard : gateway_->shards()) {
+    require(shard->gateway->is_drained() && shard->gateway->live_objects() == 0,
+            "the gateway does not come to rest");
+    shard->io.stop();
+  }
+}
+
+std::uint64_t ScenarioWorld::requests(Window window) const {
+  return count_in(load_.samples(), window, [](const Sample&) { return true; });
+}
+
+std::uint64_t ScenarioWorld::failures(Window window) const {
+  return count_in(load_.samples(), window, [](const Sample& s) { return s.has_failed(); });
+}
+
+std::uint64_t ScenarioWorld::broken(Window window) const {
+  return count_in(load_.samples(), window, [](const Sample& s) {
+    return s.ended != kNever && s.first_token != kNever && !s.is_whole;
+  });
+}
+
+std::uint64_t ScenarioWorld::attempts(Window window) const {
+  std::uint64_t sum = 0;
+  for (const Sample& sample : load_.samples()) sum += is_in(window, sample) ? sample.attempts : 0;
+  return sum;
+}
+
+double ScenarioWorld::first_token(Window window, double quantile) const {
+  std::vector<Duration> times;
+  for (const Sample& sample : load_.samples()) {
+    if (is_in(window, sample) && sample.first_token != kNever) {
+      times.push_back(sample.first_token - sample.started);
+    }
+  }
+  if (times.empty()) return 0;
+  const auto rank = std::min(
+      times.size() - 1, static_cast<std::size_t>(quantile * static_cast<double>(times.size())));
+  std::nth_element(times.begin(), times.begin() + static_cast<std::ptrdiff_t>(rank), times.end());
+  return times[rank].seconds();
+}
+
+double ScenarioWorld::share(Window window, std::uint32_t provider) const {
+  const auto served = [](const Sample& s) { return s.served_by != Sample::kNobody; };
+  const std::uint64_t all = count_in(load_.samples(), window, served);
+  const std::uint64_t own =
+      count_in(load_.samples(), window, [&](const Sample& s) { return s.served_by == provider; });
+  return all == 0 ? 0 : static_cast<double>(own) / static_cast<double>(all);
+}
+
+double ScenarioWorld::due_share(std::uint32_t provider, const std::vector<bool>& well) const {
+  double all = 0;
+  for (std::size_t i = 0; i < well.size(); ++i) {
+    if (well[i]) all += 1 / (scenario_.dollars[i] * scenario_.dollars[i]);
+  }
+  const double price = scenario_.dollars[provider];
+  return well[provider] ? 1 / (price * price) / all : 0;
+}
+
+void ScenarioWorld::require(bool holds, const std::string& what) {
+  if (!holds) world_.violation(what);
+}
+
+void ScenarioWorld::show_failures(Window window) {
+  std::size_t shown = 0;
+  for (const Sample& sample : load_.samples()) {
+    if (!is_in(window, sample) || !sample.has_failed() || shown == kFailuresShown) continue;
+    ++shown;
+    char text[160];
+    std::snprintf(text, sizeof text, "at %.3f s after %.3f s and %u attempts: %d: ",
+                  Duration{sample.started.ns}.seconds(), (sample.ended - sample.started).seconds(),
+                  sample.attempts, sample.status);
+    note(text + sample.refusal);
+  }
+}
+
+}  // namespace leat::sim

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// ScenarioWorld: a whole gateway, a steady load and a few providers of one priced model, in which a
+// scenario stops and mends providers at chosen times and then reads off what clients saw. Nothing
+// else goes wrong in it: what it measures is routing.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "gateway/snapshot.h"
+#include "simulation/load.h"
+#include "simulation/sim_gateway.h"
+#include "simulation/sim_world.h"
+#include "simulation/steady_provider.h"
+
+namespace leat::sim {
+
+struct ScenarioOptions {
+  std::uint64_t seed = 1;
+  std::uint32_t shards = 1;
+  std::vector<double> dollars{1, 1.2, 1.5};  // one provider each, for a million tokens
+  std::uint32_t keys = 1;                    // of each provider
+  double requests_per_second = 500;
+  bool verbose = false;
+};
+
+// The first-token limit of scenarios, fixed.
+inline constexpr Duration kFirstTokenLimit = seconds(1);
+
+// From one moment to another; requests belong to it by their start.
+struct Window {
+  Instant from{};
+  Instant to{};
+};
+
+class ScenarioWorld {
+ public:
+  explicit ScenarioWorld(const ScenarioOptions& options);
+
+  void run_for(Duration time) { world_.run_until(world_.now() + time); }
+  // Ends the load, waits for what runs and drains the gateway: nothing may be left.
+  void finish();
+
+  World& world() { return world_; }
+  const World& world() const { return world_; }
+  const Load& load() const { return load_; }
+  SimGateway& gateway() { return *gateway_; }
+  Rng& rng() { return rng_; }
+  std::span<const std::unique_ptr<SteadyProvider>> providers() const { return providers_; }
+
+  // ---- What clients saw ----
+  std::uint64_t requests(Window window) const;
+  // Requests that got an error or nothing instead of content.
+  std::uint64_t failures(Window window) const;
+  // Streams that broke after content.
+  std::uint64_t broken(Window window) const;
+  std::uint64_t attempts(Window window) const;
+  // Seconds; 0 where nothing was served. `quantile` in [0, 1].
+  double first_token(Window window, double quantile) const;
+  // Of what was served, how much by this provider: 0..1.
+  double share(Window window, std::uint32_t provider) const;
+  // ... and what 1/price² gives it among those that are well.
+  double due_share(std::uint32_t provider, const std::vector<bool>& well) const;
+
+  // A goal is missed: a violation, with the text as its reason. Notes are the figures.
+  void require(bool holds, const std::string& what);
+  void note(const std::string& figure) { notes_.push_back(figure); }
+  const std::vector<std::string>& notes() const { return notes_; }
+  // A few of what clients were told in it, for the reader of a failure.
+  void show_failures(Window window);
+
+ private:
+  Options make_options() const;
+
+  const ScenarioOptions scenario_;
+  Rng rng_;
+  World world_;
+  const Options options_;
+  std::vector<std::string> key_texts_;
+  std::unique_ptr<gateway::Snapshot> snapshot_;
+  Load load_;
+  std::vector<std::unique_ptr<SteadyProvider>> providers_;
+  std::unique_ptr<SimGateway> gateway_;
+  std::vector<std::string> notes_;
+};
+
+std::string percent(double share);
+std::string milliseconds_of(double seconds);
+
+}  // namespace leat::sim

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/sim_gateway.h"
+
+#include "base/check.h"
+
+namespace leat::sim {
+
+namespace {
+
+// Where a shard's connections to providers come from: each from a host of its own, so that
+// providers can tell the shards apart.
+io::Address host_of(std::uint32_t shard) {
+  return io::Address::v4(10, 0, 0, static_cast<std::uint8_t>(shard + 1), 0);
+}
+
+}  // namespace
+
+SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
+                   std::span<const io::Address> providers)
+    : io(world, host_of(index)),
+      rng(world.rng().next()),
+      shard(io, rng, index),
+      resolver(world, shard) {
+  const auto& options = snapshot.options().providers;
+  LEAT_CHECK(providers.size() == options.size());
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    resolver.add(options[i].base_url.host, {providers[i]});
+  }
+  gateway::GatewayParts parts;
+  parts.provider_tls.resize(options.size());
+  parts.resolver = &resolver;
+  parts.counters = &counters;
+  parts.log = &log;
+  gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
+  shard.attach_mailbox(mailbox, gateway->message_handler());
+  io.set_run_turn([this] { shard.run_turn(); });
+}
+
+SimShard::~SimShard() {
+  // What came after the shard's last turn.
+  shard::Message message;
+  while (mailbox.take(message)) {
+    if (message.kind == shard::Message::Kind::kHealthUpdate) gateway::update_of(message);
+  }
+}
+
+SimGateway::SimGateway(World& world, const gateway::Snapshot& snapshot,
+                       std::span<const io::Address> providers)
+    : world_(world),
+      desk_(snapshot, snapshot.options().server.shards,
+            [this](std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
+              return post(shard, update);
+            }),
+      was_ejected_(snapshot.catalogue().endpoints().size(), false) {
+  for (std::uint32_t i = 0; i < snapshot.options().server.shards; ++i) {
+    shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers));
+    shards_.back()->gateway->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
+      desk_.take(*news, world_.now());
+      return true;
+    };
+  }
+  // Not in step with the shards' own interval.
+  const Duration first = nanoseconds(world.rng().between(0, gateway::kHealthInterval.ns));
+  world.schedule(world.now() + first, EventKind::kActor,
+                 event_callback<&SimGateway::on_health_tick>, this);
+}
+
+void SimGateway::listen(const io::Address& address, bool half_close_allowed) {
+  for (const auto& shard : shards_) {
+    LEAT_CHECK(shard->gateway->listen(address, false, half_close_allowed).has_value());
+    shard->io.start();
+  }
+}
+
+void SimGateway::tell_to_drain() {
+  for (const auto& shard : shards_) {
+    LEAT_CHECK(shard->mailbox.post({.kind = shard::Message::Kind::kDrain}));
+    shard->io.waker().wake();
+  }
+}
+
+void SimGateway::on_health_tick(std::uint64_t) {
+  desk_.tick(world_.now());
+  const policy::HealthView views = board().views();
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    if (views[i].breaker != policy::BreakerState::kClosed) was_ejected_[i] = true;
+  }
+  world_.schedule(world_.now() + gateway::kHealthInterval, EventKind::kActor,
+                  event_callback<&SimGateway::on_health_tick>, this);
+}
+
+bool SimGateway::post(std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
+  const shard::Message message = gateway::message_of(std::move(update));
+  if (!shards_[shard]->mailbox.post(message)) {
+    update = gateway::update_of(message);
+    return false;
+  }
+  shards_[shard]->io.waker().wake();
+  return true;
+}
+
+}  // namespace leat::sim

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+// SimGateway: the gateway of one simulated world, as main() would make it but for Io and resolver:
+// its shards, and the health desk that they tell their news to and hear from four times a second.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "gateway/gateway.h"
+#include "gateway/health_desk.h"
+#include "gateway/snapshot.h"
+#include "shard/shard.h"
+#include "simulation/sim_io.h"
+#include "simulation/sim_resolver.h"
+
+namespace leat::sim {
+
+struct SimShard {
+  SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
+           std::span<const io::Address> providers);
+  ~SimShard();
+
+  SimIo io;
+  Rng rng;
+  shard::Shard shard;
+  SimResolver resolver;
+  shard::Mailbox mailbox;
+  gateway::Counters counters;
+  gateway::LogRing log;
+  std::unique_ptr<gateway::Gateway> gateway;
+};
+
+class SimGateway {
+ public:
+  // `providers`: where each of the snapshot's is to be found under its host's name.
+  SimGateway(World& world, const gateway::Snapshot& snapshot,
+             std::span<const io::Address> providers);
+
+  // Binds the same address on every shard and starts them.
+  void listen(const io::Address& address, bool half_close_allowed);
+  void tell_to_drain();
+
+  std::span<const std::unique_ptr<SimShard>> shards() const { return shards_; }
+  const policy::HealthBoard& board() const { return desk_.board(); }
+  // Its breaker has opened at some time.
+  bool was_ejected(policy::EndpointId endpoint) const { return was_ejected_[endpoint]; }
+
+ private:
+  void on_health_tick(std::uint64_t);
+  bool post(std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update);
+
+  World& world_;
+  gateway::HealthDesk desk_;
+  std::vector<bool> was_ejected_;  // by EndpointId
+  std::vector<std::unique_ptr<SimShard>> shards_;
+};
+
+}  // namespace leat::sim
