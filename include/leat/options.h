@@ -142,7 +142,7 @@ struct Model {
   // /v1/models.
   std::string id;
   std::string name;                  // for people; default: the id
-  std::vector<Endpoint> endpoints;   // 1..16
+  std::vector<Endpoint> endpoints;   // 1..16; none: the catalogue's, and only the times are ours
   std::int64_t created_unix_s = 0;   // `created` in GET /v1/models
   std::uint32_t context_tokens = 0;  // 0 = not known
   // The first-token limit adapts to what an endpoint needs, between these two; equal: fixed.

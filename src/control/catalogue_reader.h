@@ -23,6 +23,8 @@ inline constexpr std::size_t kCatalogueBytesMax = 64 * 1024 * 1024;
 std::span<const Setting<DraftProvider>> catalogue_provider_settings();
 std::span<const Setting<DraftModel>> catalogue_model_settings();
 std::span<const Setting<DraftEndpoint>> catalogue_endpoint_settings();
+// What each policy::Quirk means for a request, in the order of the enumeration.
+std::span<const std::string_view> quirk_meanings();
 
 // One file that holds nothing but [providers.SLUG], [[models]] and [aliases]. Its name is added to
 // the draft's files, its parts to the draft's.

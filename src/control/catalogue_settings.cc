@@ -28,7 +28,7 @@ constexpr std::array<Setting<DraftProvider>, 11> kProvider{{
      "What becomes of prompts: `{ trains = false, publishes = false, retention_days = 0 }`. What "
      "is not stated is taken to be the worst. An endpoint may say otherwise."},
     {"quirks", OwnForm{"array of text", "[]"}, 0, 0, kLive,
-     "How it strays from the format that it speaks."},
+     "How it strays from the format that it speaks: names of the table of quirks below."},
     {"rejects", OwnForm{"array of text", "[]"}, 0, 0, kLive,
      "Parameters of a request that it answers with 400; never sent to it."},
     {"reasoning_in", &DraftProvider::reasoning_in, 0, 64, kLive, "The field it takes reasoning in.",
@@ -116,8 +116,30 @@ constexpr std::array<Setting<DraftEndpoint>, 18> kEndpoint{{
     {"disabled", &DraftEndpoint::disabled, 0, 0, kLive, "Known, but not to be asked."},
 }};
 
+constexpr std::array<std::string_view, policy::kQuirks> kQuirkMeanings = {
+    "It refuses `max_tokens`: the cap is sent as `max_completion_tokens`.",
+    "The other way round.",
+    "It knows no role `developer`: sent as `system`.",
+    "It refuses `stream_options`: left out.",
+    "It refuses `strict` in a tool. Nothing is changed yet: the tools cross as they are.",
+    "It refuses `tool_choice: \"required\"`: sent as `\"any\"`.",
+    "It refuses a stream with a response schema. Nothing is changed yet.",
+    "It refuses `tools: []`: left out.",
+    "A turn with tool calls needs its reasoning back, which the client has to send.",
+    "`completion_tokens` leaves reasoning out. Nothing is added yet.",
+    "It repeats a growing `usage`: of every provider the last one counts.",
+    "It gives `usage` inside a choice: found there of every provider.",
+    "Its chunks lack keys: those of every provider are completed for `/api/v1`.",
+    "It ends a stream without `[DONE]`: of every provider a finish reason is an end too.",
+    "It gives no finish reason: `[DONE]` is an end too, and without both a stream was cut.",
+};
+static_assert(!kQuirkMeanings.back().empty());
+
 }  // namespace
 
+std::span<const std::string_view> quirk_meanings() {
+  return kQuirkMeanings;
+}
 std::span<const Setting<DraftProvider>> catalogue_provider_settings() {
   return kProvider;
 }

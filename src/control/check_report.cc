@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace leat::control {
 
 std::string check_report(const std::string& file, const Config& config) {
@@ -13,9 +15,18 @@ std::string check_report(const std::string& file, const Config& config) {
     return text + fmt::format("{}: {} {}\n", file, count, count == 1 ? "fault" : "faults");
   }
   const Options& options = config.options;
-  return fmt::format("{}: good (listeners: {}, keys: {}, providers: {}, models: {})\n", file,
-                     options.server.listen.size(), options.keys.size(), options.providers.size(),
-                     options.models.size());
+  text = fmt::format("{}: good (listeners: {}, keys: {}", file, options.server.listen.size(),
+                     options.keys.size());
+  if (config.catalogue == nullptr) return text + ")\n";
+  const policy::Catalogue& catalogue = config.catalogue->catalogue;
+  const auto endpoints = catalogue.endpoints();
+  const auto unreached =
+      std::count_if(endpoints.begin(), endpoints.end(),
+                    [](const policy::Endpoint& endpoint) { return endpoint.disabled; });
+  text += fmt::format(", providers: {}, models: {}, endpoints: {}", catalogue.providers().size(),
+                      catalogue.models().size(), endpoints.size());
+  if (unreached > 0) text += fmt::format(", {} of them not asked", unreached);
+  return text + ")\n";
 }
 
 }  // namespace leat::control

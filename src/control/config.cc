@@ -28,7 +28,10 @@ Config parse_config(std::string_view text, const std::string& file,
                   .surroundings = surroundings,
                   .folder = file.substr(0, file.rfind('/') + 1),
                   .has_system_roots = control::has_system_roots(surroundings),
-                  .catalogue = {}};
+                  .catalogue = {},
+                  .stated_slugs = {},
+                  .stated_regions = {},
+                  .timed_models = {}};
   reading.catalogue.files.push_back(file);
   if (text.size() > kConfigBytesMax) {
     reading.faults.add(0, "", fmt::format("has more than {} bytes", kConfigBytesMax));
@@ -48,6 +51,7 @@ Config parse_config(std::string_view text, const std::string& file,
   read_admin(reading, root);
   read_auth(reading, root);
   read_keys(reading, root);
+  read_routing(reading, root);
   read_providers(reading, root);
   read_models(reading, root);
   std::vector<Fault> catalogue_faults;

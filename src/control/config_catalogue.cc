@@ -2,6 +2,7 @@
 // `catalogue = [...]` and [aliases]: what is known of models and providers, from all files as one.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "control/catalogue_reader.h"
@@ -31,32 +32,38 @@ void read_file(Reading& reading, const TomlValue& value, std::vector<FaultList>&
   read_catalogue({text.get(), *size}, path, reading.catalogue, faults.emplace_back(path));
 }
 
-// So that every model can be asked for, whichever file it stands in. A request that names no tier
-// and no variant goes to none of them.
-void add_models(Reading& reading, std::size_t first) {
-  const Limits& limits = reading.options.limits;
-  for (std::size_t i = first; i < reading.catalogue.models.size(); ++i) {
-    const DraftModel& from = reading.catalogue.models[i];
-    Model model;
-    model.id = from.id;
-    model.name = from.name.empty() ? from.id : from.name;
-    model.created_unix_s = from.created_unix_s;
-    model.context_tokens = from.context_tokens;
-    model.first_byte_ms_max = limits.first_byte_ms_max;
-    model.chunk_gap_ms_max = limits.chunk_gap_ms_max;
-    model.request_ms_max = limits.request_ms_max;
-    for (const DraftEndpoint& endpoint : from.endpoints) {
-      constexpr std::size_t kEndpointsMax = 16;  // of Options
-      const DraftProvider* provider = reading.catalogue.find_provider(endpoint.provider);
-      if (provider == nullptr || !provider->connection || endpoint.disabled || endpoint.variant ||
-          endpoint.tier != policy::ServiceTier::kDefault ||
-          model.endpoints.size() == kEndpointsMax) {
-        continue;
-      }
-      model.endpoints.push_back({.provider = *provider->connection, .model = endpoint.model});
-    }
-    if (!model.endpoints.empty()) reading.options.models.push_back(std::move(model));
+// Times that are written for a model which is not there would hold for nobody.
+void check_timed_models(Reading& reading, const policy::Catalogue& catalogue) {
+  for (const StatedName& stated : reading.timed_models) {
+    const policy::ModelId found = catalogue.find_model(stated.name);
+    if (found != policy::kNoId && catalogue.model(found).id == stated.name) continue;
+    std::vector<std::string_view> known;
+    for (const policy::Model& model : catalogue.models()) known.push_back(model.id);
+    const std::string_view near =
+        found != policy::kNoId ? catalogue.model(found).id : nearest(stated.name, known);
+    reading.faults.add(
+        stated.line, stated.key,
+        fmt::format("\"{}\" has no endpoints, and no file of the catalogue has a model of that id; "
+                    "{}",
+                    printable(stated.name),
+                    near.empty() ? std::string("write its endpoints")
+                                 : fmt::format("did you mean \"{}\"?", near)));
   }
+}
+
+// What can be judged only of the configuration and its catalogue together.
+void check_together(Reading& reading, const policy::Catalogue& catalogue, const TomlMember* files) {
+  check_key_routing(reading, catalogue);
+  check_timed_models(reading, catalogue);
+  const auto endpoints = catalogue.endpoints();
+  const bool is_any_reached =
+      std::any_of(endpoints.begin(), endpoints.end(),
+                  [](const policy::Endpoint& endpoint) { return !endpoint.disabled; });
+  // With other faults a provider may be missing because of one of them.
+  if (files == nullptr || is_any_reached || !reading.faults.empty()) return;
+  reading.faults.add(files->line, "catalogue",
+                     "none of its models is at a provider that is configured here; write a "
+                     "[providers.NAME] of the same name with a base_url");
 }
 
 }  // namespace
@@ -65,7 +72,6 @@ std::shared_ptr<const gateway::RoutedCatalogue> read_catalogue_files(Reading& re
                                                                      const TomlValue& root,
                                                                      std::vector<Fault>& faults) {
   read_catalogue_aliases(root, 0, reading.catalogue, reading.faults);
-  const std::size_t own_models = reading.catalogue.models.size();
   // The first is the configuration's, whose faults go to `reading`.
   std::vector<FaultList> lists;
   lists.reserve(kFilesMax + 1);
@@ -93,13 +99,8 @@ std::shared_ptr<const gateway::RoutedCatalogue> read_catalogue_files(Reading& re
   for (std::size_t i = 1; i < lists.size(); ++i) {
     for (Fault& fault : lists[i].take()) faults.push_back(std::move(fault));
   }
-  if (files != nullptr) {
-    add_models(reading, own_models);
-    if (reading.options.models.empty() && is_readable && reading.faults.empty()) {
-      reading.faults.add(files->line, "catalogue",
-                         "none of its models is at a provider that is configured here; write a "
-                         "[providers.NAME] of the same name with a base_url");
-    }
+  if (built && is_readable && faults.empty()) {
+    check_together(reading, built->catalogue, files);
   }
   if (!built || !is_readable || !faults.empty() || !reading.faults.empty()) return nullptr;
   return std::make_shared<const gateway::RoutedCatalogue>(std::move(*built));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <unordered_map>
 
@@ -19,6 +20,7 @@ namespace {
 constexpr std::size_t kProvidersMax = 256;
 constexpr std::size_t kModelsMax = 10'000;
 constexpr std::size_t kEndpointsMax = 16;
+constexpr std::size_t kApiKeysMax = 64;
 constexpr std::size_t kProviderNameMax = 128;
 constexpr std::int64_t kUrlMax = 1'024;
 
@@ -109,7 +111,8 @@ void check_fitting(Reading& reading, const TomlValue& table, const std::string& 
     }
   };
   if (provider.format == ProviderFormat::kSimulated) {
-    for (const std::string_view key : {"base_url", "ca_file", "api_key", "allow_private"}) {
+    for (const std::string_view key :
+         {"base_url", "ca_file", "api_key", "api_keys", "allow_private"}) {
       refuse(key, "the simulated provider has no network; leave it out");
     }
   } else {
@@ -144,6 +147,45 @@ void read_simulated(Reading& reading, const TomlValue& table, const std::string&
   read_settings(simulated->value, key, simulated_settings(), provider.simulated, reading.faults);
 }
 
+// One key, or several of which each is another: the same one twice would be held to have twice its
+// limits.
+void read_api_keys(Reading& reading, const TomlValue& table, const std::string& path,
+                   Provider& provider) {
+  const TomlMember* one = table.find("api_key");
+  const TomlMember* several = table.find("api_keys");
+  if (one != nullptr) {
+    provider.api_keys.push_back(
+        read_secret_source(reading, one->value, joined(path, "api_key"), nullptr));
+  }
+  if (several == nullptr) return;
+  const std::string key = joined(path, "api_keys");
+  if (one != nullptr) {
+    reading.faults.add(several->line, key, "stands beside api_key; write one of the two");
+    return;
+  }
+  if (!expect(several->value, TomlValue::Kind::kArray, key, reading.faults)) return;
+  const std::vector<TomlValue>& items = several->value.items;
+  if (items.empty() || items.size() > kApiKeysMax) {
+    reading.faults.add(several->line, key,
+                       fmt::format("has {}; write 1 to {}", items.size(), kApiKeysMax));
+    return;
+  }
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const std::string item_key = fmt::format("{}[{}]", key, i);
+    SecretSource source = read_secret_source(reading, items[i], item_key, nullptr);
+    const bool is_double =
+        source.kind != SecretSource::Kind::kNone &&
+        std::any_of(provider.api_keys.begin(), provider.api_keys.end(),
+                    [&](const SecretSource& other) {
+                      return other.kind == source.kind && other.name == source.name;
+                    });
+    if (is_double) {
+      reading.faults.add(items[i].line, item_key, "is named already; write each key once");
+    }
+    provider.api_keys.push_back(std::move(source));
+  }
+}
+
 void read_provider(Reading& reading, const TomlMember& member) {
   const TomlValue& table = member.value;
   const std::string path = joined("providers", printable(member.key));
@@ -176,10 +218,7 @@ void read_provider(Reading& reading, const TomlMember& member) {
     } else {
       read_base_url(reading, table, path, provider);
       read_ca_file(reading, table, path, provider);
-      if (const TomlMember* api_key = table.find("api_key")) {
-        provider.api_keys.push_back(
-            read_secret_source(reading, api_key->value, joined(path, "api_key"), nullptr));
-      }
+      read_api_keys(reading, table, path, provider);
     }
   }
   reading.options.providers.push_back(std::move(provider));
@@ -247,13 +286,45 @@ void read_endpoint(Reading& reading, const TomlValue& table, const std::string& 
   facts.endpoints.push_back(read_catalogue_endpoint(table, path, 0, reading.faults));
 }
 
-void read_model(Reading& reading, const TomlValue& table, const std::string& path) {
+// How long its requests may take; what it does not say is as the limits have it.
+void settle_times(Reading& reading, const TomlValue& table, const std::string& path, Model& model) {
   const Limits& limits = reading.options.limits;
+  const auto fill = [](std::uint32_t& time, std::uint32_t common) {
+    if (time == 0) time = common;
+  };
+  fill(model.first_byte_ms_max, limits.first_byte_ms_max);
+  fill(model.chunk_gap_ms_max, limits.chunk_gap_ms_max);
+  fill(model.request_ms_max, limits.request_ms_max);
+  fill(model.first_byte_ms_min, std::min(limits.first_byte_ms_min, model.first_byte_ms_max));
+  if (model.first_byte_ms_min <= model.first_byte_ms_max) return;
+  reading.faults.add(table.find("first_byte_ms_min")->line, joined(path, "first_byte_ms_min"),
+                     fmt::format("{} is more than its first_byte_ms_max ({}); write no more than "
+                                 "that",
+                                 model.first_byte_ms_min, model.first_byte_ms_max));
+}
+
+// A model without endpoints here stands in a file of the catalogue, which says all of it but how
+// long its requests may take.
+void read_model_times(Reading& reading, const TomlValue& table, const std::string& path,
+                      Model& model) {
+  constexpr std::array<std::string_view, 5> kKnown = {
+      "id", "first_byte_ms_min", "first_byte_ms_max", "chunk_gap_ms_max", "request_ms_max"};
+  for (const TomlMember& member : table.members) {
+    if (std::find(kKnown.begin(), kKnown.end(), member.key) != kKnown.end()) continue;
+    reading.faults.add(member.line, joined(path, member.key),
+                       "is not set for a model without endpoints, whose file of the catalogue says "
+                       "it; write its endpoints too, or its times only");
+  }
+  const TomlMember* id = table.find("id");
+  if (id == nullptr || model.id.empty()) return;
+  reading.timed_models.push_back({id->line, joined(path, "id"), model.id});
+}
+
+void read_model(Reading& reading, const TomlValue& table, const std::string& path,
+                bool may_lack_endpoints) {
   Model model;
-  model.first_byte_ms_max = limits.first_byte_ms_max;
-  model.chunk_gap_ms_max = limits.chunk_gap_ms_max;
-  model.request_ms_max = limits.request_ms_max;
   read_known_settings(table, path, model_settings(), model, reading.faults);
+  settle_times(reading, table, path, model);
   report_unknown(table, path, keys_of(model_settings(), catalogue_model_settings()),
                  reading.faults);
   DraftModel facts = read_catalogue_model(table, path, 0, reading.faults);
@@ -267,6 +338,11 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
   }
   if (model.name.empty()) model.name = model.id;
   const TomlMember* endpoints = table.find("endpoints");
+  if (endpoints == nullptr && may_lack_endpoints) {
+    read_model_times(reading, table, path, model);
+    reading.options.models.push_back(std::move(model));
+    return;
+  }
   const std::string key = joined(path, "endpoints");
   if (endpoints == nullptr) {
     reading.faults.add(table.line, key,
@@ -314,11 +390,12 @@ void read_models(Reading& reading, const TomlValue& root) {
     const TomlValue& table = models->value.items[i];
     const std::string path = fmt::format("models[{}]", i);
     if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) continue;
-    read_model(reading, table, path);
+    read_model(reading, table, path, root.find("catalogue") != nullptr);
     const std::string& id = reading.options.models.back().id;
     const auto [first, is_new] = ids.emplace(id, table.line);
     if (!id.empty() && !is_new) {
-      if (!reading.options.models.back().is_pattern()) reading.catalogue.models.pop_back();
+      std::vector<DraftModel>& facts = reading.catalogue.models;
+      if (!facts.empty() && facts.back().place.line == table.line) facts.pop_back();
       reading.faults.add(table.find("id")->line, joined(path, "id"),
                          fmt::format("\"{}\" stands in line {} too; write each model once",
                                      printable(id), first->second));

@@ -142,6 +142,15 @@ std::string section(std::string_view heading, std::span<const Setting<A>> first,
   return text + "\n";
 }
 
+std::string quirks() {
+  std::string text = "## Quirks of providers\n\n| `quirks` | what it means |\n|---|---|\n";
+  for (std::size_t i = 0; i < policy::kQuirks; ++i) {
+    text +=
+        fmt::format("| `{}` | {} |\n", name_of(static_cast<policy::Quirk>(i)), quirk_meanings()[i]);
+  }
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string config_reference() {
@@ -152,11 +161,14 @@ std::string config_reference() {
   text += section("[admin]", admin_settings());
   text += section("[auth]", auth_settings());
   text += section("[[keys]]", key_settings());
+  text += section("[keys.routing]", key_routing_settings());
   text += section("secret source", secret_settings());
   text += section("[providers.NAME]", provider_settings(), catalogue_provider_settings());
+  text += quirks();
   text += section("[providers.NAME.simulated]", simulated_settings());
   text += section("[[models]]", model_settings(), catalogue_model_settings());
   text += section("models.endpoints[]", endpoint_settings(), catalogue_endpoint_settings());
+  text += section("[routing]", routing_settings());
   text += section("[limits]", limit_settings());
   text += kFootHead;
   for (const KnownProvider& known : known_providers()) {

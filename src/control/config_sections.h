@@ -20,6 +20,13 @@
 
 namespace leat::control {
 
+// A name that something else has to know, and where it was written.
+struct StatedName {
+  std::uint32_t line = 0;
+  std::string key;
+  std::string name;
+};
+
 // What the readers share while one file is read.
 struct Reading {
   Options options;
@@ -28,6 +35,11 @@ struct Reading {
   std::string folder;  // of the file, with the slash; empty: the current one
   bool has_system_roots = false;
   CatalogueDraft catalogue;  // its first file is the configuration
+  // Of [keys.routing]: judged when the catalogue is known.
+  std::vector<StatedName> stated_slugs;
+  std::vector<StatedName> stated_regions;
+  // Of [[models]] that only set times of a model of the catalogue: the same.
+  std::vector<StatedName> timed_models;
 };
 
 void read_limits(Reading& reading, const TomlValue& root);
@@ -36,13 +48,16 @@ void read_admin(Reading& reading, const TomlValue& root);
 // After read_server(): whether no key is needed depends on who can connect.
 void read_auth(Reading& reading, const TomlValue& root);
 void read_keys(Reading& reading, const TomlValue& root);
+// Whether the catalogue knows what [keys.routing] names.
+void check_key_routing(Reading& reading, const policy::Catalogue& catalogue);
+void read_routing(Reading& reading, const TomlValue& root);
 void read_providers(Reading& reading, const TomlValue& root);
 // After read_providers(): endpoints name them.
 void read_models(Reading& reading, const TomlValue& root);
 
 // After read_models(): the files of `catalogue`, then everything that is known of models and
 // providers as one. Null, and faults in `faults` (those of other files than the configuration) or
-// `reading`, if it is not sound. Adds the models of the files to the options.
+// `reading`, if it is not sound.
 std::shared_ptr<const gateway::RoutedCatalogue> read_catalogue_files(Reading& reading,
                                                                      const TomlValue& root,
                                                                      std::vector<Fault>& faults);

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// [server], [admin], [auth], [[keys]] and [limits].
+// [server], [admin], [auth], [routing] and [limits].
 #include <fmt/format.h>
 #include <string.h>
 
 #include <algorithm>
-#include <unordered_map>
+#include <array>
 
 #include "control/addresses.h"
-#include "control/client_key.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
 #include "tls/context.h"
@@ -16,7 +15,6 @@ namespace leat::control {
 namespace {
 
 constexpr std::size_t kListenersMax = 64;
-constexpr std::size_t kKeysMax = 100'000;
 constexpr std::int64_t kCoreMax = 1'023;  // CPU_SETSIZE of glibc
 constexpr std::int64_t kAddressMax = 128;
 
@@ -177,35 +175,6 @@ void check_order(Reading& reading, const TomlValue& limits, std::string_view les
                                  greater, greater_value));
 }
 
-void read_key(Reading& reading, const TomlValue& table, const std::string& path, ClientKey& key) {
-  read_settings(table, path, key_settings(), key, reading.faults);
-  const TomlMember* name = table.find("name");
-  if (name == nullptr) {
-    reading.faults.add(table.line, path, "has no name; write name = \"...\"");
-  } else if (!is_plain_name(key.name)) {
-    reading.faults.add(name->line, joined(path, "name"),
-                       "may have letters, digits, - _ and . only");
-  }
-  const TomlMember* sha256 = table.find("sha256");
-  const TomlMember* secret = table.find("secret");
-  if ((sha256 == nullptr) == (secret == nullptr)) {
-    reading.faults.add(table.line, path, "needs one of sha256 and secret");
-  }
-  if (secret != nullptr) {
-    key.secret = read_secret_source(reading, secret->value, joined(path, "secret"), &key.sha256);
-    return;
-  }
-  if (sha256 == nullptr) return;
-  const std::string full = joined(path, "sha256");
-  if (!expect(sha256->value, TomlValue::Kind::kText, full, reading.faults)) return;
-  if (!parse_digest(sha256->value.text, key.sha256)) {
-    // What stands there may be the key itself: it is not repeated.
-    reading.faults.add(sha256->line, full,
-                       fmt::format("is not a SHA-256: has {} bytes; write 64 hex digits",
-                                   sha256->value.text.size()));
-  }
-}
-
 }  // namespace
 
 void read_limits(Reading& reading, const TomlValue& root) {
@@ -219,6 +188,12 @@ void read_limits(Reading& reading, const TomlValue& root) {
   in_order("connections_before_key_per_address_max", limits.connections_before_key_per_address_max,
            "connections_per_address_max", limits.connections_per_address_max);
   in_order("dns_ttl_s_min", limits.dns_ttl_s_min, "dns_ttl_s_max", limits.dns_ttl_s_max);
+  // Who writes a short greatest time only has not asked for a contradiction.
+  if (table.find("first_byte_ms_min") == nullptr) {
+    limits.first_byte_ms_min = std::min(limits.first_byte_ms_min, limits.first_byte_ms_max);
+  }
+  in_order("first_byte_ms_min", limits.first_byte_ms_min, "first_byte_ms_max",
+           limits.first_byte_ms_max);
   in_order("first_byte_ms_max", limits.first_byte_ms_max, "request_ms_max", limits.request_ms_max);
   in_order("memory_shrink_timeouts_percent", limits.memory_shrink_timeouts_percent,
            "memory_no_keep_alive_percent", limits.memory_no_keep_alive_percent);
@@ -299,44 +274,25 @@ void read_auth(Reading& reading, const TomlValue& root) {
   }
 }
 
-void read_keys(Reading& reading, const TomlValue& root) {
-  const TomlMember* member = root.find("keys");
-  if (member == nullptr) {
-    if (reading.options.auth_mode == AuthMode::kKeys) {
-      const TomlMember* auth = root.find("auth");
-      reading.faults.add(auth == nullptr ? root.line : auth->line, "keys",
-                         "there is none, so nobody could ask; write [[keys]], or mode = \"off\" "
-                         "under [auth] for loopback listeners");
-    }
+void read_routing(Reading& reading, const TomlValue& root) {
+  const TomlValue& table = section(reading, root, "routing");
+  RoutingOptions& routing = reading.options.routing;
+  read_settings(table, "routing", routing_settings(), routing, reading.faults);
+  if (!routing.health_file.empty()) {
+    routing.health_file = resolved_path(reading, routing.health_file);
+  }
+  const TomlMember* sort = table.find("sort");
+  if (sort == nullptr) return;
+  if (!expect(sort->value, TomlValue::Kind::kText, "routing.sort", reading.faults)) return;
+  constexpr std::array<std::string_view, 4> kSorts = {"balance", "price", "throughput", "latency"};
+  const auto found = std::find(kSorts.begin(), kSorts.end(), sort->value.text);
+  if (found == kSorts.end()) {
+    reading.faults.add(sort->line, "routing.sort",
+                       fmt::format("\"{}\" is not known; write \"{}\"", printable(sort->value.text),
+                                   fmt::join(kSorts, "\", \"")));
     return;
   }
-  if (!expect(member->value, TomlValue::Kind::kArray, "keys", reading.faults)) return;
-  if (member->value.items.size() > kKeysMax) {
-    reading.faults.add(member->line, "keys", fmt::format("more than {}", kKeysMax));
-    return;
-  }
-  std::unordered_map<std::string, std::uint32_t> names;
-  std::unordered_map<std::string, std::uint32_t> digests;
-  for (std::size_t i = 0; i < member->value.items.size(); ++i) {
-    const TomlValue& table = member->value.items[i];
-    const std::string path = fmt::format("keys[{}]", i);
-    if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) continue;
-    ClientKey key;
-    read_key(reading, table, path, key);
-    const auto [name, is_new_name] = names.emplace(key.name, table.line);
-    if (!key.name.empty() && !is_new_name) {
-      reading.faults.add(
-          table.find("name")->line, joined(path, "name"),
-          fmt::format("\"{}\" stands in line {} too; write another", key.name, name->second));
-    }
-    const auto [digest, is_new_digest] =
-        digests.emplace(std::string(key.sha256.begin(), key.sha256.end()), table.line);
-    if (key.sha256 != KeyDigest{} && !is_new_digest) {
-      reading.faults.add(table.line, path,
-                         fmt::format("is the same key as in line {}", digest->second));
-    }
-    reading.options.keys.push_back(std::move(key));
-  }
+  routing.sort = static_cast<RoutingSort>(found - kSorts.begin());
 }
 
 }  // namespace leat::control

@@ -57,6 +57,7 @@ Model model_of(const Options& options, std::string id, std::string name) {
   Model model;
   model.id = std::move(id);
   model.name = std::move(name);
+  model.first_byte_ms_min = options.limits.first_byte_ms_min;
   model.first_byte_ms_max = options.limits.first_byte_ms_max;
   model.chunk_gap_ms_max = options.limits.chunk_gap_ms_max;
   model.request_ms_max = options.limits.request_ms_max;
@@ -78,7 +79,9 @@ void add_simulated(Options& options) {
         model_of(options, fmt::format("leat/{}", variant.name), std::string(variant.title));
     model.endpoints.push_back({index, std::string(variant.name)});
     // Nobody trying this out wants to wait two minutes for the 504.
-    if (variant.settings.stall_percent > 0) model.first_byte_ms_max = 5'000;
+    if (variant.settings.stall_percent > 0) {
+      model.first_byte_ms_min = model.first_byte_ms_max = 5'000;
+    }
     options.models.push_back(std::move(model));
   }
   Model failover = model_of(options, "leat/simulated-failover",

@@ -76,8 +76,14 @@ constexpr std::array kLimits{
         "Connecting to one of its addresses."),
     row("upstream_tls_handshake_ms_max", &Limits::upstream_tls_handshake_ms_max, 1, kDayMs,
         "TLS handshake with a provider."),
+    row("first_byte_ms_min", &Limits::first_byte_ms_min, 1, kDayMs,
+        "To the first content of a streamed answer; next endpoint, then 504. The limit adapts to "
+        "what an endpoint needs: four times what the slowest hundredth of its answers took lately, "
+        "never less than this."),
     row("first_byte_ms_max", &Limits::first_byte_ms_max, 1, kDayMs,
-        "To the first content of an answer; next endpoint, then 504."),
+        "And never more than this, which is the limit while nothing was measured, and of answers "
+        "that are no stream. Equal to `first_byte_ms_min`: a fixed limit. Where only this is "
+        "written, and is less than the least, the least is no more than this."),
     row("chunk_gap_ms_max", &Limits::chunk_gap_ms_max, 1, kDayMs,
         "Between two pieces of an answer; error event."),
     row("request_ms_max", &Limits::request_ms_max, 1, kDayMs, "A request as a whole."),

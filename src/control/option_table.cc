@@ -13,7 +13,7 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 9> kRoot{{
+constexpr std::array<Setting<RootKeys>, 10> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health and metrics."},
     {"auth", OwnForm{"table", ""}, 0, 0, kLive, "Who may ask."},
@@ -24,6 +24,7 @@ constexpr std::array<Setting<RootKeys>, 9> kRoot{{
     {"catalogue", OwnForm{"array of paths", ""}, 0, 0, kLive,
      "Files with more `[providers.NAME]`, `[[models]]` and `[aliases]`, as `leat catalogue import` "
      "writes them."},
+    {"routing", OwnForm{"table", ""}, 0, 0, kLive, "How endpoints are chosen."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
@@ -69,13 +70,28 @@ constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
      "only."},
 }};
 
-constexpr std::array<Setting<ClientKey>, 3> kKey{{
+constexpr std::array<Setting<ClientKey>, 4> kKey{{
     {"name", &ClientKey::name, 1, kNameMax, kLive,
      "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
     {"sha256", OwnForm{"text: 64 hex digits", "none"}, 0, 0, kLive,
      "SHA-256 of the key's text. This or `secret`."},
     {"secret", OwnForm{"secret source", "none"}, 0, 0, kLive,
      "Where the key itself is read from; only its digest is kept. This or `sha256`."},
+    {"routing", OwnForm{"table", "none"}, 0, 0, kLive,
+     "Where its requests may go at most. A request narrows that, and never widens it."},
+}};
+
+constexpr std::array<Setting<KeyRouting>, 5> kKeyRouting{{
+    {"only", OwnForm{"array of text", "any"}, 0, 0, kLive,
+     "The endpoints that are allowed: slugs of providers, or full slugs of endpoints, as "
+     "`provider.only` of a request has them. Each must be known."},
+    {"ignore", OwnForm{"array of text", "[]"}, 0, 0, kLive, "The ones that are not. The same."},
+    {"regions", OwnForm{"array of text", "any"}, 0, 0, kLive,
+     "Where an endpoint may stand; those of unknown region are out. Each must be the `region` of "
+     "some endpoint."},
+    {"zdr", &KeyRouting::zdr, 0, 0, kLive, "Whether only endpoints that keep nothing are allowed."},
+    {"data_collection", OwnForm{"\"allow\" or \"deny\"", "\"allow\""}, 0, 0, kLive,
+     "`deny`: no endpoint that trains on prompts or publishes them."},
 }};
 
 constexpr std::array<Setting<SecretSource>, 2> kSecret{{
@@ -85,7 +101,7 @@ constexpr std::array<Setting<SecretSource>, 2> kSecret{{
      "Path of a file; one newline at its end is dropped. This or `env`."},
 }};
 
-constexpr std::array<Setting<Provider>, 15> kProvider{{
+constexpr std::array<Setting<Provider>, 16> kProvider{{
     {"format", OwnForm{"\"openai\" or \"simulated\"", "\"openai\""}, 0, 0, kLive,
      "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
     {"base_url", OwnForm{"text", "required, unless simulated"}, 0, 0, kLive,
@@ -95,7 +111,12 @@ constexpr std::array<Setting<Provider>, 15> kProvider{{
      "`provider` in answers of `/api/v1`.", "the name"},
     {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,
      "PEM bundle of the authorities that may vouch for it.", "the system's"},
-    {"api_key", OwnForm{"secret source", "none"}, 0, 0, kLive, "Sent as `Authorization: Bearer`."},
+    {"api_key", OwnForm{"secret source", "none"}, 0, 0, kLive,
+     "Sent as `Authorization: Bearer`. This or "
+     "`api_keys`."},
+    {"api_keys", OwnForm{"array of 1 to 64 secret sources", "none"}, 0, 0, kLive,
+     "Several keys of it, all different: each attempt takes the one that has most left of its "
+     "limits. This or `api_key`."},
     {"allow_private", &Provider::allow_private, 0, 0, kLive,
      "Whether loopback, private and link-local addresses may be connected to."},
     {"connections_max", &Provider::connections_max, 1, 1'000'000, kLive,
@@ -137,19 +158,24 @@ constexpr std::array<Setting<SimulatedOptions>, 8> kSimulated{{
      "Requests that are never answered."},
 }};
 
-constexpr std::array<Setting<Model>, 8> kModel{{
+constexpr std::array<Setting<Model>, 9> kModel{{
     {"id", &Model::id, 1, kModelIdMax, kLive,
      "What clients ask for. `\"prefix/*\"` takes every id with that prefix that has no entry of "
      "its "
      "own; the longest prefix wins.",
      "-"},
     {"name", &Model::name, 1, kModelIdMax, kLive, "For people.", "the id"},
-    {"endpoints", OwnForm{"array of 1 to 16 tables", "required"}, 0, 0, kLive,
-     "Who serves it: tried in this order."},
+    {"endpoints", OwnForm{"array of 1 to 16 tables", "those of the catalogue's model of that id"},
+     0, 0, kLive,
+     "Who serves it: tried in this order, unless they have prices. A model that a file of "
+     "`catalogue` has may stand here without them, to set its times."},
     {"created_unix_s", &Model::created_unix_s, 0, 253'402'300'799, kLive,
      "`created` in `GET /v1/models`."},
     {"context_tokens", &Model::context_tokens, 0, 1'000'000'000, kLive,
      "Length of its context; 0 = not known."},
+    {"first_byte_ms_min", &Model::first_byte_ms_min, 1, kDayMs, kLive,
+     "As the limit of that name, for this model; equal to `first_byte_ms_max`: a fixed limit.",
+     "limits.first_byte_ms_min, or first_byte_ms_max where that is less"},
     {"first_byte_ms_max", &Model::first_byte_ms_max, 1, kDayMs, kLive,
      "As the limit of that name, for this model.", "limits.first_byte_ms_max"},
     {"chunk_gap_ms_max", &Model::chunk_gap_ms_max, 1, kDayMs, kLive,
@@ -162,6 +188,19 @@ constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
     {"provider", OwnForm{"text", "required"}, 0, 0, kLive, "Name of a table under `[providers]`."},
     {"model", &Endpoint::model, 1, kModelIdMax, kLive,
      "The provider's own name for the model; `\"*\"`: what the star of the id stood for.", "-"},
+}};
+
+constexpr std::array<Setting<RoutingOptions>, 3> kRouting{{
+    {"sort", OwnForm{"\"balance\", \"price\", \"throughput\" or \"latency\"", "\"balance\""}, 0, 0,
+     kLive,
+     "What decides between endpoints where the request does not say. `balance`: the cheaper, the "
+     "oftener."},
+    {"sticky_conversations_max", &RoutingOptions::sticky_conversations_max, 0, 10'000'000, kFixed,
+     "Conversations that stay at the endpoint that has their prompt in its cache, all shards "
+     "together; the one not heard of for longest goes. 0: none stay."},
+    {"health_file", &RoutingOptions::health_file, 0, kPathMax, kFixed,
+     "What was measured of endpoints outlives a restart in this file; `\"\"`: it does not.",
+     "none"},
 }};
 
 }  // namespace
@@ -201,6 +240,12 @@ std::span<const Setting<Endpoint>> endpoint_settings() {
 }
 std::span<const Setting<SecretSource>> secret_settings() {
   return kSecret;
+}
+std::span<const Setting<KeyRouting>> key_routing_settings() {
+  return kKeyRouting;
+}
+std::span<const Setting<RoutingOptions>> routing_settings() {
+  return kRouting;
 }
 
 }  // namespace leat::control

@@ -54,6 +54,8 @@ std::span<const Setting<SimulatedOptions>> simulated_settings();
 std::span<const Setting<Model>> model_settings();
 std::span<const Setting<Endpoint>> endpoint_settings();
 std::span<const Setting<SecretSource>> secret_settings();
+std::span<const Setting<KeyRouting>> key_routing_settings();
+std::span<const Setting<RoutingOptions>> routing_settings();
 std::span<const Setting<Limits>> limit_settings();
 
 }  // namespace leat::control

@@ -138,6 +138,8 @@ constexpr Mistake kMistakes[] = {
      "providers.mock.api_key", "one of env and file"},
     {"[providers.mock]", "api_key", "{ }", "providers.mock.api_key", "one of env and file"},
     {"[providers.mock]", "api_key", "\"sk-mock\"", "providers.mock.api_key", "{ env ="},
+    {"[providers.mock]", "api_keys", "[{ file = \"api.key\" }]", "providers.mock.api_keys",
+     "one of the two"},
     {"[providers.mock]", "timeout", "5", "providers.mock.timeout", "unknown key"},
     {"[providers.mock]", "simulated", "{ tokens = 5 }", "providers.mock.simulated", "format"},
     {"[providers.mock]", "idle_connections_max", "20000", "providers.mock.idle_connections_max",
@@ -172,10 +174,30 @@ constexpr Mistake kMistakes[] = {
     {"[limits]", "head_line_bytes_max", "65536", "limits.head_line_bytes_max",
      "more than head_bytes_max"},
     {"[limits]", "dns_ttl_s_min", "301", "limits.dns_ttl_s_min", "more than dns_ttl_s_max"},
+    {"[limits]", "first_byte_ms_min", "120001", "limits.first_byte_ms_min",
+     "more than first_byte_ms_max (120000)"},
+    {"[[models]]", "first_byte_ms_min", "120001", "models[0].first_byte_ms_min",
+     "more than its first_byte_ms_max (120000)"},
     {"[limits]", "first_byte_ms_max", "900001", "limits.first_byte_ms_max",
      "more than request_ms_max"},
     {"[limits]", "memory_refuse_percent", "99", "limits.memory_refuse_percent",
      "more than memory_stop_accept_percent"},
+    {"[keys.routing]", "only", "[]", "keys[0].routing.only", "allows nothing"},
+    {"[keys.routing]", "only", "\"mock\"", "keys[0].routing.only", "write an array"},
+    {"[keys.routing]", "only", "[5]", "keys[0].routing.only[0]", "write text"},
+    {"[keys.routing]", "only", "[\"\"]", "keys[0].routing.only[0]", "has 0 bytes"},
+    {"[keys.routing]", "only", "[\"mock\", \"mok\"]", "keys[0].routing.only[1]",
+     "no provider or endpoint \"mok\"; did you mean \"mock\"?"},
+    {"[keys.routing]", "ignore", "[\"nobody\"]", "keys[0].routing.ignore[0]",
+     "no provider or endpoint \"nobody\"; write one of those"},
+    {"[keys.routing]", "regions", "[]", "keys[0].routing.regions", "allows nothing"},
+    {"[keys.routing]", "regions", "[\"eu\"]", "keys[0].routing.regions[0]",
+     "no endpoint in region \"eu\""},
+    {"[keys.routing]", "data_collection", "\"none\"", "keys[0].routing.data_collection",
+     "\"allow\" or \"deny\""},
+    {"[keys.routing]", "order", "[\"mock\"]", "keys[0].routing.order", "unknown key"},
+    {"[routing]", "sort", "\"cheapest\"", "routing.sort",
+     "\"balance\", \"price\", \"throughput\", \"latency\""},
     {"[limit]", "streams_per_key_max", "5", "limit", "did you mean `limits`?"},
 };
 
@@ -242,6 +264,8 @@ TEST(ConfigFaults, EveryRowOfTheTableIsGuarded) {
   count += check_rows(admin_settings(), "[admin]", "admin");
   count += check_rows(auth_settings(), "[auth]", "auth");
   count += check_rows(key_settings(), "[[keys]]", "keys[0]");
+  count += check_rows(key_routing_settings(), "[keys.routing]", "keys[0].routing");
+  count += check_rows(routing_settings(), "[routing]", "routing");
   count += check_rows(provider_settings(), "[providers.mock]", "providers.mock");
   count += check_rows(model_settings(), "[[models]]", "models[0]");
   count += check_rows(limit_settings(), "[limits]", "limits");
