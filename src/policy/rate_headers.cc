@@ -54,7 +54,10 @@ std::optional<RateHeader> header_of(std::optional<RatePart> part, std::string_vi
 
 std::optional<RateHeader> rate_header(std::string_view name) {
   std::array<char, 64> buffer;
-  if (name.size() > buffer.size()) return std::nullopt;
+  if (name.empty() || name.size() > buffer.size()) return std::nullopt;
+  // Of a reply's fields few begin as ours do.
+  const char first = lower(name.front());
+  if (first != 'r' && first != 'x' && first != 'a') return std::nullopt;
   std::ranges::transform(name, buffer.begin(), lower);
   std::string_view small(buffer.data(), name.size());
   if (small == "retry-after") return RateHeader{.part = RatePart::kRetryAfter};

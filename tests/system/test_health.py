@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal: what one shard sees of an endpoint, all of them act on: one that fails is left alone, one
 that is back is asked again, and a restart forgets neither. Method: two shards, two providers whose
-scripts change while clients go on asking; what counts is who was asked, and what the clients got."""
+scripts change while clients go on asking; what counts is who was asked, and what clients got."""
 
 import contextlib
 import time
@@ -77,7 +77,8 @@ class Health(Case):
         time.sleep(0.6 * harness.SLOW)
         self.switch.fails = False
         # Slow start: a little of its traffic at first, all of it in the end.
-        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at the one that is back", 8)
+        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at the one that is back",
+              8)
 
 
 if __name__ == "__main__":
