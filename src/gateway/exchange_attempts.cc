@@ -253,9 +253,13 @@ bool Exchange::has_stop(bool same_model) const {
   return false;
 }
 
-// In the budget of every provider that the plan holds, `counted` apart.
+// In the shard's budget and in that of every provider that the plan holds, `counted` apart.
 void Exchange::count_in_budgets(bool is_retry, const policy::RetryBudget* counted) {
   const Instant now = gateway_.shard().now();
+  const auto note = [&](policy::RetryBudget& budget) {
+    return is_retry ? budget.count_retry(now) : budget.count_request(now);
+  };
+  note(gateway_.retry_budget());
   std::array<const policy::RetryBudget*, kStopsMax + 1> done{counted};
   std::size_t count = 1;
   for (const Stop& each : std::span(request_->stops).first(request_->stop_count)) {
@@ -264,11 +268,7 @@ void Exchange::count_in_budgets(bool is_retry, const policy::RetryBudget* counte
     const auto known = std::span(done).first(count);
     if (std::ranges::find(known, &budget) != known.end()) continue;
     done[count++] = &budget;
-    if (is_retry) {
-      budget.count_retry(now);
-    } else {
-      budget.count_request(now);
-    }
+    note(budget);
   }
 }
 
@@ -280,9 +280,13 @@ bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
   const policy::NextAttempt next{.attempts_made = request.attempts,
                                  .is_sdk_retry = is_sdk_retry_,
                                  .is_same_endpoint = is_same_endpoint};
+  const Instant now = gateway_.shard().now();
   policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
-  const auto verdict = policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max},
-                                             budget, gateway_.shard().now());
+  auto verdict = policy::AttemptVerdict::kNoBudget;
+  if (gateway_.retry_budget().has_room(now)) {
+    verdict =
+        policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max}, budget, now);
+  }
   if (verdict == policy::AttemptVerdict::kNoBudget) {
     gateway_.counters().retry_budget_exhausted.add();
   }

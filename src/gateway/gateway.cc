@@ -45,6 +45,8 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
       // Without keys everybody is the one anonymous key.
       keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)),
+      retry_budget_(snapshot.limits().retry_budget_percent_max,
+                    snapshot.limits().retry_floor_per_second),
       health_(snapshot, shard.index()),
       conversations_(snapshot.options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {

@@ -96,6 +96,8 @@ class Gateway final : private shard::MessageHandler {
   Upstream& upstream_of(const policy::Endpoint& endpoint) {
     return upstreams_[snapshot_.connection_of(endpoint)];
   }
+  // Of all the shard's requests, whichever provider they go to.
+  policy::RetryBudget& retry_budget() { return retry_budget_; }
   ShardHealth& health() { return health_; }
   const ListingSource* listings() const { return parts_.listings; }
   Conversations& conversations() { return conversations_; }
@@ -145,6 +147,7 @@ class Gateway final : private shard::MessageHandler {
   std::unique_ptr<SimulatedProvider> simulated_;
   std::vector<Upstream> upstreams_;
   std::vector<KeyState> keys_;
+  policy::RetryBudget retry_budget_;
   ShardHealth health_;
   Conversations conversations_;
   std::unique_ptr<RoutePlanner> planner_;

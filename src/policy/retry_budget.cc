@@ -28,11 +28,14 @@ void RetryBudget::count_request(Instant now) {
   ++requests_;
 }
 
-bool RetryBudget::try_retry(Instant now) {
+bool RetryBudget::has_room(Instant now) {
   advance(now);
-  const std::uint64_t allowed =
-      std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kBuckets);
-  if (retries_ >= allowed) return false;
+  return retries_ <
+         std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kBuckets);
+}
+
+bool RetryBudget::try_retry(Instant now) {
+  if (!has_room(now)) return false;
   count_retry(now);
   return true;
 }

@@ -7,7 +7,9 @@
 // One per provider and shard. A provider's requests are all those that may go to it, wherever they
 // are sent first, and each retry is one of all the providers that the request may go to. So what
 // the cheapest provider cannot serve finds room at the others, however little they are given while
-// it is well; and those that fail together share one budget, not one each.
+// it is well; and those that fail together share one budget, not one each. One more holds a shard's
+// requests all together, since plans differ: an ejected provider is in none, and comes back with
+// its budget unspent.
 #pragma once
 
 #include <array>
@@ -24,7 +26,9 @@ class RetryBudget {
 
   // A request that may go to the provider makes its first attempt, there or elsewhere.
   void count_request(Instant now);
-  // Whether one more attempt at the provider fits; if so it is counted.
+  // Whether one more attempt fits.
+  bool has_room(Instant now);
+  // The same; if so it is counted.
   bool try_retry(Instant now);
   // Such a request makes one more attempt, elsewhere.
   void count_retry(Instant now);
