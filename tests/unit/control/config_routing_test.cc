@@ -291,7 +291,7 @@ TEST(ConfigRouting, ABadCatalogueIsRefusedWholeWithFileAndLine) {
        "`prompt` at mock is missing"},
       {with("[[models]]\n", "[[models]]\nid = \"deep/one\"\nendpoints = []\n[[models]]\n"), 7,
        "models[\"deep/one\"]", "stands in line 4 too"},
-      {with("provider = \"acme\"", "provider = \"amce\""), 13,
+      {with("provider = \"acme\"", "provider = \"acmee\""), 13,
        "models[\"deep/one\"].endpoints.provider", "did you mean \"acme\"?"},
       {with("id = \"deep/one\"", "id = \"openai/gpt-4o-mini\""), 4,
        "models[\"openai/gpt-4o-mini\"]", "/etc/leat/leat.toml:24"},
