@@ -106,9 +106,10 @@ constexpr std::array kLimits{
     row("attempts_per_request_max", &Limits::attempts_per_request_max, 1, 16,
         "Endpoints tried for one request."),
     row("retry_budget_percent_max", &Limits::retry_budget_percent_max, 0, 100,
-        "Further attempts of all attempts at a provider, over 10 s."),
+        "Attempts beyond the first, of the last 10 s: this share of the requests that may go to a "
+        "provider, and of all of a shard."),
     row("retry_floor_per_second", &Limits::retry_floor_per_second, 0, 1'000'000,
-        "Further attempts that are always free."),
+        "So many of them all the same, where that is more."),
     row("dns_cache_entries_max", &Limits::dns_cache_entries_max, 1, 1'000'000,
         "Names remembered, a shard."),
     row("dns_addresses_max", &Limits::dns_addresses_max, 1, 256, "Addresses kept of one name."),
