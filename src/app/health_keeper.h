@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // HealthKeeper: the health desk at work: takes the news that the shards' messages bring, ticks, and
-// posts what the desk says to the shards. Owned by the control shard, on whose thread all of it
-// runs.
+// posts what the desk says to the shards; and keeps what it knows in Options::routing.health_file.
+// Owned by the control shard, on whose thread all of it runs. What goes wrong with the file is said
+// on stderr.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "app/shard_thread.h"
+#include "control/health_file.h"
 #include "gateway/health_desk.h"
 #include "shard/shard.h"
 
@@ -19,8 +21,12 @@ class HealthKeeper {
   HealthKeeper(shard::Shard& control, const gateway::Snapshot& snapshot, std::uint32_t count,
                const std::vector<std::unique_ptr<ShardThread>>& threads);
 
-  // When all shards are there.
-  void begin() { on_tick(); }
+  // Before any news.
+  void load(const control::Surroundings& surroundings);
+  // When all shards are there: they hear at once of what was loaded.
+  void begin();
+  // After the last news.
+  void save();
   // REQUIRES: kHealthNews.
   void take(const shard::Message& message);
 
@@ -28,10 +34,13 @@ class HealthKeeper {
 
  private:
   void on_tick();
+  void on_save();
 
   shard::Shard& control_;
   gateway::HealthDesk desk_;
-  Timer timer_{timer_callback<&HealthKeeper::on_tick>, this};
+  control::HealthFile file_;
+  Timer tick_timer_{timer_callback<&HealthKeeper::on_tick>, this};
+  Timer save_timer_{timer_callback<&HealthKeeper::on_save>, this};
 };
 
 }  // namespace leat::app

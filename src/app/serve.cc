@@ -97,7 +97,9 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     views.metrics = [this] {
       std::vector<const gateway::Counters*> counters;
       for (const auto& each : shards_) counters.push_back(&each->counters());
-      return control::metrics_text(counters);
+      return control::metrics_text(counters) + control::health_metrics_text(snapshot_.catalogue(),
+                                                                            health_.desk().board(),
+                                                                            shard_.now());
     };
     views.explain = [this](std::string_view body, std::string_view key) {
       return explain(body, key);
@@ -110,11 +112,9 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     return "http://" + bound.to_string();
   }
 
-  // REQUIRES: all shards were added.
-  void run() {
-    health_.begin();
-    shard_.run();
-  }
+  HealthKeeper& health() { return health_; }
+
+  void run() { shard_.run(); }
 
   // After run(): the end of everything, in order.
   void shut_down() {
@@ -277,12 +277,14 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   ControlShard control(**io, snapshot, shards, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
+  control.health().load(surroundings);
   if (const std::string fault =
           start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());
       !fault.empty()) {
     control.shut_down();
     return refuse(fault);
   }
+  control.health().begin();
   const auto admin = control.open_admin();
   if (!admin) {
     control.shut_down();
@@ -291,6 +293,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   print_addresses(options, control.shards().front()->started().bound, *admin, shards);
   control.run();
   control.shut_down();
+  control.health().save();
   close(signal_fd);
   return 0;
 }

@@ -3,7 +3,9 @@
 
 #include <map>
 
+#include "base/check.h"
 #include "control/metrics_text.h"
+#include "policy/terms.h"
 
 namespace leat::control {
 
@@ -80,6 +82,26 @@ constexpr Row kRows[] = {
      kCount, &Counters::pool_stray_bytes},
 };
 
+// A variant has endpoints of its own under the same tags.
+std::string model_of(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint) {
+  std::string model(catalogue.model(endpoint.model).id);
+  if (endpoint.variant) model.append(":").append(policy::name_of(*endpoint.variant));
+  return model;
+}
+
+std::uint64_t breaker_number(policy::BreakerState breaker) {
+  switch (breaker) {
+    case policy::BreakerState::kClosed:
+      return 0;
+    case policy::BreakerState::kHalfOpen:
+    case policy::BreakerState::kProbe:
+      return 1;
+    case policy::BreakerState::kOpen:
+      return 2;
+  }
+  LEAT_UNREACHABLE("a breaker's state without a number");
+}
+
 }  // namespace
 
 std::string metrics_text(std::span<const Counters* const> shards) {
@@ -111,6 +133,37 @@ std::string metrics_text(std::span<const Counters* const> shards) {
   }
   text.family("leat_reject_total", "Requests refused, by reason.", kCount);
   for (const auto& [reason, count] : reasons) text.sample({{"reason", reason}}, count);
+  return text.text();
+}
+
+std::string health_metrics_text(const policy::Catalogue& catalogue,
+                                const policy::HealthBoard& board, Instant now) {
+  MetricsText text;
+  const auto each = [&](const auto& sample) {
+    for (const policy::EndpointId id : board.known()) {
+      const policy::Endpoint& endpoint = catalogue.endpoint(id);
+      const std::string model = model_of(catalogue, endpoint);
+      const Label labels[] = {{"model", model}, {"endpoint", endpoint.tag}};
+      sample(id, Labels(labels));
+    }
+  };
+  text.family("leat_endpoint_breaker",
+              "Whether an endpoint is asked: 0 as usual, 1 by one request that finds out, 2 not.",
+              kGauge);
+  each([&](policy::EndpointId id, Labels labels) {
+    text.sample(labels, breaker_number(board.views()[id].breaker));
+  });
+  text.family("leat_endpoint_uptime_5m",
+              "Share of attempts that an endpoint answered well, where there were a hundred.",
+              kGauge);
+  each([&](policy::EndpointId id, Labels labels) {
+    const std::int16_t permille = board.views()[id].uptime_permille;
+    if (permille != policy::EndpointHealth::kUptimeUnknown) text.sample(labels, permille / 1e3);
+  });
+  text.family("leat_endpoint_waiting", "Attempts that wait for their first token.", kGauge);
+  each([&](policy::EndpointId id, Labels labels) {
+    text.sample(labels, std::uint64_t{board.report(id, now).waiting});
+  });
   return text.text();
 }
 

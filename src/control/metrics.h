@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-// The metrics of a node: the shards' counters, summed when somebody asks, as Prometheus text.
-// Labels are of fixed sets: reasons and status classes, never a key, a path or an address.
+// The metrics of a node: the shards' counters, summed when somebody asks, and the health of
+// endpoints, as Prometheus text. Labels are of fixed sets: reasons, status classes, and what the
+// catalogue holds; never a key, a path or an address.
 #pragma once
 
 #include <span>
 #include <string>
 
+#include "base/instant.h"
 #include "gateway/counters.h"
+#include "policy/catalogue.h"
+#include "policy/health_board.h"
 
 namespace leat::control {
 
 std::string metrics_text(std::span<const gateway::Counters* const> shards);
+
+// Of the endpoints that anything was ever heard of, the last restart's included. REQUIRES: the
+// board is of that catalogue.
+std::string health_metrics_text(const policy::Catalogue& catalogue,
+                                const policy::HealthBoard& board, Instant now);
 
 }  // namespace leat::control

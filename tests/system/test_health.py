@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal: what one shard sees of an endpoint, all of them act on: one that fails is left alone, one
 that is back is asked again, and a restart forgets neither. Method: two shards, two providers whose
-scripts change while clients go on asking; what counts is who was asked, and what clients got."""
+scripts change while clients go on asking; what counts is who was asked and what clients got."""
 
 import contextlib
 import time
@@ -26,7 +26,7 @@ class Switch:
             answer_well(call)
 
 
-class Health(Case):
+class HealthCase(Case):
     def setUp(self):
         self.switch = Switch()
         self.first = self.provider(self.switch)
@@ -56,6 +56,8 @@ class Health(Case):
         self.ask(leat, **options)
         return len(self.first.calls) - before
 
+
+class Health(HealthCase):
     def test_a_failing_provider_is_left_alone_by_both_shards(self):
         for stream in (True, False):
             with self.subTest(stream=stream):
@@ -77,8 +79,16 @@ class Health(Case):
         time.sleep(0.6 * harness.SLOW)
         self.switch.fails = False
         # Slow start: a little of its traffic at first, all of it in the end.
-        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at the one that is back",
-              8)
+        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at who is back", 8)
+
+    def test_metrics_say_who_is_out(self):
+        leat = self.start()
+        self.switch.fails = True
+        self.ask_at_once(leat)
+        sample = 'leat_endpoint_breaker{model="acme/one",endpoint="p%d"}'
+        until(lambda: leat.metric(sample % 0) >= 1, "an open breaker in /metrics")
+        self.assertEqual(leat.metric(sample % 1), 0)
+        self.assertNotIn("builtin", leat.get_admin("/metrics")[1])  # which nobody asked
 
 
 if __name__ == "__main__":
