@@ -205,8 +205,8 @@ void ClientConn::take_head(const proto::RequestHead& head) {
       return refuse(ErrorKind::kMethodNotAllowed, {}, "method_not_allowed");
     case Action::kListing:
       return serve_listing(head);
-    case Action::kChat:
-      return start_chat(head);
+    case Action::kInference:
+      return start_inference(head);
   }
 }
 
@@ -268,7 +268,7 @@ void ClientConn::serve_listing(const proto::RequestHead& head) {
   after_answer();
 }
 
-void ClientConn::start_chat(const proto::RequestHead& head) {
+void ClientConn::start_inference(const proto::RequestHead& head) {
   const int key = authenticate(head);
   if (key < 0) return;
   const Limits& limits = gateway_.limits();
@@ -286,7 +286,7 @@ void ClientConn::start_chat(const proto::RequestHead& head) {
   }
   if (gateway_.memory_is_short(length)) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
   const std::string_view retries = head.fields.get(KnownField::kXStainlessRetryCount);
-  exchange_ = gateway_.new_exchange(*this, route_.face, key, !retries.empty() && retries != "0");
+  exchange_ = gateway_.new_exchange(*this, route_, key, !retries.empty() && retries != "0");
   exchange_->charge_body(length);
   exchange_->set_session(head.fields.get(KnownField::kXSessionId));
   if (wants_metadata(head)) exchange_->trace_route();

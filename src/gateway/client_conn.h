@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // ClientConn: one client's HTTP/1.1 connection: heads, bodies, keep-alive, pipelining, time limits,
-// and the answers that need no provider. A chat request becomes an Exchange, which answers through
-// this connection; meanwhile bytes of further requests are kept and served in turn.
+// and the answers that need no provider. A request to a model becomes an Exchange, which answers
+// through this connection; meanwhile bytes of further requests are kept and served in turn.
 //
 //      +------------------------------------------------------------+
 //      v                                                            |
-//   kHead --chat--> kBody --whole--> kBusy --answered-- keep-alive --+
+//   kHead --ask---> kBody --whole--> kBusy --answered-- keep-alive --+
 //      |               '--refused--> kDiscard --(rest of the body)--+
 //      '--malformed--> answer, finish()      any end, any limit --> close
 //
@@ -84,7 +84,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void begin_request();
   void take_head(const proto::RequestHead& head);
   void serve_listing(const proto::RequestHead& head);
-  void start_chat(const proto::RequestHead& head);
+  void start_inference(const proto::RequestHead& head);
   int authenticate(const proto::RequestHead& head);
   void read_body(std::string_view& in);
   void read_chunked_body(std::string_view& in);

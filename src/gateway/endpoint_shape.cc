@@ -7,18 +7,21 @@ using policy::Quirk;
 
 dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
                                  const policy::Endpoint& endpoint, std::string_view upstream_model,
-                                 policy::ParameterSet dropped) {
+                                 policy::ParameterSet dropped, RequestKind kind) {
   const policy::Provider& provider = catalogue.provider(endpoint.provider);
   const policy::QuirkSet quirks = provider.quirks;
   dialect::EndpointShape shape;
   shape.model = upstream_model;
   shape.dropped = dialect::ParameterSet(dropped.bits());
+  shape.takes_stream_usage = !quirks.has(Quirk::kNoStreamUsage);
+  const std::uint32_t output_default = catalogue.model(endpoint.model).output_default_max;
+  if (output_default > 0 && kind != RequestKind::kEmbeddings) shape.output_default = output_default;
+  if (kind != RequestKind::kChat) return shape;
   if (quirks.has(Quirk::kMaxCompletionTokens)) {
     shape.max_tokens_key = dialect::MaxTokensKey::kMaxCompletionTokens;
   } else if (quirks.has(Quirk::kNoMaxCompletionTokens)) {
     shape.max_tokens_key = dialect::MaxTokensKey::kMaxTokens;
   }
-  shape.takes_stream_usage = !quirks.has(Quirk::kNoStreamUsage);
   shape.takes_developer_role = !quirks.has(Quirk::kNoDeveloperRole);
   shape.takes_empty_tools = !quirks.has(Quirk::kDropEmptyTools);
   // Who refuses `required` calls it `any` (Mistral).
@@ -28,8 +31,6 @@ dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
   } else if (provider.reasoning_in == "reasoning_effort") {
     shape.reasoning_key = dialect::ReasoningKey::kReasoningEffort;
   }
-  const std::uint32_t output_default = catalogue.model(endpoint.model).output_default_max;
-  if (output_default > 0) shape.output_default = output_default;
   return shape;
 }
 

@@ -6,14 +6,16 @@
 #include <string_view>
 
 #include "dialect/openai_request.h"
+#include "gateway/request_kind.h"
 #include "policy/catalogue.h"
 
 namespace leat::gateway {
 
 // `upstream_model`: the endpoint's own name for the model. `dropped`: parameters of the request
-// that it lacks. The views live as long as the catalogue and `upstream_model`.
+// that it lacks. What only chats know is left out for the other kinds. The views live as long as
+// the catalogue and `upstream_model`.
 dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
                                  const policy::Endpoint& endpoint, std::string_view upstream_model,
-                                 policy::ParameterSet dropped);
+                                 policy::ParameterSet dropped, RequestKind kind);
 
 }  // namespace leat::gateway

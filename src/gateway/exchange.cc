@@ -23,13 +23,14 @@ constexpr std::string_view kEventStream = "text/event-stream";
 
 }  // namespace
 
-Exchange::Exchange(Gateway& gateway, ClientConn& client, dialect::Face face, int key,
+Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, int key,
                    bool is_sdk_retry)
     : gateway_(gateway),
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
       key_(key),
-      face_(face),
+      face_(route.face),
+      kind_(route.request),
       is_sdk_retry_(is_sdk_retry),
       http10_(client.is_http10()) {
   gateway_.new_id("gen-", id_);
@@ -90,13 +91,28 @@ bool Exchange::plan() {
   const std::string_view body(request.body->data(), request.body->size);
   dialect::RoutingFields fields;
   dialect::RoutingFault fault;
-  if (!read_request(request.scanner, body, request.chat, fields, fault)) {
+  if (!read_request(request.scanner, body, request.chat, fields, fault) ||
+      !read_input(body, fault)) {
     refuse_request(fault.message(), fault.param());
     return false;
   }
   streams_ = request.chat.stream;
   wants_usage_ = request.chat.wants_usage;
   return take_plan(fields);
+}
+
+// What the request's kind asks of its body beyond what all have. False: 400.
+bool Exchange::read_input(std::string_view body, dialect::RoutingFault& fault) {
+  Request& request = *request_;
+  switch (kind_) {
+    case RequestKind::kChat:
+      return true;
+    case RequestKind::kText:
+      return dialect::read_prompt(request.scanner, body, request.input, fault);
+    case RequestKind::kEmbeddings:
+      return dialect::read_embeddings_input(request.scanner, body, request.input, fault);
+  }
+  return true;
 }
 
 bool Exchange::take_plan(const dialect::RoutingFields& fields) {
@@ -109,6 +125,14 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   facts.wall = gateway_.shard().io().wall_now();
   facts.key = key_;
   facts.body_bytes = request.body->size;
+  if (kind_ != RequestKind::kChat) {
+    // Each input has the model's context to itself: the longest is no shorter than the mean.
+    const bool is_text = request.input.kind != dialect::InputKind::kParts;
+    const std::uint64_t bytes = request.input.text_bytes + request.input.token_count;
+    facts.body_bytes = is_text ? bytes / std::max<std::uint32_t>(request.input.count, 1) : 0;
+    facts.output = {kind_ == RequestKind::kText ? policy::Modality::kText
+                                                : policy::Modality::kEmbeddings};
+  }
   facts.output_max = request.chat.output_max;
   RoutePlanner& planner = gateway_.planner();
   const Snapshot& snapshot = gateway_.snapshot();
@@ -178,6 +202,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
   if (events) {
     RelayOptions options;
     options.face = face_;
+    options.form = answer_form();
     options.wants_usage = wants_usage_;
     options.chunked = !http10_;
     options.event_bytes_max = gateway_.limits().sse_line_bytes_max;
@@ -189,7 +214,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     state_ = State::kCollecting;
     // Only where a cut can be told from an end, on both sides; else the answer is collected whole,
     // whatever its size, and shown to be JSON.
-    may_pass_ = face_ == dialect::Face::kOpenAi && !http10_ && !head.until_close;
+    // Vectors may have to be written anew.
+    may_pass_ = face_ == dialect::Face::kOpenAi && kind_ != RequestKind::kEmbeddings && !http10_ &&
+                !head.until_close;
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Exchange: the life of one chat request, from its body to its last byte:
+// Exchange: the life of one request to a model, from its body to its last byte:
 //
 //   kReading -> kConnecting -> kWaiting -+-> kStreaming (held, then committed) -+-> kTrailing
 //                 ^     |         |      +-> kCollecting -> kPassing (too large) -+-> kOver
@@ -21,14 +21,17 @@
 #include <memory>
 
 #include "base/block.h"
+#include "dialect/embeddings.h"
 #include "dialect/final_error.h"
 #include "dialect/next_step.h"
 #include "dialect/openai_error.h"
 #include "dialect/openai_request.h"
+#include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
 #include "gateway/relay.h"
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
+#include "gateway/routes.h"
 #include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
 #include "net/upstream_pool.h"
@@ -46,7 +49,7 @@ class Exchange final : public ListNode<Exchange>,
                        private RelayOwner,
                        private shard::Deferred {
  public:
-  Exchange(Gateway& gateway, ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
+  Exchange(Gateway& gateway, ClientConn& client, const Route& route, int key, bool is_sdk_retry);
   ~Exchange() = default;
 
   // ---- Reading: the connection fills body(), then scan()s what came ----
@@ -104,7 +107,8 @@ class Exchange final : public ListNode<Exchange>,
     explicit Request(const proto::JsonLimits& limits) : scanner(limits) {}
     BlockRef body;
     proto::JsonScanner scanner;
-    dialect::ChatRequest chat;
+    dialect::ChatRequest chat;   // what all kinds have in common
+    dialect::PromptInput input;  // not of a chat
     std::string session;
     std::array<Stop, kStopsMax> stops;
     std::uint8_t stop_count = 0;
@@ -144,6 +148,7 @@ class Exchange final : public ListNode<Exchange>,
 
   // Before the commit (exchange.cc).
   bool plan();
+  bool read_input(std::string_view body, dialect::RoutingFault& fault);
   bool take_plan(const dialect::RoutingFields& fields);
   void refuse_plan(const PlanRefusal& refusal);
   void refuse_request(std::string_view message, std::string_view param);
@@ -179,8 +184,12 @@ class Exchange final : public ListNode<Exchange>,
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
   // Whole answers (exchange_answers.cc).
+  void finish_embeddings(std::string_view body);
+  bool accept(dialect::ChatKind kind, const dialect::ChatError& error);
+  void finish_answer(const dialect::ChatUsage& usage);
   void write_answer(std::string_view body);
-  bool write_normalised_answer(std::string_view body, const dialect::ChatUsage& usage);
+  bool write_own_answer(std::string_view body, const dialect::ChatUsage& usage,
+                        const dialect::EmbeddingsAnswer* vectors);
   void count_usage(const dialect::ChatUsage& usage);
 
   void drop_upstream();
@@ -195,6 +204,9 @@ class Exchange final : public ListNode<Exchange>,
   bool is_over_time() const;
   Duration first_token_limit() const;
   dialect::ChatIdentity identity() const;
+  dialect::AnswerForm answer_form() const {
+    return kind_ == RequestKind::kText ? dialect::AnswerForm::kText : dialect::AnswerForm::kChat;
+  }
 
   Gateway& gateway_;
   ClientConn* client_;                 // null: gone, or answered
@@ -217,6 +229,7 @@ class Exchange final : public ListNode<Exchange>,
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
   int key_;
   dialect::Face face_;
+  RequestKind kind_;
   State state_ = State::kReading;
   bool is_sdk_retry_;
   bool streams_ = false;

@@ -126,8 +126,9 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   const policy::ModelRef ref{.rest = stop().rest};
-  const dialect::EndpointShape shape = shape_for(gateway_.snapshot().catalogue(), endpoint(),
-                                                 ref.upstream_name(endpoint()), stop().dropped);
+  const dialect::EndpointShape shape =
+      shape_for(gateway_.snapshot().catalogue(), endpoint(), ref.upstream_name(endpoint()),
+                stop().dropped, kind_);
   proto::SpliceList pieces(body);
   conn.begin(*this);
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
@@ -136,7 +137,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   }
   upstream_ = &conn;
   proto::RequestOptions options;
-  options.target = provider().chat_target;
+  options.target = provider().target(kind_);
   options.host = provider().host;
   options.bearer = provider().bearers[request.key];
   options.content_length = pieces.size();

@@ -126,9 +126,9 @@ void Gateway::free_connection(ClientConn* connection) {
   note_drained();
 }
 
-Exchange* Gateway::new_exchange(ClientConn& client, dialect::Face face, int key,
+Exchange* Gateway::new_exchange(ClientConn& client, const Route& route, int key,
                                 bool is_sdk_retry) {
-  Exchange* exchange = exchanges_.create(*this, client, face, key, is_sdk_retry);
+  Exchange* exchange = exchanges_.create(*this, client, route, key, is_sdk_retry);
   running_.push_back(*exchange);
   return exchange;
 }

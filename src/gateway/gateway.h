@@ -114,7 +114,7 @@ class Gateway final : private shard::MessageHandler {
                                             : 0;
   }
   Duration keep_alive_time() const;
-  Exchange* new_exchange(ClientConn& client, dialect::Face face, int key, bool is_sdk_retry);
+  Exchange* new_exchange(ClientConn& client, const Route& route, int key, bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
   // Logs a refusal; `key` is -1 where none was shown or known, `bytes` counts the body so far.

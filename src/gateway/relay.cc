@@ -31,7 +31,7 @@ void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& iden
   classifier_.reset();
   normaliser_.reset();
   if (options.face == dialect::Face::kOpenRouter) {
-    normaliser_ = std::make_unique<dialect::ChatNormaliser>(identity);
+    normaliser_ = std::make_unique<dialect::ChatNormaliser>(identity, options.form);
   }
   client_ = nullptr;
   held_.reset();

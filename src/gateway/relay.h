@@ -30,6 +30,7 @@ enum class RelayStep : std::uint8_t {
 
 struct RelayOptions {
   dialect::Face face = dialect::Face::kOpenAi;
+  dialect::AnswerForm form = dialect::AnswerForm::kChat;
   bool wants_usage = false;
   bool chunked = true;  // frame for an HTTP/1.1 client
   std::size_t event_bytes_max = 8u << 20;

@@ -16,6 +16,7 @@ struct Row {
   Face face;
   Action action = Action::kListing;
   ListingKind listing = ListingKind::kModels;
+  RequestKind request = RequestKind::kChat;
 
   constexpr Method method() const {
     return action == Action::kListing ? Method::kGet : Method::kPost;
@@ -26,6 +27,10 @@ struct Row {
            path.ends_with(behind);
   }
 };
+
+constexpr Row inference(std::string_view path, Face face, RequestKind kind) {
+  return {.before = path, .face = face, .action = Action::kInference, .request = kind};
+}
 
 constexpr Row whole(std::string_view path, Face face, ListingKind listing) {
   return {.before = path, .face = face, .listing = listing};
@@ -38,8 +43,12 @@ constexpr Row named(std::string_view before, std::string_view behind, Face face,
 
 // The first that fits: whole paths stand before those with a model in them.
 constexpr Row kRows[] = {
-    {.before = "/v1/chat/completions", .face = Face::kOpenAi, .action = Action::kChat},
-    {.before = "/api/v1/chat/completions", .face = Face::kOpenRouter, .action = Action::kChat},
+    inference("/v1/chat/completions", Face::kOpenAi, RequestKind::kChat),
+    inference("/api/v1/chat/completions", Face::kOpenRouter, RequestKind::kChat),
+    inference("/v1/completions", Face::kOpenAi, RequestKind::kText),
+    inference("/api/v1/completions", Face::kOpenRouter, RequestKind::kText),
+    inference("/v1/embeddings", Face::kOpenAi, RequestKind::kEmbeddings),
+    inference("/api/v1/embeddings", Face::kOpenRouter, RequestKind::kEmbeddings),
     whole("/v1/models", Face::kOpenAi, ListingKind::kModels),
     whole("/api/v1/models", Face::kOpenRouter, ListingKind::kModels),
     whole("/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount),
@@ -57,7 +66,8 @@ constexpr Row kRows[] = {
 Route find_route(Method method, std::string_view path) {
   for (const Row& row : kRows) {
     if (!row.is_of(path)) continue;
-    Route route{.action = row.action, .face = row.face, .listing = row.listing};
+    Route route{
+        .action = row.action, .face = row.face, .listing = row.listing, .request = row.request};
     if (row.has_model) {
       route.before_model = row.before.size();
       route.behind_model = row.behind.size();

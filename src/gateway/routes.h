@@ -12,12 +12,13 @@
 
 #include "dialect/face.h"
 #include "gateway/listing_source.h"
+#include "gateway/request_kind.h"
 #include "proto/http1_request.h"
 
 namespace leat::gateway {
 
 enum class Action : std::uint8_t {
-  kChat,         // POST .../chat/completions
+  kInference,    // POST of a RequestKind
   kListing,      // GET of what there is: see ListingKind
   kNotFound,     // 404
   kWrongMethod,  // 405
@@ -27,6 +28,7 @@ struct Route {
   Action action = Action::kNotFound;
   dialect::Face face = dialect::Face::kOpenAi;
   ListingKind listing = ListingKind::kModels;  // with kListing
+  RequestKind request = RequestKind::kChat;    // with kInference
   const char* allow = "";                      // with kWrongMethod: the method that there is
   // Of the path, before and behind the model that it names; both 0: it names none.
   std::size_t before_model = 0;

@@ -2,10 +2,14 @@
 #include "gateway/simulated_provider.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <vector>
 
 #include "dialect/openai_request.h"
+#include "dialect/prompt_input.h"
 #include "proto/http1_write.h"
+#include "proto/json_value.h"
 
 namespace leat::gateway {
 
@@ -19,6 +23,41 @@ constexpr std::string_view kWords[] = {
     "all ",   "that ",  "a ",   "leat ",  "was ",   "ever ",  "for. ",  "So "};
 constexpr std::size_t kBacklogMax = 256 * 1024;
 constexpr std::uint32_t kTokensPerTick = 256;  // "as fast as it can" still takes turns
+
+constexpr std::int64_t kDimensions = 64;  // of a vector, where the request says nothing
+constexpr std::int64_t kDimensionsMax = 4'096;
+constexpr std::int64_t kNumbersMax = 1'000'000;  // of one answer
+
+RequestKind kind_of(std::string_view path) {
+  for (const RequestKind kind : {RequestKind::kChat, RequestKind::kEmbeddings}) {
+    if (path.ends_with(request_path(kind))) return kind;
+  }
+  return path.ends_with(request_path(RequestKind::kText)) ? RequestKind::kText : RequestKind::kChat;
+}
+
+std::uint64_t mix(std::uint64_t seed) {
+  seed *= 0x9e3779b97f4a7c15;
+  return seed ^ seed >> 29;
+}
+
+// Of length one, as models make them.
+void append_vector(std::uint64_t seed, std::int64_t dimensions, std::string& to) {
+  std::vector<double> numbers(static_cast<std::size_t>(dimensions));
+  double sum = 0;
+  for (double& number : numbers) {
+    number = static_cast<double>(mix(++seed) >> 11) / static_cast<double>(1ULL << 52) - 1;
+    sum += number * number;
+  }
+  const double length = sum > 0 ? std::sqrt(sum) : 1;
+  char digits[32];
+  to += '[';
+  for (const double number : numbers) {
+    if (to.back() != '[') to += ',';
+    const int size = std::snprintf(digits, sizeof digits, "%.8g", number / length);
+    to.append(digits, static_cast<std::size_t>(size));
+  }
+  to += ']';
+}
 
 std::uint64_t hash(std::string_view text) {
   std::uint64_t h = 0xcbf29ce484222325;  // FNV-1a
@@ -119,6 +158,7 @@ void SimulatedConn::read_request() {
   if (input_.size() < whole) return;
   parser_.reset();
   const std::string body = input_.substr(status.head_bytes, whole - status.head_bytes);
+  kind_ = kind_of(head->path);
   input_.erase(0, whole);
   begin_answer(body);
 }
@@ -131,6 +171,7 @@ void SimulatedConn::begin_answer(std::string_view body) {
       dialect::read_chat_request(scanner, body, *request)) {
     return answer_error(400);
   }
+  if (kind_ == RequestKind::kEmbeddings && !make_vectors(scanner, body)) return answer_error(400);
   seed_ = hash(body);
   prompt_bytes_ = body.size();
   streams_ = request->stream;
@@ -155,9 +196,7 @@ void SimulatedConn::begin_answer(std::string_view body) {
 // ---- Answers -----------------------------------------------------------------------------------
 
 std::string_view SimulatedConn::word(std::uint32_t index) const {
-  std::uint64_t mixed = (seed_ + index) * 0x9e3779b97f4a7c15;
-  mixed ^= mixed >> 29;
-  return kWords[mixed % std::size(kWords)];
+  return kWords[mix(seed_ + index) % std::size(kWords)];
 }
 
 void SimulatedConn::tick() {
@@ -175,7 +214,9 @@ void SimulatedConn::write_tokens() {
     options.framing = proto::BodyFraming::kChunked;
     const auto written = proto::write_sse_head(head, options);
     stream_->write(*written);
-    write_event("\"role\":\"assistant\",\"content\":\"\"", nullptr);
+    if (kind_ == RequestKind::kChat) {
+      write_event("\"delta\":{\"role\":\"assistant\",\"content\":\"\"}", nullptr);
+    }
   }
   const std::uint32_t rate = options_.tokens_per_second;
   std::uint32_t due = std::min(tokens_, sent_ + kTokensPerTick);
@@ -187,10 +228,7 @@ void SimulatedConn::write_tokens() {
   }
   for (; sent_ < due; ++sent_) {
     if (cut_ && sent_ == tokens_ / 2) return close();
-    std::string delta = "\"content\":\"";
-    delta += word(sent_);
-    delta += '"';
-    write_event(delta, nullptr);
+    write_word(word(sent_), nullptr);
   }
   if (sent_ == tokens_) return finish_stream();
   const std::int64_t next = sent_ + options_.events_per_write - 1;
@@ -198,17 +236,27 @@ void SimulatedConn::write_tokens() {
   shard.wheel().set(timer_, rate == 0 ? shard.now() : started_ + wait);
 }
 
-void SimulatedConn::write_event(std::string_view delta, const char* finish) {
+// An empty one says nothing but how it ended.
+void SimulatedConn::write_word(std::string_view word, const char* finish) {
+  std::string said = kind_ == RequestKind::kText ? "\"text\":\"" : "\"delta\":{\"content\":\"";
+  said += word;
+  said += kind_ == RequestKind::kText ? "\"" : "\"}";
+  if (word.empty() && kind_ == RequestKind::kChat) said = "\"delta\":{}";
+  write_event(said, finish);
+}
+
+void SimulatedConn::write_event(std::string_view said, const char* finish) {
   char event[512];
   const std::string reason = finish == nullptr ? "null" : "\"" + std::string(finish) + "\"";
   const int size = std::snprintf(
       event, sizeof event,
-      "data: {\"id\":\"chatcmpl-%016llx\",\"object\":\"chat.completion.chunk\",\"created\":%lld,"
+      "data: {\"id\":\"chatcmpl-%016llx\",\"object\":\"%s\",\"created\":%lld,"
       "\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
-      "\"delta\":{%.*s},\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
+      "%.*s,\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
       static_cast<unsigned long long>(seed_),
+      kind_ == RequestKind::kText ? "text_completion" : "chat.completion.chunk",
       static_cast<long long>(owner_.shard().io().wall_now().unix_seconds()),
-      static_cast<int>(delta.size()), delta.data(), reason.c_str());
+      static_cast<int>(said.size()), said.data(), reason.c_str());
   char header[16];
   const int framed = std::snprintf(header, sizeof header, "%x\r\n", static_cast<unsigned>(size));
   stream_->write({header, static_cast<std::size_t>(framed)});
@@ -217,7 +265,7 @@ void SimulatedConn::write_event(std::string_view delta, const char* finish) {
 }
 
 void SimulatedConn::finish_stream() {
-  write_event("", finish_reason_);
+  write_word("", finish_reason_);
   std::string last;
   if (usage_asked_) {
     const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
@@ -240,32 +288,70 @@ void SimulatedConn::finish_stream() {
   if (!input_.empty()) read_request();
 }
 
+// The list of an answer, one vector for each input; floats only, whatever encoding was asked for:
+// the gateway sees to that, as it must with providers that know no other. False: 400.
+bool SimulatedConn::make_vectors(const proto::JsonScanner& scanner, std::string_view body) {
+  dialect::PromptInput input;
+  dialect::RoutingFault fault;
+  if (!dialect::read_embeddings_input(scanner, body, input, fault)) return false;
+  std::int64_t dimensions = kDimensions;
+  if (const proto::JsonField* field = scanner.find(proto::TopKey::kDimensions)) {
+    dimensions = proto::json_integer(field->value(body), 1, kDimensionsMax).value_or(kDimensions);
+  }
+  if (dimensions * input.count > kNumbersMax) return false;
+  const std::string_view value = scanner.find(proto::TopKey::kInput)->value(body);
+  vectors_ = "[";
+  const auto add = [&](std::string_view text, std::uint32_t index) {
+    if (index != 0) vectors_ += ',';
+    vectors_ += "{\"object\":\"embedding\",\"index\":" + std::to_string(index);
+    vectors_ += ",\"embedding\":";
+    append_vector(hash(text), dimensions, vectors_);
+    vectors_ += '}';
+  };
+  if (input.kind == dialect::InputKind::kText || input.kind == dialect::InputKind::kTokens) {
+    add(value, 0);
+  } else {
+    proto::JsonElements elements(value);
+    std::string_view element;
+    for (std::uint32_t i = 0; elements.next(element); ++i) add(element, i);
+  }
+  vectors_ += ']';
+  return true;
+}
+
 void SimulatedConn::answer_whole() {
+  if (kind_ == RequestKind::kEmbeddings) {
+    const std::string prompt = std::to_string(prompt_bytes_ / 4 + 1);
+    return answer(200, "{\"object\":\"list\",\"model\":\"simulated\",\"data\":" + vectors_ +
+                           ",\"usage\":{\"prompt_tokens\":" + prompt +
+                           ",\"total_tokens\":" + prompt + "}}");
+  }
+  const bool is_text = kind_ == RequestKind::kText;
   std::string text;
   for (std::uint32_t i = 0; i < tokens_; ++i) text += word(i);
   const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
   const std::string body =
-      "{\"id\":\"chatcmpl-simulated\",\"object\":\"chat.completion\",\"created\":" +
-      std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
-      ",\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
-      "\"message\":{\"role\":\"assistant\",\"content\":\"" +
-      text + "\",\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"" + finish_reason_ +
+      std::string("{\"id\":\"chatcmpl-simulated\",\"object\":\"") +
+      (is_text ? "text_completion" : "chat.completion") +
+      "\",\"created\":" + std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
+      ",\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0," +
+      (is_text
+           ? "\"text\":\"" + text + "\""
+           : "\"message\":{\"role\":\"assistant\",\"content\":\"" + text + "\",\"refusal\":null}") +
+      ",\"logprobs\":null,\"finish_reason\":\"" + finish_reason_ +
       "\"}],\"usage\":{\"prompt_tokens\":" + std::to_string(prompt) +
       ",\"completion_tokens\":" + std::to_string(tokens_) +
       ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}";
-  char head[512];
-  proto::ResponseOptions options;
-  options.content_length = body.size();
-  stream_->write(*proto::write_response_head(head, options));
-  stream_->write(body);
-  answering_ = false;
-  if (!input_.empty()) read_request();
+  answer(200, body);
 }
 
 void SimulatedConn::answer_error(int status) {
-  const std::string body =
-      "{\"error\":{\"message\":\"The simulated provider fails on purpose.\",\"type\":"
-      "\"server_error\",\"param\":null,\"code\":null}}";
+  answer(status,
+         "{\"error\":{\"message\":\"The simulated provider fails on purpose.\",\"type\":"
+         "\"server_error\",\"param\":null,\"code\":null}}");
+}
+
+void SimulatedConn::answer(int status, std::string_view body) {
   char head[512];
   proto::ResponseOptions options;
   options.status = status;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // SimulatedProvider: the built-in provider that needs no network and no key. It speaks HTTP/1.1 at
 // the other end of an in-process pipe, so that the gateway treats it as it treats any provider. The
-// text is made from the request's bytes: the same request gets the same answer. Speed, delay to the
+// text is made from the request's bytes: the same request gets the same answer; the vector of an
+// input is made from the input alone. It serves every RequestKind. Speed, delay to the
 // first token and failures are settable (SimulatedOptions).
 #pragma once
 
@@ -9,10 +10,12 @@
 #include <string>
 
 #include "base/pool.h"
+#include "gateway/request_kind.h"
 #include "leat/options.h"
 #include "net/connector.h"
 #include "net/pipe_stream.h"
 #include "proto/http1_request.h"
+#include "proto/json_scan.h"
 
 namespace leat::gateway {
 
@@ -39,11 +42,14 @@ class SimulatedConn final : public ListNode<SimulatedConn>,
 
   void read_request();
   void begin_answer(std::string_view body);
+  bool make_vectors(const proto::JsonScanner& scanner, std::string_view body);
   void tick();
   void write_tokens();
-  void write_event(std::string_view delta, const char* finish);
+  void write_word(std::string_view word, const char* finish);
+  void write_event(std::string_view said, const char* finish);
   void finish_stream();
   void answer_whole();
+  void answer(int status, std::string_view body);
   void answer_error(int status);
   std::string_view word(std::uint32_t index) const;
 
@@ -52,6 +58,8 @@ class SimulatedConn final : public ListNode<SimulatedConn>,
   net::Stream* stream_ = nullptr;
   std::string input_;
   proto::RequestParser parser_;
+  RequestKind kind_ = RequestKind::kChat;
+  std::string vectors_;       // of embeddings: the list, written out
   std::uint64_t seed_ = 0;    // of the text: a hash of the request
   std::uint32_t tokens_ = 0;  // of this answer
   const char* finish_reason_ = "stop";

@@ -26,9 +26,14 @@ Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue
     const std::string& authority = provider.base_url.authority;
     auto keys = bearers[i].empty() ? std::vector<std::string_view>(1) : bearers[i];
     LEAT_CHECK(keys.size() <= policy::kKeysMax);
-    providers_.push_back({&provider, std::move(keys),
-                          provider.base_url.path_prefix + "/chat/completions",
-                          authority.empty() ? provider.name : authority});
+    SnapshotProvider& made = providers_.emplace_back();
+    made.options = &provider;
+    made.bearers = std::move(keys);
+    made.host = authority.empty() ? provider.name : authority;
+    for (std::size_t kind = 0; kind < kRequestKinds; ++kind) {
+      made.targets[kind] = provider.base_url.path_prefix;
+      made.targets[kind] += request_path(static_cast<RequestKind>(kind));
+    }
   }
   for (std::size_t i = 0; i < options_.keys.size(); ++i) {
     keys_.emplace(options_.keys[i].sha256, static_cast<int>(i));

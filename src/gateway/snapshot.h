@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "gateway/request_kind.h"
 #include "gateway/routed_catalogue.h"
 #include "leat/options.h"
 #include "policy/first_token_limit.h"
@@ -28,8 +29,12 @@ struct SnapshotProvider {
   // In the secret arena, one for each key; at least one, which is empty where there is no key: no
   // Authorization upstream.
   std::vector<std::string_view> bearers;
-  std::string chat_target;  // path of the chat endpoint
-  std::string host;         // the Host field
+  std::array<std::string, kRequestKinds> targets;  // paths, by RequestKind
+  std::string host;                                // the Host field
+
+  const std::string& target(RequestKind kind) const {
+    return targets[static_cast<std::size_t>(kind)];
+  }
 };
 
 // How long a model's requests may take.

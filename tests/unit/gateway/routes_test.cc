@@ -14,11 +14,22 @@ namespace {
 using dialect::Face;
 using proto::Method;
 
-TEST(Routes, ServesChatOnBothFaces) {
-  EXPECT_EQ(find_route(Method::kPost, "/v1/chat/completions").action, Action::kChat);
-  EXPECT_EQ(find_route(Method::kPost, "/v1/chat/completions").face, Face::kOpenAi);
-  EXPECT_EQ(find_route(Method::kPost, "/api/v1/chat/completions").action, Action::kChat);
-  EXPECT_EQ(find_route(Method::kPost, "/api/v1/chat/completions").face, Face::kOpenRouter);
+TEST(Routes, ServesEachKindOfRequestOnBothFaces) {
+  constexpr std::pair<const char*, RequestKind> kPaths[] = {
+      {"/chat/completions", RequestKind::kChat},
+      {"/completions", RequestKind::kText},
+      {"/embeddings", RequestKind::kEmbeddings},
+  };
+  for (const auto& [path, kind] : kPaths) {
+    for (const auto& [prefix, face] :
+         {std::pair{"/v1", Face::kOpenAi}, {"/api/v1", Face::kOpenRouter}}) {
+      const Route route = find_route(Method::kPost, std::string(prefix) + path);
+      EXPECT_EQ(route.action, Action::kInference) << path;
+      EXPECT_EQ(route.face, face) << path;
+      EXPECT_EQ(route.request, kind) << path;
+    }
+    EXPECT_EQ(request_path(kind), path);
+  }
 }
 
 TEST(Routes, ServesTheListings) {
