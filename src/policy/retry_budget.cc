@@ -6,32 +6,31 @@
 namespace leat::policy {
 
 void RetryBudget::advance(Instant now) {
-  const std::int64_t second = now.ns / 1'000'000'000;
-  if (second_ < 0 || second - second_ >= kBuckets) {
+  const std::int64_t tick = now.ns / kTickNs;
+  if (tick_ < 0 || tick - tick_ >= kBuckets) {
     buckets_.fill({});
     requests_ = retries_ = 0;
-    second_ = second;
+    tick_ = tick;
     return;
   }
-  while (second_ < second) {
-    ++second_;
-    Bucket& oldest = buckets_[static_cast<std::size_t>(second_ % kBuckets)];
-    requests_ -= oldest.requests;
-    retries_ -= oldest.retries;
-    oldest = {};
+  while (tick_ < tick) {
+    ++tick_;
+    requests_ -= bucket(tick_ + 1).requests;
+    retries_ -= bucket(tick_).retries;
+    bucket(tick_) = {};
   }
 }
 
 void RetryBudget::count_request(Instant now) {
   advance(now);
-  ++buckets_[static_cast<std::size_t>(second_ % kBuckets)].requests;
+  ++bucket(tick_).requests;
   ++requests_;
 }
 
 bool RetryBudget::has_room(Instant now) {
   advance(now);
   return retries_ <
-         std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kBuckets);
+         std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kSeconds);
 }
 
 bool RetryBudget::try_retry(Instant now) {
@@ -42,7 +41,7 @@ bool RetryBudget::try_retry(Instant now) {
 
 void RetryBudget::count_retry(Instant now) {
   advance(now);
-  ++buckets_[static_cast<std::size_t>(second_ % kBuckets)].retries;
+  ++bucket(tick_).retries;
   ++retries_;
 }
 

@@ -34,19 +34,25 @@ class RetryBudget {
   void count_retry(Instant now);
 
  private:
-  static constexpr std::int64_t kBuckets = 10;  // of one second each
+  static constexpr std::int64_t kSeconds = 10;
+  static constexpr std::int64_t kTickNs = 100'000'000;
+  // Retries count for a tick longer than requests do: never for less than 10 s, so that two bursts
+  // that each take all there is lie 10 s apart at least.
+  static constexpr std::int64_t kBuckets = 101;
   struct Bucket {
     std::uint32_t requests = 0;
     std::uint32_t retries = 0;
   };
   void advance(Instant now);
+  // The oldest one's place is the next one's.
+  Bucket& bucket(std::int64_t tick) { return buckets_[static_cast<std::size_t>(tick % kBuckets)]; }
 
   std::uint32_t percent_max_;
   std::uint32_t floor_per_second_;
-  std::int64_t second_ = -1;  // the newest bucket's
+  std::int64_t tick_ = -1;  // the newest bucket's
   std::array<Bucket, kBuckets> buckets_{};
-  std::uint64_t requests_ = 0;  // sums over the buckets
-  std::uint64_t retries_ = 0;
+  std::uint64_t requests_ = 0;  // sums: of all buckets but the oldest
+  std::uint64_t retries_ = 0;   // ... and of all
 };
 
 }  // namespace leat::policy
