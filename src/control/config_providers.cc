@@ -329,6 +329,9 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
                  reading.faults);
   DraftModel facts = read_catalogue_model(table, path, 0, reading.faults);
   facts.may_lack_prices = true;
+  // The short form says little; what a model takes and gives is then its endpoints' to judge.
+  if (table.find("input") == nullptr) facts.input = {};
+  if (table.find("output") == nullptr) facts.output = {};
   if (const TomlMember* id = table.find("id")) {
     const bool is_pattern = model.id.size() > 2 && model.id.ends_with("/*") &&
                             model.id.find('*') == model.id.size() - 1;

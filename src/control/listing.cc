@@ -172,8 +172,8 @@ const Listing::Entry* Listing::find(std::string_view reference) const {
 
 bool Listing::passes(const Entry& entry, const ListingQuery& query) const {
   const policy::Model& model = catalogue_->model(entry.model);
-  if (!query.output.empty() && !model.output.has_any(query.output)) return false;
-  if (!model.input.has_all(query.input)) return false;
+  if (!query.output.empty() && !listed(model.output).has_any(query.output)) return false;
+  if (!listed(model.input).has_all(query.input)) return false;
   if (!model.parameters.has_all(query.parameters)) return false;
   if (model.context < query.context_min) return false;
   const policy::Endpoint& shown = catalogue_->endpoint(entry.cheapest);

@@ -168,12 +168,18 @@ std::string pricing_json(const policy::Catalogue& catalogue, const policy::Endpo
   return fmt::format("{{{}\"discount\":0{}}}", price_members(prices), overrides);
 }
 
+policy::ModalitySet listed(policy::ModalitySet stated) {
+  return stated.empty() ? policy::ModalitySet{policy::Modality::kText} : stated;
+}
+
 std::string architecture_json(const policy::Model& model) {
+  const policy::ModalitySet input = listed(model.input);
+  const policy::ModalitySet output = listed(model.output);
   return fmt::format(
       R"({{"modality":"{}->{}","input_modalities":{},"output_modalities":{},"tokenizer":{},)"
       R"("instruct_type":{}}})",
-      joined_names(model.input), joined_names(model.output), name_list(model.input),
-      name_list(model.output), json_text(model.tokenizer.empty() ? "Other" : model.tokenizer),
+      joined_names(input), joined_names(output), name_list(input), name_list(output),
+      json_text(model.tokenizer.empty() ? "Other" : model.tokenizer),
       text_or_null(model.instruct_type));
 }
 

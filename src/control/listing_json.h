@@ -17,6 +17,8 @@ std::string json_text(std::string_view text);
 
 std::string pricing_json(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint);
 std::string architecture_json(const policy::Model& model);
+// What a model is listed to take and to give: text, where nobody said.
+policy::ModalitySet listed(policy::ModalitySet stated);
 std::string provider_json(const policy::Provider& provider);
 
 // What a model's object says that is not the model's own.
