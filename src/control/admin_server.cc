@@ -95,7 +95,7 @@ bool AdminConn::read_head() {
     answer_error(ErrorKind::kInvalidRequest, {.message = proto::fault_info(status.fault).text});
     return false;
   }
-  Request& request = request_.emplace();
+  Request& request = request_.emplace(Request{});
   request.method = head.method;
   request.path = head.path;
   const std::size_t mark = head.target.find('?');
