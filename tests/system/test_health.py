@@ -4,6 +4,9 @@ that is back is asked again, and a restart forgets neither. Method: two shards, 
 scripts change while clients go on asking; what counts is who was asked and what clients got."""
 
 import contextlib
+import pathlib
+import signal
+import tempfile
 import time
 
 import harness
@@ -89,6 +92,60 @@ class Health(HealthCase):
         until(lambda: leat.metric(sample % 0) >= 1, "an open breaker in /metrics")
         self.assertEqual(leat.metric(sample % 1), 0)
         self.assertNotIn("builtin", leat.get_admin("/metrics")[1])  # which nobody asked
+
+
+class HealthFile(HealthCase):
+    """What is known is kept in a file."""
+
+    def setUp(self):
+        super().setUp()
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name, "health")
+
+    def start(self, extra="", **options):
+        return super().start(extra + f'[routing]\nhealth_file = "{self.path}"\n', **options)
+
+    def stop(self, leat):
+        leat.process.send_signal(signal.SIGTERM)
+        leat.process.wait(10 * harness.SLOW)
+
+    def fail_and_stop(self):
+        leat = self.start()
+        self.switch.fails = True
+        self.ask_at_once(leat)
+        time.sleep(0.6 * harness.SLOW)
+        self.stop(leat)
+        self.assertTrue(self.path.exists(), leat.log())
+
+    def test_a_restart_knows_who_failed(self):
+        self.fail_and_stop()
+        leat = self.start()
+        # Nobody has asked anything yet, and its breaker is closed again: the outage puts it last.
+        self.assertIn('endpoint="p0"} 0\n', leat.get_admin("/metrics")[1])
+        time.sleep(0.3 * harness.SLOW)
+        self.assertEqual(self.calls_of_first(leat, count=12), 0)
+        self.assertEqual(leat.log(), "")
+
+    def test_a_damaged_file_is_warned_about_and_costs_no_more(self):
+        self.fail_and_stop()
+        damaged = bytearray(self.path.read_bytes())
+        damaged[len(damaged) // 2] ^= 1
+        self.path.write_bytes(damaged)
+        self.switch.fails = False
+        leat = self.start()
+        self.assertEqual(len(leat.log().splitlines()), 1, leat.log())
+        self.assertIn(str(self.path), leat.log())
+        self.assertEqual(self.calls_of_first(leat, count=4), 4)
+
+    def test_a_path_that_cannot_be_written_never_stops_it(self):
+        self.path = self.path / "no" / "such" / "folder"
+        leat = self.start()
+        self.ask(leat, count=4)
+        self.stop(leat)
+        self.assertEqual(leat.process.returncode, 0)
+        self.assertEqual(len(leat.log().splitlines()), 1, leat.log())
+        self.assertIn(str(self.path), leat.log())
 
 
 if __name__ == "__main__":
