@@ -15,7 +15,7 @@ void RetryBudget::advance(Instant now) {
   }
   while (tick_ < tick) {
     ++tick_;
-    requests_ -= bucket(tick_ + 1).requests;
+    requests_ -= bucket(tick_ - kRequestTicks + kBuckets).requests;
     retries_ -= bucket(tick_).retries;
     bucket(tick_) = {};
   }

@@ -36,9 +36,11 @@ class RetryBudget {
  private:
   static constexpr std::int64_t kSeconds = 10;
   static constexpr std::int64_t kTickNs = 100'000'000;
-  // Retries count for a tick longer than requests do: never for less than 10 s, so that two bursts
-  // that each take all there is lie 10 s apart at least.
+  // Retries count for 10 s at least, so that bursts which each take all there is lie that far
+  // apart; requests for a little less, or the chance peaks of their number would add up to more
+  // than the share.
   static constexpr std::int64_t kBuckets = 101;
+  static constexpr std::int64_t kRequestTicks = 95;
   struct Bucket {
     std::uint32_t requests = 0;
     std::uint32_t retries = 0;
@@ -51,8 +53,8 @@ class RetryBudget {
   std::uint32_t floor_per_second_;
   std::int64_t tick_ = -1;  // the newest bucket's
   std::array<Bucket, kBuckets> buckets_{};
-  std::uint64_t requests_ = 0;  // sums: of all buckets but the oldest
-  std::uint64_t retries_ = 0;   // ... and of all
+  std::uint64_t requests_ = 0;  // of the newest kRequestTicks buckets
+  std::uint64_t retries_ = 0;   // of all buckets
 };
 
 }  // namespace leat::policy

@@ -55,7 +55,7 @@ TEST(AttemptRule, AnOutageIsMetWithATenthMore) {
     attempts += static_cast<int>(made);
   }
   EXPECT_LE(attempts, 30'000 + 3'000);
-  EXPECT_GE(attempts, 30'000 + 2'900);
+  EXPECT_GE(attempts, 30'000 + 2'700);
 }
 
 HedgeFacts waiting() {
