@@ -143,9 +143,9 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   if (trace_ != nullptr) trace_->note_plan(snapshot.catalogue(), fields.models(), planner.plan());
   for (const policy::Candidate& candidate : planner.plan().candidates()) {
     if (request.stop_count == kStopsMax) break;
-    request.stops[request.stop_count++] = {candidate.endpoint, candidate.model_rank,
-                                           candidate.dropped,
-                                           planner.models()[candidate.model_rank].rest};
+    request.stops[request.stop_count++] = {
+        candidate.endpoint, candidate.model_rank, candidate.dropped,
+        std::string(planner.models()[candidate.model_rank].rest)};
   }
   return choose_first();
 }

@@ -19,6 +19,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/block.h"
 #include "dialect/embeddings.h"
@@ -97,7 +98,7 @@ class Exchange final : public ListNode<Exchange>,
     policy::EndpointId endpoint = policy::kNoId;
     std::uint8_t model_rank = 0;
     policy::ParameterSet dropped;
-    std::string_view rest;  // of a pattern's model; a view of the body
+    std::string rest;  // of a pattern's model; a copy, since an escaped name lies in no body
   };
   // More candidates than any request has attempts for, with those that are passed over.
   static constexpr std::size_t kStopsMax = 16;

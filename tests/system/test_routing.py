@@ -93,6 +93,18 @@ class Routing(harness.Case):
         answer = router.chat("/api/v1", model="priced/one", models=["leat/simulated"])
         self.assertEqual((answer.status, answer.json()["model"]), (200, "leat/simulated"))
 
+    def test_a_patterns_model_whose_slash_is_escaped(self):
+        # As PHP writes JSON. The unescaped name must live as long as the attempts.
+        provider = self.provider(answer_well)
+        extra = '\n[[models]]\nid = "any/*"\nendpoints = [{ provider = "p0", model = "*" }]\n'
+        with harness.Leat([provider], extra=extra) as router:
+            for field in ('"model":"any\\/deep\\/one"', '"models":["any\\/deep\\/one"]'):
+                body = ("{" + field + ',"messages":[{"role":"user","content":"hi"}]}').encode()
+                with router.connect() as client:
+                    client.send(harness.request(target="/v1/chat/completions", body=body))
+                    self.assertEqual(client.answer().status, 200)
+        self.assertEqual([call.json()["model"] for call in provider.calls], ["deep/one"] * 2)
+
     def test_only_and_ignore(self):
         router = self.serve(answer_well, 'prompt = "1", completion = "2"')
         for _ in range(10):
