@@ -40,7 +40,7 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, int
 }
 
 const policy::Endpoint& Exchange::endpoint() const {
-  return gateway_.snapshot().catalogue().endpoint(endpoint_);
+  return gateway_.snapshot().catalogue().endpoint(leg_->endpoint);
 }
 
 const SnapshotProvider& Exchange::provider() const {
@@ -54,7 +54,7 @@ std::string_view Exchange::provider_name() const {
 dialect::ChatIdentity Exchange::identity() const {
   dialect::ChatIdentity identity;
   identity.id = id_;
-  identity.model = model_name_;
+  identity.model = leg_->model_name;
   identity.provider = provider_name();
   identity.created = gateway_.shard().io().wall_now().unix_seconds();
   return identity;
@@ -180,7 +180,7 @@ void Exchange::refuse_plan(const PlanRefusal& refusal) {
 // ---- Replies -----------------------------------------------------------------------------------
 
 void Exchange::on_reply_head(const proto::ResponseHead& head) {
-  last_progress_ = gateway_.shard().now();
+  leg_->last_progress = gateway_.shard().now();
   note_limits(head);
   const bool is_identity = head.content_encoding.empty() ||
                            proto::equal_ignoring_case(head.content_encoding, "identity");
@@ -198,7 +198,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     drop_upstream();
     return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
   }
-  collected_.reset();
+  leg_->collected.reset();
   if (events) {
     RelayOptions options;
     options.face = face_;
@@ -208,10 +208,10 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.event_bytes_max = gateway_.limits().sse_line_bytes_max;
     options.stream_bytes_max = gateway_.limits().stream_bytes_max;
     options.held_bytes_max = gateway_.limits().held_bytes_max;
-    relay_.start(options, identity());
-    state_ = State::kStreaming;
+    leg_->relay.start(options, identity());
+    leg_->state = Leg::State::kStreaming;
   } else {
-    state_ = State::kCollecting;
+    leg_->state = Leg::State::kCollecting;
     // Only where a cut can be told from an end, on both sides; else the answer is collected whole,
     // whatever its size, and shown to be JSON.
     // Vectors may have to be written anew.
@@ -242,38 +242,37 @@ void Exchange::note_limits(const proto::ResponseHead& head) {
     if (ms) notice.note_wait(*header, milliseconds(*ms));
   }
   if (!says_anything) return;
-  gateway_.health().note_reply(attempt_, head.status, notice, gateway_.shard().now());
+  gateway_.health().note_reply(leg_->health, head.status, notice, gateway_.shard().now());
 }
 
 void Exchange::take_error_head(const proto::ResponseHead& head) {
-  state_ = State::kFailing;
-  collected_.reset();
-  Request& request = *request_;
-  request.failure = {};
-  request.failure.status = head.status;
+  leg_->state = Leg::State::kFailing;
+  leg_->collected.reset();
+  Asked& asked = this->asked();
+  asked.status = head.status;
   // Kept until the body has come; what does not fit says nothing that we know.
   const auto keep = [](std::string_view value, std::span<char> to) {
     const std::size_t size = value.size() < to.size() ? value.size() : 0;
     value.copy(to.data(), size);
     to[size] = '\0';
   };
-  keep(head.retry_after, request.retry_after);
-  keep(head.retry_after_ms, request.retry_after_ms);
-  keep(head.fields.find("x-should-retry"), request.should_retry);
-  keep(head.fields.find("x-amzn-errortype"), request.error_type);
+  keep(head.retry_after, asked.retry_after);
+  keep(head.retry_after_ms, asked.retry_after_ms);
+  keep(head.fields.find("x-should-retry"), asked.should_retry);
+  keep(head.fields.find("x-amzn-errortype"), asked.error_type);
 }
 
 void Exchange::on_reply_body(std::string_view bytes) {
-  last_progress_ = gateway_.shard().now();
-  switch (state_) {
-    case State::kStreaming:
+  leg_->last_progress = gateway_.shard().now();
+  switch (leg_->state) {
+    case Leg::State::kStreaming:
       return read_events(bytes);
-    case State::kCollecting:
+    case Leg::State::kCollecting:
       return collect(bytes, gateway_.limits().upstream_body_bytes_max);
-    case State::kFailing:
-      if (collected_ && collected_->size >= kErrorReplyBytesMax) return;
+    case Leg::State::kFailing:
+      if (leg_->collected && leg_->collected->size >= kErrorReplyBytesMax) return;
       return collect(bytes.substr(0, kErrorReplyBytesMax), kErrorReplyBytesMax * 2);
-    case State::kPassing:
+    case Leg::State::kPassing:
       passed_bytes_ += bytes.size();
       if (passed_bytes_ > gateway_.limits().upstream_body_bytes_max) {
         gateway_.counters().upstream_failures.add();
@@ -287,53 +286,53 @@ void Exchange::on_reply_body(std::string_view bytes) {
 }
 
 void Exchange::collect(std::string_view bytes, std::size_t bytes_max) {
-  const std::size_t size = collected_ ? collected_->size : 0;
+  const std::size_t size = leg_->collected ? leg_->collected->size : 0;
   if (size + bytes.size() > bytes_max) {
     drop_upstream();
     return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
   }
-  if (!collected_ || size + bytes.size() > collected_->capacity()) {
+  if (!leg_->collected || size + bytes.size() > leg_->collected->capacity()) {
     BlockRef larger = Block::allocate(std::max<std::size_t>(4096, 2 * (size + bytes.size())));
-    if (size != 0) std::memcpy(larger->data(), collected_->data(), size);
+    if (size != 0) std::memcpy(larger->data(), leg_->collected->data(), size);
     larger->size = size;
-    collected_ = std::move(larger);
+    leg_->collected = std::move(larger);
   }
-  std::memcpy(collected_->data() + size, bytes.data(), bytes.size());
-  collected_->size = size + bytes.size();
-  if (state_ == State::kCollecting && may_pass_ &&
-      collected_->size > gateway_.limits().collected_answer_bytes_max) {
+  std::memcpy(leg_->collected->data() + size, bytes.data(), bytes.size());
+  leg_->collected->size = size + bytes.size();
+  if (leg_->state == Leg::State::kCollecting && may_pass_ &&
+      leg_->collected->size > gateway_.limits().collected_answer_bytes_max) {
     pass_collected_on();
   }
 }
 
 void Exchange::on_reply_pause() {
-  if (state_ == State::kStreaming || state_ == State::kPassing) {
+  if (leg_->state == Leg::State::kStreaming || leg_->state == Leg::State::kPassing) {
     set_deadline();
     check_backlog();
   }
 }
 
 void Exchange::on_reply_end() {
-  upstream_ = nullptr;
-  switch (state_) {
-    case State::kStreaming:
+  leg_->upstream = nullptr;
+  switch (leg_->state) {
+    case Leg::State::kStreaming:
       return finish_stream();
-    case State::kCollecting:
+    case Leg::State::kCollecting:
       return finish_collected();
-    case State::kPassing:
+    case Leg::State::kPassing:
       client_->end_body();
       gateway_.counters().answers_completed.add();
       succeeded({});
       return over(true);
-    case State::kFailing: {
+    case Leg::State::kFailing: {
       dialect::ProviderFailure failure;
       const std::string_view body =
-          collected_ ? std::string_view(collected_->data(), collected_->size) : "";
-      dialect::read_failure(request_->failure.status, request_->headers(), body,
+          leg_->collected ? std::string_view(leg_->collected->data(), leg_->collected->size) : "";
+      dialect::read_failure(asked().status, asked().headers(), body,
                             gateway_.shard().io().wall_now().unix_ns / 1'000'000, failure);
       return provider_failed(failure);
     }
-    case State::kTrailing:
+    case Leg::State::kTrailing:
       return over(true);
     default:
       return;
@@ -341,16 +340,16 @@ void Exchange::on_reply_end() {
 }
 
 void Exchange::on_reply_failed(const Error& why) {
-  upstream_ = nullptr;
-  if (state_ == State::kTrailing) return over(true);
+  leg_->upstream = nullptr;
+  if (leg_->state == Leg::State::kTrailing) return over(true);
   gateway_.counters().upstream_failures.add();
   const bool protocol = why.code == Code::kProtocol;
   const ErrorKind kind = protocol ? ErrorKind::kUpstreamProtocol : ErrorKind::kUpstreamClosed;
   if (request_ == nullptr) return cut(kind, {});
-  if (state_ == State::kFailing) {
+  if (leg_->state == Leg::State::kFailing) {
     // The status was said; the body that explains it never came.
     dialect::ProviderFailure failure;
-    dialect::read_failure(request_->failure.status, request_->headers(), "",
+    dialect::read_failure(asked().status, asked().headers(), "",
                           gateway_.shard().io().wall_now().unix_ns / 1'000'000, failure);
     return provider_failed(failure);
   }
@@ -374,38 +373,36 @@ void Exchange::abandon() {
 }
 
 void Exchange::drop_upstream() {
-  PoolWaiter::unlink();
-  if (upstream_ != nullptr) upstream_->cancel();
-  upstream_ = nullptr;
+  leg_->drop();
 }
 
 // Of a whole answer the first token is the last: it may take as long as any.
 Duration Exchange::first_token_limit() const {
-  if (streams_) return gateway_.health().first_token_limit(endpoint_);
+  if (streams_) return gateway_.health().first_token_limit(leg_->endpoint);
   return gateway_.snapshot().times_of(endpoint().model).first_token.max;
 }
 
 void Exchange::set_deadline() {
   const Limits& limits = gateway_.limits();
   Instant deadline = request_deadline_;
-  if (state_ == State::kWaiting || state_ == State::kFailing || state_ == State::kCollecting ||
-      (state_ == State::kStreaming && !relay_.is_committed())) {
-    deadline = std::min(deadline, attempt_started_ + first_token_limit());
+  if (leg_->state == Leg::State::kWaiting || leg_->state == Leg::State::kFailing ||
+      leg_->state == Leg::State::kCollecting || leg_->is_holding()) {
+    deadline = std::min(deadline, leg_->started + first_token_limit());
   }
-  if (state_ == State::kStreaming || state_ == State::kPassing) {
+  if (leg_->state == Leg::State::kStreaming || leg_->state == Leg::State::kPassing) {
     const ModelTimes& times = gateway_.snapshot().times_of(endpoint().model);
-    deadline = std::min(deadline, last_progress_ + times.chunk_gap_max);
+    deadline = std::min(deadline, leg_->last_progress + times.chunk_gap_max);
   }
   if (stalled_since_ != kNever) {
     deadline = std::min(deadline, stalled_since_ + milliseconds(limits.client_stall_ms_max));
   }
-  gateway_.shard().wheel().set(timer_, deadline);
+  gateway_.shard().wheel().set(leg_->timer, deadline);
 }
 
 void Exchange::on_timer() {
   const Instant now = gateway_.shard().now();
   const auto stall = milliseconds(gateway_.limits().client_stall_ms_max);
-  if (state_ == State::kTrailing) return over(true);
+  if (leg_->state == Leg::State::kTrailing) return over(true);
   if (state_ == State::kBackoff) return attempt();
   if (stalled_since_ != kNever && now >= stalled_since_ + stall) {
     // The client takes nothing: both sides are cut (threats-and-faults.md 3.3).
@@ -414,16 +411,16 @@ void Exchange::on_timer() {
   }
   if (upstream_paused_ && now < request_deadline_) {
     // It is the client that is slow; the provider is not read, so its silence says nothing.
-    last_progress_ = now;
+    leg_->last_progress = now;
     return set_deadline();
   }
   drop_upstream();
   if (request_ == nullptr) return cut(ErrorKind::kUpstreamTimeout, {});
   gateway_.counters().upstream_failures.add();
-  gateway_.counters().ambiguous.add(request_->written ? 1 : 0);
-  request_->asked_again = true;  // it had its time
+  gateway_.counters().ambiguous.add(asked().written ? 1 : 0);
+  asked().again = true;  // it had its time
   failed(ErrorKind::kUpstreamTimeout,
-         request_->written ? Attempted::kAmbiguous : Attempted::kNotSent);
+         asked().written ? Attempted::kAmbiguous : Attempted::kNotSent);
 }
 
 // The exchange's one end. `clean`: the client has its whole answer.
@@ -434,7 +431,7 @@ void Exchange::over(bool clean) {
   account();
   release_request();
   state_ = State::kOver;
-  gateway_.shard().wheel().cancel(timer_);
+  gateway_.shard().wheel().cancel(leg_->timer);
   ClientConn* client = client_;
   client_ = nullptr;
   if (client != nullptr) client->exchange_over(clean);
@@ -453,7 +450,7 @@ void Exchange::account() {
   Counters& counters = gateway_.counters();
   --gateway_.key_state(key_).requests;
   counters.requests_open.subtract();
-  counters.events_relayed.add(relay_.events());
+  counters.events_relayed.add(leg_->relay.events());
 }
 
 void Exchange::run_deferred() {

@@ -7,8 +7,9 @@
 //                 |     v         v              |
 //                 '- kBackoff <---+--------------'
 //
-// The way back, over kBackoff or not, is for another key, endpoint or model, while nothing was
-// committed; when none is left the client is answered: kOver.
+// Those between the first and the last are its leg's (leg.h), kAsking here. The way back, over
+// kBackoff or not, is for another key, endpoint or model, while nothing was committed; when none is
+// left the client is answered: kOver.
 //
 // One commit point: until the first content event any failure may move on to the next candidate of
 // the plan, by the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error
@@ -29,13 +30,11 @@
 #include "dialect/openai_request.h"
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
-#include "gateway/relay.h"
+#include "gateway/leg.h"
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
 #include "gateway/routes.h"
-#include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
-#include "net/upstream_pool.h"
 #include "policy/retry_budget.h"
 #include "proto/json_scan.h"
 
@@ -44,11 +43,7 @@ namespace leat::gateway {
 class ClientConn;
 class Gateway;
 
-class Exchange final : public ListNode<Exchange>,
-                       private net::ReplyHandler,
-                       private net::PoolWaiter,
-                       private RelayOwner,
-                       private shard::Deferred {
+class Exchange final : public ListNode<Exchange>, private shard::Deferred {
  public:
   Exchange(Gateway& gateway, ClientConn& client, const Route& route, int key, bool is_sdk_retry);
   ~Exchange() = default;
@@ -80,16 +75,11 @@ class Exchange final : public ListNode<Exchange>,
 
  private:
   friend class Gateway;
+  friend class Leg;
   enum class State : std::uint8_t {
-    kReading,     // the request's body
-    kBackoff,     // before the only endpoint is asked again
-    kConnecting,  // for a connection to the endpoint
-    kWaiting,     // for its reply's head
-    kStreaming,   // events; held until relay_.is_committed()
-    kCollecting,  // a whole answer
-    kPassing,     // the rest of an answer too large to collect
-    kFailing,     // the body of an error reply
-    kTrailing,  // the client has its end, the provider's is awaited so that the connection is kept
+    kReading,  // the request's body
+    kBackoff,  // before the only endpoint is asked again
+    kAsking,   // the leg's state says more
     kOver,
   };
 
@@ -103,6 +93,25 @@ class Exchange final : public ListNode<Exchange>,
   // More candidates than any request has attempts for, with those that are passed over.
   static constexpr std::size_t kStopsMax = 16;
 
+  // What a leg asks, until the commit.
+  struct Asked {
+    std::uint8_t stop = 0;
+    std::uint8_t key = 0;           // of the provider's
+    std::uint64_t keys_tried = 0;   // at this stop, a bit each
+    bool again = false;             // this endpoint was given a second chance
+    bool fresh_connection = false;  // no pooled connection for the next attempt
+    bool written = false;           // bytes of this attempt's request went upstream
+    // Of the head of an error reply whose body is read.
+    dialect::ReplyHeaders headers() const {
+      return {retry_after, retry_after_ms, should_retry, error_type};
+    }
+    int status = 0;
+    char retry_after[32] = {};
+    char retry_after_ms[16] = {};
+    char should_retry[8] = {};
+    char error_type[64] = {};
+  };
+
   // What the request needs until the commit.
   struct Request {
     explicit Request(const proto::JsonLimits& limits) : scanner(limits) {}
@@ -113,37 +122,25 @@ class Exchange final : public ListNode<Exchange>,
     std::string session;
     std::array<Stop, kStopsMax> stops;
     std::uint8_t stop_count = 0;
-    std::uint8_t stop = 0;         // where the request is
-    std::uint8_t key = 0;          // ... with this one of the provider's
-    std::uint64_t keys_tried = 0;  // at this stop, a bit each
+    std::uint8_t last_stop = 0;  // the furthest that was gone to
     std::uint32_t attempts = 0;
-    bool asked_again = false;       // this endpoint was given a second chance
-    bool fresh_connection = false;  // no pooled connection for the next attempt
-    bool written = false;           // bytes of this attempt's request went upstream
+    std::array<Asked, 1> asked;  // by leg
     // What failed, as the client will hear of it if nothing works.
     dialect::FinalError errors;
     dialect::ProviderFailure failure;  // the last one that a provider told
     bool has_failure_detail = false;   // ... which is the last of all
-    // Of the head of an error reply whose body is read.
-    dialect::ReplyHeaders headers() const {
-      return {retry_after, retry_after_ms, should_retry, error_type};
-    }
-    char retry_after[32] = {};
-    char retry_after_ms[16] = {};
-    char should_retry[8] = {};
-    char error_type[64] = {};
   };
 
-  // net::PoolWaiter
-  void on_upstream(Result<net::UpstreamConn*> conn) override;
-  // net::ReplyHandler
-  void on_reply_head(const proto::ResponseHead& head) override;
-  void on_reply_body(std::string_view bytes) override;
-  void on_reply_pause() override;
-  void on_reply_end() override;
-  void on_reply_failed(const Error& why) override;
-  // RelayOwner
-  net::Stream& on_commit() override;
+  // What happens to leg_.
+  void on_upstream(Result<net::UpstreamConn*> conn);
+  void on_reply_head(const proto::ResponseHead& head);
+  void on_reply_body(std::string_view bytes);
+  void on_reply_pause();
+  void on_reply_end();
+  void on_reply_failed(const Error& why);
+  net::Stream& on_commit();
+  void on_timer();
+
   // shard
   void run_deferred() override;
 
@@ -195,10 +192,10 @@ class Exchange final : public ListNode<Exchange>,
 
   void drop_upstream();
   void set_deadline();
-  void on_timer();
   void over(bool clean);
   void account();
-  const Stop& stop() const { return request_->stops[request_->stop]; }
+  Asked& asked() const { return request_->asked[0]; }
+  const Stop& stop() const { return request_->stops[asked().stop]; }
   const policy::Endpoint& endpoint() const;
   const SnapshotProvider& provider() const;
   std::string_view provider_name() const;
@@ -213,19 +210,12 @@ class Exchange final : public ListNode<Exchange>,
   ClientConn* client_;                 // null: gone, or answered
   std::unique_ptr<Request> request_;   // null after the commit
   std::unique_ptr<RouteTrace> trace_;  // null: nobody asked
-  net::UpstreamConn* upstream_ = nullptr;
-  Relay relay_;
-  BlockRef collected_;  // of an answer or an error reply that is read whole
+  Leg first_{*this};
+  Leg* leg_ = &first_;  // that something happens to
   Conversation conversation_;
-  HealthAttempt attempt_;                        // endpoint kNoId: none is under way
-  policy::EndpointId endpoint_ = policy::kNoId;  // that is, or was, asked
-  std::string model_name_;                       // that answers, as answers name it
   Instant started_{};
   Instant request_deadline_ = kNever;
-  Instant attempt_started_{};
-  Instant last_progress_{};
   Instant stalled_since_ = kNever;  // the client's backlog is full since
-  Timer timer_{timer_callback<&Exchange::on_timer>, this};
   std::uint64_t body_charged_ = 0;
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
   int key_;

@@ -13,7 +13,7 @@ using dialect::ErrorKind;
 // Checked before the commit: a 200 may hold an error, nothing, or garbage.
 void Exchange::finish_collected() {
   const std::string_view body =
-      collected_ ? std::string_view(collected_->data(), collected_->size) : "";
+      leg_->collected ? std::string_view(leg_->collected->data(), leg_->collected->size) : "";
   if (kind_ == RequestKind::kEmbeddings) return finish_embeddings(body);
   const dialect::ChatEvent answer = dialect::classify_completion(body);
   if (!accept(answer.kind, answer.error)) return;
@@ -101,11 +101,11 @@ void Exchange::write_answer(std::string_view body) {
 
 // Too large to be collected: committed unseen, and passed on as it comes (OpenAI face only).
 void Exchange::pass_collected_on() {
-  state_ = State::kPassing;
-  passed_bytes_ = collected_->size;
+  leg_->state = Leg::State::kPassing;
+  passed_bytes_ = leg_->collected->size;
   client_->begin_body("application/json", id_);
-  client_->write_body({collected_->data(), collected_->size});
-  collected_.reset();
+  client_->write_body({leg_->collected->data(), leg_->collected->size});
+  leg_->collected.reset();
   release_request();
 }
 

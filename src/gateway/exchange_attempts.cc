@@ -66,27 +66,28 @@ bool Exchange::choose_first() {
 }
 
 void Exchange::go_to(std::uint8_t stop, std::uint8_t key) {
-  Request& request = *request_;
-  if (stop != request.stop) {
-    request.keys_tried = 0;
-    request.asked_again = false;
+  Asked& asked = this->asked();
+  if (stop != asked.stop) {
+    asked.keys_tried = 0;
+    asked.again = false;
   }
-  request.stop = stop;
-  request.key = key;
-  request.keys_tried |= std::uint64_t{1} << key;
-  endpoint_ = request.stops[stop].endpoint;
+  asked.stop = stop;
+  asked.key = key;
+  asked.keys_tried |= std::uint64_t{1} << key;
+  request_->last_stop = std::max(request_->last_stop, stop);
+  leg_->endpoint = request_->stops[stop].endpoint;
 }
 
 void Exchange::attempt() {
   Request& request = *request_;
   const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
   const policy::Model& model = catalogue.model(endpoint().model);
-  model_name_ = model.id;
+  leg_->model_name = model.id;
   if (model.is_pattern()) {
-    model_name_.resize(model_name_.size() - 1);
-    model_name_ += stop().rest;
+    leg_->model_name.resize(leg_->model_name.size() - 1);
+    leg_->model_name += stop().rest;
   } else if (endpoint().variant) {
-    model_name_.append(":").append(name_of(*endpoint().variant));
+    leg_->model_name.append(":").append(name_of(*endpoint().variant));
   }
   request_deadline_ = started_ + gateway_.snapshot().times_of(endpoint().model).request_max;
   const Instant now = gateway_.shard().now();
@@ -97,19 +98,21 @@ void Exchange::attempt() {
     gateway_.counters().retries.add();
   }
   ++request.attempts;
-  request.written = false;
+  asked().written = false;
   gateway_.counters().attempts.add();
-  state_ = State::kConnecting;
+  state_ = State::kAsking;
+  leg_->state = Leg::State::kConnecting;
   upstream_paused_ = false;  // said of the connection of the attempt before
   stalled_since_ = kNever;
-  attempt_started_ = last_progress_ = now;
-  attempt_ = gateway_.health().began(endpoint_, request.key, streams_, now);
+  leg_->started = leg_->last_progress = now;
+  leg_->health = gateway_.health().began(leg_->endpoint, asked().key, streams_, now);
   if (trace_ != nullptr) {
-    trace_->began(catalogue, endpoint_, model_name_, stop().model_rank, stop().dropped, now);
+    trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank, stop().dropped,
+                  now);
   }
   set_deadline();
-  auto conn = upstream.pool->acquire(*this, request.fresh_connection);
-  request.fresh_connection = false;
+  auto conn = upstream.pool->acquire(*leg_, asked().fresh_connection);
+  asked().fresh_connection = false;
   if (conn && *conn == nullptr) return;  // on_upstream() follows
   on_upstream(std::move(conn));
 }
@@ -130,16 +133,16 @@ void Exchange::send_request(net::UpstreamConn& conn) {
       shape_for(gateway_.snapshot().catalogue(), endpoint(), ref.upstream_name(endpoint()),
                 stop().dropped, kind_);
   proto::SpliceList pieces(body);
-  conn.begin(*this);
+  conn.begin(*leg_);
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
     conn.cancel();
     return failed_here(ErrorKind::kInvalidRequest);
   }
-  upstream_ = &conn;
+  leg_->upstream = &conn;
   proto::RequestOptions options;
   options.target = provider().target(kind_);
   options.host = provider().host;
-  options.bearer = provider().bearers[request.key];
+  options.bearer = provider().bearers[asked().key];
   options.content_length = pieces.size();
   options.accept = streams_ ? "text/event-stream" : "application/json";
   net::Stream& stream = conn.stream();
@@ -150,9 +153,9 @@ void Exchange::send_request(net::UpstreamConn& conn) {
     drop_upstream();
     return failed_here(ErrorKind::kServer);
   }
-  request.written = true;
-  state_ = State::kWaiting;
-  attempt_started_ = last_progress_ = gateway_.shard().now();
+  asked().written = true;
+  leg_->state = Leg::State::kWaiting;
+  leg_->started = leg_->last_progress = gateway_.shard().now();
   set_deadline();
   write_body(stream, pieces.pieces());
 }
@@ -173,27 +176,27 @@ void Exchange::write_body(net::Stream& stream, std::span<const std::string_view>
 // ---- How it ended ------------------------------------------------------------------------------
 
 void Exchange::end_attempt(OutcomeClass outcome, int status, Duration wait) {
-  if (attempt_.endpoint == policy::kNoId) return;
+  if (leg_->health.endpoint == policy::kNoId) return;
   policy::Outcome ended;
   ended.status = static_cast<std::uint16_t>(status);
   ended.outcome = outcome;
   if (outcome != OutcomeClass::kSuccess && outcome != OutcomeClass::kNotCounted) {
     ended.fault = policy::Fault::kProvider;
   }
-  gateway_.health().ended(attempt_, ended, wait, gateway_.shard().now());
-  attempt_.endpoint = policy::kNoId;
+  gateway_.health().ended(leg_->health, ended, wait, gateway_.shard().now());
+  leg_->health.endpoint = policy::kNoId;
 }
 
 void Exchange::succeeded(const dialect::ChatUsage& usage) {
-  if (attempt_.endpoint == policy::kNoId) return;
+  if (leg_->health.endpoint == policy::kNoId) return;
   const Instant now = gateway_.shard().now();
   policy::Outcome ended{.status = 200, .outcome = OutcomeClass::kSuccess};
-  const double took = (now - attempt_.started).seconds();
+  const double took = (now - leg_->health.started).seconds();
   if (usage.completion > 0 && took > 0) {
     ended.tokens_per_second = static_cast<float>(static_cast<double>(usage.completion) / took);
   }
-  gateway_.health().ended(attempt_, ended, {}, now);
-  attempt_.endpoint = policy::kNoId;
+  gateway_.health().ended(leg_->health, ended, {}, now);
+  leg_->health.endpoint = policy::kNoId;
   if (rewards_staying(endpoint().prices)) {
     gateway_.conversations().answered(conversation_, endpoint().identity, usage.cached > 0, now);
   }
@@ -205,7 +208,7 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   const bool tells_wait = failure.wait_ms != dialect::ProviderFailure::kNoWait;
   const dialect::KeyFate fate = dialect::retry_row(failure.failure).key_fate;
   if (fate == dialect::KeyFate::kBad || fate == dialect::KeyFate::kCooledLong) {
-    gateway_.health().rest_key(attempt_, gateway_.shard().now());
+    gateway_.health().rest_key(leg_->health, gateway_.shard().now());
   }
   end_attempt(outcome_of(failure), failure.status,
               milliseconds(tells_wait ? failure.wait_ms : std::int64_t{0}));
@@ -221,7 +224,7 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
 
 // One that nobody told: no connection, a reset, a time limit, garbage.
 void Exchange::failed(ErrorKind kind, Attempted attempted) {
-  PoolWaiter::unlink();
+  leg_->drop();
   end_attempt(kind == ErrorKind::kOverloaded ? OutcomeClass::kNotCounted : OutcomeClass::kFailure,
               0, {});
   request_->has_failure_detail = false;
@@ -248,7 +251,7 @@ bool Exchange::is_over_time() const {
 
 bool Exchange::has_stop(bool same_model) const {
   const Request& request = *request_;
-  for (std::uint8_t i = request.stop + 1; i < request.stop_count; ++i) {
+  for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     if ((request.stops[i].model_rank == stop().model_rank) == same_model) return true;
   }
   return false;
@@ -301,7 +304,7 @@ bool Exchange::move_to(bool same_model) {
   Request& request = *request_;
   const std::uint8_t rank = stop().model_rank;
   const Instant now = gateway_.shard().now();
-  for (std::uint8_t i = request.stop + 1; i < request.stop_count; ++i) {
+  for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     if ((request.stops[i].model_rank == rank) != same_model) continue;
     const auto key =
         gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
@@ -314,13 +317,12 @@ bool Exchange::move_to(bool same_model) {
 }
 
 bool Exchange::ask_again(const dialect::ProviderFailure& failure) {
-  Request& request = *request_;
-  if (failure.wait_ms > kWaitMsMax || !may_attempt(request.stop, true)) return false;
-  request.asked_again = request.fresh_connection = true;
+  if (failure.wait_ms > kWaitMsMax || !may_attempt(asked().stop, true)) return false;
+  asked().again = asked().fresh_connection = true;
   state_ = State::kBackoff;
   const Duration jitter{gateway_.shard().rng().between(0, kBackoffMax.ns)};
-  const Duration asked = milliseconds(std::max<std::int64_t>(failure.wait_ms, 0));
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + jitter + asked);
+  const Duration wait = milliseconds(std::max<std::int64_t>(failure.wait_ms, 0));
+  gateway_.shard().wheel().set(leg_->timer, gateway_.shard().now() + jitter + wait);
   return true;
 }
 
@@ -328,12 +330,12 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   Request& request = *request_;
   if (is_over_time()) return give_up();
   const auto other_key = gateway_.health().choose_key(
-      endpoint_, request.keys_tried, gateway_.shard().now(), gateway_.shard().rng());
+      leg_->endpoint, asked().keys_tried, gateway_.shard().now(), gateway_.shard().rng());
   dialect::NextOptions options;
   options.has_other_key = other_key.has_value();
   options.has_other_endpoint = has_stop(true);
   options.has_other_model = has_stop(false);
-  options.same_was_asked_twice = request.asked_again;
+  options.same_was_asked_twice = asked().again;
   options.is_sdk_retry = is_sdk_retry_;
   options.is_stateful = request.chat.stateful;
   options.retry_ambiguous = provider().options->retry_ambiguous;
@@ -341,8 +343,8 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   while (true) {
     switch (dialect::next_step(attempted, failure, options)) {
       case dialect::NextStep::kOtherKey:
-        if (may_attempt(request.stop, false)) {
-          go_to(request.stop, *other_key);
+        if (may_attempt(asked().stop, false)) {
+          go_to(asked().stop, *other_key);
           return attempt();
         }
         options.has_other_key = false;

@@ -23,13 +23,13 @@ constexpr Duration kTrailTime = seconds(1);
 // ---- Streams -----------------------------------------------------------------------------------
 
 void Exchange::read_events(std::string_view bytes) {
-  take_step(relay_.read(bytes, *this));
+  take_step(leg_->relay.read(bytes, *leg_));
 }
 
 // The commit point: from here on nothing is tried again, and what only the request needed goes.
 net::Stream& Exchange::on_commit() {
   client_->begin_stream(id_);
-  gateway_.health().first_token(attempt_, gateway_.shard().now());
+  gateway_.health().first_token(leg_->health, gateway_.shard().now());
   if (trace_ != nullptr) trace_->first_token(gateway_.shard().now());
   release_request();
   return client_->stream();
@@ -43,9 +43,9 @@ void Exchange::take_step(RelayStep step) {
       return finish_stream();
     case RelayStep::kError: {
       dialect::ProviderFailure failure;
-      dialect::read_failure(relay_.error(), failure);
+      dialect::read_failure(leg_->relay.error(), failure);
       drop_upstream();
-      if (!relay_.is_committed()) return provider_failed(failure);
+      if (!leg_->relay.is_committed()) return provider_failed(failure);
       gateway_.counters().upstream_failures.add();
       dialect::ErrorDetail detail;
       detail.provider_name = provider_name();
@@ -57,7 +57,7 @@ void Exchange::take_step(RelayStep step) {
     case RelayStep::kTooLarge:
       drop_upstream();
       gateway_.counters().upstream_failures.add();
-      if (!relay_.is_committed()) {
+      if (!leg_->relay.is_committed()) {
         return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
       }
       return cut(ErrorKind::kUpstreamProtocol, {});
@@ -66,18 +66,18 @@ void Exchange::take_step(RelayStep step) {
 
 // [DONE] was read, or the reply has ended.
 void Exchange::finish_stream() {
-  const bool reply_ended = upstream_ == nullptr;
+  const bool reply_ended = leg_->upstream == nullptr;
   if (reply_ended) {
-    const RelayStep last = relay_.read_end(*this);
+    const RelayStep last = leg_->relay.read_end(*leg_);
     if (last != RelayStep::kGoOn && last != RelayStep::kDone) return take_step(last);
-    const bool whole = last == RelayStep::kDone || relay_.finish_seen();
-    if (!whole && relay_.is_committed()) {
+    const bool whole = last == RelayStep::kDone || leg_->relay.finish_seen();
+    if (!whole && leg_->relay.is_committed()) {
       // Truncated is not finished (design.md): never a clean end.
       gateway_.counters().upstream_failures.add();
       return cut(ErrorKind::kUpstreamClosed, {});
     }
   }
-  if (!relay_.is_committed()) {
+  if (!leg_->relay.is_committed()) {
     // An end without any content is a failure that the next endpoint may mend.
     drop_upstream();
     gateway_.counters().upstream_failures.add();
@@ -85,20 +85,20 @@ void Exchange::finish_stream() {
   }
   if (trace_ != nullptr) {
     const dialect::RouterMetadata metadata = trace_->metadata(gateway_.shard().now());
-    relay_.write_end(dialect::UsageCost{}, &metadata);
+    leg_->relay.write_end(dialect::UsageCost{}, &metadata);
   } else {
-    relay_.write_end(dialect::UsageCost{});
+    leg_->relay.write_end(dialect::UsageCost{});
   }
   Counters& counters = gateway_.counters();
   counters.streams_completed.add();
-  count_usage(relay_.usage());
-  succeeded(relay_.usage());
-  if (upstream_ == nullptr) return over(true);
+  count_usage(leg_->relay.usage());
+  succeeded(leg_->relay.usage());
+  if (leg_->upstream == nullptr) return over(true);
   ClientConn* client = client_;
   client_ = nullptr;
-  state_ = State::kTrailing;
-  if (upstream_paused_) upstream_->resume_reply();
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + kTrailTime);
+  leg_->state = Leg::State::kTrailing;
+  if (upstream_paused_) leg_->upstream->resume_reply();
+  gateway_.shard().wheel().set(leg_->timer, gateway_.shard().now() + kTrailTime);
   client->exchange_over(true);
 }
 
@@ -116,17 +116,18 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
   gateway_.counters().streams_cut.add();
   drop_upstream();
   end_attempt(policy::OutcomeClass::kFailure, 200, {});
-  if (state_ == State::kStreaming && client_ != nullptr) relay_.write_error(kind, detail);
+  const bool streams = leg_->state == Leg::State::kStreaming;
+  if (streams && client_ != nullptr) leg_->relay.write_error(kind, detail);
   over(false);
 }
 
 // A client that does not read stops its own provider, and nobody else's (engine.md 11).
 void Exchange::check_backlog() {
-  if (client_ == nullptr || upstream_ == nullptr) return;
+  if (client_ == nullptr || leg_->upstream == nullptr) return;
   const std::size_t backlog = client_->stream().backlog_bytes();
   if (backlog < gateway_.limits().client_buffer_bytes_max || upstream_paused_) return;
   upstream_paused_ = true;
-  upstream_->pause_reply();
+  leg_->upstream->pause_reply();
   stalled_since_ = gateway_.shard().now();
   set_deadline();
 }
@@ -135,8 +136,8 @@ void Exchange::client_drained() {
   if (!upstream_paused_) return;
   upstream_paused_ = false;
   stalled_since_ = kNever;
-  last_progress_ = gateway_.shard().now();
-  if (upstream_ != nullptr) upstream_->resume_reply();
+  leg_->last_progress = gateway_.shard().now();
+  if (leg_->upstream != nullptr) leg_->upstream->resume_reply();
   if (state_ != State::kOver) set_deadline();
 }
 

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/leg.h"
+
+#include "gateway/exchange.h"
+
+namespace leat::gateway {
+
+Exchange& Leg::here() {
+  exchange_.leg_ = this;
+  return exchange_;
+}
+
+void Leg::drop() {
+  PoolWaiter::unlink();
+  if (upstream != nullptr) upstream->cancel();
+  upstream = nullptr;
+}
+
+void Leg::on_upstream(Result<net::UpstreamConn*> conn) {
+  here().on_upstream(std::move(conn));
+}
+
+void Leg::on_reply_head(const proto::ResponseHead& head) {
+  here().on_reply_head(head);
+}
+
+void Leg::on_reply_body(std::string_view bytes) {
+  here().on_reply_body(bytes);
+}
+
+void Leg::on_reply_pause() {
+  here().on_reply_pause();
+}
+
+void Leg::on_reply_end() {
+  here().on_reply_end();
+}
+
+void Leg::on_reply_failed(const Error& why) {
+  here().on_reply_failed(why);
+}
+
+net::Stream& Leg::on_commit() {
+  return here().on_commit();
+}
+
+void Leg::on_timer() {
+  here().on_timer();
+}
+
+}  // namespace leat::gateway
