@@ -170,6 +170,8 @@ EmbeddingsAnswer classify_embeddings(std::string_view body, std::uint32_t expect
   answer.kind = event.kind == ChatKind::kError ? ChatKind::kError : ChatKind::kEmpty;
   answer.error = event.error;
   answer.usage = event.usage;
+  // Voyage says no more than the total, and there is nothing but the prompt.
+  if (answer.usage.prompt == ChatUsage::kAbsent) answer.usage.prompt = answer.usage.total;
   const auto data = proto::json_find(body, "data");
   if (answer.kind == ChatKind::kError || !data || data->front() != '[') return answer;
   proto::JsonElements elements(*data);

@@ -15,6 +15,9 @@ using proto::key_is;
 bool is_text(std::string_view value) {
   return value.size() > 2 && value.front() == '"';
 }
+bool is_object(std::string_view value) {
+  return !value.empty() && value.front() == '{';
+}
 bool is_filled(std::string_view value) {
   if (value.size() < 2) return false;
   if (value.front() == '"') return value.size() > 2;
@@ -74,6 +77,8 @@ class Reader {
     for (bool first = true; at.next_key(first, key);) member(key, at);
     if (!at.ok() || at.peek() != '\0') return false;
     if (is_error_object_ && !has_error_) error(text);
+    if (!event_.has_usage && !elsewhere_.empty()) take_usage(read_usage(elsewhere_));
+    if (!event_.has_usage && !timings_.empty()) take_usage(read_timings(timings_));
     decide();
     return true;
   }
@@ -84,7 +89,9 @@ class Reader {
     if (key_is(key, "x_groq") && at.enter('{')) return groq(at);
     const std::string_view value = at.skip();
     if (key_is(key, "usage")) {
-      usage(value);
+      if (is_object(value)) take_usage(read_usage(value));
+    } else if (key_is(key, "timings")) {
+      timings_ = value;
     } else if (key_is(key, "error") && is_filled(value)) {
       error(value);
     } else if (key_is(key, "object") && value == "\"error\"") {
@@ -92,9 +99,7 @@ class Reader {
     }
   }
 
-  void usage(std::string_view value) {
-    if (value.empty() || value.front() != '{') return;
-    const ChatUsage usage = read_usage(value);
+  void take_usage(const ChatUsage& usage) {
     if (!usage.present()) return;
     event_.usage = usage;
     event_.has_usage = true;
@@ -105,7 +110,7 @@ class Reader {
     std::string_view key;
     for (bool first = true; at.next_key(first, key);) {
       const std::string_view value = at.skip();
-      if (key_is(key, "usage") && !event_.has_usage) usage(value);
+      if (key_is(key, "usage") && is_object(value)) elsewhere_ = value;
     }
   }
 
@@ -135,8 +140,8 @@ class Reader {
         event_.finish_reason = value.substr(1, value.size() - 2);
       } else if (key_is(key, "text") && is_text(value)) {
         event_.has_content = true;  // the shape of text completions
-      } else if (key_is(key, "usage")) {
-        usage(value);  // older Moonshot
+      } else if (key_is(key, "usage") && is_object(value)) {
+        elsewhere_ = value;  // older Moonshot
       }
     }
   }
@@ -185,6 +190,9 @@ class Reader {
   bool has_error_ = false;
   bool is_error_object_ = false;
   std::size_t choice_count_ = 0;
+  // Usage that stands elsewhere than at the top; read if there is none at the top.
+  std::string_view elsewhere_;
+  std::string_view timings_;
 };
 
 std::string_view trimmed(std::string_view text) {

@@ -75,7 +75,7 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
     return RelayStep::kGoOn;
   }
   const dialect::ChatEvent chat = classifier_.classify(event.data);
-  if (chat.has_usage) usage_ = chat.usage;
+  if (chat.has_usage) usage_.update(chat.usage);
   switch (chat.kind) {
     case ChatKind::kDone:
       return RelayStep::kDone;

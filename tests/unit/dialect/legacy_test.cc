@@ -227,6 +227,10 @@ TEST(Embeddings, ChecksTheAnswer) {
   EXPECT_EQ(error.kind, ChatKind::kError);
   EXPECT_EQ(error.error.status, 429);
   EXPECT_EQ(classify_embeddings(answer_with(entry(kFloats)), 1).usage.prompt, 3);
+  EXPECT_EQ(classify_embeddings(R"({"data":[{"embedding":[1]}],"usage":{"total_tokens":6}})", 1)
+                .usage.prompt,
+            6)
+      << "Voyage says the total alone";
 }
 
 TEST(Embeddings, KnowsWhenTheProvidersBytesWillDo) {
