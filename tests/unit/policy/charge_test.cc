@@ -7,7 +7,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
+#include <string>
 
 #include "plan_fixture.h"
 
@@ -138,19 +140,17 @@ PriceOverride by_day(std::uint16_t begin, std::uint16_t end, Picodollars price) 
 }
 
 TEST_F(ChargeBound, OverridesThatMayHoldRaiseIt) {
-  one([](EndpointSpec& spec) {
-    spec.overrides = {over_prompt(999, 4 * kDollar), over_prompt(5'000, 9 * kDollar),
-                      over_prompt(100, kDollar)};
-  });
+  const std::array overrides{over_prompt(999, 4 * kDollar), over_prompt(5'000, 9 * kDollar),
+                             over_prompt(100, kDollar)};
+  one([&](EndpointSpec& spec) { spec.overrides = overrides; });
   const ChargeDemand text{.text_bytes = 1'000, .output_cap = 1};
   EXPECT_EQ(bound(text).money, 1'000 * 4'000 + 10'000) << "a long prompt may have few tokens";
   EXPECT_EQ(bound({.text_bytes = 999, .output_cap = 1}).money, 999 * 2'000 + 10'000);
 }
 
 TEST_F(ChargeBound, OverridesByTheHourReplace) {
-  one([](EndpointSpec& spec) {
-    spec.overrides = {by_day(600, 800, kDollar), by_day(800, 900, 20 * kDollar)};
-  });
+  const std::array overrides{by_day(600, 800, kDollar), by_day(800, 900, 20 * kDollar)};
+  one([&](EndpointSpec& spec) { spec.overrides = overrides; });
   EXPECT_EQ(bound({.text_bytes = 1'000, .output_cap = 1}).money, 1'000 * 1'000 + 10'000);
 }
 
@@ -381,9 +381,10 @@ TEST_F(ChargeBound, CoversEveryChargeOfARequestThatKeptWithinIt) {
     prices[PriceClass::kPrompt] = rng.between(1, 20 * kDollar);
     prices[PriceClass::kCompletion] = rng.between(1, 90 * kDollar);
     const std::string tag = "p" + std::to_string(round);
+    const std::array overrides{over_prompt(500, rng.between(1, 30 * kDollar))};
     endpoint("a/m" + std::to_string(round), tag, 1, [&](EndpointSpec& spec) {
       spec.facts.prices = prices;
-      spec.overrides = {over_prompt(500, rng.between(1, 30 * kDollar))};
+      spec.overrides = overrides;
     });
   }
   finish();
