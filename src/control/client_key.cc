@@ -10,6 +10,10 @@
 namespace leat::control {
 namespace {
 
+constexpr std::string_view kPrefix = "sk-leat-v1-";
+constexpr std::size_t kRandomDigits = 64;
+constexpr std::size_t kSumDigits = 8;
+
 // CRC-32 as in IEEE 802.3 (reflected, polynomial 0x04C11DB7), bit by bit: it runs once a key.
 std::uint32_t crc32(std::string_view text) {
   std::uint32_t crc = 0xffffffff;
@@ -47,9 +51,24 @@ bool parse_digest(std::string_view hex, KeyDigest& out) {
 }
 
 std::string make_client_key(const std::array<std::uint8_t, 32>& random) {
-  std::string key = "sk-leat-";
+  std::string key(kPrefix);
   for (const std::uint8_t byte : random) key += fmt::format("{:02x}", byte);
   return key + fmt::format("{:08x}", crc32(key));
+}
+
+KeyForm form_of(std::string_view key) {
+  if (!key.starts_with(kPrefix)) return KeyForm::kOther;
+  if (key.size() != kPrefix.size() + kRandomDigits + kSumDigits) return KeyForm::kMistyped;
+  const std::string_view summed = key.substr(0, key.size() - kSumDigits);
+  const bool is_sound = fmt::format("{:08x}", crc32(summed)) == key.substr(summed.size());
+  return is_sound ? KeyForm::kOurs : KeyForm::kMistyped;
+}
+
+std::string label_of(std::string_view key) {
+  constexpr std::size_t kShown = 3;
+  LEAT_CHECK(form_of(key) == KeyForm::kOurs);
+  return fmt::format("{}...{}", key.substr(0, kPrefix.size() + kShown),
+                     key.substr(key.size() - kShown));
 }
 
 std::array<std::uint8_t, 32> random_bytes() {

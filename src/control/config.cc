@@ -100,6 +100,11 @@ SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::s
   SecretText secret;
   if (const auto found = secret.read(source, reading.surroundings); !found) {
     reading.faults.add(given.line, given_key, found.error());
+  } else if (digest != nullptr && secret.view().size() < kChosenKeyMin) {
+    reading.faults.add(given.line, given_key,
+                       fmt::format("is a key of {} bytes, which can be guessed; make one of {} or "
+                                   "more",
+                                   secret.view().size(), kChosenKeyMin));
   } else if (digest != nullptr) {
     *digest = digest_of(secret.view());
   }

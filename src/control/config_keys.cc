@@ -102,6 +102,9 @@ void read_key(Reading& reading, const TomlValue& table, const std::string& path,
     reading.faults.add(sha256->line, full,
                        fmt::format("is not a SHA-256: has {} bytes; write 64 hex digits",
                                    sha256->value.text.size()));
+  } else if (key.sha256 == digest_of("") || key.sha256 == digest_of("\n")) {
+    // What a pipeline gives whose variable was not set.
+    reading.faults.add(sha256->line, full, "is the SHA-256 of no key at all; hash the key");
   }
 }
 

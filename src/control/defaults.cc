@@ -151,14 +151,15 @@ Defaults default_options(const Surroundings& surroundings,
   key.name = "dev";
   SecretText secret;
   const SecretSource source{SecretSource::Kind::kEnvironment, "LEAT_DEV_KEY"};
-  if (secret.read(source, surroundings)) {
+  if (secret.read(source, surroundings) && secret.view().size() >= kChosenKeyMin) {
     key.secret = source;
     key.sha256 = digest_of(secret.view());
   } else {
     defaults.made_up_key = make_client_key(random);
     key.sha256 = digest_of(defaults.made_up_key);
     if (surroundings.variable(source.name)) {
-      defaults.notes.push_back("LEAT_DEV_KEY is empty or has a blank in it: not used");
+      defaults.notes.push_back(
+          "LEAT_DEV_KEY is empty, has a blank in it or is shorter than 16 bytes: not used");
     }
   }
   options.keys.push_back(std::move(key));

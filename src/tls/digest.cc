@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tls/digest.h"
 
-#include <openssl/mem.h>
 #include <openssl/sha.h>
 
 namespace leat::tls {
@@ -10,11 +9,6 @@ std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
   std::array<std::uint8_t, 32> digest;
   SHA256(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), digest.data());
   return digest;
-}
-
-bool equal_constant_time(const std::array<std::uint8_t, 32>& a,
-                         const std::array<std::uint8_t, 32>& b) {
-  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace leat::tls

@@ -12,7 +12,7 @@
 
 namespace {
 
-constexpr std::string_view kSecret = "sk-8f6fdc0f0a3c";
+constexpr std::string_view kSecret = "sk-8f6fdc0f0a3c-6";
 
 // One variable and one file of each kind; everything else is missing.
 class FuzzSurroundings final : public leat::control::Surroundings {

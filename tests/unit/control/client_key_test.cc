@@ -42,8 +42,28 @@ TEST(ClientKey, CarriesPrefixAndChecksum) {
   for (std::size_t i = 0; i < random.size(); ++i) random[i] = static_cast<std::uint8_t>(i);
   // The last eight digits: CRC-32 of all before, as computed by Python's zlib.
   EXPECT_EQ(make_client_key(random),
-            "sk-leat-000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f0c449980");
+            "sk-leat-v1-000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f9034b8eb");
   EXPECT_NE(random_bytes(), random_bytes());
+}
+
+TEST(ClientKey, ASlipOfTheHandIsToldFromAnotherKey) {
+  const std::string key = make_client_key(random_bytes());
+  EXPECT_EQ(form_of(key), KeyForm::kOurs);
+  constexpr std::size_t kPrefix = sizeof "sk-leat-v1-" - 1;
+  for (std::size_t i = kPrefix; i < key.size(); ++i) {
+    std::string typo = key;
+    typo[i] = typo[i] == '0' ? '1' : '0';
+    EXPECT_EQ(form_of(typo), KeyForm::kMistyped) << i;
+    EXPECT_EQ(form_of(key.substr(0, i)), KeyForm::kMistyped) << i;
+  }
+  EXPECT_EQ(form_of(key + "0"), KeyForm::kMistyped);
+  EXPECT_EQ(form_of("sk-leat-v2-" + key.substr(kPrefix)), KeyForm::kOther);
+  EXPECT_EQ(form_of("sk-or-v1-0e6"), KeyForm::kOther);
+  EXPECT_EQ(form_of(""), KeyForm::kOther);
+}
+
+TEST(ClientKey, ALabelShowsBothEndsAndNoMore) {
+  EXPECT_EQ(label_of(make_client_key({0xab, 0xcd})), "sk-leat-v1-abc...180");
 }
 
 }  // namespace

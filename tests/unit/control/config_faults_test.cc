@@ -89,7 +89,11 @@ constexpr Mistake kMistakes[] = {
      "64 hex digits"},
     {"[[keys]]", "sha256", "\"zz76e8b6a5b0f5e3\"", "keys[0].sha256", "64 hex digits"},
     {"[[keys]]", "sha256", "1234", "keys[0].sha256", "write text"},
-    {"[[keys]]", "secret", "{ env = \"MOCK_KEY\" }", "keys[0]", "one of sha256 and secret"},
+    {"[[keys]]", "secret", "{ file = \"api.key\" }", "keys[0]", "one of sha256 and secret"},
+    {"[[keys]]", "sha256", "\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"",
+     "keys[0].sha256", "of no key at all"},
+    {"[[keys]]", "sha256", "\"01ba4719c80b6fe911b091a7c05124b64eeece964e09c058ef8f9805daca546b\"",
+     "keys[0].sha256", "of no key at all"},
     {"[[keys]]", "limit", "1", "keys[0].limit", "unknown key"},
     {"[providers.mock]", "format", "\"anthropic\"", "providers.mock.format", "write \"openai\""},
     {"[providers.mock]", "format", "1", "providers.mock.format", "write text"},
@@ -423,6 +427,18 @@ TEST(ConfigFaults, NamesAndDigestsAndIdsAreUnique) {
   faults = faults_of(sample + "[providers.mock]\nbase_url = \"https://a.example\"\n");
   ASSERT_EQ(faults.size(), 1u);
   EXPECT_EQ(faults[0].line, 26u);
+}
+
+TEST(ConfigFaults, AClientKeyThatCanBeGuessedIsRefused) {
+  for (const auto& [source, phrase] : {std::pair("{ file = \"short.key\" }", "15 bytes"),
+                                       std::pair("{ file = \"empty.key\" }", "is empty")}) {
+    std::vector<std::string> lines = sample_lines();
+    lines[13] = std::string("secret = ") + source;
+    const std::vector<Fault> faults = faults_of(text_of(lines));
+    ASSERT_EQ(faults.size(), 1u) << told(faults);
+    EXPECT_EQ(faults[0].key, "keys[0].secret.file");
+    EXPECT_NE(faults[0].what.find(phrase), std::string::npos) << told(faults);
+  }
 }
 
 TEST(ConfigFaults, WhatIsMissingAltogetherIsTold) {

@@ -32,7 +32,7 @@ TEST(ConfigReference, ItsExampleIsSound) {
   const std::size_t begin = text.find("```toml\n") + 8;
   const std::string example = text.substr(begin, text.find("```", begin) - begin);
   FakeSurroundings surroundings = sample_surroundings();
-  surroundings.variables = {{"LEAT_DEV_KEY", "sk-dev"}, {"OPENAI_API_KEY", "sk-x"}};
+  surroundings.variables = {{"LEAT_DEV_KEY", "sk-dev-0123456789"}, {"OPENAI_API_KEY", "sk-x"}};
   const Config config = parse_config(example, kSampleFile, surroundings);
   EXPECT_TRUE(config.ok()) << config.faults.front().to_string();
   EXPECT_EQ(config.options.models.size(), 2u);

@@ -160,7 +160,7 @@ TEST(Config, AClientKeyMayComeFromASecretAndOnlyItsDigestStays) {
   lines[13] = "secret = { file = \"api.key\" }";
   const Config config = parsed(text_of(lines));
   ASSERT_TRUE(config.ok()) << told(config);
-  EXPECT_EQ(config.options.keys[0].sha256, digest_of("sk-from-file"));
+  EXPECT_EQ(config.options.keys[0].sha256, digest_of("sk-from-file-0123456789"));
   EXPECT_EQ(config.options.keys[0].secret.name, "/etc/leat/api.key");
 }
 

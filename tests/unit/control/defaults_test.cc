@@ -140,10 +140,21 @@ TEST(Defaults, WithoutAuthoritiesNobodyIsTrusted) {
 
 TEST(Defaults, ADevelopmentKeyOfTheEnvironmentIsTaken) {
   FakeSurroundings surroundings;
-  surroundings.variables["LEAT_DEV_KEY"] = "sk-mine";
+  surroundings.variables["LEAT_DEV_KEY"] = "sk-mine-0123456789";
   const Defaults defaults = default_options(surroundings, {});
   EXPECT_TRUE(defaults.made_up_key.empty());
-  EXPECT_EQ(defaults.options.keys[0].sha256, digest_of("sk-mine"));
+  EXPECT_EQ(defaults.options.keys[0].sha256, digest_of("sk-mine-0123456789"));
+}
+
+TEST(Defaults, AKeyThatCanBeGuessedIsNotTaken) {
+  for (const std::string weak : {"", "0123456789abcde"}) {
+    FakeSurroundings surroundings;
+    surroundings.variables["LEAT_DEV_KEY"] = weak;
+    const Defaults defaults = default_options(surroundings, {});
+    EXPECT_FALSE(defaults.made_up_key.empty()) << weak;
+    EXPECT_EQ(defaults.options.keys[0].sha256, digest_of(defaults.made_up_key)) << weak;
+    EXPECT_EQ(defaults.notes.size(), 1u) << weak;
+  }
 }
 
 }  // namespace

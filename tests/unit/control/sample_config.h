@@ -52,9 +52,13 @@ inline FakeSurroundings made_surroundings() {
   surroundings.variables = {{"MOCK_KEY", "sk-mock"}, {"EMPTY", ""}, {"BLANK", "sk mock"}};
   const CertificatePair pair = make_certificate(-1, 1);
   surroundings.files = {
-      {kSystemRootsFile, pair.certificate_pem},     {"/etc/leat/ca.pem", pair.certificate_pem},
-      {"/etc/leat/cert.pem", pair.certificate_pem}, {"/etc/leat/key.pem", pair.key_pem},
-      {"/etc/leat/api.key", "sk-from-file\n"},      {"/etc/leat/empty.key", "\n"},
+      {kSystemRootsFile, pair.certificate_pem},
+      {"/etc/leat/ca.pem", pair.certificate_pem},
+      {"/etc/leat/cert.pem", pair.certificate_pem},
+      {"/etc/leat/key.pem", pair.key_pem},
+      {"/etc/leat/api.key", "sk-from-file-0123456789\n"},
+      {"/etc/leat/short.key", "0123456789abcde\n"},
+      {"/etc/leat/empty.key", "\n"},
   };
   return surroundings;
 }
