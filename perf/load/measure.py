@@ -8,9 +8,8 @@ import subprocess
 import time
 import urllib.request
 
-from programs import KEYS, PORT, Failure, Program
+from programs import KEYS, MODEL, PORT, Failure, Program
 
-MODEL = "openai/gpt-4o-mini"
 LOAD_CORE_BUSY_MAX = 0.9
 
 

@@ -16,8 +16,11 @@ import time
 KEY_COUNT = 64
 KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
         for i in range(KEY_COUNT)]
+MODEL = "openai/gpt-4o-mini"
+# The first is what most scenarios ask for, the rest are asked in turn by `leat-load --models 3`.
+MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
-PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-routed": 21001,
+PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-pools": 21001, "leat-routed": 21001,
         "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
         "relay-epoll": 21005, "relay-uring": 21006}
 
@@ -129,8 +132,8 @@ class Workbench:
 
     def start(self, subject, tls, streamed, shards=1):
         """Starts the program under test in front of the mock; tls: on the mock's side."""
-        starter = {"leat": self.start_leat, "leat-routed": self.start_routed,
-                   "nginx": self.start_nginx,
+        starter = {"leat": self.start_leat, "leat-pools": self.start_pools,
+                   "leat-routed": self.start_routed, "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
         if starter is not None:
             return starter(tls, streamed, shards)
@@ -138,13 +141,21 @@ class Workbench:
         return Program(subject, command, PORT[subject], self.subject_cores, self.work)
 
     def start_routed(self, tls, streamed, shards):
-        """leat with a choice: three priced endpoints of the model, all of them the mock."""
-        return self.start_leat(tls, streamed, shards, [
-            ("mock", 'price = { prompt = "0.15", completion = "0.60" }'),
-            ("mock2", 'price = { prompt = "0.16", completion = "0.64" }'),
-            ("mock3", 'price = { prompt = "0.30", completion = "1.20" }')])
+        """leat with a choice: each model has three priced endpoints, all of them the mock."""
+        endpoints = [("mock1", 'price = { prompt = "0.15", completion = "0.60" }'),
+                     ("mock2", 'price = { prompt = "0.16", completion = "0.64" }'),
+                     ("mock3", 'price = { prompt = "0.30", completion = "1.20" }')]
+        return self.start_leat(tls, streamed, shards, [endpoints] * len(MODELS))
 
-    def start_leat(self, tls, _streamed, shards, endpoints=(("mock", ""),)):
+    def start_pools(self, tls, streamed, shards):
+        """leat with as many pools and nothing to choose: each model is at a provider of its own."""
+        return self.start_leat(tls, streamed, shards,
+                               [[(f"mock{max(i, 1)}", "")] for i in range(len(MODELS))])
+
+    def start_leat(self, tls, _streamed, shards, endpoints=None):
+        """endpoints: for each of MODELS the names of its providers, with what else is to be said
+        of the endpoint; None: one provider has all of them."""
+        endpoints = endpoints or [[("mock", "")]] * len(MODELS)
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
                        f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
@@ -153,16 +164,20 @@ class Workbench:
         providers = "".join(
             f'[providers.{name}]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
             f'{ca}api_key = {{ env = "MOCK_KEY" }}\nallow_private = true\n'
-            for name, _ in endpoints)
-        ends = ", ".join(", ".join(filter(None, (f'{{ provider = "{name}"',
-                                                 'model = "gpt-4o-mini"', price))) + " }"
-                         for name, price in endpoints)
+            for name in sorted({name for ends in endpoints for name, _ in ends}))
+
+        def model(name, ends):
+            tables = ", ".join(", ".join(filter(None, (f'{{ provider = "{provider}"',
+                                                       'model = "gpt-4o-mini"', more))) + " }"
+                               for provider, more in ends)
+            return f'[[models]]\nid = "{name}"\nendpoints = [{tables}]\n'
+
         config = self.work / "leat.toml"
         config.write_text(
             f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
-            f'[auth]\nmode = "keys"\n{keys}'
-            f'{providers}[[models]]\nid = "openai/gpt-4o-mini"\nendpoints = [{ends}]\n')
+            f'[auth]\nmode = "keys"\n{keys}{providers}'
+            + "".join(model(name, ends) for name, ends in zip(MODELS, endpoints)))
         cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores
         return Program("leat", [self.tool("leat", "src/app/leat"), "serve", "--config", config],
                        PORT["leat"], cores, self.work, {"MOCK_KEY": UPSTREAM_KEY})

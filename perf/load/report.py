@@ -76,7 +76,7 @@ def peer_of(goal, turns):
 
 def verdict(goal, scenario, turns):
     """One line: the goal, the figure, whether it was met."""
-    own = {"shards": "leat-2", "simulator": "simulate"}.get(scenario.kind, "leat")
+    own = goal.subject or {"shards": "leat-2", "simulator": "simulate"}.get(scenario.kind, "leat")
     ours = median(turns.get(own, []), goal.metric)
     heading = HEADINGS[goal.metric]
     if not goal.against:
@@ -86,7 +86,8 @@ def verdict(goal, scenario, turns):
         met = ours >= goal.factor if goal.at_least else ours <= goal.factor
         return f"- {wanted}: **{'met' if met else 'missed'}**, {number(ours)}"
     name, theirs = peer_of(goal, turns)
-    wanted = f"{heading} ≤ {goal.factor:g} × {name}"
+    whose = f" of {goal.subject}" if goal.subject else ""
+    wanted = f"{heading}{whose} ≤ {goal.factor:g} × {name}"
     if ours is None or theirs is None or theirs <= 0:
         return f"- {wanted}: not measured"
     share = ours / theirs

@@ -16,6 +16,7 @@ class Goal:
     against: str = ""  # a subject, "relay" for the cheaper relay, "" for the number itself
     text: str = ""
     at_least: bool = False
+    subject: str = ""  # whose median; "" for Leat's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,16 @@ SCENARIOS = (
         "json-tls", "The same with a TLS upstream", PER_REQUEST,
         (Goal("us_per_answer", 1.0, "haproxy"),), subjects=NO_RELAY, tls=True,
         load=("--connections", "64", "--rate", "12000", *MANY)),
+    Scenario(
+        "routed", "CPU of routing: three priced endpoints a model against none to choose from",
+        PER_REQUEST, (Goal("us_per_answer", 1.03, "leat-pools", subject="leat-routed"),),
+        subjects=("leat", "leat-pools", "leat-routed"),
+        load=("--connections", "64", "--rate", "12000", "--models", "3", *MANY)),
+    Scenario(
+        "routed-streams", "The same for tokens: 2,000 streams of 20 tokens/s",
+        PER_TOKEN, (Goal("ns_per_token", 1.0, "leat-pools", subject="leat-routed"),),
+        subjects=("leat", "leat-pools", "leat-routed"), streamed=True, mock=("--rate", "20"),
+        load=(*streams(2000, 1000, 2), "--models", "3"), drain=0),
     Scenario(
         "streams", "CPU per token: 2,000 streams of 20 tokens/s, one event a packet, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"), Goal("ns_per_token", 0.85, "nginx")),

@@ -43,6 +43,26 @@ void BM_RoutingFields_OneKb(benchmark::State& state) {
 }
 BENCHMARK(BM_RoutingFields_OneKb);
 
+// What most requests are: two messages, few fields, nothing of the router.
+std::string plain_body() {
+  return R"({"model":"bench","messages":[{"role":"system","content":"You are brief."},)"
+         R"({"role":"user","content":")" +
+         std::string(850, 'x') + R"("}],"max_tokens":400,"temperature":0.7,"stream":false})";
+}
+
+void BM_RoutingFields_PlainKb(benchmark::State& state) {
+  const std::string body = plain_body();
+  proto::JsonScanner scanner;
+  LEAT_CHECK(scanner.scan(body, true) == proto::JsonStatus::kDone);
+  for (auto _ : state) {
+    RoutingFields fields;
+    RoutingFault fault;
+    LEAT_CHECK(read_routing_fields(scanner, body, fields, fault));
+    benchmark::DoNotOptimize(fields.input_modalities);
+  }
+}
+BENCHMARK(BM_RoutingFields_PlainKb);
+
 void BM_StickyKey_Messages(benchmark::State& state) {
   const std::string body = sample_body();
   proto::JsonScanner scanner;

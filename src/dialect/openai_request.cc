@@ -2,8 +2,10 @@
 #include "dialect/openai_request.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
+#include "base/uninitialized.h"
 #include "proto/json_value.h"
 #include "proto/json_writer.h"
 
@@ -18,10 +20,18 @@ using proto::TopKey;
 // Keys that speak to a router and not to a provider: never sent on (provider-formats.md 0, item 2,
 // and the request keys of openrouter-api.md 1.1, 2 and 4). What is not here crosses, `user`,
 // `metadata` and `prompt_cache_key` among it, since OpenAI's own API has them.
-constexpr TopKey kRouterKeys[] = {
-    TopKey::kModels, TopKey::kProvider, TopKey::kRoute, TopKey::kPlugins,   TopKey::kTransforms,
-    TopKey::kUsage,  TopKey::kPreset,   TopKey::kDebug, TopKey::kSessionId, TopKey::kTrace,
-};
+constexpr proto::TopKeySet kRouterKeys = proto::keys_of({
+    TopKey::kModels,
+    TopKey::kProvider,
+    TopKey::kRoute,
+    TopKey::kPlugins,
+    TopKey::kTransforms,
+    TopKey::kUsage,
+    TopKey::kPreset,
+    TopKey::kDebug,
+    TopKey::kSessionId,
+    TopKey::kTrace,
+});
 
 // Beyond any model's window; keeps the sums of a reservation within 64 bits.
 constexpr std::int64_t kOutputMax = 1'000'000'000;
@@ -210,16 +220,23 @@ void remove_member(const JsonScanner& scanner, TopKey key, proto::MemberEdits& e
   if (const JsonField* field = scanner.find(key)) edits.remove(*field);
 }
 
+void remove_members(const JsonScanner& scanner, proto::TopKeySet keys, proto::MemberEdits& edits) {
+  for (proto::TopKeySet left = scanner.present() & keys; left != 0; left &= left - 1) {
+    remove_member(scanner, static_cast<TopKey>(std::countr_zero(left)), edits);
+  }
+}
+
 // Those that shape_output_cap() and shape_reasoning() see to.
 constexpr ParameterSet kShapedParameters = {Parameter::kMaxTokens, Parameter::kMaxCompletionTokens,
                                             Parameter::kReasoning, Parameter::kReasoningEffort};
 
 void shape_dropped(const JsonScanner& scanner, ParameterSet dropped, proto::MemberEdits& edits) {
-  const ParameterSet rest = dropped.without(kShapedParameters);
-  for (std::size_t i = 0; i < kParameterCount; ++i) {
-    const auto parameter = static_cast<Parameter>(i);
-    if (rest.has(parameter)) remove_member(scanner, parameter_key(parameter), edits);
+  proto::TopKeySet keys = 0;
+  for (std::uint64_t left = dropped.without(kShapedParameters).bits(); left != 0;
+       left &= left - 1) {
+    keys |= proto::keys_of({parameter_key(static_cast<Parameter>(std::countr_zero(left)))});
   }
+  remove_members(scanner, keys, edits);
 }
 
 // One of the two spellings of an effort becomes the other; what the other cannot say (a budget of
@@ -333,7 +350,7 @@ std::optional<RequestFault> read_chat_request(const JsonScanner& scanner, std::s
 bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
                         const ChatRequest& request, const EndpointShape& endpoint,
                         proto::SpliceList& out) {
-  ShapeTexts texts;
+  LEAT_UNINITIALIZED ShapeTexts texts;
   proto::JsonWriter model(texts.model);
   model.raw("\"model\":");
   model.string(endpoint.model);
@@ -344,9 +361,9 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   cap.integer(endpoint.output_default);
   if (model.overflowed() || cap.overflowed()) return false;
 
-  proto::MemberEdits edits;
+  LEAT_UNINITIALIZED proto::MemberEdits edits;
   shape_model(scanner, model.text(), edits);
-  for (const TopKey key : kRouterKeys) remove_member(scanner, key, edits);
+  remove_members(scanner, kRouterKeys, edits);
   if (request.stream) shape_stream_options(scanner, body, endpoint, edits);
   shape_output_cap(scanner, request, endpoint, cap.text(), edits);
   shape_dropped(scanner, with_dependents(endpoint.dropped), edits);

@@ -64,7 +64,27 @@ constexpr bool rows_in_order() {
 }
 static_assert(rows_in_order());
 
+constexpr proto::TopKeySet all_keys() {
+  proto::TopKeySet keys = 0;
+  for (const Row& row : kRows) keys |= proto::keys_of({row.key});
+  return keys;
+}
+
+// By the key's value.
+constexpr std::array<Parameter, proto::kTopKeyCount> parameters_by_key() {
+  std::array<Parameter, proto::kTopKeyCount> by_key{};
+  for (const Row& row : kRows) by_key[static_cast<std::size_t>(row.key)] = row.parameter;
+  return by_key;
+}
+constexpr std::array<Parameter, proto::kTopKeyCount> kByKey = parameters_by_key();
+
 }  // namespace
+
+const proto::TopKeySet kParameterKeys = all_keys();
+
+Parameter parameter_of(TopKey key) {
+  return kByKey[static_cast<std::size_t>(key)];
+}
 
 std::string_view parameter_name(Parameter parameter) {
   return proto::top_key_name(parameter_key(parameter));

@@ -101,8 +101,12 @@ inline constexpr ParameterSet kPreferredParameters = {Parameter::kTools, Paramet
 
 std::string_view parameter_name(Parameter parameter);
 std::optional<Parameter> find_parameter(std::string_view name);
-// The top-level key of a body that carries it.
+// The top-level key of a body that carries it, and back.
 proto::TopKey parameter_key(Parameter parameter);
+// REQUIRES: `key` is in kParameterKeys.
+Parameter parameter_of(proto::TopKey key);
+// The keys of all parameters.
+extern const proto::TopKeySet kParameterKeys;
 
 // Those that go with `dropped`: a provider without `tools` refuses a `tool_choice` left alone.
 ParameterSet with_dependents(ParameterSet dropped);

@@ -184,17 +184,15 @@ class Reader {
 
   bool read_slugs(const char* field, JsonCursor& at, ProviderPreferences::Range& out) {
     if (!at.enter('[')) return fault_.set("must be an array of strings", field);
-    out.begin = out_.slug_count_;
+    out.begin = static_cast<std::uint8_t>(out_.slugs_.size());
     std::size_t i = 0;
     for (bool first = true; at.next_element(first); ++i) {
       if (at.peek() != '"') return fault_.set_element("must be a string", field, i);
-      if (out_.slug_count_ == kProviderSlugsMax) {
-        return fault_.set_element("too many providers", field, i);
-      }
+      if (out_.slugs_.is_full()) return fault_.set_element("too many providers", field, i);
       const auto slug = texts_.take(at.skip(), kSlugBytesMax);
       if (!slug) return fault_.set_element("is too long", field, i);
       if (slug->empty()) return fault_.set_element("must not be empty", field, i);
-      out_.slugs_[out_.slug_count_++] = *slug;
+      out_.slugs_.add(*slug);
       ++out.count;
     }
     return true;

@@ -11,6 +11,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/inline_list.h"
 #include "dialect/field_texts.h"
 #include "dialect/routing_fault.h"
 
@@ -90,14 +91,13 @@ struct ProviderPreferences {
     std::uint8_t count = 0;
   };
   std::span<const std::string_view> list(Range range) const {
-    return std::span(slugs_).subspan(range.begin, range.count);
+    return slugs_.values().subspan(range.begin, range.count);
   }
   // Filled by read_provider_preferences().
   Range order_;
   Range only_;
   Range ignore_;
-  std::uint8_t slug_count_ = 0;
-  std::array<std::string_view, kProviderSlugsMax> slugs_;
+  InlineList<std::string_view, kProviderSlugsMax> slugs_;
 };
 
 // Reads the object at `value`. False with `fault` set for an unknown key, a wrong type or value, a

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialect/routing_fields.h"
 
+#include <bit>
+
 #include "proto/json_value.h"
 
 namespace leat::dialect {
@@ -84,21 +86,31 @@ class Reader {
 
   bool read() {
     read_parameters();
-    return read_models() && read_provider() && read_route() && read_texts() &&
-           read_service_tier() && read_tools() && read_response_format() && read_reasoning() &&
-           read_output_modalities() && read_lists() && read_messages();
+    return read_models() && ((scanner_.present() & kRare) == 0 || read_rare()) && read_messages();
   }
 
  private:
+  // What most requests have none of.
+  static constexpr proto::TopKeySet kRare = proto::keys_of(
+      {TopKey::kProvider, TopKey::kRoute, TopKey::kPreset, TopKey::kSessionId, TopKey::kUser,
+       TopKey::kPromptCacheKey, TopKey::kServiceTier, TopKey::kTools, TopKey::kToolChoice,
+       TopKey::kResponseFormat, TopKey::kReasoning, TopKey::kReasoningEffort, TopKey::kModalities,
+       TopKey::kPlugins, TopKey::kTransforms});
+
+  bool read_rare() {
+    return read_provider() && read_route() && read_texts() && read_service_tier() && read_tools() &&
+           read_response_format() && read_reasoning() && read_output_modalities() && read_lists();
+  }
+
   const JsonField* set_field(TopKey key) const {
     const JsonField* const field = scanner_.find(key);
     return is_set(field) ? field : nullptr;
   }
 
   void read_parameters() {
-    for (std::size_t i = 0; i < kParameterCount; ++i) {
-      const auto parameter = static_cast<Parameter>(i);
-      if (set_field(parameter_key(parameter)) != nullptr) out_.parameters.add(parameter);
+    for (proto::TopKeySet left = scanner_.present() & kParameterKeys; left != 0; left &= left - 1) {
+      const auto key = static_cast<TopKey>(std::countr_zero(left));
+      if (set_field(key) != nullptr) out_.parameters.add(parameter_of(key));
     }
   }
 
@@ -117,9 +129,7 @@ class Reader {
     std::string_view element;
     for (std::size_t i = 0; elements.next(element); ++i) {
       if (element.front() != '"') return fault_.set_element("must be a string", "models", i);
-      if (out_.model_count_ == kModelsMax) {
-        return fault_.set_element("too many models", "models", i);
-      }
+      if (out_.models_.is_full()) return fault_.set_element("too many models", "models", i);
       const auto name = out_.texts_.take(element, kSlugBytesMax);
       if (!name) return fault_.set_element("is too long", "models", i);
       if (!add_model(*name)) return fault_.set_element(model_message_, "models", i);
@@ -140,7 +150,7 @@ class Reader {
       model_message_ = "of :nitro, :floor and :exacto only one can be had";
       return false;
     }
-    out_.models_[out_.model_count_++] = model;
+    out_.models_.add(model);
     return true;
   }
 

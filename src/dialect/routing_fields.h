@@ -14,6 +14,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/inline_list.h"
 #include "dialect/field_texts.h"
 #include "dialect/parameters.h"
 #include "dialect/provider_preferences.h"
@@ -90,7 +91,7 @@ struct RoutingFields {
   RoutingFields& operator=(const RoutingFields&) = delete;
 
   // In the order of preference: `model`, then `models`. Empty: the default is the caller's matter.
-  std::span<const ModelName> models() const { return std::span(models_).first(model_count_); }
+  std::span<const ModelName> models() const { return models_.values(); }
   // The field that the model at `rank` of models() stands in.
   const char* model_field(std::size_t rank) const {
     return rank == 0 && has_model ? "model" : "models";
@@ -125,8 +126,7 @@ struct RoutingFields {
   std::string_view first_other_message;
 
   // Filled by read_routing_fields().
-  std::array<ModelName, kModelsMax> models_;
-  std::uint8_t model_count_ = 0;
+  InlineList<ModelName, kModelsMax> models_;
   FieldTexts texts_;
 };
 

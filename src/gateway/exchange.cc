@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/uninitialized.h"
 #include "dialect/wait_time.h"
 #include "gateway/client_conn.h"
 #include "gateway/gateway.h"
@@ -89,7 +90,7 @@ void Exchange::start() {
 bool Exchange::plan() {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
-  dialect::RoutingFields fields;
+  LEAT_UNINITIALIZED dialect::RoutingFields fields;
   dialect::RoutingFault fault;
   if (!read_request(request.scanner, body, request.chat, fields, fault) ||
       !read_input(body, fault)) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/uninitialized.h"
 #include "gateway/client_conn.h"
 #include "gateway/endpoint_shape.h"
 #include "gateway/exchange.h"
@@ -132,7 +133,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   const dialect::EndpointShape shape =
       shape_for(gateway_.snapshot().catalogue(), endpoint(), ref.upstream_name(endpoint()),
                 stop().dropped, kind_);
-  proto::SpliceList pieces(body);
+  LEAT_UNINITIALIZED proto::SpliceList pieces(body);
   conn.begin(*leg_);
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
     conn.cancel();

@@ -85,6 +85,8 @@ class JsonScanner {
                ? &fields_[static_cast<std::size_t>(key)]
                : nullptr;
   }
+  // The keys that find() finds.
+  TopKeySet present() const { return present_; }
   bool has(TopKey key) const { return find(key) != nullptr; }
 
   // Of the top-level object, once kDone: offsets of its braces and the number of its members.
@@ -157,8 +159,8 @@ class JsonScanner {
   std::uint32_t object_begin_ = 0;
   std::uint32_t object_end_ = 0;
   std::int32_t open_field_ = -1;  // TopKey of the depth-1 member whose value is being read
-  std::uint64_t present_ = 0;     // bit per TopKey whose member is complete
-  std::uint64_t seen_ = 0;        // bit per TopKey whose key was read
+  TopKeySet present_ = 0;         // those whose member is complete
+  TopKeySet seen_ = 0;            // those whose key was read
   std::array<std::uint64_t, kDepthMax / 64 + 1>
       object_bits_{};                                 // bit d: an object is open at depth d
   std::array<std::uint32_t, kDepthMax + 1> members_;  // members of the object open at depth d

@@ -27,9 +27,9 @@ std::uint32_t next_key(std::string_view body, std::uint32_t at) {
 
 bool SpliceList::add(std::string_view piece) {
   if (piece.empty()) return ok_;
-  ok_ = ok_ && count_ < kPiecesMax;
+  ok_ = ok_ && !pieces_.is_full();
   if (!ok_) return false;
-  pieces_[count_++] = piece;
+  pieces_.add(piece);
   size_ += piece.size();
   return true;
 }
@@ -53,8 +53,8 @@ bool SpliceList::finish() {
 }
 
 void MemberEdits::add(const Edit& edit) {
-  ok_ = ok_ && count_ < kEditsMax;
-  if (ok_) edits_[count_++] = edit;
+  ok_ = ok_ && !edits_.is_full();
+  if (ok_) edits_.add(edit);
 }
 
 void MemberEdits::replace_value(const JsonField& field, std::string_view text) {
@@ -70,22 +70,17 @@ void MemberEdits::remove(const JsonField& field) {
 }
 
 void MemberEdits::insert(std::string_view member) {
-  ok_ = ok_ && insert_count_ < kInsertsMax;
-  if (ok_) inserts_[insert_count_++] = member;
+  ok_ = ok_ && !inserts_.is_full();
+  if (ok_) inserts_.add(member);
 }
 
-bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body,
-                          SpliceList& list) const {
+bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body, SpliceList& list) {
   if (!ok_) return false;
-  std::array<Edit, kEditsMax> edits;
-  std::copy_n(edits_.begin(), count_, edits.begin());
-  std::sort(edits.begin(), edits.begin() + count_,
-            [](const Edit& a, const Edit& b) { return a.begin < b.begin; });
+  std::ranges::sort(edits_.values(), {}, &Edit::begin);
 
   std::uint32_t removed = 0;
   bool leading = true;  // all members so far were removed: a comma goes with what follows it
-  for (std::uint32_t i = 0; i < count_; ++i) {
-    Edit edit = edits[i];
+  for (Edit edit : edits_.values()) {
     if (edit.remove) {
       leading = leading && edit.ordinal == removed;
       ++removed;
@@ -99,9 +94,9 @@ bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body,
   }
 
   bool kept = removed < scanner.member_count();
-  for (std::uint32_t i = 0; i < insert_count_; ++i) {
+  for (const std::string_view member : inserts_.values()) {
     if (kept) list.replace(scanner.object_end(), scanner.object_end(), ",");
-    list.replace(scanner.object_end(), scanner.object_end(), inserts_[i]);
+    list.replace(scanner.object_end(), scanner.object_end(), member);
     kept = true;
   }
   return list.finish();

@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "base/inline_list.h"
 #include "proto/json_scan.h"
 
 namespace leat::proto {
@@ -36,7 +37,7 @@ class SpliceList {
 
   bool ok() const { return ok_; }
   std::uint64_t size() const { return size_; }
-  std::span<const std::string_view> pieces() const { return {pieces_.data(), count_}; }
+  std::span<const std::string_view> pieces() const { return pieces_.values(); }
 
  private:
   bool add(std::string_view piece);
@@ -44,10 +45,9 @@ class SpliceList {
   std::string_view body_;
   std::uint64_t size_ = 0;
   std::uint32_t at_ = 0;  // the body up to here is in the list or left out
-  std::uint32_t count_ = 0;
   std::uint32_t text_size_ = 0;
   bool ok_ = true;
-  std::array<std::string_view, kPiecesMax> pieces_;
+  InlineList<std::string_view, kPiecesMax> pieces_;
   std::array<char, kTextMax> text_;
 };
 
@@ -61,8 +61,8 @@ class MemberEdits {
   // A whole member, `"key":value`, before the closing brace, after those inserted earlier.
   void insert(std::string_view member);
 
-  // REQUIRES: the scanner is done with this body. False if a bound was exceeded.
-  bool lay_out(const JsonScanner& scanner, std::string_view body, SpliceList& list) const;
+  // Once. REQUIRES: the scanner is done with this body. False if a bound was exceeded.
+  bool lay_out(const JsonScanner& scanner, std::string_view body, SpliceList& list);
 
  private:
   static constexpr std::size_t kEditsMax = kTopKeyCount;
@@ -76,10 +76,8 @@ class MemberEdits {
   };
   void add(const Edit& edit);
 
-  std::array<Edit, kEditsMax> edits_;
-  std::array<std::string_view, kInsertsMax> inserts_;
-  std::uint32_t count_ = 0;
-  std::uint32_t insert_count_ = 0;
+  InlineList<Edit, kEditsMax> edits_;
+  InlineList<std::string_view, kInsertsMax> inserts_;
   bool ok_ = true;
 };
 

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string_view>
 
@@ -76,6 +77,14 @@ enum class TopKey : std::uint8_t {
 inline constexpr std::size_t kTopKeyCount = static_cast<std::size_t>(TopKey::kDimensions) + 1;
 static_assert(kTopKeyCount <= 64, "presence is a bit of one word");
 inline constexpr std::size_t kTopKeySizeMax = 24;  // longest name, rounded up
+
+// A bit for each key, by its value.
+using TopKeySet = std::uint64_t;
+constexpr TopKeySet keys_of(std::initializer_list<TopKey> keys) {
+  TopKeySet set = 0;
+  for (const TopKey key : keys) set |= TopKeySet{1} << static_cast<unsigned>(key);
+  return set;
+}
 
 std::string_view top_key_name(TopKey key);
 

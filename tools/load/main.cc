@@ -47,6 +47,9 @@ void add_target_options(CLI::App& app, LoadOptions& options, Times& times) {
   app.add_option("--connect-to", options.connect_to,
                  "HOST:PORT to connect to instead of the URL's");
   app.add_option("--model", options.model, "Model to ask for")->capture_default_str();
+  app.add_option("--models", options.models, "Ask for MODEL-1 to MODEL-N in turn; 0: for MODEL")
+      ->check(CLI::Range(0, 9))
+      ->capture_default_str();
   app.add_option("--key", options.keys, "API key; repeatable: connection i takes key i modulo N");
   app.add_option("--keys-file", times.keys_file, "File with a key on each line, used as --key");
 }

@@ -21,6 +21,7 @@ struct LoadOptions {
   std::string ca_file;                           // for https
   std::string connect_to;                        // HOST:PORT to connect to instead of the URL's
   std::string model = "gpt-4o-mini";
+  int models = 0;  // so many, MODEL-1 and following, are asked for in turn; 0: MODEL
 
   std::size_t connections = 64;
   double rate = 0;    // requests per second in open loop; 0: closed loop

@@ -37,8 +37,12 @@ Url::Url(const std::string& text) {
   if (host.empty() || port.empty()) die("the URL has no host");
 }
 
-RequestForm::RequestForm(const LoadOptions& options, const Url& url) : run_(options.seed) {
-  body_ = fmt::format(R"({{"model":{},"messages":)", json_text(options.model));
+RequestForm::RequestForm(const LoadOptions& options, const Url& url)
+    : models_(static_cast<std::uint64_t>(options.models)), run_(options.seed) {
+  const std::string model = json_text(options.model + (models_ == 0 ? "" : "-1"));
+  body_ = fmt::format(R"({{"model":{})", model);
+  model_digit_at_ = body_.size() - 2;  // before the quote
+  body_ += R"(,"messages":)";
   messages_at_ = body_.size();
   body_ += R"([{"role":"system","content":"Answer briefly."},{"role":"user","content":")";
   nonce_at_ = body_.size();
@@ -71,6 +75,7 @@ RequestForm::RequestForm(const LoadOptions& options, const Url& url) : run_(opti
 RequestForm::Request RequestForm::make(std::uint64_t number, std::size_t index) {
   const std::string nonce = fmt::format("{:016x}{:016x}", run_, number);
   std::copy(nonce.begin(), nonce.end(), body_.begin() + static_cast<std::ptrdiff_t>(nonce_at_));
+  if (models_ != 0) body_[model_digit_at_] = static_cast<char>('1' + number % models_);
   bytes_ = heads_[index % heads_.size()];
   bytes_ += body_;
   return {bytes_, seed_of(std::string_view(body_).substr(messages_at_, messages_size_))};

@@ -36,6 +36,8 @@ class RequestForm {
  private:
   std::vector<std::string> heads_;  // one a key
   std::string body_;
+  std::uint64_t models_ = 0;
+  std::size_t model_digit_at_ = 0;
   std::size_t nonce_at_ = 0;
   std::size_t messages_at_ = 0;
   std::size_t messages_size_ = 0;
