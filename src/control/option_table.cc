@@ -106,8 +106,7 @@ constexpr std::array<Setting<Provider>, 16> kProvider{{
      "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
     {"base_url", OwnForm{"text", "required, unless simulated"}, 0, 0, kLive,
      "`https://HOST[:PORT][/PREFIX]`; `/chat/completions` and the like are appended. `http://` "
-     "needs "
-     "`allow_private`. No user, query or fragment."},
+     "needs `allow_private`. No user, query or fragment."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,
      "`provider` in answers of `/api/v1`.", "the name"},
     {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,

@@ -35,6 +35,10 @@ RequestKind kind_of(std::string_view path) {
   return path.ends_with(request_path(RequestKind::kText)) ? RequestKind::kText : RequestKind::kChat;
 }
 
+const char* object_of_chunks(RequestKind kind) {
+  return kind == RequestKind::kText ? "text_completion" : "chat.completion.chunk";
+}
+
 std::uint64_t mix(std::uint64_t seed) {
   seed *= 0x9e3779b97f4a7c15;
   return seed ^ seed >> 29;
@@ -253,8 +257,7 @@ void SimulatedConn::write_event(std::string_view said, const char* finish) {
       "data: {\"id\":\"chatcmpl-%016llx\",\"object\":\"%s\",\"created\":%lld,"
       "\"model\":\"simulated\",\"system_fingerprint\":\"fp_leat\",\"choices\":[{\"index\":0,"
       "%.*s,\"logprobs\":null,\"finish_reason\":%s}]}\n\n",
-      static_cast<unsigned long long>(seed_),
-      kind_ == RequestKind::kText ? "text_completion" : "chat.completion.chunk",
+      static_cast<unsigned long long>(seed_), object_of_chunks(kind_),
       static_cast<long long>(owner_.shard().io().wall_now().unix_seconds()),
       static_cast<int>(said.size()), said.data(), reason.c_str());
   char header[16];
@@ -269,12 +272,12 @@ void SimulatedConn::finish_stream() {
   std::string last;
   if (usage_asked_) {
     const std::uint64_t prompt = prompt_bytes_ / 4 + 1;
-    last =
-        "data: {\"id\":\"chatcmpl-simulated\",\"object\":\"chat.completion.chunk\",\"created\":" +
-        std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
-        ",\"model\":\"simulated\",\"choices\":[],\"usage\":{\"prompt_tokens\":" +
-        std::to_string(prompt) + ",\"completion_tokens\":" + std::to_string(tokens_) +
-        ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}\n\n";
+    last = "data: {\"id\":\"chatcmpl-simulated\",\"object\":\"" +
+           std::string(object_of_chunks(kind_)) +
+           "\",\"created\":" + std::to_string(owner_.shard().io().wall_now().unix_seconds()) +
+           ",\"model\":\"simulated\",\"choices\":[],\"usage\":{\"prompt_tokens\":" +
+           std::to_string(prompt) + ",\"completion_tokens\":" + std::to_string(tokens_) +
+           ",\"total_tokens\":" + std::to_string(prompt + tokens_) + "}}\n\n";
   }
   last += "data: [DONE]\n\n";
   char header[16];
