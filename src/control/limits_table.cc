@@ -50,7 +50,7 @@ constexpr std::array kLimits{
     row("drain_bytes_max", &Limits::drain_bytes_max, 0, 64 * kMiB,
         "Read and dropped of a body whose answer was sent early; then closed."),
     row("drain_ms_max", &Limits::drain_ms_max, 0, kDayMs, "How long that may take."),
-    row("body_bytes_max", &Limits::body_bytes_max, kKiB, kGiB, "Body of a chat request; 413."),
+    row("body_bytes_max", &Limits::body_bytes_max, kKiB, kGiB, "Body of a request to a model; 413."),
     row("small_body_bytes_max", &Limits::small_body_bytes_max, kKiB, kGiB,
         "Body on every other route; 413."),
     row("body_idle_ms_max", &Limits::body_idle_ms_max, 1, kDayMs,
