@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "policy/catalogue.h"
 
+#include <algorithm>
 #include <array>
 
 namespace leat::policy {
@@ -9,13 +10,14 @@ namespace {
 // No slug, tag or name that a catalogue may hold is longer (see CatalogueBuilder).
 using Folded = std::array<char, kSlugBytesMax>;
 
+char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
+}
+
 // In lower case; empty where it is too long to be known. The result is a view of `into`.
 std::string_view fold(std::string_view text, Folded& into) {
   if (text.size() > into.size()) return {};
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    into[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  }
+  std::ranges::transform(text, into.begin(), lower);
   return {into.data(), text.size()};
 }
 
@@ -78,10 +80,15 @@ SlugMatch Catalogue::find_slug(std::string_view slug) const {
 }
 
 RegionSet Catalogue::region_bit(std::string_view region) const {
-  for (std::size_t i = 1; i < regions_.size(); ++i) {
-    if (regions_[i] == region) return RegionSet{1} << i;
+  const auto id = find_region(region);
+  return id && *id != 0 ? RegionSet{1} << *id : 0;
+}
+
+std::optional<RegionId> Catalogue::find_region(std::string_view region) const {
+  for (std::size_t i = 0; i < regions_.size(); ++i) {
+    if (std::ranges::equal(regions_[i], region, {}, lower, lower)) return static_cast<RegionId>(i);
   }
-  return 0;
+  return std::nullopt;
 }
 
 }  // namespace leat::policy

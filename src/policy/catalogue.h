@@ -212,13 +212,14 @@ class Catalogue {
   EndpointId find_endpoint(std::uint64_t identity) const;
   // A slug or a tag in any case; a provider's display name as well, since users send those.
   SlugMatch find_slug(std::string_view slug) const;
-  // The bit of a region's name; 0: no endpoint is known to be there.
+  // The bit of a region's name, in any case; 0: no endpoint is known to be there.
   RegionSet region_bit(std::string_view region) const;
 
  private:
   friend class CatalogueBuilder;
   using Names = std::unordered_map<std::string_view, std::uint32_t>;
   ModelRef match_pattern(std::string_view reference) const;
+  std::optional<RegionId> find_region(std::string_view region) const;
 
   std::vector<Model> models_;
   std::vector<Provider> providers_;

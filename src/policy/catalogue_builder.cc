@@ -273,10 +273,7 @@ CatalogueResult<TagId> CatalogueBuilder::intern_tag(const EndpointSpec& spec,
 }
 
 CatalogueResult<RegionId> CatalogueBuilder::intern_region(std::string_view region) {
-  const auto found = std::ranges::find(made_.regions_, region);
-  if (found != made_.regions_.end()) {
-    return static_cast<RegionId>(found - made_.regions_.begin());
-  }
+  if (const auto known = made_.find_region(region)) return *known;
   if (made_.regions_.size() == kRegionsMax) return fault(CatalogueFault::kTooManyRegions, region);
   made_.regions_.push_back(keep(region));
   return static_cast<RegionId>(made_.regions_.size() - 1);

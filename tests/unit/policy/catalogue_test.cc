@@ -107,6 +107,24 @@ TEST_F(CatalogueTest, VariantsStack) {
   EXPECT_EQ(catalogue.resolve(":free").model, kNoId);
 }
 
+TEST_F(CatalogueTest, RegionsAreOneInAnySpelling) {
+  const auto in_region = [&](std::string_view provider, std::string_view region) {
+    EndpointSpec spec = spec_of("a/new", provider);
+    spec.region = region;
+    return spec;
+  };
+  ASSERT_TRUE(builder_.add_endpoint(in_region("google-vertex", "EU")));
+  ASSERT_TRUE(builder_.add_endpoint(in_region("moonshotai", "eu")));
+  const Catalogue catalogue = finish();
+  EXPECT_NE(catalogue.region_bit("eu"), 0);
+  EXPECT_EQ(catalogue.region_bit("eu"), catalogue.region_bit("Eu"));
+  EXPECT_EQ(catalogue.region_bit("us"), 0);
+  EXPECT_EQ(catalogue.region_bit(""), 0) << "an endpoint of unknown region is in none";
+  for (const Endpoint& endpoint : catalogue.endpoints()) {
+    EXPECT_EQ(RegionSet{1} << endpoint.region_id, catalogue.region_bit("eu"));
+  }
+}
+
 TEST_F(CatalogueTest, SlugsMatchProvidersOrTags) {
   ASSERT_TRUE(builder_.add_endpoint(spec_of("a/new", "google-vertex", "google-vertex/us-east5")));
   ASSERT_TRUE(builder_.add_endpoint(spec_of("a/new", "google-vertex")));
