@@ -12,11 +12,14 @@ ChatEvent ChatClassifier::classify(std::string_view data) {
     ChatEvent event;
     event.kind = ChatKind::kContent;
     event.has_content = true;
+    event.content_bytes =
+        static_cast<std::uint32_t>(data.size() - std::size_t{before_size_} - behind_size_);
     return event;
   }
   const ChatEvent event = dialect::classify(data);
   // What carries more than words is rare, and is read.
-  if (event.kind == ChatKind::kContent && !event.has_usage && !event.spoken.empty()) {
+  const bool is_plain = !event.spoken.empty() && event.content_bytes == event.spoken.size();
+  if (event.kind == ChatKind::kContent && !event.has_usage && is_plain) {
     remember(data, event.spoken);
   }
   return event;

@@ -109,9 +109,10 @@ std::optional<RequestFault> read_usage_wishes(const JsonScanner& scanner, std::s
     }
   }
   if (const JsonField* field = find_set(scanner, TopKey::kUsage)) {
-    if (!read_flag(field->value(body), "include", out.wants_usage)) {
+    if (!read_flag(field->value(body), "include", out.wants_cost)) {
       return RequestFault{"usage.include must be a boolean", "usage.include"};
     }
+    out.wants_usage = out.wants_usage || out.wants_cost;
   }
   return std::nullopt;
 }

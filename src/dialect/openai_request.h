@@ -29,6 +29,7 @@ inline constexpr std::int64_t kUnset = -1;
 struct ChatRequest {
   bool stream = false;
   bool wants_usage = false;          // stream_options.include_usage or usage.include
+  bool wants_cost = false;           // usage.include
   bool stateful = false;             // store:true: an ambiguous failure is not tried again
   std::int64_t output_max = kUnset;  // the larger of max_tokens and max_completion_tokens
   std::int64_t n = 1;                // answers asked for: the larger of n and best_of

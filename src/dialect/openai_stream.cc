@@ -2,6 +2,8 @@
 // classify(): what one event is. The rewriting for the OpenRouter face is in openai_normalise.cc.
 #include "dialect/openai_stream.h"
 
+#include <algorithm>
+
 #include "proto/json_scan.h"
 #include "proto/json_value.h"
 
@@ -11,6 +13,9 @@ namespace {
 
 using proto::JsonCursor;
 using proto::key_is;
+
+// What is spelt around the words of a tool call's piece, or of a part of content, at the least.
+constexpr std::size_t kAroundContentBytes = 48;
 
 bool is_text(std::string_view value) {
   return value.size() > 2 && value.front() == '"';
@@ -48,9 +53,10 @@ bool parts_say_something(std::string_view parts, int depth) {
 }
 
 // Whether a delta (or a message) says anything: content, reasoning, a tool call, a refusal, audio
-// or images (design.md, "One commit point"). `spoken`: the last string among them.
-bool delta_has_content(JsonCursor& at, std::string_view& spoken) {
+// or images (design.md, "One commit point").
+bool delta_has_content(JsonCursor& at, ChatEvent& event) {
   bool has = false;
+  std::size_t bytes = 0;  // of the longest: reasoning may be told twice
   std::string_view key;
   for (bool first = true; at.next_key(first, key);) {
     const std::string_view value = at.skip();
@@ -60,9 +66,12 @@ bool delta_has_content(JsonCursor& at, std::string_view& spoken) {
         key_is(key, "function_call") || key_is(key, "audio") || key_is(key, "images");
     if (!counts || !is_filled(value)) continue;
     const bool in_parts = value.front() == '[' && key_is(key, "content");
-    if (value.front() == '"') spoken = value.substr(1, value.size() - 2);
+    const std::size_t around = value.front() == '"' ? 2 : kAroundContentBytes;
+    if (value.size() > around) bytes = std::max(bytes, value.size() - around);
+    if (value.front() == '"') event.spoken = value.substr(1, value.size() - 2);
     if (!in_parts || parts_say_something(value, 1)) has = true;
   }
+  if (has) event.content_bytes += static_cast<std::uint32_t>(bytes);
   return has;
 }
 
@@ -131,7 +140,7 @@ class Reader {
     for (bool first = true; at.next_key(first, key);) {
       const bool spoken = whole_answer_ ? key_is(key, "message") : key_is(key, "delta");
       if (spoken && at.enter('{')) {
-        if (delta_has_content(at, event_.spoken)) event_.has_content = true;
+        if (delta_has_content(at, event_)) event_.has_content = true;
         continue;
       }
       const std::string_view value = at.skip();
@@ -140,6 +149,7 @@ class Reader {
         event_.finish_reason = value.substr(1, value.size() - 2);
       } else if (key_is(key, "text") && is_text(value)) {
         event_.has_content = true;  // the shape of text completions
+        event_.content_bytes += static_cast<std::uint32_t>(value.size()) - 2;
       } else if (key_is(key, "usage") && is_object(value)) {
         elsewhere_ = value;  // older Moonshot
       }

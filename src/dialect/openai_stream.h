@@ -49,6 +49,8 @@ struct ChatEvent {
   std::uint16_t finished = 0;      // choices in this event that carry a finish reason
   std::string_view finish_reason;  // the last such, as the provider spelt it; a view
   std::string_view spoken;  // the last string of content or reasoning, without quotes; a view
+  // About how much was said, in bytes as spelt: what a missing usage is estimated from.
+  std::uint32_t content_bytes = 0;
   ChatUsage usage;
   ChatError error;
 

@@ -208,25 +208,6 @@ void bound(std::int32_t& part, std::int64_t whole) {
   if (part > whole) part = clamped(whole);
 }
 
-// What is charged by class must add up, whatever the provider says.
-void bound_parts(ChatUsage& usage) {
-  const std::int64_t prompt = or_zero(usage.prompt);
-  bound(usage.cached, prompt);
-  bound(usage.cache_write, prompt - or_zero(usage.cached));
-  bound(usage.cache_write_1h, or_zero(usage.cache_write));
-  bound(usage.prompt_audio, prompt);
-  bound(usage.prompt_image, prompt - or_zero(usage.prompt_audio));
-  bound(usage.prompt_video, prompt - or_zero(usage.prompt_audio) - or_zero(usage.prompt_image));
-  bound(usage.cached_audio, std::min(or_zero(usage.cached), or_zero(usage.prompt_audio)));
-  if (usage.completion < 0) return;
-  bound(usage.reasoning, usage.completion);
-  const std::int64_t said = usage.completion - or_zero(usage.reasoning);
-  bound(usage.completion_audio, said);
-  bound(usage.completion_image, said - or_zero(usage.completion_audio));
-  bound(usage.accepted_prediction, usage.completion);
-  bound(usage.rejected_prediction, usage.completion);
-}
-
 void take(std::int32_t& field, std::int32_t later) {
   if (later != ChatUsage::kAbsent) field = later;
 }
@@ -317,6 +298,24 @@ void write_object_with_cost(std::string_view object, const UsageCost& cost, Json
 }
 
 }  // namespace
+
+void bound_parts(ChatUsage& usage) {
+  const std::int64_t prompt = or_zero(usage.prompt);
+  bound(usage.cached, prompt);
+  bound(usage.cache_write, prompt - or_zero(usage.cached));
+  bound(usage.cache_write_1h, or_zero(usage.cache_write));
+  bound(usage.prompt_audio, prompt);
+  bound(usage.prompt_image, prompt - or_zero(usage.prompt_audio));
+  bound(usage.prompt_video, prompt - or_zero(usage.prompt_audio) - or_zero(usage.prompt_image));
+  bound(usage.cached_audio, std::min(or_zero(usage.cached), or_zero(usage.prompt_audio)));
+  if (usage.completion < 0) return;
+  bound(usage.reasoning, usage.completion);
+  const std::int64_t said = usage.completion - or_zero(usage.reasoning);
+  bound(usage.completion_audio, said);
+  bound(usage.completion_image, said - or_zero(usage.completion_audio));
+  bound(usage.accepted_prediction, usage.completion);
+  bound(usage.rejected_prediction, usage.completion);
+}
 
 void ChatUsage::update(const ChatUsage& later) {
   const bool says_nothing = later.prompt <= 0 && later.completion <= 0 && later.total <= 0;

@@ -49,6 +49,9 @@ struct ChatUsage {
   bool operator==(const ChatUsage&) const = default;
 };
 
+// Makes each part no more than its whole.
+void bound_parts(ChatUsage& usage);
+
 // Reads a `usage` object of any chat dialect. Fractions are rounded up; what is negative or beyond
 // kCountMax is absent; a part is never more than its whole. All absent if `value` is no object.
 ChatUsage read_usage(std::string_view value);

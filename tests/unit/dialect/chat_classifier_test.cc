@@ -25,6 +25,7 @@ void expect_same(ChatClassifier& classifier, const std::string& data) {
   EXPECT_EQ(told.kind, read.kind) << data;
   EXPECT_EQ(told.has_content, read.has_content) << data;
   EXPECT_EQ(told.has_usage, read.has_usage) << data;
+  EXPECT_EQ(told.content_bytes, read.content_bytes) << data;
   EXPECT_EQ(told.finished, read.finished) << data;
   EXPECT_EQ(told.finish_reason, read.finish_reason) << data;
   EXPECT_EQ(told.usage.prompt, read.usage.prompt) << data;

@@ -76,6 +76,9 @@ TEST(OpenAiRequest, HearsEitherWishForUsage) {
   EXPECT_TRUE(read(R"({"usage":{"include":true}})").wants_usage);
   EXPECT_TRUE(read(R"({"stream_options":{"include_us\u0061ge":true}})").wants_usage);
   EXPECT_FALSE(read(R"({"usage":{"include":false},"stream_options":{}})").wants_usage);
+  EXPECT_TRUE(read(R"({"usage":{"include":true}})").wants_cost);
+  EXPECT_FALSE(read(R"({"stream_options":{"include_usage":true}})").wants_cost)
+      << "no extras unless asked for by OpenRouter's name";
 }
 
 TEST(OpenAiRequest, NamesTheFieldThatIsWrong) {

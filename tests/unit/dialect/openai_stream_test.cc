@@ -94,6 +94,26 @@ TEST(Classify, ErrorsAreReadWithTheirStatus) {
   EXPECT_EQ(bare.error.status, 503);
 }
 
+TEST(Classify, MeasuresWhatIsSaid) {
+  const auto bytes = [](std::string_view delta) {
+    return classify(R"({"choices":[{"delta":)" + std::string(delta) + "}]}").content_bytes;
+  };
+  EXPECT_EQ(bytes(R"({"content":"abcd"})"), 4u);
+  EXPECT_EQ(bytes(R"({"role":"assistant","content":""})"), 0u);
+  EXPECT_EQ(bytes(R"({"reasoning":"abc","reasoning_content":"abc"})"), 3u) << "told twice";
+  EXPECT_EQ(bytes(R"({"tool_calls":[{"index":0,"function":{"arguments":""}}]})"), 0u)
+      << "what surrounds a call's piece was not said";
+  EXPECT_GT(bytes(R"({"tool_calls":[{"index":0,"id":"call_1","type":"function","function":)"
+                  R"({"name":"weather","arguments":"{\"city\":\"Paris\",\"days\":3}"}}]})"),
+            40u);
+  EXPECT_EQ(classify(R"({"choices":[{"delta":{"content":"ab"}},{"delta":{"content":"c"}}]})")
+                .content_bytes,
+            3u);
+  EXPECT_EQ(classify(R"({"choices":[{"text":"abc"}]})").content_bytes, 3u);
+  EXPECT_EQ(classify_completion(R"({"choices":[{"message":{"content":"abcde"}}]})").content_bytes,
+            5u);
+}
+
 TEST(Classify, UsageInAllSpellings) {
   const auto usage = [](std::string_view text) {
     return classify("{\"choices\":[]," + std::string(text) + "}").usage;
