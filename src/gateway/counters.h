@@ -53,7 +53,11 @@ struct Counters {
   Counter events_relayed;
   Counter prompt_tokens;
   Counter completion_tokens;
-  Counter usage_missing;  // answers that ended without the provider's usage
+  Counter usage_missing;    // exchanges whose tokens we estimated, as the provider did not say
+  Counter usage_clamped;    // ... whose provider said more than can be
+  Counter answers_insured;  // that nobody pays for, since nothing came
+  Counter charged_nanodollars;
+  Counter shortfall_nanodollars;  // asked by providers beyond reservations
   Counter body_bytes;
   Counter body_bytes_copied;  // of request bodies, in user space
   Counter log_lines_dropped;

@@ -29,6 +29,7 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, int
     : gateway_(gateway),
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
+      notes_(gateway.shard().now(), gateway.shard().io().wall_now()),
       key_(key),
       face_(route.face),
       kind_(route.request),
@@ -99,6 +100,8 @@ bool Exchange::plan() {
   }
   streams_ = request.chat.stream;
   wants_usage_ = request.chat.wants_usage;
+  wants_cost_ = request.chat.wants_cost;
+  note_request(fields);
   return take_plan(fields);
 }
 
@@ -205,6 +208,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.face = face_;
     options.form = answer_form();
     options.wants_usage = wants_usage_;
+    options.wants_cost = wants_cost_;
     options.chunked = !http10_;
     options.event_bytes_max = gateway_.limits().sse_line_bytes_max;
     options.stream_bytes_max = gateway_.limits().stream_bytes_max;
@@ -321,6 +325,7 @@ void Exchange::on_reply_end() {
     case Leg::State::kCollecting:
       return finish_collected();
     case Leg::State::kPassing:
+      settle_unfinished(policy::AnswerEnd::kNoReason);
       client_->end_body();
       gateway_.counters().answers_completed.add();
       succeeded({});
@@ -429,6 +434,7 @@ void Exchange::over(bool clean) {
   if (state_ == State::kOver) return;
   drop_upstream();
   end_attempt(policy::OutcomeClass::kNotCounted, 0, {});  // if it ended by nobody's fault
+  settle_unfinished(policy::AnswerEnd::kBlank);
   account();
   release_request();
   state_ = State::kOver;

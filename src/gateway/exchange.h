@@ -31,10 +31,12 @@
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
 #include "gateway/leg.h"
+#include "gateway/metering.h"
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
 #include "gateway/routes.h"
 #include "gateway/snapshot.h"
+#include "gateway/usage_notes.h"
 #include "policy/retry_budget.h"
 #include "proto/json_scan.h"
 
@@ -56,6 +58,10 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   // What a header says of the conversation (x-session-id).
   void set_session(std::string_view session) {
     if (session.size() <= dialect::kSessionIdMax) request_->session = session;
+  }
+  // Whose request it is, by its head.
+  void note_app(std::string_view request_id, std::string_view referer, std::string_view title) {
+    notes_.note_app(request_id, referer, title);
   }
   // The client wants to know what the router did, where its face tells that.
   void trace_route();
@@ -185,10 +191,20 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void finish_embeddings(std::string_view body);
   bool accept(dialect::ChatKind kind, const dialect::ChatError& error);
   void finish_answer(const dialect::ChatUsage& usage);
-  void write_answer(std::string_view body);
-  bool write_own_answer(std::string_view body, const dialect::ChatUsage& usage,
-                        const dialect::EmbeddingsAnswer* vectors);
-  void count_usage(const dialect::ChatUsage& usage);
+  void write_answer(std::string_view body, const Metered& metered);
+  void write_provider_answer(std::string_view body, const dialect::ChatUsage& usage,
+                             const Metered& metered);
+  bool write_own_answer(std::string_view body, const Metered& metered,
+                        dialect::EmbeddingsAnswer* vectors);
+  // What it used and costs (exchange_settle.cc).
+  void note_request(const dialect::RoutingFields& fields);
+  void note_answer(std::string_view upstream_id, std::string_view native_finish_reason);
+  Metered meter_answer(const dialect::ChatUsage& usage, std::uint64_t content_bytes,
+                       policy::AnswerEnd end) const;
+  Metered meter_stream(const dialect::ChatUsage& usage, policy::AnswerEnd end) const;
+  dialect::UsageCost cost_of(const dialect::ChatUsage& usage) const;
+  void settle(const Metered& metered, ledger::AttemptOutcome outcome, int status);
+  void settle_unfinished(policy::AnswerEnd end);
 
   void drop_upstream();
   void set_deadline();
@@ -213,6 +229,13 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   Leg first_{*this};
   Leg* leg_ = &first_;  // that something happens to
   Conversation conversation_;
+  UsageNotes notes_;
+  std::string_view finish_reason_;  // in our words; static
+  std::string_view error_type_;     // what the client was refused with; static
+  std::uint16_t status_ = 0;        // of the answer to the client; 0: none was begun
+  MeterFacts size_;                 // of the request; what it says of the answer is not filled in
+  MoneyTerms money_;                // between list prices and what this request pays
+  WallTime admitted_{};             // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;
   Instant stalled_since_ = kNever;  // the client's backlog is full since
@@ -225,6 +248,8 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   bool is_sdk_retry_;
   bool streams_ = false;
   bool wants_usage_ = false;
+  bool wants_cost_ = false;
+  bool is_settled_ = false;
   bool upstream_paused_ = false;
   bool may_pass_ = false;  // a large answer may go on unseen
   bool http10_;

@@ -5,10 +5,12 @@
 #include "gateway/client_conn.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "proto/json_value.h"
 
 namespace leat::gateway {
 
 using dialect::ErrorKind;
+using policy::AnswerEnd;
 
 // Checked before the commit: a 200 may hold an error, nothing, or garbage.
 void Exchange::finish_collected() {
@@ -17,9 +19,15 @@ void Exchange::finish_collected() {
   if (kind_ == RequestKind::kEmbeddings) return finish_embeddings(body);
   const dialect::ChatEvent answer = dialect::classify_completion(body);
   if (!accept(answer.kind, answer.error)) return;
+  const Metered metered =
+      meter_answer(answer.usage, answer.content_bytes,
+                   answer.finished > 0 ? AnswerEnd::kFinished : AnswerEnd::kBlank);
+  const auto id = proto::json_find(body, "id");
+  note_answer(id ? proto::json_raw_string(*id).value_or(std::string_view()) : std::string_view(),
+              answer.finish_reason);
   if (face_ == dialect::Face::kOpenAi) {
-    write_answer(body);
-  } else if (!write_own_answer(body, answer.usage, nullptr)) {
+    write_provider_answer(body, answer.usage, metered);
+  } else if (!write_own_answer(body, metered, nullptr)) {
     return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
   }
   finish_answer(answer.usage);
@@ -28,14 +36,16 @@ void Exchange::finish_collected() {
 // The provider's own bytes where they are what was asked for.
 void Exchange::finish_embeddings(std::string_view body) {
   const dialect::PromptInput& input = request_->input;
-  const dialect::EmbeddingsAnswer answer = dialect::classify_embeddings(body, input.count);
+  dialect::EmbeddingsAnswer answer = dialect::classify_embeddings(body, input.count);
   if (!accept(answer.kind, answer.error)) return;
+  const dialect::ChatUsage told = answer.usage;
+  const Metered metered = meter_answer(told, 0, AnswerEnd::kNoReason);
   if (face_ == dialect::Face::kOpenAi && dialect::suits_encoding(answer, input.encoding)) {
-    write_answer(body);
-  } else if (!write_own_answer(body, answer.usage, &answer)) {
+    write_provider_answer(body, told, metered);
+  } else if (!write_own_answer(body, metered, &answer)) {
     return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
   }
-  finish_answer(answer.usage);
+  finish_answer(told);
 }
 
 // False: it is no answer, and what follows from that has happened.
@@ -56,7 +66,6 @@ bool Exchange::accept(dialect::ChatKind kind, const dialect::ChatError& error) {
 }
 
 void Exchange::finish_answer(const dialect::ChatUsage& usage) {
-  count_usage(usage);
   gateway_.counters().answers_completed.add();
   succeeded(usage);
   over(true);
@@ -64,8 +73,10 @@ void Exchange::finish_answer(const dialect::ChatUsage& usage) {
 
 // The answer in our shape; `vectors`: it is one of embeddings. False: it is not what it was taken
 // for.
-bool Exchange::write_own_answer(std::string_view body, const dialect::ChatUsage& usage,
-                                const dialect::EmbeddingsAnswer* vectors) {
+bool Exchange::write_own_answer(std::string_view body, const Metered& metered,
+                                dialect::EmbeddingsAnswer* vectors) {
+  const dialect::ChatUsage& usage = metered.measured.usage;
+  if (vectors != nullptr) vectors->usage = usage;
   dialect::RouterMetadata told;
   const dialect::RouterMetadata* metadata = nullptr;
   if (trace_ != nullptr) {
@@ -82,19 +93,38 @@ bool Exchange::write_own_answer(std::string_view body, const dialect::ChatUsage&
     dialect::Normalised result;
     if (vectors != nullptr) {
       result = dialect::write_embeddings(face_, body, *vectors, request_->input.encoding,
-                                         identity(), {}, out, metadata);
+                                         identity(), metered.cost, out, metadata);
     } else {
       dialect::ChatNormaliser normaliser(identity(), answer_form());
-      result = normaliser.write_completion(body, usage, {}, out, metadata);
+      result = normaliser.write_completion(body, usage, metered.cost, out, metadata);
     }
     if (result == dialect::Normalised::kNoRoom) continue;
-    if (result == dialect::Normalised::kWritten) write_answer(out.text());
+    if (result == dialect::Normalised::kWritten && face_ == dialect::Face::kOpenAi) {
+      write_provider_answer(out.text(), usage, metered);  // of its own but for the vectors
+    } else if (result == dialect::Normalised::kWritten) {
+      write_answer(out.text(), metered);
+    }
     return result == dialect::Normalised::kWritten;
   }
   return false;
 }
 
-void Exchange::write_answer(std::string_view body) {
+// The provider's own bytes, with what they cost if the client wants to know.
+void Exchange::write_provider_answer(std::string_view body, const dialect::ChatUsage& usage,
+                                     const Metered& metered) {
+  if (!wants_cost_ || !metered.cost.is_priced() || !usage.present()) {
+    return write_answer(body, metered);
+  }
+  const std::size_t room = body.size() + dialect::kUsageBytesMax;
+  const BlockRef block = Block::allocate(room);
+  proto::JsonWriter out({block->data(), room});
+  const bool written = dialect::write_with_cost(body, usage, metered.cost, out);
+  write_answer(written ? out.text() : body, metered);
+}
+
+void Exchange::write_answer(std::string_view body, const Metered& metered) {
+  status_ = 200;
+  settle(metered, ledger::AttemptOutcome::kSucceeded, 200);
   const proto::Field fields[] = {{"x-generation-id", id_}};
   client_->answer(200, "application/json", body, fields);
 }
@@ -104,6 +134,7 @@ void Exchange::pass_collected_on() {
   leg_->state = Leg::State::kPassing;
   passed_bytes_ = leg_->collected->size;
   client_->begin_body("application/json", id_);
+  status_ = 200;
   client_->write_body({leg_->collected->data(), leg_->collected->size});
   leg_->collected.reset();
   release_request();

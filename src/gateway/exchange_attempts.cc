@@ -20,6 +20,7 @@ namespace {
 
 using dialect::Attempted;
 using dialect::ErrorKind;
+using ledger::AttemptOutcome;
 using policy::OutcomeClass;
 
 // Pieces of a body above this go out from where they lie; below, a copy is cheaper than one more
@@ -34,6 +35,18 @@ ErrorKind kind_of_dial_failure(const Error& why) {
   if (why.code == Code::kTimedOut) return ErrorKind::kUpstreamTimeout;
   if (why.code == Code::kOverloaded) return ErrorKind::kOverloaded;
   return ErrorKind::kProviderUnavailable;
+}
+
+AttemptOutcome outcome_of(Attempted attempted) {
+  switch (attempted) {
+    case Attempted::kNotSent:
+      return AttemptOutcome::kNotExecuted;
+    case Attempted::kAmbiguous:
+      return AttemptOutcome::kAmbiguous;
+    case Attempted::kReplied:
+      break;
+  }
+  return AttemptOutcome::kRefused;
 }
 
 // What a failure that a provider told says of the endpoint.
@@ -111,6 +124,7 @@ void Exchange::attempt() {
     trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank, stop().dropped,
                   now);
   }
+  leg_->note = notes_.began(leg_->endpoint, money_.uses_own_key, now);
   set_deadline();
   auto conn = upstream.pool->acquire(*leg_, asked().fresh_connection);
   asked().fresh_connection = false;
@@ -213,6 +227,7 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   }
   end_attempt(outcome_of(failure), failure.status,
               milliseconds(tells_wait ? failure.wait_ms : std::int64_t{0}));
+  notes_.ended(leg_->note, AttemptOutcome::kRefused, failure.status, gateway_.shard().now());
   request_->failure = failure;
   request_->has_failure_detail = true;
   request_->errors.add(failure, provider_name());
@@ -228,6 +243,7 @@ void Exchange::failed(ErrorKind kind, Attempted attempted) {
   leg_->drop();
   end_attempt(kind == ErrorKind::kOverloaded ? OutcomeClass::kNotCounted : OutcomeClass::kFailure,
               0, {});
+  notes_.ended(leg_->note, outcome_of(attempted), 0, gateway_.shard().now());
   request_->has_failure_detail = false;
   request_->errors.add(kind, provider_name());
   if (trace_ != nullptr) {
@@ -382,6 +398,8 @@ void Exchange::give_up() {
       detail.message = request.failure.message();
     }
   }
+  error_type_ = dialect::error_row(answer.kind).error_type;
+  status_ = dialect::error_row(answer.kind).status;
   gateway_.refused(dialect::error_row(answer.kind).error_type, key_, client_->peer(),
                    request.body ? request.body->size : 0);
   client_->answer_error(

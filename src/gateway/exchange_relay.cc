@@ -13,6 +13,8 @@ namespace leat::gateway {
 namespace {
 
 using dialect::ErrorKind;
+using ledger::AttemptOutcome;
+using policy::AnswerEnd;
 
 // After [DONE] the provider has this long to end its reply in order, so that its connection can be
 // kept. Nobody waits for it.
@@ -29,7 +31,9 @@ void Exchange::read_events(std::string_view bytes) {
 // The commit point: from here on nothing is tried again, and what only the request needed goes.
 net::Stream& Exchange::on_commit() {
   client_->begin_stream(id_);
+  status_ = 200;
   gateway_.health().first_token(leg_->health, gateway_.shard().now());
+  notes_.first_token(leg_->note, gateway_.shard().now());
   if (trace_ != nullptr) trace_->first_token(gateway_.shard().now());
   release_request();
   return client_->stream();
@@ -83,16 +87,20 @@ void Exchange::finish_stream() {
     gateway_.counters().upstream_failures.add();
     return failed(ErrorKind::kProviderUnavailable, dialect::Attempted::kReplied);
   }
+  const dialect::ChatUsage told = leg_->relay.usage();
+  const Metered metered =
+      meter_stream(told, leg_->relay.finish_seen() ? AnswerEnd::kFinished : AnswerEnd::kBlank);
+  note_answer(leg_->relay.upstream_id(), leg_->relay.native_finish());
+  settle(metered, AttemptOutcome::kSucceeded, 200);
+  leg_->relay.set_usage(metered.measured.usage);
   if (trace_ != nullptr) {
     const dialect::RouterMetadata metadata = trace_->metadata(gateway_.shard().now());
-    leg_->relay.write_end(dialect::UsageCost{}, &metadata);
+    leg_->relay.write_end(metered.cost, &metadata);
   } else {
-    leg_->relay.write_end(dialect::UsageCost{});
+    leg_->relay.write_end(metered.cost);
   }
-  Counters& counters = gateway_.counters();
-  counters.streams_completed.add();
-  count_usage(leg_->relay.usage());
-  succeeded(leg_->relay.usage());
+  gateway_.counters().streams_completed.add();
+  succeeded(told);
   if (leg_->upstream == nullptr) return over(true);
   ClientConn* client = client_;
   client_ = nullptr;
@@ -102,20 +110,13 @@ void Exchange::finish_stream() {
   client->exchange_over(true);
 }
 
-void Exchange::count_usage(const dialect::ChatUsage& usage) {
-  Counters& counters = gateway_.counters();
-  if (!usage.present()) return counters.usage_missing.add();
-  if (usage.prompt > 0) counters.prompt_tokens.add(static_cast<std::uint64_t>(usage.prompt));
-  if (usage.completion > 0) {
-    counters.completion_tokens.add(static_cast<std::uint64_t>(usage.completion));
-  }
-}
-
 // After the commit: an error event, and no clean end.
 void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
   gateway_.counters().streams_cut.add();
   drop_upstream();
   end_attempt(policy::OutcomeClass::kFailure, 200, {});
+  error_type_ = dialect::error_row(kind).error_type;
+  settle_unfinished(AnswerEnd::kError);
   const bool streams = leg_->state == Leg::State::kStreaming;
   if (streams && client_ != nullptr) leg_->relay.write_error(kind, detail);
   over(false);

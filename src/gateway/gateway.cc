@@ -208,6 +208,17 @@ void Gateway::on_message(const shard::Message& message) {
 
 // ---- Bookkeeping -------------------------------------------------------------------------------
 
+void Gateway::settle(const Metered& metered, const ledger::UsageRecord& /*record*/) {
+  const dialect::ChatUsage& usage = metered.measured.usage;
+  counters_.prompt_tokens.add(static_cast<std::uint64_t>(usage.prompt));
+  counters_.completion_tokens.add(static_cast<std::uint64_t>(usage.completion));
+  if (metered.measured.is_estimated) counters_.usage_missing.add();
+  if (metered.measured.is_clamped || metered.charge.is_corrected) counters_.usage_clamped.add();
+  if (metered.charge.is_insured) counters_.answers_insured.add();
+  counters_.charged_nanodollars.add(static_cast<std::uint64_t>(metered.charge.charged));
+  counters_.shortfall_nanodollars.add(static_cast<std::uint64_t>(metered.charge.shortfall));
+}
+
 void Gateway::refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes) {
   // One line for each refusal, of ids and numbers only (threats-and-faults.md 3.4).
   char line[LogRing::kLineBytesMax];

@@ -15,9 +15,11 @@
 #include "gateway/counters.h"
 #include "gateway/listing_source.h"
 #include "gateway/log_ring.h"
+#include "gateway/metering.h"
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
 #include "gateway/snapshot.h"
+#include "ledger/record.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "net/upstream_pool.h"
@@ -117,6 +119,8 @@ class Gateway final : private shard::MessageHandler {
   Exchange* new_exchange(ClientConn& client, const Route& route, int key, bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
+  // What an exchange used, once for each that a provider was asked for.
+  void settle(const Metered& metered, const ledger::UsageRecord& record);
   // Logs a refusal; `key` is -1 where none was shown or known, `bytes` counts the body so far.
   void refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes);
   // The Date field's value now; valid until the next call.

@@ -44,6 +44,10 @@ net::Stream& Leg::on_commit() {
   return here().on_commit();
 }
 
+dialect::UsageCost Leg::cost_of(const dialect::ChatUsage& usage) {
+  return here().cost_of(usage);
+}
+
 void Leg::on_timer() {
   here().on_timer();
 }

@@ -51,6 +51,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   void on_reply_failed(const Error& why) override;
   // RelayOwner
   net::Stream& on_commit() override;
+  dialect::UsageCost cost_of(const dialect::ChatUsage& usage) override;
 
  private:
   void on_timer();
@@ -69,6 +70,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   Instant last_progress{};
   Timer timer{timer_callback<&Leg::on_timer>, this};
   State state = State::kIdle;
+  std::uint8_t note = 0;  // of the attempt, in the exchange's UsageNotes
 };
 
 }  // namespace leat::gateway

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "proto/http1_write.h"
+#include "proto/json_value.h"
 
 namespace leat::gateway {
 
@@ -13,6 +14,7 @@ namespace {
 using dialect::ChatKind;
 
 constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+constexpr std::size_t kCostedBytesUsual = 4'096;
 constexpr std::size_t kFrameBytes = proto::kChunkHeaderBytesMax + proto::kChunkEnd.size();
 
 // A chunk header for a payload of `size` bytes, left-aligned at `to`; its length.
@@ -38,7 +40,9 @@ void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& iden
   run_ = {};
   usage_ = {};
   error_ = {};
-  events_ = bytes_ = 0;
+  events_ = content_events_ = content_bytes_ = bytes_ = 0;
+  native_finish_.set({});
+  upstream_id_.set({});
   finish_seen_ = false;
 }
 
@@ -86,21 +90,28 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
       return RelayStep::kInvalid;
     case ChatKind::kUsageOnly:
       // On the OpenRouter face it comes at the end, in our shape (openrouter-api.md 3, item 4).
-      if (normaliser_ == nullptr && options_.wants_usage) pass_on(event.raw);
+      if (normaliser_ == nullptr && options_.wants_usage) show(event, chat, owner);
       return RelayStep::kGoOn;
     case ChatKind::kFinish:
       finish_seen_ = true;
+      native_finish_.set(chat.finish_reason);
       break;
     case ChatKind::kContent:
     case ChatKind::kEmpty:
       break;
   }
   ++events_;
-  if (!is_committed() && chat.is_content()) commit(owner);
+  content_events_ += chat.has_content ? 1 : 0;
+  content_bytes_ += chat.content_bytes;
+  if (!is_committed() && chat.is_content()) {
+    const auto id = proto::json_find(event.data, "id");
+    if (id) upstream_id_.set(proto::json_raw_string(*id).value_or(std::string_view()));
+    commit(owner);
+  }
   if (normaliser_ != nullptr) {
     if (!write_normalised(event.data, chat)) return RelayStep::kInvalid;
   } else {
-    pass_on(event.raw);
+    show(event, chat, owner);
   }
   if (!is_committed() && held_ && held_->size > options_.held_bytes_max) commit(owner);
   return RelayStep::kGoOn;
@@ -111,6 +122,34 @@ void Relay::commit(RelayOwner& owner) {
   if (!held_) return;
   write_framed({held_->data(), held_->size});
   held_.reset();
+}
+
+// An event on the OpenAI face: as it is, unless the client wants to know what it costs.
+void Relay::show(const proto::SseEvent& event, const dialect::ChatEvent& chat, RelayOwner& owner) {
+  if (options_.wants_cost && chat.has_usage && write_costed(event.data, chat, owner)) return;
+  pass_on(event.raw);
+}
+
+// False: there is no cost to tell.
+bool Relay::write_costed(std::string_view data, const dialect::ChatEvent& chat, RelayOwner& owner) {
+  const dialect::UsageCost cost = owner.cost_of(usage_);
+  if (!cost.is_priced()) return false;
+  flush_run();
+  char usual[kCostedBytesUsual];
+  const std::size_t room = data.size() + dialect::kUsageBytesMax + kFrameBytes;
+  BlockRef large;  // for what is rarely so long
+  if (room > sizeof usual) large = Block::allocate(room);
+  proto::JsonWriter out(large ? std::span(large->data(), room) : std::span<char>(usual));
+  out.raw("data: ");
+  if (!dialect::write_with_cost(data, chat.usage, cost, out)) return false;
+  out.join_lines(0);
+  out.raw("\n\n");
+  if (is_committed()) {
+    write_framed(out.text());
+  } else {
+    hold(out.text());
+  }
+  return true;
 }
 
 // Neighbours in the slice go out in one piece; what the reader had to collect is only valid now.

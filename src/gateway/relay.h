@@ -32,7 +32,8 @@ struct RelayOptions {
   dialect::Face face = dialect::Face::kOpenAi;
   dialect::AnswerForm form = dialect::AnswerForm::kChat;
   bool wants_usage = false;
-  bool chunked = true;  // frame for an HTTP/1.1 client
+  bool wants_cost = false;  // beside the provider's usage on the OpenAI face
+  bool chunked = true;      // frame for an HTTP/1.1 client
   std::size_t event_bytes_max = 8u << 20;
   std::uint64_t stream_bytes_max = 256ull << 20;
   std::size_t held_bytes_max = 256u << 10;  // above it the stream is committed without content
@@ -43,6 +44,8 @@ class RelayOwner {
   // The first content event has come: writes the head to the client's stream and returns it. Called
   // once for each start().
   virtual net::Stream& on_commit() = 0;
+  // What the answer costs if `usage` is all of it; asked only where the options want it.
+  virtual dialect::UsageCost cost_of(const dialect::ChatUsage& /*usage*/) { return {}; }
 
  protected:
   ~RelayOwner() = default;
@@ -66,13 +69,35 @@ class Relay {
   bool is_committed() const { return client_ != nullptr; }
   bool finish_seen() const { return finish_seen_; }
   const dialect::ChatUsage& usage() const { return usage_; }
+  // Told to the client in place of what the provider says.
+  void set_usage(const dialect::ChatUsage& usage) { usage_ = usage; }
+  // As the provider spelt them, still escaped; empty where it did not, or what is too long to keep.
+  std::string_view native_finish() const { return native_finish_.text(); }
+  std::string_view upstream_id() const { return upstream_id_.text(); }
   // After kError; views of the bytes just read.
   const dialect::ChatError& error() const { return error_; }
   std::uint64_t events() const { return events_; }
+  // What passed of the answer itself, for where the provider does not say what it counted.
+  std::uint64_t content_events() const { return content_events_; }
+  std::uint64_t content_bytes() const { return content_bytes_; }
 
  private:
+  // A word that outlives its event.
+  template <std::size_t kMax>
+  struct Kept {
+    void set(std::string_view word) {
+      size = word.size() <= kMax ? static_cast<std::uint8_t>(word.size()) : 0;
+      word.copy(bytes, size);
+    }
+    std::string_view text() const { return {bytes, size}; }
+    std::uint8_t size = 0;
+    char bytes[kMax];
+  };
+
   RelayStep take(const proto::SseEvent& event, RelayOwner& owner);
   void pass_on(std::string_view raw);
+  void show(const proto::SseEvent& event, const dialect::ChatEvent& chat, RelayOwner& owner);
+  bool write_costed(std::string_view data, const dialect::ChatEvent& chat, RelayOwner& owner);
   void flush_run();
   void write_framed(std::string_view bytes);
   void write_last_event(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata);
@@ -91,7 +116,11 @@ class Relay {
       run_;  // events of the slice that lie one behind the other and go out as they are
   dialect::ChatUsage usage_;
   dialect::ChatError error_;
+  Kept<32> native_finish_;
+  Kept<128> upstream_id_;
   std::uint64_t events_ = 0;
+  std::uint64_t content_events_ = 0;
+  std::uint64_t content_bytes_ = 0;
   std::uint64_t bytes_ = 0;
   bool finish_seen_ = false;
 };

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "gateway/metering.h"
 #include "policy/key_choice.h"
 #include "tls/digest.h"
 
@@ -19,7 +20,9 @@ std::size_t Snapshot::DigestHash::operator()(const KeyDigest& digest) const {
 
 Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue> routed,
                    std::span<const std::vector<std::string_view>> bearers)
-    : options_(options), routed_(std::move(routed)) {
+    : options_(options),
+      routed_(std::move(routed)),
+      price_version_(gateway::price_version(routed_->catalogue)) {
   LEAT_CHECK(bearers.size() == options_.providers.size());
   for (std::size_t i = 0; i < bearers.size(); ++i) {
     const Provider& provider = options_.providers[i];

@@ -67,6 +67,8 @@ class Snapshot {
   std::uint32_t connection_of(const policy::Endpoint& endpoint) const {
     return routed_->connections[endpoint.provider];
   }
+  // Names the catalogue's prices in what is charged by them (metering.h).
+  std::uint64_t price_version() const { return price_version_; }
   const ModelTimes& times_of(policy::ModelId model) const { return times_[model]; }
   // What a key allows at most; by its index in Options::keys, 0 where there are none.
   const policy::KeyCeilings& ceilings_of(int key) const {
@@ -82,6 +84,7 @@ class Snapshot {
 
   const Options options_;
   const std::shared_ptr<const RoutedCatalogue> routed_;
+  std::uint64_t price_version_;
   std::vector<SnapshotProvider> providers_;
   std::unordered_map<KeyDigest, int, DigestHash> keys_;
   std::vector<ModelTimes> times_;                      // by policy::ModelId

@@ -62,8 +62,13 @@ class Owner final : public RelayOwner {
     stream.write("HEAD;");
     return stream;
   }
+  dialect::UsageCost cost_of(const dialect::ChatUsage& usage) override {
+    return price == 0 ? dialect::UsageCost()
+                      : dialect::UsageCost{.total = price * usage.completion};
+  }
   KeepingStream stream;
   int commits = 0;
+  std::int64_t price = 0;  // nano-dollars a token of the completion; 0: there is none
 };
 
 RelayOptions options(dialect::Face face, bool wants_usage, bool chunked) {
@@ -126,6 +131,77 @@ TEST(Relay, UsageGoesToWhoAskedOnTheOpenAiFace) {
     EXPECT_EQ(relay.usage().prompt, 3);
     EXPECT_EQ(relay.usage().completion, 4);
   }
+}
+
+TEST(Relay, CostStandsBesideTheProvidersUsageForWhoAsked) {
+  constexpr char kEach[] =
+      "data: "
+      "{\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"completion_tokens\":1}}\n\n";
+  constexpr char kEachPriced[] =
+      "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"}}],\"usage\":{\"completion_tokens\":1,"
+      "\"cost\":0.000000005,\"is_byok\":false}}\n\n";
+  constexpr char kUsagePriced[] =
+      "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":4,"
+      "\"cost\":0.00000002,\"is_byok\":false}}\n\n";
+  for (const bool priced : {false, true}) {
+    Owner owner;
+    owner.price = priced ? 5 : 0;
+    Relay relay;
+    RelayOptions asks = options(dialect::Face::kOpenAi, true, false);
+    asks.wants_cost = true;
+    relay.start(asks, kIdentity);
+    relay.read(std::string(kEach) + kHello + kUsage, owner);
+    relay.write_end({});
+    EXPECT_EQ(owner.stream.kept, std::string("HEAD;") + (priced ? kEachPriced : kEach) + kHello +
+                                     (priced ? kUsagePriced : kUsage) + "data: [DONE]\n\n");
+  }
+}
+
+TEST(Relay, CostOfDataInSeveralLinesStaysOneEvent) {
+  Owner owner;
+  owner.price = 1;
+  Relay relay;
+  RelayOptions asks = options(dialect::Face::kOpenAi, true, false);
+  asks.wants_cost = true;
+  relay.start(asks, kIdentity);
+  relay.read(std::string(kHello) +
+                 "data: {\"choices\":[],\ndata: \"usage\":{\"completion_tokens\":4}}\n\n",
+             owner);
+  EXPECT_TRUE(owner.stream.kept.ends_with(
+      "data: {\"choices\":[], \"usage\":{\"completion_tokens\":4,\"cost\":0.000000004,"
+      "\"is_byok\":false}}\n\n"))
+      << owner.stream.kept;
+}
+
+TEST(Relay, KeepsTheProvidersNamesBeyondTheirEvents) {
+  Owner owner;
+  Relay relay;
+  for (const std::size_t size : {5u, 128u, 129u}) {
+    relay.start(options(dialect::Face::kOpenAi, false, false), kIdentity);
+    {
+      const std::string id(size, 'i');
+      const std::string text =
+          "data: {\"id\":\"" + id + "\",\"choices\":[{\"delta\":{\"content\":\"hi\"}}]}\n\n" +
+          "data: {\"id\":\"later\",\"choices\":[{\"delta\":{},\"finish_reason\":\"eos\"}]}\n\n";
+      relay.read(text, owner);
+    }
+    EXPECT_EQ(relay.upstream_id(), size <= 128 ? std::string(size, 'i') : "");
+    EXPECT_EQ(relay.native_finish(), "eos");
+  }
+  relay.start(options(dialect::Face::kOpenAi, false, false), kIdentity);
+  EXPECT_EQ(relay.upstream_id(), "");
+  EXPECT_EQ(relay.native_finish(), "");
+}
+
+TEST(Relay, CountsWhatAnEstimateNeeds) {
+  Owner owner;
+  Relay relay;
+  relay.start(options(dialect::Face::kOpenAi, false, false), kIdentity);
+  relay.read(std::string(kRole) + kHello + kHello + kHello + kStop + kUsage, owner);
+  EXPECT_EQ(relay.content_events(), 3u) << "a role and an end say nothing";
+  EXPECT_EQ(relay.content_bytes(), 15u);
+  relay.start(options(dialect::Face::kOpenAi, false, false), kIdentity);
+  EXPECT_EQ(relay.content_events() + relay.content_bytes(), 0u);
 }
 
 TEST(Relay, OpenRouterFaceEndsWithUsageAndDone) {

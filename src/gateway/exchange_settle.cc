@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// What an exchange used and what that costs: gathered here, told to the client by whoever writes
+// the answer, and settled once, whatever became of it.
+#include <algorithm>
+
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+
+namespace leat::gateway {
+
+using ledger::AttemptOutcome;
+using policy::AnswerEnd;
+
+// What is told of the request when it has gone, and what bounds the tokens of any answer to it.
+void Exchange::note_request(const dialect::RoutingFields& fields) {
+  const Request& request = *request_;
+  notes_.note_request(request.chat.model(), fields.user,
+                      fields.session_id.empty() ? request.session : fields.session_id);
+  admitted_ = gateway_.shard().io().wall_now();
+  size_.prompt_bytes = request.body->size;
+  size_.output_max = request.chat.output_max;
+  size_.answers = request.chat.n;
+  using dialect::Modality;
+  for (const auto medium :
+       {Modality::kImage, Modality::kAudio, Modality::kFile, Modality::kVideo}) {
+    size_.has_media = size_.has_media || fields.takes_input(medium);
+  }
+  if (kind_ == RequestKind::kChat) return;
+  const dialect::PromptInput& input = request.input;
+  // What a list of tokens is as text is not known; so many bytes are estimated to be as many.
+  size_.prompt_bytes = input.text_bytes + input.token_count * kBytesPerToken;
+  size_.has_media = input.kind == dialect::InputKind::kParts;
+  size_.answers *= std::max<std::int64_t>(input.count, 1);
+  size_.has_completion = kind_ != RequestKind::kEmbeddings;
+}
+
+// Of a whole answer.
+Metered Exchange::meter_answer(const dialect::ChatUsage& usage, std::uint64_t content_bytes,
+                               AnswerEnd end) const {
+  MeterFacts facts = size_;
+  facts.usage = usage;
+  facts.content_bytes = content_bytes;
+  facts.end = end;
+  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+}
+
+// Of the stream so far.
+Metered Exchange::meter_stream(const dialect::ChatUsage& usage, AnswerEnd end) const {
+  MeterFacts facts = size_;
+  facts.usage = usage;
+  facts.content_events = leg_->relay.content_events();
+  facts.content_bytes = leg_->relay.content_bytes();
+  facts.end = end;
+  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+}
+
+dialect::UsageCost Exchange::cost_of(const dialect::ChatUsage& usage) const {
+  return meter_stream(usage, AnswerEnd::kFinished).cost;
+}
+
+void Exchange::note_answer(std::string_view upstream_id, std::string_view native_finish_reason) {
+  notes_.note_answer(upstream_id, native_finish_reason);
+  finish_reason_ = {};
+  if (!native_finish_reason.empty()) {
+    finish_reason_ = dialect::map_finish_reason(native_finish_reason);
+  }
+}
+
+// `outcome` and `status`: of the attempt that is under way, if there is one.
+void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, int status) {
+  is_settled_ = true;
+  const Instant now = gateway_.shard().now();
+  notes_.ended(leg_->note, outcome, status, now);
+  const Snapshot& snapshot = gateway_.snapshot();
+  UsageNotes::End end;
+  end.generation_id = id_;
+  end.key_id = snapshot.options().keys[static_cast<std::size_t>(key_)].name;
+  end.kind = kind_;
+  end.finish_reason = finish_reason_;
+  end.error_type = error_type_;
+  end.price_version = snapshot.price_version();
+  end.is_streamed = streams_;
+  end.is_cancelled = client_ == nullptr;
+  end.now = now;
+  if (size_.was_executed) {
+    end.endpoint = leg_->endpoint;
+    end.model_served = leg_->model_name;
+  }
+  end.status = status_;
+  gateway_.settle(metered, notes_.record(snapshot.catalogue(), metered, money_, end));
+}
+
+// What ends otherwise than by a checked, whole answer is settled by what had come.
+void Exchange::settle_unfinished(AnswerEnd end) {
+  if (is_settled_ || leg_->endpoint == policy::kNoId) return;
+  const AttemptOutcome midway =
+      client_ == nullptr ? AttemptOutcome::kClientGone : AttemptOutcome::kFailedMidway;
+  switch (leg_->state) {
+    case Leg::State::kStreaming:
+      note_answer(leg_->relay.upstream_id(), leg_->relay.native_finish());
+      return settle(meter_stream(leg_->relay.usage(), end), midway, 200);
+    case Leg::State::kCollecting:
+      return settle(meter_answer({}, 0, end), midway, 200);
+    case Leg::State::kPassing:
+      return settle(meter_answer({}, passed_bytes_, end),
+                    end == AnswerEnd::kNoReason ? AttemptOutcome::kSucceeded : midway, 200);
+    case Leg::State::kWaiting:
+      size_.was_executed = false;
+      return settle(meter_answer({}, 0, end), midway, 0);
+    default:
+      // Nobody answered with more than an error.
+      size_.was_executed = false;
+      return settle(meter_answer({}, 0, end), AttemptOutcome::kNotExecuted, 0);
+  }
+}
+
+}  // namespace leat::gateway
