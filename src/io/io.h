@@ -78,6 +78,16 @@ class PollHandler {
   ~PollHandler() = default;
 };
 
+class FileHandler {
+ public:
+  // write_durable() ended. Error 0: all its bytes will be there after a power cut. Else an errno,
+  // and any of them may be there or not: nobody should rely on that part of the file again.
+  virtual void on_written(int error) = 0;
+
+ protected:
+  ~FileHandler() = default;
+};
+
 // Wakes the shard that owns the Io out of turn(). The one thing of Io that any thread may call.
 class Waker {
  public:
@@ -170,6 +180,17 @@ class Io {
   // ---- Foreign descriptors (resolver, signals) ----
   virtual void poll_start(int fd, unsigned events, PollHandler& handler) = 0;
   virtual void poll_stop(int fd, PollHandler& handler) = 0;
+
+  // ---- Files ----
+  // Writes bytes [offset, offset + size) of the block to `position` of the file, durably; one
+  // on_written() for each. The descriptor is its caller's, who opened it (a shard opens nothing)
+  // and keeps it open until then; Io keeps the block alive, and its bytes must stay as they are.
+  // Writes are not ordered among each other. Opened with O_DIRECT, all numbers and the address are
+  // multiples of 4096.
+  virtual void write_durable(int fd, BlockRef block, std::size_t offset, std::size_t size,
+                             std::uint64_t position, FileHandler& handler) = 0;
+  // The handler hears of none of its writes any more. What is under way goes on.
+  virtual void forget(FileHandler& handler) = 0;
 
   // ---- The turn ----
   virtual Waker& waker() = 0;

@@ -17,6 +17,7 @@ enum class Op : std::uint8_t {
   kConnect,
   kAccept,  // a listener's slot
   kPoll,    // a poll's slot
+  kFile,    // a file write's slot
   kWake,    // the read of the waker's eventfd; no slot
 };
 

@@ -94,6 +94,7 @@ void UringIo::drain_ring() {
   for (Poll& poll : polls_) {
     if (poll.is_wanted) poll_stop(poll.fd, *poll.handler);
   }
+  for (FileWrite& write : file_writes_) write.handler = nullptr;
   if (waker_.is_armed) waker_.wake_always();
   const auto is_busy = [&] {
     if (waker_.is_armed || ring_.staged() > 0) return true;
@@ -101,7 +102,9 @@ void UringIo::drain_ring() {
       if (socket_at(slot).ops > 0) return true;
     }
     return std::any_of(listeners_.begin(), listeners_.end(), [](auto& l) { return l.is_armed; }) ||
-           std::any_of(polls_.begin(), polls_.end(), [](auto& p) { return p.is_armed; });
+           std::any_of(polls_.begin(), polls_.end(), [](auto& p) { return p.is_armed; }) ||
+           std::any_of(file_writes_.begin(), file_writes_.end(),
+                       [](auto& w) { return static_cast<bool>(w.block); });
   };
   for (int round = 0; round < kDrainRoundsMax && is_busy(); ++round) {
     for (const std::uint32_t slot : std::exchange(hangups_, {})) after_submission(slot);
@@ -243,6 +246,8 @@ void UringIo::dispatch_one(const io_uring_cqe& completion) {
       return on_accept_completion(tag, completion);
     case Op::kPoll:
       return on_poll_completion(tag, completion.res);
+    case Op::kFile:
+      return on_file_completion(tag, completion.res);
     case Op::kWake:
       waker_.is_armed = false;
       return;

@@ -77,6 +77,9 @@ class UringIo final : public Io {
   void send_block(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void poll_start(int fd, unsigned events, PollHandler& handler) override;
   void poll_stop(int fd, PollHandler& handler) override;
+  void write_durable(int fd, BlockRef block, std::size_t offset, std::size_t size,
+                     std::uint64_t position, FileHandler& handler) override;
+  void forget(FileHandler& handler) override;
   Waker& waker() override { return waker_; }
   void turn(const TurnOptions& options) override;
   const IoStats& stats() const override { return stats_; }
@@ -129,6 +132,12 @@ class UringIo final : public Io {
     std::uint32_t generation = 1;
     bool is_wanted = false;
     bool is_armed = false;
+  };
+  struct FileWrite {
+    FileHandler* handler = nullptr;  // null: nobody wants to hear of it
+    BlockRef block;                  // null: free
+    std::size_t size = 0;
+    std::uint32_t generation = 1;
   };
   // Wakes turn() through an eventfd, at most one write a sleep.
   class EventWaker final : public Waker {
@@ -211,6 +220,9 @@ class UringIo final : public Io {
   void hand_over(std::uint32_t slot, int fd);
   void on_poll_completion(OpTag tag, int result);
 
+  // ---- Files (uring_files.cc) ----
+  void on_file_completion(OpTag tag, int result);
+
   static constexpr std::uint32_t kPageSockets = 256;
   using Page = std::array<Socket, kPageSockets>;
 
@@ -230,6 +242,7 @@ class UringIo final : public Io {
   std::vector<std::uint32_t> free_slots_;
   std::deque<Listener> listeners_;  // grows; listeners do not move
   std::deque<Poll> polls_;
+  std::vector<FileWrite> file_writes_;
   // Slots with something to do; a flag in the socket says that it is listed. Swapped with their
   // `_batch_` to run, so that what runs may list again.
   std::vector<std::uint32_t> reconcile_;

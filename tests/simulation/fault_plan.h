@@ -24,6 +24,10 @@ enum class Fault : std::uint8_t {
   kWallJump,
   kDrainEarly,
   kOddLimits,
+  // Its disk
+  kDiskError,
+  kDiskFull,
+  kDiskSlow,
   // The network
   kConnectRefused,
   kConnectBlackholed,

@@ -21,7 +21,9 @@ constexpr Duration kWakeTimeMax = microseconds(20);
 SimIo::SimIo(World& world, const io::Address& host)
     : world_(world), host_(host), now_(world.now()), wall_now_(world.wall_now()) {}
 
-SimIo::~SimIo() = default;
+SimIo::~SimIo() {
+  world_.disk().forget(*this);
+}
 
 void SimIo::start() {
   schedule_turn(world_.now());
@@ -107,6 +109,7 @@ void SimIo::turn(const io::TurnOptions& options) {
 }
 
 void SimIo::submit() {
+  submit_files();
   std::vector<Staged> batch;
   batch.swap(staged_);
   for (Staged& staged : batch) {
@@ -166,6 +169,7 @@ void SimIo::dispatch_one(const Completion& completion) {
   ++stats_.completions;
   if (completion.op == Op::kAccept) return dispatch_accept(completion);
   if (completion.op == Op::kPoll) return dispatch_poll(completion);
+  if (completion.op == Op::kFile) return dispatch_file(completion);
   Socket* socket = find({completion.slot, completion.generation});
   if (socket == nullptr) {
     ++stats_.late_completions;

@@ -13,6 +13,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "io/io.h"
@@ -20,7 +21,7 @@
 
 namespace leat::sim {
 
-class SimIo final : public io::Io, private io::Waker {
+class SimIo final : public io::Io, private io::Waker, private Disk::User {
  public:
   // `host`: the address that its connections come from; the port is chosen for each.
   SimIo(World& world, const io::Address& host);
@@ -59,16 +60,19 @@ class SimIo final : public io::Io, private io::Waker {
                   std::size_t size) override;
   void poll_start(int fd, unsigned events, io::PollHandler& handler) override;
   void poll_stop(int fd, io::PollHandler& handler) override;
+  void write_durable(int fd, BlockRef block, std::size_t offset, std::size_t size,
+                     std::uint64_t position, io::FileHandler& handler) override;
+  void forget(io::FileHandler& handler) override;
   io::Waker& waker() override { return *this; }
   void turn(const io::TurnOptions& options) override;
   const io::IoStats& stats() const override { return stats_; }
 
  private:
-  enum class Op : std::uint8_t { kConnected, kReadable, kBlockSent, kAccept, kPoll };
+  enum class Op : std::uint8_t { kConnected, kReadable, kBlockSent, kAccept, kPoll, kFile };
   // Of a send_block(): it begins with the next turn, is under way, or waits to be reported.
   enum class BlockState : std::uint8_t { kNone, kStaged, kMoving, kEnded };
   // Something that the next turns dispatch. For kAccept the slot is a listener's, for kPoll it is
-  // the descriptor.
+  // the descriptor, for kFile the write's place in file_writes_.
   struct Completion {
     Op op;
     std::uint32_t slot;
@@ -129,6 +133,16 @@ class SimIo final : public io::Io, private io::Waker {
     std::size_t sent = 0;
     int error = 0;
   };
+  struct FileWrite {
+    io::FileHandler* handler;  // null: nobody wants to hear of it
+    int fd;
+    BlockRef block;  // null: ended
+    std::size_t offset;
+    std::size_t size;
+    std::uint64_t position;
+    std::string bytes;         // as they were given
+    std::uint64_t number = 0;  // the disk's; 0: not submitted
+  };
   // Memory that the kernel may still write after the socket's close().
   struct LateWrite {
     BlockRef block;
@@ -152,6 +166,11 @@ class SimIo final : public io::Io, private io::Waker {
   void dispatch_poll(const Completion& completion);
   void queue(const Completion& completion);
   void broken(const char* rule);
+
+  // ---- Files (sim_io_file.cc) ----
+  void submit_files();
+  void on_disk(std::uint64_t write, int error) override;
+  void dispatch_file(const Completion& completion);
 
   // ---- Sockets (sim_io_socket.cc) ----
   Socket* find(io::SocketId id);
@@ -202,6 +221,8 @@ class SimIo final : public io::Io, private io::Waker {
   std::vector<Staged> short_sends_;        // of this one
   std::vector<io::SocketId> after_sends_;  // have something to do once the sends are submitted
   std::deque<LateWrite> late_writes_;
+  std::deque<FileWrite> file_writes_;  // grows: each is kept, so that its place is its name
+  std::size_t files_submitted_ = 0;
   std::vector<char> scratch_;
 };
 

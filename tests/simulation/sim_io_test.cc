@@ -7,10 +7,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <functional>
+#include <set>
 #include <string>
+#include <vector>
 
 namespace leat::sim {
 namespace {
@@ -510,6 +513,97 @@ TEST(SimIo, NoticesTwoReceivesIntoAtATime) {
               pair.near.receive_into(pair.client_id, Block::allocate(8), 0, 8);
             }),
             "");
+}
+
+// ---- Files -------------------------------------------------------------------------------------
+
+constexpr std::size_t kUnit = 4096;
+
+class Writer final : public io::FileHandler {
+ public:
+  explicit Writer(std::size_t units) : block(Block::allocate((units + 1) * kUnit)) {
+    offset = (kUnit - reinterpret_cast<std::uintptr_t>(block->data()) % kUnit) % kUnit;
+    std::fill_n(block->data(), (units + 1) * kUnit, 'w');
+  }
+  void on_written(int error) override { errors.push_back(error); }
+  BlockRef block;
+  std::size_t offset = 0;
+  std::vector<int> errors;
+};
+
+TEST(SimIo, AWriteIsInItsFileOnceItIsReported) {
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Pair pair(seed);
+    const int file = pair.world.disk().create(4 * kUnit);
+    Writer writer(2);
+    pair.near.write_durable(file, writer.block, writer.offset, 2 * kUnit, kUnit, writer);
+    while (writer.errors.empty()) ASSERT_TRUE(pair.world.run_next());
+    EXPECT_EQ(writer.errors, std::vector<int>{0});
+    EXPECT_EQ(pair.world.disk().bytes(file),
+              std::string(kUnit, '\0') + std::string(2 * kUnit, 'w') + std::string(kUnit, '\0'));
+    // Beyond the end, and to no file.
+    pair.near.write_durable(file, writer.block, writer.offset, 2 * kUnit, 3 * kUnit, writer);
+    pair.near.write_durable(7, writer.block, writer.offset, kUnit, 0, writer);
+    pair.run(seconds(1));
+    std::sort(writer.errors.begin(), writer.errors.end());
+    EXPECT_EQ(writer.errors, (std::vector<int>{0, EBADF, ENOSPC}));
+  }
+}
+
+// Over many seeds: nothing, everything and something; always whole sectors.
+TEST(SimIo, ACrashLeavesAnySectorsOfAWriteUnderWay) {
+  std::set<std::size_t> counts;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Pair pair(seed);
+    const int file = pair.world.disk().create(kUnit);
+    Writer writer(1);
+    pair.near.write_durable(file, writer.block, writer.offset, kUnit, 0, writer);
+    pair.run(microseconds(200));
+    if (!writer.errors.empty()) continue;
+    pair.world.disk().crash();
+    pair.run(seconds(1));
+    EXPECT_TRUE(writer.errors.empty()) << "nobody is left to hear of it";
+    const std::string& bytes = pair.world.disk().bytes(file);
+    std::size_t written = 0;
+    for (std::size_t at = 0; at < kUnit; at += 512) {
+      const auto count = std::count(bytes.data() + at, bytes.data() + at + 512, 'w');
+      ASSERT_TRUE(count == 0 || count == 512);
+      if (count == 512) ++written;
+    }
+    counts.insert(written);
+  }
+  EXPECT_GE(counts.size(), 5u);
+}
+
+TEST(SimIo, WhoForgetsItsWritesHearsNothing) {
+  Pair pair(1);
+  const int file = pair.world.disk().create(kUnit);
+  Writer writer(1);
+  pair.near.write_durable(file, writer.block, writer.offset, kUnit, 0, writer);
+  pair.near.forget(writer);
+  pair.run(seconds(1));
+  EXPECT_TRUE(writer.errors.empty());
+  EXPECT_EQ(pair.world.disk().bytes(file), std::string(kUnit, 'w'));
+}
+
+TEST(SimIo, NoticesWritesThatADirectFileRefusesAndBytesThatChange) {
+  const auto rule = [](std::size_t shift, std::size_t size, std::uint64_t position, bool changes) {
+    return broken_rule([&](Pair& pair) {
+      const int file = pair.world.disk().create(4 * kUnit);
+      Writer writer(2);
+      pair.near.write_durable(file, writer.block, writer.offset + shift, size, position, writer);
+      pair.run(microseconds(50));
+      if (changes) writer.block->data()[writer.offset] = 'x';
+      pair.run(seconds(1));
+      pair.near.forget(writer);
+    });
+  };
+  EXPECT_EQ(rule(0, kUnit, kUnit, false), "");
+  EXPECT_NE(rule(512, kUnit, 0, false), "");
+  EXPECT_NE(rule(0, 512, 0, false), "");
+  EXPECT_NE(rule(0, kUnit, 512, false), "");
+  EXPECT_NE(rule(0, 0, 0, false), "");
+  EXPECT_NE(rule(0, kUnit, 0, true), "");
 }
 
 // ---- Determinism -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ constexpr std::size_t kViolationsKept = 8;
 }  // namespace
 
 World::World(std::uint64_t seed, const FaultPlan& faults)
-    : rng_(seed), faults_(faults), network_(*this) {}
+    : rng_(seed), faults_(faults), network_(*this), disk_(*this) {}
 
 World::~World() = default;
 

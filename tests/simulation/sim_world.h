@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// World: everything outside the shards of one simulated run - time, chance, the network - in one
-// thread and out of one seed. Time passes only from event to event; events are ordered by time,
-// then by a random tie, then by the order in which they were scheduled, so that nothing can rely on
-// the order of things that happen at once.
+// World: everything outside the shards of one simulated run - time, chance, the network, the disk -
+// in one thread and out of one seed. Time passes only from event to event; events are ordered by
+// time, then by a random tie, then by the order in which they were scheduled, so that nothing can
+// rely on the order of things that happen at once.
 //
 // What goes wrong is reported by violation(); a run with none has passed.
 #pragma once
@@ -15,6 +15,7 @@
 #include "base/instant.h"
 #include "base/rng.h"
 #include "simulation/fault_plan.h"
+#include "simulation/sim_disk.h"
 #include "simulation/sim_network.h"
 #include "simulation/trace.h"
 
@@ -31,6 +32,7 @@ enum class EventKind : std::uint8_t {
   kTurn,
   kRetryReceive,
   kLateWrite,
+  kDisk,
   kActor,
 };
 
@@ -47,6 +49,7 @@ class World {
   WallTime wall_now() const { return {wall_start_ns_ + now_.ns + wall_offset_.ns}; }
   Rng& rng() { return rng_; }
   Network& network() { return network_; }
+  Disk& disk() { return disk_; }
   Trace& trace() { return trace_; }
   std::uint64_t trace_value() const { return trace_.value(); }
 
@@ -105,6 +108,7 @@ class World {
   std::uint64_t events_run_ = 0;
   std::vector<std::string> violations_;
   Network network_;
+  Disk disk_;
 };
 
 // Names a member function as an event's callback: event_callback<&Client::on_timer>.

@@ -33,6 +33,9 @@ class StillIo final : public io::Io, private io::Waker {
   void send_block(io::SocketId, BlockRef, std::size_t, std::size_t) override {}
   void poll_start(int, unsigned, io::PollHandler&) override {}
   void poll_stop(int, io::PollHandler&) override {}
+  void write_durable(int, BlockRef, std::size_t, std::size_t, std::uint64_t,
+                     io::FileHandler&) override {}
+  void forget(io::FileHandler&) override {}
   io::Waker& waker() override { return *this; }
   void turn(const io::TurnOptions&) override {}
   const io::IoStats& stats() const override { return stats_; }
