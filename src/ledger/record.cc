@@ -80,17 +80,6 @@ static_assert(1 + 2 + kNumberBytesMax + UsageRecord::kAttemptsMax * kAttemptByte
                   text_bytes_max() + 3 * kVarintBytesMax <=
               kRecordBytesMax);
 
-// At most `size_max` bytes, and no character cut in two where the text is UTF-8.
-std::string_view cut(std::string_view text, std::size_t size_max) {
-  if (text.size() <= size_max) return text;
-  std::size_t end = size_max;
-  const auto continues = [&](std::size_t at) {
-    return (static_cast<std::uint8_t>(text[at]) & 0xc0) == 0x80;
-  };
-  for (int i = 0; i < 3 && end > 0 && continues(end); ++i) --end;
-  return text.substr(0, continues(end) ? size_max : end);
-}
-
 void encode_attempt(const UsageAttempt& attempt, VarintWriter& out) {
   out.number(static_cast<std::uint64_t>(attempt.outcome));
   out.number(attempt.status);
@@ -98,9 +87,9 @@ void encode_attempt(const UsageAttempt& attempt, VarintWriter& out) {
   out.signed_number(attempt.started.ns);
   out.signed_number(attempt.latency.ns);
   out.signed_number(attempt.cost);
-  out.bytes(cut(attempt.endpoint, RecordLimits::kNameMax));
-  out.bytes(cut(attempt.provider, RecordLimits::kNameMax));
-  out.bytes(cut(attempt.upstream_id, RecordLimits::kNameMax));
+  out.bytes(cut_text(attempt.endpoint, RecordLimits::kNameMax));
+  out.bytes(cut_text(attempt.provider, RecordLimits::kNameMax));
+  out.bytes(cut_text(attempt.upstream_id, RecordLimits::kNameMax));
 }
 
 bool decode_attempt(std::string_view bytes, UsageAttempt& attempt) {
@@ -160,6 +149,15 @@ std::unexpected<Error> malformed(const char* what) {
   return fail({.code = Code::kInvalid, .what = what});
 }
 
+Result<bool> check_version(VarintReader& in) {
+  const std::uint64_t version = in.number();
+  if (!in.ok() || version == 0) return malformed("a record without a version");
+  if (version != kVersion) {
+    return fail({.code = Code::kUnsupported, .what = "a record of a later version"});
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string_view attempt_outcome_name(AttemptOutcome outcome) {
@@ -168,6 +166,16 @@ std::string_view attempt_outcome_name(AttemptOutcome outcome) {
                                                 "hedged_away"};
   static_assert(std::size(kNames) == kAttemptOutcomes);
   return kNames[static_cast<std::size_t>(outcome)];
+}
+
+std::string_view cut_text(std::string_view text, std::size_t size_max) {
+  if (text.size() <= size_max) return text;
+  std::size_t end = size_max;
+  const auto continues = [&](std::size_t at) {
+    return (static_cast<std::uint8_t>(text[at]) & 0xc0) == 0x80;
+  };
+  for (int i = 0; i < 3 && end > 0 && continues(end); ++i) --end;
+  return text.substr(0, continues(end) ? size_max : end);
 }
 
 std::size_t encode(const UsageRecord& record, std::span<char> out) {
@@ -180,18 +188,14 @@ std::size_t encode(const UsageRecord& record, std::span<char> out) {
     writer.section([&](VarintWriter& into) { encode_attempt(attempt, into); });
   }
   writer.number(std::size(kTexts));
-  for (const Text& text : kTexts) writer.bytes(cut(record.*text.member, text.size_max));
+  for (const Text& text : kTexts) writer.bytes(cut_text(record.*text.member, text.size_max));
   return writer.size();
 }
 
 Result<UsageRecord> decode(std::span<const char> bytes) {
   VarintReader in({bytes.data(), bytes.size()});
   UsageRecord record;
-  const std::uint64_t version = in.number();
-  if (!in.ok() || version == 0) return malformed("a record without a version");
-  if (version != kVersion) {
-    return fail({.code = Code::kUnsupported, .what = "a record of a later version"});
-  }
+  LEAT_TRY_VOID(check_version(in));
   if (!decode_numbers(in.section(), record)) return malformed("numbers of a record");
   const std::uint64_t attempts = in.number();
   for (std::uint64_t i = 0; i < attempts && in.ok(); ++i) {
@@ -209,6 +213,19 @@ Result<UsageRecord> decode(std::span<const char> bytes) {
   }
   if (!in.ok()) return malformed("a record that is cut short");
   return record;
+}
+
+Result<std::string_view> decode_generation_id(std::span<const char> bytes) {
+  static_assert(kTexts[0].member == &UsageRecord::generation_id);
+  VarintReader in({bytes.data(), bytes.size()});
+  LEAT_TRY_VOID(check_version(in));
+  in.section();
+  const std::uint64_t attempts = in.number();
+  for (std::uint64_t i = 0; i < attempts && in.ok(); ++i) in.section();
+  const std::uint64_t texts = in.number();
+  const std::string_view id = texts > 0 ? in.bytes() : std::string_view();
+  if (!in.ok()) return malformed("a record that is cut short");
+  return id;
 }
 
 }  // namespace leat::ledger

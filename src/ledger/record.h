@@ -168,5 +168,10 @@ std::size_t encode(const UsageRecord& record, std::span<char> out);
 // Reads what encode() wrote; the record's views are of `bytes`. Errors: kInvalid (it cannot have
 // been written by us), kUnsupported (by a version that we do not know).
 Result<UsageRecord> decode(std::span<const char> bytes);
+// Of the same bytes only the id, for who looks for one among millions.
+Result<std::string_view> decode_generation_id(std::span<const char> bytes);
+
+// At most `size_max` bytes of the text, and no character cut in two where it is UTF-8.
+std::string_view cut_text(std::string_view text, std::size_t size_max);
 
 }  // namespace leat::ledger

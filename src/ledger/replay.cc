@@ -64,8 +64,6 @@ class Replay {
     const SegmentEnd verdict = source.reader.end();
     if (report_.next_sequence < end && verdict == SegmentEnd::kDamaged) {
       set_fault(source, source.reader.why());
-    } else if (verdict == SegmentEnd::kEnded) {
-      set_fault(source, "a segment follows the one that ended in order");
     } else if (verdict != SegmentEnd::kSealed) {
       source.report.remark = "left before its end, as after a write that failed";
     }
