@@ -3,6 +3,8 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "app/serve.h"
 #include "control/catalogue_command.h"
@@ -13,6 +15,7 @@
 #include "control/defaults.h"
 #include "control/doctor.h"
 #include "control/explain_command.h"
+#include "control/ledger_command.h"
 #include "control/machine.h"
 #include "control/surroundings.h"
 #include "io/preflight.h"
@@ -69,6 +72,21 @@ int explain(const leat::control::Command& command,
   return outcome.status;
 }
 
+int ledger(const leat::control::Command& command) {
+  const auto print = [](std::string_view text) {
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  };
+  const auto complain = [](std::string_view text) {
+    return std::fwrite(text.data(), 1, text.size(), stderr) == text.size();
+  };
+  const std::string& folder = command.files.front();
+  const int status =
+      command.kind == leat::control::Command::Kind::kLedgerVerify
+          ? leat::control::verify_ledger(folder, print)
+          : leat::control::export_ledger(folder, command.ledger_export, print, complain);
+  return std::fflush(stdout) == 0 || status != 0 ? status : leat::control::kExitLoss;
+}
+
 int doctor() {
   const auto report =
       leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
@@ -100,6 +118,9 @@ int main(int argc, char** argv) {
                     "");
     case leat::control::Command::Kind::kExplain:
       return explain(command, surroundings);
+    case leat::control::Command::Kind::kLedgerVerify:
+    case leat::control::Command::Kind::kLedgerExport:
+      return ledger(command);
     case leat::control::Command::Kind::kServe:
       return serve(command, surroundings);
   }

@@ -6,10 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "control/ledger_command.h"
+
 namespace leat::control {
 
 // Exit statuses, as in sysexits.h.
 inline constexpr int kExitRefused = 1;   // `explain`: the request would be refused
+inline constexpr int kExitLoss = 1;      // `ledger`: something is lost, or could not be printed
 inline constexpr int kExitUsage = 64;    // the arguments make no sense
 inline constexpr int kExitNoInput = 66;  // an input cannot be read
 inline constexpr int kExitConfig =
@@ -24,6 +27,8 @@ struct Command {
     kCatalogueDiff,    // tell what is different between the two `files`
     kCatalogueShow,    // print what a client sees of the first of `files` at `text`
     kExplain,          // tell what would become of the request in the first of `files`
+    kLedgerVerify,     // tell whether the ledger in the first of `files` is whole
+    kLedgerExport,     // print its records, as `ledger_export` says
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
   Kind kind = Kind::kServe;
@@ -32,6 +37,7 @@ struct Command {
   std::string out_file;
   std::string key_name;  // of kExplain; empty: the first key
   bool as_json = false;  // of kExplain
+  LedgerExport ledger_export;
   std::string text;
   int status = 0;
 };

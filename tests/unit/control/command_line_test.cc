@@ -75,6 +75,32 @@ TEST(CommandLine, KnowsWhatToExplain) {
   }
 }
 
+TEST(CommandLine, KnowsWhatToDoWithALedger) {
+  const Command verify = parsed({"ledger", "verify", "folder"});
+  EXPECT_EQ(verify.kind, Command::Kind::kLedgerVerify);
+  EXPECT_EQ(verify.files, std::vector<std::string>{"folder"});
+  const Command dump = parsed({"ledger", "dump", "folder"});
+  EXPECT_EQ(dump.kind, Command::Kind::kLedgerExport);
+  EXPECT_EQ(dump.ledger_export.format, LedgerExport::Format::kJsonLines);
+  EXPECT_EQ(dump.ledger_export.from.unix_ns, INT64_MIN);
+  EXPECT_EQ(dump.ledger_export.until.unix_ns, INT64_MAX);
+  const Command period = parsed({"ledger", "export", "folder", "--format", "csv", "--from",
+                                 "2026-09-21", "--until", "2026-09-22T00:00:00Z"});
+  EXPECT_EQ(period.kind, Command::Kind::kLedgerExport);
+  EXPECT_EQ(period.files, std::vector<std::string>{"folder"});
+  EXPECT_EQ(period.ledger_export.format, LedgerExport::Format::kCsv);
+  EXPECT_EQ(period.ledger_export.from.unix_seconds(), 1'789'948'800);
+  EXPECT_EQ(period.ledger_export.until.unix_seconds(), 1'789'948'800 + 86'400);
+  for (const std::vector<const char*>& wrong :
+       {std::vector<const char*>{"ledger"},
+        {"ledger", "verify"},
+        {"ledger", "mend", "folder"},
+        {"ledger", "export", "folder", "--format", "xml"},
+        {"ledger", "export", "folder", "--from", "yesterday"}}) {
+    EXPECT_EQ(parsed(wrong).status, kExitUsage);
+  }
+}
+
 TEST(CommandLine, PrintsVersionHelpAndReference) {
   for (const auto& [arguments, phrase] :
        std::vector<std::pair<std::vector<const char*>, const char*>>{

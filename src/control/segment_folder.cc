@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/segment_folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include "base/check.h"
+#include "ledger/open_table.h"
+
+namespace leat::control {
+namespace {
+
+constexpr std::size_t kZeroBytes = std::size_t{1} << 20;  // written at once
+constexpr mode_t kMode = 0600;
+
+std::unexpected<Error> system_error(const char* what) {
+  const bool is_out = errno == ENOSPC || errno == EDQUOT || errno == EMFILE || errno == ENFILE;
+  return fail(
+      {.code = is_out ? Code::kOverloaded : Code::kInternal, .os_errno = errno, .what = what});
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
+
+ private:
+  int fd_;
+};
+
+std::string segment_name(const ledger::SegmentIdentity& identity) {
+  return fmt::format("{:016x}-{:04x}-{:08x}.segment", identity.generation, identity.shard,
+                     identity.number);
+}
+std::string open_table_name(const ledger::SegmentIdentity& owner) {
+  return fmt::format("{:016x}-{:04x}.open", owner.generation, owner.shard);
+}
+std::string generation_name(std::uint64_t generation) {
+  return fmt::format("{:016x}.generation", generation);
+}
+
+// Takes a number and what follows it off the front.
+bool take_hex(std::string_view& name, std::string_view end, std::uint64_t& number) {
+  const auto [at, error] = std::from_chars(name.data(), name.data() + name.size(), number, 16);
+  if (error != std::errc()) return false;
+  name.remove_prefix(static_cast<std::size_t>(at - name.data()));
+  if (!name.starts_with(end)) return false;
+  name.remove_prefix(end.size());
+  return true;
+}
+
+std::optional<LedgerFile> parse_name(const std::string& name) {
+  LedgerFile file;
+  file.name = name;
+  std::string_view rest = name;
+  std::uint64_t shard = 0;
+  if (!take_hex(rest, "-", file.owner.generation)) return {};
+  const std::string_view after_generation = rest;
+  if (take_hex(rest, ".open", shard) && rest.empty()) {
+    file.kind = LedgerFile::Kind::kOpenTable;
+  } else {
+    rest = after_generation;
+    if (!take_hex(rest, "-", shard) || !take_hex(rest, ".segment", file.owner.number)) return {};
+    if (!rest.empty()) return {};
+  }
+  if (shard > UINT32_MAX) return {};
+  file.owner.shard = static_cast<std::uint32_t>(shard);
+  return file;
+}
+
+// A new file. With O_DIRECT where the file system does that.
+int create_file(int folder, const std::string& name) {
+  constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC;
+  const int fd = ::openat(folder, name.c_str(), kFlags | O_DIRECT, kMode);
+  if (fd >= 0 || errno != EINVAL) return fd;
+  // Some create the file before they refuse the flag.
+  ::unlinkat(folder, name.c_str(), 0);
+  return ::openat(folder, name.c_str(), kFlags, kMode);
+}
+
+// The header, then zeros: written and not only reserved, since the first write to reserved space
+// would change the file's metadata, and each commit would wait for that.
+bool fill(int fd, const ledger::SegmentHeader& header) {
+  const std::unique_ptr<char, decltype(&std::free)> memory(
+      static_cast<char*>(std::aligned_alloc(ledger::kBlockBytes, kZeroBytes)), &std::free);
+  LEAT_CHECK(memory != nullptr);
+  const std::span<char> bytes(memory.get(), kZeroBytes);
+  std::fill(bytes.begin(), bytes.end(), '\0');
+  ledger::write_segment_header(header, bytes);
+  for (std::uint64_t at = 0; at < header.bytes;) {
+    const std::size_t size = std::min<std::uint64_t>(kZeroBytes, header.bytes - at);
+    const ssize_t count = ::pwrite(fd, bytes.data(), size, static_cast<off_t>(at));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return false;
+    if (at == 0) std::fill(bytes.begin(), bytes.begin() + ledger::kSegmentHeaderBytes, '\0');
+    at += static_cast<std::size_t>(count);
+    if (at % ledger::kBlockBytes != 0) {  // the last bytes of a full disk
+      errno = ENOSPC;
+      return false;
+    }
+  }
+  return ::fsync(fd) == 0;
+}
+
+Result<std::vector<std::string>> file_names(int folder) {
+  // A descriptor of its own, since the stream closes it and moves its position.
+  const int fd = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* stream = fd >= 0 ? ::fdopendir(fd) : nullptr;
+  if (stream == nullptr) {
+    if (fd >= 0) ::close(fd);
+    return system_error("the ledger's folder cannot be read");
+  }
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(stream)) names.emplace_back(entry->d_name);
+  ::closedir(stream);
+  return names;
+}
+
+}  // namespace
+
+// ---- MappedFile ----
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(data_, size_);
+}
+
+// ---- SegmentFolder ----
+
+Result<SegmentFolder> SegmentFolder::open(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return system_error("the ledger's folder cannot be opened");
+  return SegmentFolder(fd);
+}
+
+SegmentFolder::SegmentFolder(SegmentFolder&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+SegmentFolder& SegmentFolder::operator=(SegmentFolder&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+SegmentFolder::~SegmentFolder() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<bool> SegmentFolder::sync() const {
+  if (::fsync(fd_) != 0) return system_error("the ledger's folder cannot be synced");
+  return true;
+}
+
+// The file system decides who was first, should two processes start at once.
+Result<std::uint64_t> SegmentFolder::take_generation() {
+  LEAT_TRY(const auto names, file_names(fd_));
+  std::uint64_t generation = 1;
+  for (const std::string& name : names) {
+    std::string_view rest = name;
+    std::uint64_t taken = 0;
+    if (take_hex(rest, "", taken) && taken < UINT64_MAX) {
+      generation = std::max(generation, taken + 1);
+    }
+  }
+  for (;; ++generation) {
+    const Descriptor file(::openat(fd_, generation_name(generation).c_str(),
+                                   O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kMode));
+    if (file.get() < 0 && errno == EEXIST) continue;
+    if (file.get() < 0 || ::fsync(file.get()) != 0) {
+      return system_error("the ledger's folder cannot be written to");
+    }
+    LEAT_TRY_VOID(sync());
+    return generation;
+  }
+}
+
+Result<ledger::SegmentFile> SegmentFolder::create_segment(const ledger::SegmentIdentity& identity,
+                                                          std::uint64_t bytes, WallTime now) {
+  const std::string name = segment_name(identity);
+  Descriptor file(create_file(fd_, name));
+  if (file.get() < 0) return system_error("a ledger segment cannot be made");
+  if (!fill(file.get(), {.identity = identity, .bytes = bytes, .created = now})) {
+    auto error = system_error("there is no space for a ledger segment");
+    ::unlinkat(fd_, name.c_str(), 0);
+    return error;
+  }
+  LEAT_TRY_VOID(sync());
+  return ledger::SegmentFile{.fd = file.release(), .identity = identity, .bytes = bytes};
+}
+
+Result<MappedFile> SegmentFolder::create_open_table(const ledger::SegmentIdentity& owner,
+                                                    std::size_t slots) {
+  const std::size_t size = ledger::OpenTable::bytes_for(slots);
+  const std::string name = open_table_name(owner);
+  const Descriptor file(::openat(fd_, name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, kMode));
+  if (file.get() < 0) return system_error("an open table cannot be made");
+  // Space for every page at once: a write to a page without would kill the process later.
+  errno = ::posix_fallocate(file.get(), 0, static_cast<off_t>(size));
+  if (errno != 0) return system_error("there is no space for an open table");
+  void* data = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
+  if (data == MAP_FAILED) return system_error("an open table cannot be mapped");
+  LEAT_TRY_VOID(sync());
+  return MappedFile(static_cast<char*>(data), size);
+}
+
+Result<std::vector<LedgerFile>> SegmentFolder::list() const {
+  LEAT_TRY(const auto names, file_names(fd_));
+  std::vector<LedgerFile> files;
+  for (const std::string& name : names) {
+    if (auto file = parse_name(name)) files.push_back(std::move(*file));
+  }
+  std::sort(files.begin(), files.end(), [](const LedgerFile& a, const LedgerFile& b) {
+    const auto rank = [](const LedgerFile& file) {
+      return std::tuple(file.owner.generation, file.owner.shard, file.kind, file.owner.number);
+    };
+    return rank(a) < rank(b);
+  });
+  return files;
+}
+
+Result<MappedFile> SegmentFolder::map(const LedgerFile& file) const {
+  const Descriptor opened(::openat(fd_, file.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  struct stat status {};
+  if (opened.get() < 0 || ::fstat(opened.get(), &status) != 0) {
+    return system_error("a ledger file cannot be opened");
+  }
+  if (status.st_size == 0) return MappedFile();
+  const auto size = static_cast<std::size_t>(status.st_size);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, opened.get(), 0);
+  if (data == MAP_FAILED) return system_error("a ledger file cannot be mapped");
+  ::madvise(data, size, MADV_SEQUENTIAL);
+  return MappedFile(static_cast<char*>(data), size);
+}
+
+Result<bool> SegmentFolder::remove(const LedgerFile& file) {
+  if (::unlinkat(fd_, file.name.c_str(), 0) != 0) {
+    return system_error("a ledger file cannot be removed");
+  }
+  return sync();
+}
+
+}  // namespace leat::control

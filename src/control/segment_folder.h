@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// SegmentFolder: the folder that the ledger lives in. Makes segments ready to be written (zeros
+// written and synced, so that a commit changes no metadata and cannot run out of space), open
+// tables, and process generations; lists and maps what is there. Blocks for as long as the disk
+// takes - a segment of 64 MiB some 50 ms - so it is used from a thread that may wait, never from a
+// shard's.
+//
+//   GENERATION.generation             a process took this number, 16 hexadecimal digits
+//   GENERATION-SHARD-NUMBER.segment   (ledger/segment_format.h)
+//   GENERATION-SHARD.open             (ledger/open_table.h)
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "ledger/ledger.h"
+#include "ledger/segment_format.h"
+
+namespace leat::control {
+
+// A file in memory, as long as this lives.
+class MappedFile {
+ public:
+  MappedFile() = default;
+  MappedFile(char* data, std::size_t size) : data_(data), size_(size) {}
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  std::span<const char> bytes() const { return {data_, size_}; }
+  // REQUIRES: mapped to be written (create_open_table()).
+  std::span<char> writable() { return {data_, size_}; }
+
+ private:
+  char* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+struct LedgerFile {
+  enum class Kind : std::uint8_t { kSegment, kOpenTable };
+  Kind kind = Kind::kSegment;
+  std::string name;
+  ledger::SegmentIdentity owner;  // as its name says; an open table has no number
+};
+
+class SegmentFolder {
+ public:
+  // All errors are of the system, with its number; kOverloaded where space or descriptors are out.
+  static Result<SegmentFolder> open(const std::string& path);
+  SegmentFolder(SegmentFolder&& other) noexcept;
+  SegmentFolder& operator=(SegmentFolder&& other) noexcept;
+  ~SegmentFolder();
+
+  // A number that no process had before, nor will have.
+  Result<std::uint64_t> take_generation();
+  // A segment ready to be written. The descriptor is the caller's.
+  Result<ledger::SegmentFile> create_segment(const ledger::SegmentIdentity& identity,
+                                             std::uint64_t bytes, WallTime now);
+  // Memory for an OpenTable, shared with the file.
+  Result<MappedFile> create_open_table(const ledger::SegmentIdentity& owner, std::size_t slots);
+
+  // In the order of generation, shard, number. What has another name is passed over.
+  Result<std::vector<LedgerFile>> list() const;
+  Result<MappedFile> map(const LedgerFile& file) const;
+  Result<bool> remove(const LedgerFile& file);
+
+ private:
+  explicit SegmentFolder(int fd) : fd_(fd) {}
+  Result<bool> sync() const;
+
+  int fd_ = -1;
+};
+
+}  // namespace leat::control
