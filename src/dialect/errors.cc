@@ -209,6 +209,28 @@ void write_exclusions(std::span<const Exclusion> exclusions, proto::JsonWriter& 
   out.integer(static_cast<std::int64_t>(exclusions.size()));
 }
 
+// The fields' names as OpenRouter spells them in bodies (openrouter-api.md 4.1).
+void write_rate_fields(std::span<const proto::Field> fields, proto::JsonWriter& out) {
+  struct Name {
+    std::string_view field;
+    std::string_view told;
+  };
+  constexpr Name kNames[] = {{"x-ratelimit-limit", "X-RateLimit-Limit"},
+                             {"x-ratelimit-remaining", "X-RateLimit-Remaining"},
+                             {"x-ratelimit-reset", "X-RateLimit-Reset"}};
+  bool is_first = true;
+  for (const Name& name : kNames) {
+    const auto found = std::ranges::find(fields, name.field, &proto::Field::name);
+    if (found == fields.end()) continue;
+    out.raw(is_first ? ",\"headers\":{" : ",");
+    out.string(name.told);
+    out.raw(":");
+    out.string(found->value);
+    is_first = false;
+  }
+  if (!is_first) out.raw("}");
+}
+
 void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
                             proto::JsonWriter& out) {
   out.raw("{\"message\":");
@@ -236,6 +258,7 @@ void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
   }
   write_previous_errors(detail.previous_errors, out);
   write_exclusions(detail.exclusions, out);
+  write_rate_fields(detail.rate_fields, out);
   out.raw("}");
   if (detail.availability != nullptr) write_availability(row.kind, *detail.availability, out);
   out.raw("}");

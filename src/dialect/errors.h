@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "dialect/face.h"
+#include "proto/http1_field.h"
 #include "proto/json_scan.h"
 #include "proto/json_writer.h"
 
@@ -143,6 +144,8 @@ struct ErrorDetail {
   std::span<const PreviousError> previous_errors;  // cut at kListedMax
   std::span<const Exclusion> exclusions;           // cut at kExclusionsMax
   const Availability* availability = nullptr;
+  // `metadata.headers` of a limit's refusal: those of them that are x-ratelimit fields.
+  std::span<const proto::Field> rate_fields;
 };
 inline constexpr std::size_t kProviderRawMax = 1'024;
 

@@ -207,13 +207,16 @@ Bound bound_of(const Catalogue& catalogue, const Endpoint& endpoint, const Charg
   bound.prompt_tokens = prompt_tokens_max(endpoint, demand);
   bound.output_tokens = output_tokens_max(model, endpoint, demand);
   const Prices prices = dearest_prices(catalogue, endpoint, bound.prompt_tokens, now);
-  const Wide total =
+  const Wide prompt =
       static_cast<Wide>(dearest_prompt_token(prices, demand)) * bound.prompt_tokens +
-      static_cast<Wide>(dearest_output_token(model, prices, demand)) * bound.output_tokens +
       static_cast<Wide>(prices.charged(PriceClass::kImage)) * added(demand.images, 0) +
       static_cast<Wide>(prices.charged(PriceClass::kWebSearch)) * demand.web_searches +
       prices.charged(PriceClass::kRequest);
-  bound.money = scaled(total, factor_of(terms, uses_own_key), Rounding::kUp);
+  const Wide output =
+      static_cast<Wide>(dearest_output_token(model, prices, demand)) * bound.output_tokens;
+  const std::int64_t factor = factor_of(terms, uses_own_key);
+  bound.prompt_money = scaled(prompt, factor, Rounding::kUp);
+  bound.money = scaled(prompt + output, factor, Rounding::kUp);
   return bound;
 }
 
@@ -225,11 +228,21 @@ Bound bound_of(const Catalogue& catalogue, std::span<const Candidate> candidates
     const Bound bound = bound_of(catalogue, endpoint, demand, terms, now, false);
     if (!bound.is_priced) continue;
     dearest.is_priced = true;
-    dearest.money = std::max(dearest.money, bound.money);
+    if (bound.money >= dearest.money) {
+      dearest.money = bound.money;
+      dearest.prompt_money = bound.prompt_money;
+    }
     dearest.prompt_tokens = std::max(dearest.prompt_tokens, bound.prompt_tokens);
     dearest.output_tokens = std::max(dearest.output_tokens, bound.output_tokens);
   }
   return dearest;
+}
+
+std::uint64_t affordable_output(const Bound& bound, Nanodollars money) {
+  if (money >= bound.money) return bound.output_tokens;
+  if (money <= bound.prompt_money) return 0;
+  const Wide covered = static_cast<Wide>(money - bound.prompt_money) * bound.output_tokens;
+  return static_cast<std::uint64_t>(covered / (bound.money - bound.prompt_money));
 }
 
 Charge charge_of(const Prices& prices, const ChargeUsage& usage, const ChargeTerms& terms,

@@ -62,6 +62,7 @@ struct ChargeDemand {
 struct Bound {
   bool is_priced = false;  // false: no price and not declared free; not to be asked
   Nanodollars money = 0;
+  Nanodollars prompt_money = 0;  // of it, all but the output
   std::uint64_t prompt_tokens = 0;
   std::uint64_t output_tokens = 0;  // of all choices
   std::uint64_t tokens() const { return prompt_tokens + output_tokens; }
@@ -81,6 +82,9 @@ Bound bound_of(const Catalogue& catalogue, const Endpoint& endpoint, const Charg
 // is; those that are not must not be asked.
 Bound bound_of(const Catalogue& catalogue, std::span<const Candidate> candidates,
                const ChargeDemand& demand, const ChargeTerms& terms, UtcMoment now);
+
+// How many of the bound's output tokens `money` would cover: what a 402 tells.
+std::uint64_t affordable_output(const Bound& bound, Nanodollars money);
 
 // ---- After: the charge.
 

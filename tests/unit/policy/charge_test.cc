@@ -180,6 +180,20 @@ TEST_F(ChargeBound, TheDearestCandidateIsTaken) {
   EXPECT_EQ(made.output_tokens, 1'000u) << "of the candidate that gives more";
 }
 
+TEST_F(ChargeBound, TellsWhatCouldBeAfforded) {
+  one();
+  const Bound made = bound({.text_bytes = 1'000, .output_cap = 100, .choices = 2});
+  ASSERT_EQ(made.money, 2'000'000 + 2'000'000);
+  EXPECT_EQ(affordable_output(made, 4'000'000), 200u);
+  EXPECT_EQ(affordable_output(made, 3'999'999), 199u);
+  EXPECT_EQ(affordable_output(made, 2'500'000), 50u);
+  EXPECT_EQ(affordable_output(made, 2'000'000), 0u);
+  EXPECT_EQ(affordable_output(made, -7), 0u);
+  EXPECT_EQ(affordable_output(made, kHuge), 200u);
+  const Bound huge = bound({.output_cap = kHuge, .choices = kHuge});
+  EXPECT_LE(affordable_output(huge, huge.money - 1), huge.output_tokens);
+}
+
 TEST_F(ChargeBound, WhatHasNoPriceIsNotPriced) {
   one();
   Catalogue& shown = catalogue_;

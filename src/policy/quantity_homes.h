@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+// QuantityHomes: all quantities whose home is one shard. Each begins with the first ask that names
+// it, for an ask carries its terms; budgets may be told before what the ledger knows of them. Owned
+// by the shard; pure, and answers go to a GrantLink. No ask is to be heard before restore() was
+// called for all that the ledger knows.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "policy/quantity_home.h"
+
+namespace leat::policy {
+
+class QuantityHomes {
+ public:
+  explicit QuantityHomes(const LeaseOptions& options) : options_(options) {}
+
+  // What was settled in the period of `at`, added to what is known.
+  void restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled, Moment at);
+
+  void hear(const LeaseAsk& ask, Moment at, GrantLink& link);
+  void hear(const LeaseReturn& back, Moment at, GrantLink& link);
+  // Every few milliseconds: what waited too long, what expired, and rates that are full again.
+  // Bounded work a call.
+  void tick(Moment at, GrantLink& link);
+
+  // For those who ask what a key has left; null: nothing was ever taken of it.
+  QuantityHome* find(QuantityId id);
+  std::size_t size() const { return homes_.size(); }
+
+ private:
+  LeaseOptions options_;
+  std::unordered_map<QuantityId, QuantityHome> homes_;
+  std::vector<QuantityId> waiting_;  // homes where an ask waits for a recall
+  std::size_t swept_bucket_ = 0;
+};
+
+}  // namespace leat::policy

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: however messages are delayed, crossed or doubled, and whichever shard dies, leases never
+// make quantity; nothing is stranded where nobody needs it; small limits are exact. Method: a model
+// of home and shards (lease_model.h) under drawn schedules, then the single promises one by one.
+#include "policy/quantity.h"
+
+#include <gtest/gtest.h>
+
+#include "lease_model.h"
+
+namespace leat::policy {
+namespace {
+
+QuantityTerms budget(std::int64_t limit, BudgetPeriod period = BudgetPeriod::kNone) {
+  return {.kind = QuantityKind::kBudget, .period = period, .limit = limit};
+}
+QuantityTerms rate(std::int64_t limit) {
+  return {.kind = QuantityKind::kRate, .limit = limit};
+}
+QuantityTerms concurrency(std::int64_t limit) {
+  return {.kind = QuantityKind::kConcurrency, .limit = limit};
+}
+
+constexpr Duration kRequestMax = milliseconds(100);
+
+// Requests come, end, are given up; clocks go on; shards tidy and die. A request that began in time
+// is told of before the lease expires: kRequestMax, a tidying and a message's delay later, with
+// steps of 20 ms, is less than hold.
+void live(LeaseModel& model, int steps, std::int64_t amount_max, bool with_deaths) {
+  Rng& rng = model.rng();
+  for (int step = 0; step < steps; ++step) {
+    const auto at = static_cast<ShardIndex>(rng.below(model.shards()));
+    LeaseModel::Shard& shard = model.shard(at);
+    const std::uint64_t what = rng.below(100);
+    if (what < 35) {
+      model.request(at, rng.between(1, amount_max));
+    } else if (what < 55) {
+      const std::int64_t amount = shard.open.empty() ? 0 : shard.open.front().amount;
+      model.settle_one(at, rng.chance(0.2) ? 2 * amount : rng.between(0, amount));
+    } else if (what < 90) {
+      model.deliver_any();
+    } else if (what < 94) {
+      model.tidy(at);
+    } else if (what < 99 || !with_deaths) {
+      model.advance(milliseconds(rng.between(0, 20)));
+    } else {
+      model.die(at);
+    }
+    for (ShardIndex i = 0; i < model.shards(); ++i) {
+      while (!model.shard(i).open.empty() &&
+             model.now() - model.shard(i).open.front().at >= kRequestMax) {
+        model.settle_one(i, model.shard(i).open.front().amount);
+      }
+    }
+    model.check();
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+// Lets everything end: all comes back to the home but what was spent.
+void calm(LeaseModel& model) {
+  for (int round = 0; round < 40; ++round) {
+    for (ShardIndex at = 0; at < model.shards(); ++at) {
+      while (!model.shard(at).open.empty()) model.settle_one(at, 0);
+      model.tidy(at);
+    }
+    model.deliver_all();
+    model.advance(milliseconds(300));
+    model.check();
+    if (testing::Test::HasFatalFailure()) return;
+  }
+}
+
+LeaseModel::Settings settings_of(const QuantityTerms& terms, Rng& rng) {
+  LeaseModel::Settings settings;
+  settings.terms = terms;
+  settings.options.shards = static_cast<std::uint32_t>(rng.between(1, 9));
+  settings.options.spend = milliseconds(rng.between(5, 60));
+  settings.options.hold = milliseconds(200);
+  settings.options.recall_max = milliseconds(rng.between(1, 20));
+  settings.delay_max = milliseconds(rng.between(1, 30));
+  settings.tidy_each = milliseconds(20);
+  return settings;
+}
+
+TEST(Quantity, NothingIsMadeInTenThousandSchedules) {
+  Rng rng(20);
+  for (std::uint64_t seed = 0; seed < 10'000; ++seed) {
+    const std::int64_t limit = rng.between(1, 2'000);
+    LeaseModel::Settings settings =
+        settings_of(seed % 4 == 3 ? concurrency(limit) : budget(limit), rng);
+    if (seed % 3 == 1) settings.twice = 0.2;
+    LeaseModel model(settings, seed);
+    live(model, 120, 1 + limit / rng.between(1, 20), seed % 2 == 1);
+    ASSERT_FALSE(HasFatalFailure()) << "seed " << seed;
+    calm(model);
+    ASSERT_FALSE(HasFatalFailure()) << "seed " << seed;
+    EXPECT_EQ(model.home().outstanding(), 0) << "leaked, seed " << seed;
+    EXPECT_EQ(model.home().settled(model.moment()), model.spent()) << "seed " << seed;
+    EXPECT_EQ(model.home().available(model.moment()), limit - model.spent()) << "seed " << seed;
+  }
+}
+
+// 200 at once on a budget for exactly ten.
+TEST(Quantity, ExactlyTenOfTwoHundredAreAdmitted) {
+  constexpr std::int64_t kEach = 1'000'003;
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    LeaseModel::Settings settings;
+    settings.terms = budget(10 * kEach);
+    settings.options.shards = 1 + static_cast<std::uint32_t>(seed % 16);
+    LeaseModel model(settings, seed);
+    for (std::size_t i = 0; i < 200; ++i) {
+      model.request(static_cast<ShardIndex>(model.rng().below(model.shards())), kEach);
+      if (model.rng().chance(0.5)) model.deliver_any();
+    }
+    model.deliver_all();
+    EXPECT_EQ(model.admitted, 10) << seed;
+    EXPECT_EQ(model.refused, 190) << seed;
+    model.check();
+    // Nine cost nothing: nine more fit, wherever they come.
+    for (ShardIndex at = 0; at < model.shards(); ++at) {
+      while (!model.shard(at).open.empty()) {
+        model.settle_one(at, model.shard(at).open.front().amount * (model.spent() == 0 ? 1 : 0));
+      }
+    }
+    model.advance(milliseconds(20));
+    for (int i = 0; i < 30; ++i) {
+      model.request(static_cast<ShardIndex>(model.rng().below(model.shards())), kEach);
+      model.deliver_all();
+    }
+    EXPECT_EQ(model.admitted, 19) << seed;
+  }
+}
+
+TEST(Quantity, ThreeAMinuteOnSixteenShardsIsThreeInAnyMinute) {
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    LeaseModel::Settings settings;
+    settings.terms = rate(3);
+    settings.options.shards = 16;
+    settings.delay_max = milliseconds(45);  // there and back within kDirectUseMax
+    LeaseModel model(settings, seed);
+    for (int i = 0; i < 30'000; ++i) {  // ten minutes
+      model.request(static_cast<ShardIndex>(model.rng().below(16)), 1);
+      if (model.rng().chance(0.4)) model.deliver_any();
+      model.advance(milliseconds(model.rng().between(0, 40)));
+      if (i % 10 == 0) model.tidy(static_cast<ShardIndex>(model.rng().below(16)));
+    }
+    const auto& taken = model.admissions;
+    for (std::size_t i = 3; i < taken.size(); ++i) {
+      ASSERT_GE((taken[i] - taken[i - 3]).ns, seconds(60).ns) << "four in a minute, seed " << seed;
+    }
+    ASSERT_GE(taken.size(), 27u) << "and not fewer: ten minutes hold nine whole windows at least";
+  }
+}
+
+TEST(Quantity, ASmallRateIsAskedOfTheHomeAndALargeOneLeased) {
+  EXPECT_FALSE(is_leased(rate(63), 1));
+  EXPECT_TRUE(is_leased(rate(64), 1));
+  EXPECT_FALSE(is_leased(rate(64 * 16 - 1), 16));
+  EXPECT_TRUE(is_leased(rate(64 * 16), 16));
+  EXPECT_TRUE(is_leased(budget(1), 16));
+}
+
+TEST(Quantity, ALargeRateIsMostlySpentWithoutAsking) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(60'000);
+  settings.options.shards = 4;
+  LeaseModel model(settings, 1);
+  for (int i = 0; i < 20'000; ++i) {  // 500 a second in all
+    const auto at = static_cast<ShardIndex>(i % 4);
+    model.request(at, 1);
+    model.settle_one(at, 1);
+    model.deliver_all();
+    model.advance(milliseconds(2));
+    if (i % 125 == 0) model.tidy(at);
+  }
+  EXPECT_EQ(model.admitted, 20'000);
+  EXPECT_LT(model.messages, 2'000) << "a message for every ten requests at the most";
+}
+
+TEST(Quantity, ALargeRateHoldsAcrossShards) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(6'000);  // a hundred a second, and 6,000 at once
+  settings.options.shards = 8;
+  LeaseModel model(settings, 1);
+  for (int i = 0; i < 60'000; ++i) {  // a thousand a second for a minute
+    model.request(static_cast<ShardIndex>(model.rng().below(8)), 1);
+    model.deliver_all();
+    model.advance(milliseconds(1));
+  }
+  EXPECT_LE(model.admitted, 12'000) << "the burst and what the rate brought";
+  EXPECT_GE(model.admitted, 11'500) << "and nearly all of that";
+}
+
+// One shard took nearly all of it, spends none, and says so when it is asked.
+TEST(Quantity, WhatLiesIdleAtOneShardComesToAnotherAtOnce) {
+  for (const QuantityTerms& terms : {budget(1'000), concurrency(1'000)}) {
+    LeaseModel::Settings settings;
+    settings.terms = terms;
+    settings.options.shards = 4;
+    LeaseModel model(settings, 3);
+    model.request(0, 900);
+    model.deliver_all();
+    model.settle_one(0, 0);
+    ASSERT_EQ(model.shard(0).lease.free(), 900);
+    const Instant asked = model.now();
+    model.request(1, 950);
+    model.deliver_all();
+    EXPECT_EQ(model.admitted, 2);
+    EXPECT_EQ(model.now(), asked) << "messages alone, no timer";
+    EXPECT_EQ(model.shard(0).lease.free(), 0);
+  }
+}
+
+TEST(Quantity, WhatLiesIdleComesBackByItself) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 2;
+  LeaseModel model(settings, 3);
+  model.request(0, 400);
+  model.deliver_all();
+  model.settle_one(0, 100);
+  model.advance(milliseconds(900));
+  model.tidy(0);
+  model.deliver_all();
+  EXPECT_EQ(model.home().settled(model.moment()), 100) << "what was spent is told";
+  EXPECT_GE(model.shard(0).lease.free(), 300) << "it may still be of use here";
+  model.advance(kLeaseIdleMax);
+  model.tidy(0);
+  model.deliver_all();
+  EXPECT_EQ(model.home().outstanding(), 0);
+  EXPECT_EQ(model.home().available(model.moment()), 900);
+}
+
+TEST(Quantity, ADeadShardLosesItsLeaseUntilItExpires) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 2;
+  settings.options.spend = seconds(2);
+  settings.options.hold = seconds(10);
+  LeaseModel model(settings, 3);
+  model.request(0, 600);
+  model.deliver_all();
+  model.die(0);
+  model.request(0, 100);  // it lives again, and knows nothing
+  model.deliver_all();
+  model.request(1, 600);
+  model.deliver_all();
+  for (int i = 0; i < 5; ++i) {
+    model.advance(milliseconds(10));
+    model.deliver_all();
+  }
+  EXPECT_EQ(model.admitted, 2);
+  EXPECT_EQ(model.refused, 1) << "600 are lost with the dead";
+  model.advance(seconds(12));
+  model.tidy(0);
+  model.deliver_all();
+  model.request(1, 600);
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 3);
+}
+
+// A shard that everybody took for dead: it spends nothing more, and what it had spent counts.
+TEST(Quantity, ALeaseThatWasGivenUpMakesNothing) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 2;
+  settings.options.hold = seconds(10);
+  LeaseModel model(settings, 3);
+  model.request(0, 300);
+  model.deliver_all();
+  const std::int64_t free = model.shard(0).lease.free();
+  model.advance(seconds(13));
+  ASSERT_EQ(model.home().outstanding(), 0);
+  EXPECT_FALSE(model.shard(0).lease.has(std::min<std::int64_t>(free, 1), model.now()));
+  model.request(1, 1'000);
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 2);
+  model.request(0, 1);
+  model.deliver_all();
+  EXPECT_EQ(model.refused, 1);
+  EXPECT_EQ(model.shard(0).lease.free(), 0);
+  model.settle_one(0, 200);  // 100 of these 300 do not come back a second time
+  model.advance(milliseconds(300));
+  model.tidy(0);
+  model.deliver_all();
+  EXPECT_EQ(model.shard(0).lease.free(), 0);
+  EXPECT_EQ(model.home().settled(model.moment()), 200);
+  EXPECT_EQ(model.home().outstanding(), 1'000) << "the other's is still its own";
+}
+
+TEST(Quantity, ARefusalTellsHowLongToWait) {
+  const auto refused = [](const QuantityTerms& terms, std::int64_t amount) {
+    LeaseModel::Settings settings;
+    settings.terms = terms;
+    settings.options.shards = 1;
+    LeaseModel model(settings, 1);
+    model.request(0, terms.limit);
+    model.deliver_all();
+    EXPECT_EQ(model.admitted, 1);
+    model.request(0, amount);
+    model.deliver_all();
+    EXPECT_EQ(model.refused, 1);
+    EXPECT_EQ(model.shard(0).lease.remaining(), 0);
+    return model.shard(0).lease.wait();
+  };
+  EXPECT_EQ(refused(rate(3), 1).ns, (seconds(60) + kDirectUseMax).ns);
+  EXPECT_EQ(refused(rate(600), 10).ns, seconds(1).ns);
+  EXPECT_EQ(refused(rate(600), 601).ns, LeaseGrant::kNoWait.ns) << "never, however long one waits";
+  EXPECT_EQ(refused(concurrency(5), 1).ns, seconds(1).ns);
+  EXPECT_EQ(refused(budget(5), 1).ns, LeaseGrant::kNoWait.ns);
+  // 1,700,001,000 s is the 14th of November 2023, 22:30:00: midnight is 5,400 s away.
+  EXPECT_EQ(refused(budget(5, BudgetPeriod::kDaily), 1).ns, seconds(5'400).ns);
+}
+
+// A key that is tried a thousand times costs its home few messages.
+TEST(Quantity, ARefusalIsBelievedForAMoment) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(2);
+  settings.options.shards = 2;
+  LeaseModel model(settings, 1);
+  for (int i = 0; i < 1'000; ++i) {
+    model.request(0, 1);
+    model.deliver_all();
+    model.advance(microseconds(10));
+  }
+  EXPECT_EQ(model.admitted, 2);
+  EXPECT_LE(model.messages, 8);
+  model.advance(seconds(61));
+  model.request(0, 1);
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 3);
+}
+
+TEST(Quantity, ANewPeriodBeginsAtMidnight) {
+  QuantityHome home(7, budget(1'000, BudgetPeriod::kDaily), {.shards = 2});
+  const WallTime evening{1'700'001'000'000'000'000};
+  const WallTime midnight{(1'700'001'000 + 5'400) * std::int64_t{1'000'000'000}};
+  const Instant now{1'000'000'000'000};
+  home.charge(800, {now, evening});
+  EXPECT_EQ(home.available({now, evening}), 200);
+  EXPECT_EQ(home.available({now, {midnight.unix_ns - 1}}), 200);
+  EXPECT_EQ(home.available({now, midnight}), 1'000);
+  home.charge(300, {now, midnight});
+  EXPECT_EQ(home.settled({now, evening}), 300) << "a clock that goes back begins no new day";
+}
+
+TEST(Quantity, NewTermsHoldAtOnceAndOldOnesDoNotComeBack) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 2;
+  LeaseModel model(settings, 1);
+  model.request(0, 800);
+  model.deliver_all();
+  QuantityTerms lower = settings.terms;
+  lower.limit = 500;
+  lower.version = 1;
+  model.shard(0).lease.adopt(lower);
+  model.request(0, 300);
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 1);
+  model.request(1, 100);  // this shard still has the old snapshot
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 1);
+  EXPECT_EQ(model.home().terms().limit, 500);
+}
+
+TEST(Quantity, ARateThatBeginsToBeLeasedIsNotDoubled) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(100);  // on two shards: asked of the home
+  settings.options.shards = 2;
+  LeaseModel model(settings, 1);
+  for (int i = 0; i < 100; ++i) {
+    model.request(0, 1);
+    model.deliver_all();
+  }
+  ASSERT_EQ(model.admitted, 100);
+  QuantityTerms higher = rate(200);
+  higher.version = 1;
+  model.shard(0).lease.adopt(higher);
+  model.shard(1).lease.adopt(higher);
+  model.request(1, 1);
+  model.deliver_all();
+  // What was taken under the old way of counting comes back to nobody under the new one.
+  for (int i = 0; i < 100; ++i) model.settle_one(0, 0);
+  model.deliver_all();
+  for (int i = 0; i < 300; ++i) {
+    model.request(static_cast<ShardIndex>(i % 2), 1);
+    model.deliver_all();
+  }
+  EXPECT_EQ(model.admitted, 100 + 200);
+}
+
+TEST(Quantity, TheGrantOfAnotherGenerationIsNotTaken) {
+  QuantityLease lease(7, budget(1'000), 0, 2, 5);
+  const Instant now{1'000'000'000};
+  lease.ask(10, 10, now);
+  LeaseGrant grant;
+  grant.quantity = 7;
+  grant.number = 1;
+  grant.granted = 10;
+  grant.spend_until = now + seconds(1);
+  grant.generation = 4;
+  EXPECT_FALSE(lease.hear(grant, now));
+  EXPECT_EQ(lease.free(), 0);
+  grant.generation = 5;
+  EXPECT_TRUE(lease.hear(grant, now));
+  EXPECT_FALSE(lease.hear(grant, now)) << "twice";
+  EXPECT_EQ(lease.free(), 10);
+  EXPECT_TRUE(lease.has(10, now));
+  EXPECT_FALSE(lease.has(10, now + seconds(1)));
+}
+
+}  // namespace
+}  // namespace leat::policy
