@@ -58,6 +58,20 @@ constexpr ShardIndex home_of(QuantityId id, std::uint32_t shards) {
   return static_cast<ShardIndex>(id % shards);
 }
 
+// Totals wrap, and so do numbers of rounds, generations and versions: what counts is which of two
+// is ahead, and by how much.
+constexpr std::int64_t ahead_by(std::int64_t later, std::int64_t earlier) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(later) -
+                                   static_cast<std::uint64_t>(earlier));
+}
+constexpr std::int64_t total_after(std::int64_t total, std::int64_t amount) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(total) +
+                                   static_cast<std::uint64_t>(amount));
+}
+constexpr bool is_later(std::uint32_t a, std::uint32_t b) {
+  return static_cast<std::int32_t>(a - b) > 0;
+}
+
 // What a lease came to since its generation began. None of it ever shrinks.
 struct LeaseTally {
   QuantityId quantity = 0;

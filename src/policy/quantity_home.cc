@@ -8,11 +8,6 @@ namespace {
 
 __extension__ using Wide = __int128;
 
-// Whether `a` is a later number than `b`, where numbers wrap.
-bool is_later(std::uint32_t a, std::uint32_t b) {
-  return static_cast<std::int32_t>(a - b) > 0;
-}
-
 // Nobody knows when a request ends: a second is when to look again.
 constexpr Duration kConcurrencyWait = seconds(1);
 
@@ -32,7 +27,7 @@ QuantityHome::Share& QuantityHome::share_of(const LeaseTally& tally) {
   share.shard = tally.shard;
   share.generation = tally.generation;
   // It was known here once, and forgotten when nothing was out: its totals say nothing any more.
-  share.is_fenced = tally.returned > 0 || tally.settled > 0;
+  share.is_fenced = tally.returned != 0 || tally.settled != 0;
   shares_.push_back(share);
   return shares_.back();
 }
@@ -124,12 +119,12 @@ bool QuantityHome::take_tally(Share& share, const LeaseTally& tally, Instant tak
   }
   if (tally.generation != share.generation) return false;
   share.is_silent = false;
-  const std::int64_t settled = std::max<std::int64_t>(tally.settled - share.settled, 0);
-  const std::int64_t returned = std::max<std::int64_t>(tally.returned - share.returned, 0);
-  const std::int64_t late = std::max<std::int64_t>(tally.late - share.late, 0);
-  share.late += late;
-  share.settled += settled;
-  share.returned += returned;
+  const std::int64_t settled = std::max<std::int64_t>(ahead_by(tally.settled, share.settled), 0);
+  const std::int64_t returned = std::max<std::int64_t>(ahead_by(tally.returned, share.returned), 0);
+  const std::int64_t late = std::max<std::int64_t>(ahead_by(tally.late, share.late), 0);
+  share.late = total_after(share.late, late);
+  share.settled = total_after(share.settled, settled);
+  share.returned = total_after(share.returned, returned);
   // No more comes back than is out. What was spent beyond it, by a lease that had been given up,
   // was spent.
   const std::int64_t leased_settled = std::min(settled, share.outstanding);
@@ -196,7 +191,7 @@ bool QuantityHome::grant(Share& share, const Waiting& waiting, Moment at, GrantL
     amount = std::max(amount, std::min(waiting.wanted, part));
   }
   LEAT_CHECK(take(amount, at.now));
-  share.granted += amount;
+  share.granted = total_after(share.granted, amount);
   share.outstanding += amount;
   share.spend_until = at.now + (leased() ? options_.spend : kDirectUseMax);
   share.expires = share.spend_until + options_.hold;

@@ -35,7 +35,7 @@ QuantityLease::QuantityLease(QuantityId id, const QuantityTerms& terms, ShardInd
       home_remaining_(terms.limit) {}
 
 void QuantityLease::adopt(const QuantityTerms& terms) {
-  if (terms.version == terms_.version) return;
+  if (!is_later(terms.version, terms_.version)) return;
   const bool changes_way =
       is_leased_ != policy::is_leased(terms, shards_) || terms.window != terms_.window;
   terms_ = terms;
@@ -56,7 +56,7 @@ void QuantityLease::begin_anew(Instant now) {
 }
 
 LeaseTally QuantityLease::tally() {
-  reported_ = sum(settled_, late_);
+  reported_ = total_after(settled_, late_);
   return {.quantity = id_,
           .shard = shard_,
           .generation = generation_,
@@ -66,7 +66,7 @@ LeaseTally QuantityLease::tally() {
 }
 
 LeaseReturn QuantityLease::give_back(std::int64_t amount, Instant taken_at) {
-  returned_ = sum(returned_, amount);
+  returned_ = total_after(returned_, amount);
   return {.tally = tally(), .taken_at = taken_at};
 }
 
@@ -97,10 +97,10 @@ std::optional<LeaseReturn> QuantityLease::settle(std::int64_t reserved, std::int
   const std::int64_t rest = reserved - spent;
   reserved_ -= reserved;
   if (reserved_at <= began_at_) {
-    late_ = sum(late_, spent);
+    late_ = total_after(late_, spent);
     return std::nullopt;
   }
-  settled_ = sum(settled_, spent);
+  settled_ = total_after(settled_, spent);
   if (rest == 0) return std::nullopt;
   if (is_leased_) {
     free_ = sum(free_, rest);
@@ -131,7 +131,7 @@ LeaseAsk QuantityLease::ask(std::int64_t amount, std::int64_t waiting, Instant n
   } else if (amount > 0) {
     // Two shards that each held a part of what they need would take it from each other for ever:
     // all parts go home, and whole amounts come back.
-    returned_ = sum(returned_, free_);
+    returned_ = total_after(returned_, free_);
     free_ = 0;
   }
   message.tally = tally();
@@ -160,13 +160,14 @@ bool QuantityLease::hear(const LeaseGrant& grant, Instant now) {
     begin_anew(now);
     return true;
   }
-  const bool brings = grant.granted > granted_;
+  const std::int64_t brought = ahead_by(grant.granted, granted_);
+  const bool brings = brought > 0;
   if (brings) {
     if (free_ == 0) {
       // Not later than the home counts it from.
       free_since_ = grant.spend_until - kDirectUseMax;
     }
-    free_ = sum(free_, grant.granted - granted_);
+    free_ = sum(free_, brought);
     granted_ = grant.granted;
   }
   // The oldest of what is not leased must be used first, and all of it in time.

@@ -80,7 +80,7 @@ class QuantityLease {
   std::int64_t free() const { return free_; }
   std::int64_t reserved() const { return reserved_; }
   // Spent, and not yet told to the home: lost with this shard, but for its ledger.
-  std::int64_t unreported() const { return settled_ + late_ - reported_; }
+  std::int64_t unreported() const { return ahead_by(total_after(settled_, late_), reported_); }
   std::uint32_t generation() const { return generation_; }
 
  private:

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "lease_model.h"
 
 namespace leat::policy {
@@ -389,6 +391,31 @@ TEST(Quantity, ARateThatBeginsToBeLeasedIsNotDoubled) {
     model.deliver_all();
   }
   EXPECT_EQ(model.admitted, 100 + 200);
+}
+
+// What one lease is granted and gives back, over and over, is far more than 64 bits hold.
+TEST(Quantity, TotalsWrapWithoutHarm) {
+  constexpr std::int64_t kLimit = std::numeric_limits<std::int64_t>::max() - 5;
+  LeaseModel::Settings settings;
+  settings.terms = budget(kLimit);
+  settings.options.shards = 2;
+  LeaseModel model(settings, 1);
+  for (int i = 0; i < 100; ++i) {
+    const auto at = static_cast<ShardIndex>(i % 2);
+    model.request(at, kLimit - 1'000);
+    model.deliver_all();
+    ASSERT_EQ(model.admitted, i + 1);
+    model.settle_one(at, 7);
+    model.check();
+  }
+  for (int i = 0; i < 8; ++i) {
+    model.advance(seconds(1));
+    model.tidy(0);
+    model.tidy(1);
+    model.deliver_all();
+  }
+  EXPECT_EQ(model.home().settled(model.moment()), 700);
+  EXPECT_EQ(model.home().available(model.moment()), kLimit - 700);
 }
 
 TEST(Quantity, TheGrantOfAnotherGenerationIsNotTaken) {
