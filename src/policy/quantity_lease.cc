@@ -50,6 +50,7 @@ void QuantityLease::adopt(const QuantityTerms& terms) {
 void QuantityLease::begin_anew(Instant now) {
   ++generation_;
   began_at_ = now;
+  old_reserved_ = reserved_;
   late_ = unreported();
   free_ = stale_ = granted_ = returned_ = settled_ = reported_ = 0;
   asking_ = false;
@@ -96,7 +97,9 @@ std::optional<LeaseReturn> QuantityLease::settle(std::int64_t reserved, std::int
       terms_.kind == QuantityKind::kConcurrency ? 0 : std::clamp<std::int64_t>(used, 0, reserved);
   const std::int64_t rest = reserved - spent;
   reserved_ -= reserved;
-  if (reserved_at <= began_at_) {
+  const bool is_of_old = old_reserved_ >= reserved && reserved_at <= began_at_;
+  if (is_of_old) {
+    old_reserved_ -= reserved;
     late_ = total_after(late_, spent);
     return std::nullopt;
   }

@@ -107,7 +107,8 @@ class QuantityLease {
   std::int64_t reported_ = 0;  // of settled_ and late_, what the home was told
   std::int64_t stale_ = 0;     // granted directly and not used in time: to be returned
   Instant stale_since_{0};
-  Instant began_at_{-1};  // this generation
+  Instant began_at_{-1};           // this generation
+  std::int64_t old_reserved_ = 0;  // of reserved_, what was reserved in generations before
   Instant asked_at_{-1'000'000'000};
   Instant told_at_{-1'000'000'000};
   Instant usable_until_{0};

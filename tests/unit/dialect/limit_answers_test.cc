@@ -49,7 +49,8 @@ Told told(Face face, const LimitRefusal& refusal, const RateLines& lines = {}) {
   made.message = std::string(std::string_view(error["message"]));
   if (face == Face::kOpenAi) {
     made.type = std::string(std::string_view(error["type"]));
-    made.code = std::string(std::string_view(error["code"]));
+    std::string_view code;
+    if (error["code"].get(code) == simdjson::SUCCESS) made.code = code;  // else null
     return made;
   }
   EXPECT_EQ(std::int64_t(error["code"]), answer.status());

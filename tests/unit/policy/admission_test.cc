@@ -578,6 +578,22 @@ TEST(Admission, WhatNobodyUsesIsForgottenAndMakesNothingWhenItComesBack) {
   shards.at(0).cancel(ticket, shards.now);
 }
 
+// A home forgets a rate that is full again, while a shard still knows of its lease.
+TEST(Admission, AHomeThatForgotAndALeaseThatDidNotGetOn) {
+  Shards shards(1);
+  Accounts accounts;
+  accounts.key.quota.rates.requests_per_minute = 100'000;
+  const auto quantities = accounts.quantities();
+  for (int round = 0; round < 3; ++round) {
+    Ticket ticket;
+    ASSERT_EQ(shards.admit(0, quantities, kSmall, ticket), AdmissionState::kAdmitted) << round;
+    shards.at(0).settle(ticket, kSmall, shards.now);
+    for (int i = 0; i < 5; ++i) shards.pass_and_deliver(seconds(2));
+    ASSERT_EQ(shards.home(quantities[0]), nullptr);
+    ASSERT_EQ(shards.at(0).quantities(), 1u);
+  }
+}
+
 // What the ledger knew at start counts.
 TEST(Admission, ARestartForgetsNothingThatWasSettled) {
   Shards shards(2);

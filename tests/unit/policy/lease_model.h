@@ -39,6 +39,7 @@ class LeaseModel : public GrantLink {
     std::deque<std::int64_t> waiting;
     std::vector<Open> open;
     std::uint32_t lives = 1;
+    bool is_mute = false;  // nothing reaches it, nor comes from it
   };
 
   LeaseModel(const Settings& settings, std::uint64_t seed)
@@ -77,6 +78,11 @@ class LeaseModel : public GrantLink {
   void deliver_all() {
     while (deliver_any()) {
     }
+  }
+  // Nothing is under way, nor waits to be said.
+  bool is_quiet() const {
+    return std::ranges::all_of(lanes_, [](const Lane& lane) { return lane.messages.empty(); }) &&
+           std::ranges::all_of(shards_, [](const Shard& shard) { return shard.lease.is_empty(); });
   }
   void advance(Duration by) {
     now_ = now_ + by;
@@ -161,6 +167,7 @@ class LeaseModel : public GrantLink {
     const Posted posted = lane.messages.front();
     lane.messages.pop_front();
     const ShardIndex at = lane.shard;
+    if (shards_[at].is_mute) return;
     if (rng_.chance(settings_.twice)) lane.messages.push_back({now_, posted.message});
     if (const auto* ask = std::get_if<LeaseAsk>(&posted.message)) {
       home_.hear(*ask, moment(), *this);

@@ -70,6 +70,7 @@ void calm(LeaseModel& model) {
     model.advance(milliseconds(300));
     model.check();
     if (testing::Test::HasFatalFailure()) return;
+    if (model.is_quiet() && model.home().outstanding() == 0) return;
   }
 }
 
@@ -212,6 +213,109 @@ TEST(Quantity, WhatLiesIdleAtOneShardComesToAnotherAtOnce) {
     EXPECT_EQ(model.now(), asked) << "messages alone, no timer";
     EXPECT_EQ(model.shard(0).lease.free(), 0);
   }
+}
+
+TEST(Quantity, WhoAsksForMuchLeavesSomeToTheOthers) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 4;
+  LeaseModel model(settings, 3);
+  model.request(0, 10);
+  model.deliver_all();
+  EXPECT_EQ(model.home().outstanding(), 10);
+  for (int i = 0; i < 60; ++i) model.request(1, 10);
+  // The first asks for itself, the second for all that wait by then.
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(model.deliver_any());
+  EXPECT_EQ(model.home().outstanding(), 20 + 980 / 8) << "half of an even part";
+}
+
+// Nothing lies idle where all is spent: nobody is asked for it.
+TEST(Quantity, WhatIsSpentIsNotRecalled) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 8;
+  LeaseModel model(settings, 3);
+  for (ShardIndex at = 0; at < 8; ++at) {
+    model.request(at, 125);
+    model.deliver_all();
+  }
+  ASSERT_EQ(model.admitted, 8);
+  for (ShardIndex at = 0; at < 8; ++at) model.settle_one(at, 125);
+  for (int i = 0; i < 2; ++i) {
+    model.advance(milliseconds(300));
+    for (ShardIndex at = 0; at < 8; ++at) model.tidy(at);
+    model.deliver_all();
+  }
+  const std::int64_t before = model.messages;
+  model.request(0, 1);
+  model.deliver_all();
+  EXPECT_EQ(model.refused, 1);
+  EXPECT_EQ(model.messages - before, 2) << "an ask and its refusal";
+}
+
+// A shard that answers nothing holds up the first who needs what it has, and nobody after.
+TEST(Quantity, ASilentShardIsWaitedForOnce) {
+  LeaseModel::Settings settings;
+  settings.terms = budget(1'000);
+  settings.options.shards = 2;
+  settings.options.recall_max = milliseconds(20);
+  LeaseModel model(settings, 3);
+  model.request(0, 600);
+  model.deliver_all();
+  model.shard(0).is_mute = true;
+  model.request(1, 600);
+  model.deliver_all();
+  EXPECT_EQ(model.refused, 0) << "it may answer yet";
+  model.advance(milliseconds(20));
+  model.deliver_all();
+  EXPECT_EQ(model.refused, 1);
+  model.advance(milliseconds(20));
+  model.request(1, 600);
+  model.deliver_all();
+  EXPECT_EQ(model.refused, 2) << "at once";
+}
+
+TEST(Quantity, WhatASmallRateDidNotUseIsThereForOthersAtOnce) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(100);
+  settings.options.shards = 2;
+  LeaseModel model(settings, 3);
+  model.request(0, 60);
+  model.deliver_all();
+  model.advance(seconds(2));
+  model.settle_one(0, 10);
+  model.deliver_all();
+  EXPECT_EQ(model.home().available(model.moment()), 90);
+  model.request(1, 90);
+  model.deliver_all();
+  EXPECT_EQ(model.admitted, 2);
+}
+
+// What was granted directly and not used in time goes back; what is granted next is not held
+// for as old.
+TEST(Quantity, ADirectGrantIsForAMoment) {
+  QuantityLease lease(7, rate(5), 0, 2, 1);
+  const Instant now{1'000'000'000};
+  LeaseGrant grant;
+  grant.quantity = 7;
+  grant.generation = 1;
+  const auto ask_and_hear = [&](std::int64_t granted, Instant at) {
+    grant.number = lease.ask(1, 1, at).number;
+    grant.granted = granted;
+    grant.spend_until = at + kDirectUseMax;
+    EXPECT_TRUE(lease.hear(grant, at));
+  };
+  ask_and_hear(1, now);
+  EXPECT_TRUE(lease.has(1, now + milliseconds(99)));
+  EXPECT_FALSE(lease.has(1, now + milliseconds(100)));
+  const Instant later = now + milliseconds(150);
+  ask_and_hear(2, later);
+  EXPECT_TRUE(lease.has(1, later + milliseconds(50)));
+  EXPECT_FALSE(lease.has(2, later + milliseconds(50)));
+  const auto back = lease.tidy(later + milliseconds(50));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(back->tally.returned, 1);
+  EXPECT_EQ(back->taken_at, now) << "so that it stops counting when it would have";
 }
 
 TEST(Quantity, WhatLiesIdleComesBackByItself) {
