@@ -151,6 +151,7 @@ struct Model {
   std::uint32_t first_byte_ms_max = 0;
   std::uint32_t chunk_gap_ms_max = 0;  // default: Limits; never 0 after load
   std::uint32_t request_ms_max = 0;    // default: Limits; never 0 after load
+  bool hedge = false;                  // default: RoutingOptions
 
   bool is_pattern() const { return !id.empty() && id.back() == '*'; }
 };
@@ -255,6 +256,11 @@ struct RoutingOptions {
   std::uint32_t sticky_conversations_max = 65'536;  // 0: none are
   // What was measured of endpoints outlives a restart in this file; empty: it does not.
   std::string health_file;
+  // A stream that has no content after hedge_ms_min, or after the time that 95 of 100 need there if
+  // that is more, is asked of another endpoint too, and the first one answers. Within the retry
+  // budgets. Off, since both prompts are billed.
+  bool hedge = false;
+  std::uint32_t hedge_ms_min = 1'000;
 };
 
 struct Options {

@@ -304,11 +304,12 @@ void settle_times(Reading& reading, const TomlValue& table, const std::string& p
 }
 
 // A model without endpoints here stands in a file of the catalogue, which says all of it but how
-// long its requests may take.
+// long its requests may take, and whether they are hedged.
 void read_model_times(Reading& reading, const TomlValue& table, const std::string& path,
                       Model& model) {
-  constexpr std::array<std::string_view, 5> kKnown = {
-      "id", "first_byte_ms_min", "first_byte_ms_max", "chunk_gap_ms_max", "request_ms_max"};
+  constexpr std::array<std::string_view, 6> kKnown = {
+      "id",   "first_byte_ms_min", "first_byte_ms_max", "chunk_gap_ms_max", "request_ms_max",
+      "hedge"};
   for (const TomlMember& member : table.members) {
     if (std::find(kKnown.begin(), kKnown.end(), member.key) != kKnown.end()) continue;
     reading.faults.add(member.line, joined(path, member.key),
@@ -323,6 +324,7 @@ void read_model_times(Reading& reading, const TomlValue& table, const std::strin
 void read_model(Reading& reading, const TomlValue& table, const std::string& path,
                 bool may_lack_endpoints) {
   Model model;
+  model.hedge = reading.options.routing.hedge;
   read_known_settings(table, path, model_settings(), model, reading.faults);
   settle_times(reading, table, path, model);
   report_unknown(table, path, keys_of(model_settings(), catalogue_model_settings()),

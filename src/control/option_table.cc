@@ -158,7 +158,7 @@ constexpr std::array<Setting<SimulatedOptions>, 8> kSimulated{{
      "Requests that are never answered."},
 }};
 
-constexpr std::array<Setting<Model>, 9> kModel{{
+constexpr std::array<Setting<Model>, 10> kModel{{
     {"id", &Model::id, 1, kModelIdMax, kLive,
      "What clients ask for. `\"prefix/*\"` takes every id with that prefix that has no entry of "
      "its "
@@ -182,6 +182,7 @@ constexpr std::array<Setting<Model>, 9> kModel{{
      "As the limit of that name, for this model.", "limits.chunk_gap_ms_max"},
     {"request_ms_max", &Model::request_ms_max, 1, kDayMs, kLive,
      "As the limit of that name, for this model.", "limits.request_ms_max"},
+    {"hedge", &Model::hedge, 0, 0, kLive, "As in `[routing]`, for this model.", "routing.hedge"},
 }};
 
 constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
@@ -190,7 +191,7 @@ constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
      "The provider's own name for the model; `\"*\"`: what the star of the id stood for.", "-"},
 }};
 
-constexpr std::array<Setting<RoutingOptions>, 3> kRouting{{
+constexpr std::array<Setting<RoutingOptions>, 5> kRouting{{
     {"sort", OwnForm{"\"balance\", \"price\", \"throughput\" or \"latency\"", "\"balance\""}, 0, 0,
      kLive,
      "What decides between endpoints where the request does not say. `balance`: the cheaper, the "
@@ -201,6 +202,12 @@ constexpr std::array<Setting<RoutingOptions>, 3> kRouting{{
     {"health_file", &RoutingOptions::health_file, 0, kPathMax, kFixed,
      "What was measured of endpoints outlives a restart in this file; `\"\"`: it does not.",
      "none"},
+    {"hedge", &RoutingOptions::hedge, 0, 0, kLive,
+     "A stream that is slow to begin is asked of another endpoint too, within the retry budgets; "
+     "the first to begin answers, the other is cut. Both prompts are billed."},
+    {"hedge_ms_min", &RoutingOptions::hedge_ms_min, 1, kDayMs, kLive,
+     "What counts as slow at the least; more where more than 5 of 100 answers of the endpoint "
+     "take longer."},
 }};
 
 }  // namespace

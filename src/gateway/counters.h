@@ -43,7 +43,9 @@ struct Counters {
 
   // Upstream
   Counter attempts;
-  Counter retries;  // attempts beyond the first
+  Counter retries;  // attempts beyond the first, after a failure
+  Counter hedges;   // ... beside one that waited
+  Counter hedges_won;
   Counter retry_budget_exhausted;
   Counter upstream_failures;
   Counter ambiguous;    // written, and no reply came

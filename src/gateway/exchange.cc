@@ -219,9 +219,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     leg_->state = Leg::State::kCollecting;
     // Only where a cut can be told from an end, on both sides; else the answer is collected whole,
     // whatever its size, and shown to be JSON.
-    // Vectors may have to be written anew.
-    may_pass_ = face_ == dialect::Face::kOpenAi && kind_ != RequestKind::kEmbeddings && !http10_ &&
-                !head.until_close;
+    // Vectors may have to be written anew; where a stream was asked for it is no answer.
+    leg_->may_pass = !streams_ && face_ == dialect::Face::kOpenAi &&
+                     kind_ != RequestKind::kEmbeddings && !http10_ && !head.until_close;
   }
 }
 
@@ -304,7 +304,7 @@ void Exchange::collect(std::string_view bytes, std::size_t bytes_max) {
   }
   std::memcpy(leg_->collected->data() + size, bytes.data(), bytes.size());
   leg_->collected->size = size + bytes.size();
-  if (leg_->state == Leg::State::kCollecting && may_pass_ &&
+  if (leg_->state == Leg::State::kCollecting && leg_->may_pass &&
       leg_->collected->size > gateway_.limits().collected_answer_bytes_max) {
     pass_collected_on();
   }
@@ -391,6 +391,7 @@ Duration Exchange::first_token_limit() const {
 void Exchange::set_deadline() {
   const Limits& limits = gateway_.limits();
   Instant deadline = request_deadline_;
+  if (request_ != nullptr) deadline = std::min(deadline, request_->hedge_at);
   if (leg_->state == Leg::State::kWaiting || leg_->state == Leg::State::kFailing ||
       leg_->state == Leg::State::kCollecting || leg_->is_holding()) {
     deadline = std::min(deadline, leg_->started + first_token_limit());
@@ -399,8 +400,8 @@ void Exchange::set_deadline() {
     const ModelTimes& times = gateway_.snapshot().times_of(endpoint().model);
     deadline = std::min(deadline, leg_->last_progress + times.chunk_gap_max);
   }
-  if (stalled_since_ != kNever) {
-    deadline = std::min(deadline, stalled_since_ + milliseconds(limits.client_stall_ms_max));
+  if (leg_->stalled_since != kNever) {
+    deadline = std::min(deadline, leg_->stalled_since + milliseconds(limits.client_stall_ms_max));
   }
   gateway_.shard().wheel().set(leg_->timer, deadline);
 }
@@ -410,12 +411,13 @@ void Exchange::on_timer() {
   const auto stall = milliseconds(gateway_.limits().client_stall_ms_max);
   if (leg_->state == Leg::State::kTrailing) return over(true);
   if (state_ == State::kBackoff) return attempt();
-  if (stalled_since_ != kNever && now >= stalled_since_ + stall) {
+  if (request_ != nullptr && now >= request_->hedge_at) return hedge();
+  if (leg_->stalled_since != kNever && now >= leg_->stalled_since + stall) {
     // The client takes nothing: both sides are cut (threats-and-faults.md 3.3).
     gateway_.counters().streams_cut.add();
     return over(false);
   }
-  if (upstream_paused_ && now < request_deadline_) {
+  if (leg_->is_paused && now < request_deadline_) {
     // It is the client that is slow; the provider is not read, so its silence says nothing.
     leg_->last_progress = now;
     return set_deadline();
@@ -432,13 +434,14 @@ void Exchange::on_timer() {
 // The exchange's one end. `clean`: the client has its whole answer.
 void Exchange::over(bool clean) {
   if (state_ == State::kOver) return;
+  drop_other(policy::Fault::kNone);
   drop_upstream();
   end_attempt(policy::OutcomeClass::kNotCounted, 0, {});  // if it ended by nobody's fault
   settle_unfinished(policy::AnswerEnd::kBlank);
+  leg_->stop(gateway_.shard().wheel());
   account();
   release_request();
   state_ = State::kOver;
-  gateway_.shard().wheel().cancel(leg_->timer);
   ClientConn* client = client_;
   client_ = nullptr;
   if (client != nullptr) client->exchange_over(clean);

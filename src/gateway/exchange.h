@@ -37,7 +37,7 @@
 #include "gateway/routes.h"
 #include "gateway/snapshot.h"
 #include "gateway/usage_notes.h"
-#include "policy/retry_budget.h"
+#include "policy/attempt_rule.h"
 #include "proto/json_scan.h"
 
 namespace leat::gateway {
@@ -104,6 +104,8 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
     std::uint8_t stop = 0;
     std::uint8_t key = 0;           // of the provider's
     std::uint64_t keys_tried = 0;   // at this stop, a bit each
+    std::size_t traced = 0;         // what the trace calls the attempt
+    bool is_hedge = false;          // it began beside one that waited
     bool again = false;             // this endpoint was given a second chance
     bool fresh_connection = false;  // no pooled connection for the next attempt
     bool written = false;           // bytes of this attempt's request went upstream
@@ -130,7 +132,8 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
     std::uint8_t stop_count = 0;
     std::uint8_t last_stop = 0;  // the furthest that was gone to
     std::uint32_t attempts = 0;
-    std::array<Asked, 1> asked;  // by leg
+    std::array<Asked, 2> asked;  // by leg, the hedge's second
+    Instant hedge_at = kNever;   // unless content comes first
     // What failed, as the client will hear of it if nothing works.
     dialect::FinalError errors;
     dialect::ProviderFailure failure;  // the last one that a provider told
@@ -180,6 +183,16 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void release_request();
   void finish_collected();
 
+  // Two legs at once (exchange_hedge.cc).
+  policy::HedgeFacts hedge_facts() const;
+  void plan_hedge();
+  void hedge();
+  bool may_hedge(std::uint8_t stop, const policy::HedgeFacts& facts);
+  Leg* other_leg() { return leg_ == &first_ ? hedge_.get() : &first_; }
+  bool other_goes_on();
+  void commit_leg();
+  void drop_other(policy::Fault fault);
+
   // The running answer (exchange_relay.cc).
   void read_events(std::string_view bytes);
   void take_step(RelayStep step);
@@ -187,6 +200,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void pass_collected_on();
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
+  void resume(Leg& leg);
   // Whole answers (exchange_answers.cc).
   void finish_embeddings(std::string_view body);
   bool accept(dialect::ChatKind kind, const dialect::ChatError& error);
@@ -210,7 +224,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void set_deadline();
   void over(bool clean);
   void account();
-  Asked& asked() const { return request_->asked[0]; }
+  Asked& asked() const { return request_->asked[leg_ == &first_ ? 0 : 1]; }
   const Stop& stop() const { return request_->stops[asked().stop]; }
   const policy::Endpoint& endpoint() const;
   const SnapshotProvider& provider() const;
@@ -227,7 +241,8 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   std::unique_ptr<Request> request_;   // null after the commit
   std::unique_ptr<RouteTrace> trace_;  // null: nobody asked
   Leg first_{*this};
-  Leg* leg_ = &first_;  // that something happens to
+  std::unique_ptr<Leg> hedge_;  // null: not hedged, or the first has won
+  Leg* leg_ = &first_;          // that something happens to
   Conversation conversation_;
   UsageNotes notes_;
   std::string_view finish_reason_;  // in our words; static
@@ -238,7 +253,6 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   WallTime admitted_{};             // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;
-  Instant stalled_since_ = kNever;  // the client's backlog is full since
   std::uint64_t body_charged_ = 0;
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
   int key_;
@@ -250,8 +264,6 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   bool wants_usage_ = false;
   bool wants_cost_ = false;
   bool is_settled_ = false;
-  bool upstream_paused_ = false;
-  bool may_pass_ = false;  // a large answer may go on unseen
   bool http10_;
   char id_[36] = {};  // gen-...
 };

@@ -108,7 +108,7 @@ void Exchange::attempt() {
   Gateway::Upstream& upstream = gateway_.upstream_of(endpoint());
   if (request.attempts == 0) {
     count_in_budgets(false, nullptr);
-  } else {
+  } else if (!asked().is_hedge) {
     gateway_.counters().retries.add();
   }
   ++request.attempts;
@@ -116,15 +116,16 @@ void Exchange::attempt() {
   gateway_.counters().attempts.add();
   state_ = State::kAsking;
   leg_->state = Leg::State::kConnecting;
-  upstream_paused_ = false;  // said of the connection of the attempt before
-  stalled_since_ = kNever;
+  leg_->is_paused = false;  // said of the connection of the attempt before
+  leg_->stalled_since = kNever;
   leg_->started = leg_->last_progress = now;
   leg_->health = gateway_.health().began(leg_->endpoint, asked().key, streams_, now);
   if (trace_ != nullptr) {
-    trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank, stop().dropped,
-                  now);
+    asked().traced = trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank,
+                                   stop().dropped, now);
   }
   leg_->note = notes_.began(leg_->endpoint, money_.uses_own_key, now);
+  plan_hedge();
   set_deadline();
   auto conn = upstream.pool->acquire(*leg_, asked().fresh_connection);
   asked().fresh_connection = false;
@@ -232,7 +233,7 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   request_->has_failure_detail = true;
   request_->errors.add(failure, provider_name());
   if (trace_ != nullptr) {
-    trace_->failed(failure.status, dialect::retry_row(failure.failure).name,
+    trace_->failed(asked().traced, failure.status, dialect::retry_row(failure.failure).name,
                    gateway_.shard().now());
   }
   move_on(Attempted::kReplied, failure);
@@ -247,7 +248,7 @@ void Exchange::failed(ErrorKind kind, Attempted attempted) {
   request_->has_failure_detail = false;
   request_->errors.add(kind, provider_name());
   if (trace_ != nullptr) {
-    trace_->failed(0, dialect::error_row(kind).error_type, gateway_.shard().now());
+    trace_->failed(asked().traced, 0, dialect::error_row(kind).error_type, gateway_.shard().now());
   }
   move_on(attempted, {});
 }
@@ -257,6 +258,7 @@ void Exchange::failed_here(ErrorKind kind) {
   end_attempt(OutcomeClass::kNotCounted, 0, {});
   request_->has_failure_detail = false;
   request_->errors.add(kind, provider_name());
+  if (other_goes_on()) return;
   give_up();
 }
 
@@ -344,6 +346,7 @@ bool Exchange::ask_again(const dialect::ProviderFailure& failure) {
 }
 
 void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& failure) {
+  if (other_goes_on()) return;
   Request& request = *request_;
   if (is_over_time()) return give_up();
   const auto other_key = gateway_.health().choose_key(

@@ -30,11 +30,12 @@ void Exchange::read_events(std::string_view bytes) {
 
 // The commit point: from here on nothing is tried again, and what only the request needed goes.
 net::Stream& Exchange::on_commit() {
+  commit_leg();
   client_->begin_stream(id_);
   status_ = 200;
   gateway_.health().first_token(leg_->health, gateway_.shard().now());
   notes_.first_token(leg_->note, gateway_.shard().now());
-  if (trace_ != nullptr) trace_->first_token(gateway_.shard().now());
+  if (trace_ != nullptr) trace_->first_token(asked().traced, gateway_.shard().now());
   release_request();
   return client_->stream();
 }
@@ -105,7 +106,7 @@ void Exchange::finish_stream() {
   ClientConn* client = client_;
   client_ = nullptr;
   leg_->state = Leg::State::kTrailing;
-  if (upstream_paused_) leg_->upstream->resume_reply();
+  if (leg_->is_paused) leg_->upstream->resume_reply();
   gateway_.shard().wheel().set(leg_->timer, gateway_.shard().now() + kTrailTime);
   client->exchange_over(true);
 }
@@ -126,19 +127,27 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
 void Exchange::check_backlog() {
   if (client_ == nullptr || leg_->upstream == nullptr) return;
   const std::size_t backlog = client_->stream().backlog_bytes();
-  if (backlog < gateway_.limits().client_buffer_bytes_max || upstream_paused_) return;
-  upstream_paused_ = true;
+  if (backlog < gateway_.limits().client_buffer_bytes_max || leg_->is_paused) return;
+  leg_->is_paused = true;
   leg_->upstream->pause_reply();
-  stalled_since_ = gateway_.shard().now();
+  leg_->stalled_since = gateway_.shard().now();
   set_deadline();
 }
 
 void Exchange::client_drained() {
-  if (!upstream_paused_) return;
-  upstream_paused_ = false;
-  stalled_since_ = kNever;
-  leg_->last_progress = gateway_.shard().now();
-  if (leg_->upstream != nullptr) leg_->upstream->resume_reply();
+  Leg* const current = leg_;
+  resume(first_);
+  if (hedge_ != nullptr) resume(*hedge_);
+  leg_ = current;
+}
+
+void Exchange::resume(Leg& leg) {
+  if (!leg.is_paused) return;
+  leg.is_paused = false;
+  leg.stalled_since = kNever;
+  leg.last_progress = gateway_.shard().now();
+  if (leg.upstream != nullptr) leg.upstream->resume_reply();
+  leg_ = &leg;
   if (state_ != State::kOver) set_deadline();
 }
 

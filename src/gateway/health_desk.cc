@@ -75,6 +75,7 @@ void HealthDesk::update_entry(EndpointId endpoint, Instant now) {
   row.view.breaker = BreakerState::kClosed;
   row.first_token_limit = board_.first_token_limit(endpoint);
   row.suspect_after = board_.suspect_after(endpoint);
+  row.first_token_p95 = board_.first_token_p95(endpoint);
   if (entry.has_news || (tick_ + endpoint) % kReportTicks == 0) {
     row.report = board_.report(endpoint, now);
     entry.has_news = false;

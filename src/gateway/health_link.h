@@ -43,6 +43,7 @@ struct HealthUpdate {
     policy::EndpointHealth view;
     Duration first_token_limit{0};
     Duration suspect_after{0};
+    Duration first_token_p95{0};  // 0: not known
     policy::HealthReport report;
     bool operator==(const Row&) const = default;
   };

@@ -16,6 +16,13 @@ void Leg::drop() {
   upstream = nullptr;
 }
 
+void Leg::stop(Wheel& wheel) {
+  drop();
+  wheel.cancel(timer);
+  collected.reset();
+  state = State::kIdle;
+}
+
 void Leg::on_upstream(Result<net::UpstreamConn*> conn) {
   here().on_upstream(std::move(conn));
 }

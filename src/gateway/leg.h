@@ -36,6 +36,8 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
 
   // Nothing is wanted of the endpoint any more: hangs up, or no longer waits for a connection.
   void drop();
+  // ... and what it had is of no use. Its timer is stopped.
+  void stop(Wheel& wheel);
   // Whether it may still bring the answer.
   bool is_under_way() const { return state != State::kIdle; }
   // Reading events, none of which was content.
@@ -68,9 +70,12 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   std::string model_name;                       // that answers, as answers name it
   Instant started{};                            // of the attempt, or of its request's first byte
   Instant last_progress{};
+  Instant stalled_since = kNever;  // the client's backlog is full since
   Timer timer{timer_callback<&Leg::on_timer>, this};
   State state = State::kIdle;
-  std::uint8_t note = 0;  // of the attempt, in the exchange's UsageNotes
+  std::uint8_t note = 0;   // of the attempt, in the exchange's UsageNotes
+  bool is_paused = false;  // its reply is not read, for the client's sake
+  bool may_pass = false;   // a large answer may go on unseen
 };
 
 }  // namespace leat::gateway

@@ -41,33 +41,37 @@ void RouteTrace::note_plan(const policy::Catalogue& catalogue,
   }
 }
 
-void RouteTrace::began(const policy::Catalogue& catalogue, policy::EndpointId endpoint,
-                       std::string_view model, std::uint8_t model_rank,
-                       policy::ParameterSet dropped, Instant now) {
+std::size_t RouteTrace::began(const policy::Catalogue& catalogue, policy::EndpointId endpoint,
+                              std::string_view model, std::uint8_t model_rank,
+                              policy::ParameterSet dropped, Instant now) {
   Attempt& attempt = attempts_.emplace_back();
   attempt.endpoint = endpoint;
   attempt.model = model;
   attempt.provider = catalogue.provider(catalogue.endpoint(endpoint).provider).name;
   attempt.started = now;
-  model_rank_ = model_rank;
-  dropped_ = dropped;
+  attempt.model_rank = model_rank;
+  attempt.dropped = dropped;
+  return attempts_.size() - 1;
 }
 
-void RouteTrace::first_token(Instant now) {
-  if (!attempts_.empty()) attempts_.back().first_token = now;
+void RouteTrace::first_token(std::size_t attempt, Instant now) {
+  attempts_[attempt].first_token = now;
 }
 
-void RouteTrace::failed(int status, std::string_view reason, Instant now) {
-  if (attempts_.empty() || attempts_.back().ended) return;
-  attempts_.back().ended = now;
-  attempts_.back().status = status;
-  attempts_.back().reason = reason;
+void RouteTrace::failed(std::size_t attempt, int status, std::string_view reason, Instant now) {
+  Attempt& failed = attempts_[attempt];
+  if (failed.ended) return;
+  failed.ended = now;
+  failed.status = status;
+  failed.reason = reason;
 }
 
 dialect::RouterMetadata RouteTrace::metadata(Instant now) {
   dialect::RouterMetadata metadata;
   metadata.requested = requested_;
-  metadata.strategy = model_rank_ == 0 ? strategy_ : RoutingStrategy::kFallback;
+  // In the order in which they began, but for the one that a hedge did not beat.
+  std::ranges::stable_partition(attempts_,
+                                [](const Attempt& each) { return each.ended.has_value(); });
   told_attempts_.clear();
   for (const Attempt& attempt : attempts_) {
     const bool answers = !attempt.ended;
@@ -78,7 +82,9 @@ dialect::RouterMetadata RouteTrace::metadata(Instant now) {
     told.reason = attempt.reason;
     told_attempts_.push_back(told);
   }
-  const policy::EndpointId selected = attempts_.empty() ? policy::kNoId : attempts_.back().endpoint;
+  const Attempt answering = attempts_.empty() ? Attempt() : attempts_.back();
+  const policy::EndpointId selected = answering.endpoint;
+  metadata.strategy = answering.model_rank == 0 ? strategy_ : RoutingStrategy::kFallback;
   for (std::size_t i = 0; i < available_.size(); ++i) {
     available_[i].selected = candidates_[i] == selected;
   }
@@ -88,7 +94,7 @@ dialect::RouterMetadata RouteTrace::metadata(Instant now) {
   metadata.available = available_;
   metadata.endpoints_total = endpoints_total_;
   metadata.exclusions = excluded_;
-  metadata.dropped_parameters = dialect::ParameterSet(dropped_.bits());
+  metadata.dropped_parameters = dialect::ParameterSet(answering.dropped.bits());
   return metadata;
 }
 

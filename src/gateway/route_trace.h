@@ -31,15 +31,17 @@ class RouteTrace {
   void note_plan(const policy::Catalogue& catalogue, std::span<const dialect::ModelName> requested,
                  const policy::Plan& plan);
 
-  // ---- Attempts: each began() is followed by one failed() or by metadata() ----
-  void began(const policy::Catalogue& catalogue, policy::EndpointId endpoint,
-             std::string_view model, std::uint8_t model_rank, policy::ParameterSet dropped,
-             Instant now);
-  void first_token(Instant now);
+  // ---- Attempts: each began() is followed by one failed(), or is the one that answers ----
+  // What the attempt is called by from then on.
+  std::size_t began(const policy::Catalogue& catalogue, policy::EndpointId endpoint,
+                    std::string_view model, std::uint8_t model_rank, policy::ParameterSet dropped,
+                    Instant now);
+  void first_token(std::size_t attempt, Instant now);
   // `status`: the provider's, or 0. `reason` is static.
-  void failed(int status, std::string_view reason, Instant now);
+  void failed(std::size_t attempt, int status, std::string_view reason, Instant now);
 
-  // The last attempt has answered, now. Views of this record, good until it changes.
+  // The attempt that did not fail has answered, now; it is told last. Views of this record, good
+  // until it changes.
   dialect::RouterMetadata metadata(Instant now);
 
  private:
@@ -47,6 +49,8 @@ class RouteTrace {
     policy::EndpointId endpoint = policy::kNoId;
     std::string model;
     std::string_view provider;
+    std::uint8_t model_rank = 0;
+    policy::ParameterSet dropped;
     Instant started{};
     std::optional<Instant> first_token;
     std::optional<Instant> ended;
@@ -64,8 +68,6 @@ class RouteTrace {
   std::vector<dialect::Exclusion> excluded_;
   std::int64_t endpoints_total_ = 0;
   policy::EndpointId sticky_ = policy::kNoId;
-  std::uint8_t model_rank_ = 0;  // of the last attempt
-  policy::ParameterSet dropped_;
 };
 
 }  // namespace leat::gateway

@@ -26,7 +26,7 @@ ShardHealth::ShardHealth(const Snapshot& snapshot, std::uint32_t shard) : shard_
     }
     const Duration limit =
         policy::first_token_limit({0}, snapshot.times_of(endpoint.model).first_token);
-    limits_.push_back({limit, policy::suspect_after({0}, limit)});
+    limits_.push_back({limit, policy::suspect_after({0}, limit), {0}});
   }
   key_begins_.push_back(keys);
   keys_.resize(keys);
@@ -133,7 +133,7 @@ void ShardHealth::apply(const HealthUpdate& update) {
     view = row.view;
     view.limited_until = limited_until;
     reports_[row.endpoint] = row.report;
-    limits_[row.endpoint] = {row.first_token_limit, row.suspect_after};
+    limits_[row.endpoint] = {row.first_token_limit, row.suspect_after, row.first_token_p95};
   }
   // The board does not know yet of probes that are told with the next news.
   for (const EndpointId endpoint : begun_probes_) {

@@ -45,6 +45,11 @@ class ShardHealth {
     return limits_[endpoint].first_token;
   }
 
+  // Of the last 30 minutes; 0 where too little is known.
+  Duration first_token_p95(policy::EndpointId endpoint) const {
+    return limits_[endpoint].first_token_p95;
+  }
+
   // Which key to ask it with; none: all are tried, limited or resting. Bit i of `tried` is key i.
   std::optional<std::uint8_t> choose_key(policy::EndpointId endpoint, std::uint64_t tried,
                                          Instant now, Rng& rng) const;
@@ -71,6 +76,7 @@ class ShardHealth {
   struct EndpointLimits {
     Duration first_token{0};
     Duration suspect_after{0};
+    Duration first_token_p95{0};
   };
   struct Touched {
     std::unique_ptr<policy::HealthRing> ring;

@@ -62,6 +62,8 @@ void Snapshot::set_times() {
         std::min(either(own.first_byte_ms_min, limits.first_byte_ms_min), times.first_token.max);
     times.chunk_gap_max = either(own.chunk_gap_ms_max, limits.chunk_gap_ms_max);
     times.request_max = either(own.request_ms_max, limits.request_ms_max);
+    times.hedge.is_on = found == stated.end() ? options_.routing.hedge : own.hedge;
+    times.hedge.delay_min = milliseconds(options_.routing.hedge_ms_min);
     times_.push_back(times);
   }
 }

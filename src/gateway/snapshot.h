@@ -17,6 +17,7 @@
 #include "gateway/request_kind.h"
 #include "gateway/routed_catalogue.h"
 #include "leat/options.h"
+#include "policy/attempt_rule.h"
 #include "policy/first_token_limit.h"
 #include "policy/route_request.h"
 
@@ -37,11 +38,12 @@ struct SnapshotProvider {
   }
 };
 
-// How long a model's requests may take.
+// How long a model's requests may take, and when one that waits is asked of a second endpoint.
 struct ModelTimes {
   policy::FirstTokenLimits first_token;
   Duration chunk_gap_max{0};
   Duration request_max{0};
+  policy::HedgeSettings hedge;
 };
 
 class Snapshot {

@@ -22,9 +22,10 @@ bool is_outage(const Counts& counts) {
   return counts.failures >= kOutageFailures && counts.failures >= counts.successes;
 }
 
-Duration p99_first_token(const Distributions& of) {
+// 0: too little is known.
+Duration first_token_of(const Distributions& of, double share) {
   if (of.first_token.count() < kFirstTokensMin) return {0};
-  return {static_cast<std::int64_t>(percentile(of.first_token, 0.99, kFirstTokenUnit) * 1e9)};
+  return {static_cast<std::int64_t>(percentile(of.first_token, share, kFirstTokenUnit) * 1e9)};
 }
 
 }  // namespace
@@ -102,9 +103,10 @@ void HealthBoard::measure(Row& row, EndpointHealth& view, Instant now) {
   view.uptime_permille = uptime_permille(recent.counts);
   view.latency_s = first_token_percentiles(recent);
   view.throughput = rate_percentiles(recent);
-  row.limit =
-      policy::first_token_limit(p99_first_token(row.windows.half_hour.sum(now)), row.limits);
-  row.suspect_after = policy::suspect_after(p99_first_token(recent), row.limit);
+  const Distributions longer = row.windows.half_hour.sum(now);
+  row.limit = policy::first_token_limit(first_token_of(longer, 0.99), row.limits);
+  row.suspect_after = policy::suspect_after(first_token_of(recent, 0.99), row.limit);
+  row.first_token_p95 = first_token_of(longer, 0.95);
   row.is_stale = false;
 }
 

@@ -69,6 +69,8 @@ class HealthBoard {
 
   Duration first_token_limit(EndpointId endpoint) const { return rows_[endpoint].limit; }
   Duration suspect_after(EndpointId endpoint) const { return rows_[endpoint].suspect_after; }
+  // Of the last 30 minutes; 0 where too little is known.
+  Duration first_token_p95(EndpointId endpoint) const { return rows_[endpoint].first_token_p95; }
   HealthReport report(EndpointId endpoint, Instant now) const;
 
   // For what keeps the state over a restart (health_state.h).
@@ -83,6 +85,7 @@ class HealthBoard {
     FirstTokenLimits limits;
     Duration limit{0};
     Duration suspect_after{0};
+    Duration first_token_p95{0};
     std::int64_t waiting = 0;
     std::int64_t overdue = 0;
     std::int64_t overdue_at_token = 0;  // when a first token came last

@@ -75,12 +75,17 @@ class RouteTraceTest : public testing::Test {
   }
   void began(std::string_view model, std::string_view provider, Instant now, std::uint8_t rank = 0,
              policy::ParameterSet dropped = {}) {
-    trace_.began(catalogue_, endpoint(model, provider), model, rank, dropped, now);
+    last_ = trace_.began(catalogue_, endpoint(model, provider), model, rank, dropped, now);
   }
+  void failed(int status, std::string_view reason, Instant now) {
+    trace_.failed(last_, status, reason, now);
+  }
+  void first_token(Instant now) { trace_.first_token(last_, now); }
 
   policy::Catalogue catalogue_ = make_catalogue();
   std::unique_ptr<policy::Plan> plan_;
   RouteTrace trace_{kStart};
+  std::size_t last_ = 0;
 };
 
 TEST_F(RouteTraceTest, TellsEachAttemptWithItsOwnTimesAndReason) {
@@ -88,9 +93,9 @@ TEST_F(RouteTraceTest, TellsEachAttemptWithItsOwnTimesAndReason) {
   candidate("acme/first", "two");
   plan("acme/first");
   began("acme/first", "one", at(3));
-  trace_.failed(429, "rate_limit", at(20));
+  failed(429, "rate_limit", at(20));
   began("acme/first", "two", at(25), 0, {policy::Parameter::kSeed});
-  trace_.first_token(at(65));
+  first_token(at(65));
   const dialect::RouterMetadata told = trace_.metadata(at(130));
 
   ASSERT_EQ(told.attempts.size(), 2U);
@@ -119,7 +124,7 @@ TEST_F(RouteTraceTest, OnlyTheEndpointThatAnsweredIsSelectedAndItsParametersCoun
   candidate("acme/first", "three");
   plan("acme/first");
   began("acme/first", "one", at(0), 0, {policy::Parameter::kSeed});
-  trace_.failed(0, "provider_unavailable", at(1));
+  failed(0, "provider_unavailable", at(1));
   began("acme/first", "two", at(2));
   const dialect::RouterMetadata told = trace_.metadata(at(9));
   ASSERT_EQ(told.available.size(), 3U);
@@ -151,7 +156,7 @@ TEST_F(RouteTraceTest, TheStrategyIsHowTheAnsweringModelWasFound) {
   plan("acme/nick:nitro");
   began("acme/first", "one", at(0));
   EXPECT_EQ(trace_.metadata(at(1)).strategy, dialect::RoutingStrategy::kAlias);
-  trace_.failed(500, "server", at(2));
+  failed(500, "server", at(2));
   began("acme/second", "one", at(3), 1);
   EXPECT_EQ(trace_.metadata(at(4)).strategy, dialect::RoutingStrategy::kFallback);
   EXPECT_EQ(trace_.metadata(at(4)).requested, "acme/nick:nitro");
@@ -169,7 +174,7 @@ TEST_F(RouteTraceTest, StickyIsSaidOfTheEndpointThatTheConversationIsAt) {
   plan("acme/first");
   began("acme/first", "one", at(0));
   EXPECT_TRUE(trace_.metadata(at(1)).is_sticky);
-  trace_.failed(500, "server", at(2));
+  failed(500, "server", at(2));
   began("acme/first", "two", at(3));
   EXPECT_FALSE(trace_.metadata(at(4)).is_sticky);
 }
@@ -180,7 +185,7 @@ TEST_F(RouteTraceTest, WhatWasToldTooEarlyCanStillFail) {
   plan("acme/first");
   began("acme/first", "one", at(0));
   EXPECT_EQ(trace_.metadata(at(5)).attempts[0].status, 200);
-  trace_.failed(0, "upstream_protocol", at(6));
+  failed(0, "upstream_protocol", at(6));
   const dialect::RouterMetadata told = trace_.metadata(at(50));
   EXPECT_EQ(told.attempts[0].reason, "upstream_protocol");
   EXPECT_EQ(told.attempts[0].duration_ms, 6);
