@@ -124,9 +124,11 @@ void UsageNotes::add_attempts(const policy::Catalogue& catalogue, const Metered&
     if (answered) {
       out.cost = metered.charge.upstream;
       out.upstream_id = text(upstream_id_);
-    } else if (attempt.outcome == AttemptOutcome::kAmbiguous) {
+    } else if (attempt.outcome == AttemptOutcome::kAmbiguous ||
+               attempt.outcome == AttemptOutcome::kHedgedAway) {
+      // It may have run, and then the provider asks for it.
       out.cost = money.reserved == policy::kMoneyMax ? 0 : money.reserved;
-      record.flags.is_ambiguous = true;
+      record.flags.is_ambiguous |= attempt.outcome == AttemptOutcome::kAmbiguous;
     }
     record.add_attempt(out);
   }

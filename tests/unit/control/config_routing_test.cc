@@ -203,6 +203,22 @@ TEST(ConfigRouting, HowEndpointsAreChosen) {
   EXPECT_EQ(loaded("[routing]\nhealth_file = \"\"\n").options.routing.health_file, "");
 }
 
+TEST(ConfigRouting, HedgingIsOffUnlessSaidAndAModelMaySayOtherwise) {
+  const Config unsaid = loaded("");
+  EXPECT_FALSE(unsaid.options.routing.hedge);
+  EXPECT_EQ(unsaid.options.routing.hedge_ms_min, 1'000u);
+  EXPECT_FALSE(unsaid.options.models[0].hedge);
+  const Config on = loaded("[routing]\nhedge = true\nhedge_ms_min = 250\n");
+  ASSERT_TRUE(on.ok()) << told(on);
+  EXPECT_EQ(on.options.routing.hedge_ms_min, 250u);
+  EXPECT_TRUE(on.options.models[0].hedge);
+  const Config own =
+      with_catalogue("[[models]]\nid = \"deep/one\"\nhedge = false\n[routing]\nhedge = true\n");
+  ASSERT_TRUE(own.ok()) << told(own);
+  EXPECT_TRUE(own.options.models[0].hedge);
+  EXPECT_FALSE(own.options.models[1].hedge);
+}
+
 // ---- Times ----
 
 struct Times {

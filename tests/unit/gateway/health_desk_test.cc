@@ -125,6 +125,8 @@ TEST_F(HealthDeskTest, OnlyWhatChangedIsTold) {
   // What few have measured sets the first-token limit of all.
   EXPECT_EQ(shards_[1].first_token_limit(2), SmallSnapshot::kFirstTokenMin);
   EXPECT_EQ(shards_[1].first_token_limit(1), SmallSnapshot::kFirstTokenMax);
+  EXPECT_GT(shards_[1].first_token_p95(2), Duration{0});
+  EXPECT_EQ(shards_[1].first_token_p95(1), Duration{0});
   for (int i = 0; i < 8; ++i) tick();
   EXPECT_EQ(rows_told(), (std::vector<std::size_t>{0, 0, 0}));
 }

@@ -73,9 +73,10 @@ class RouteTraceTest : public testing::Test {
     const dialect::ModelName names[] = {dialect::split_model_name(requested)};
     trace_.note_plan(catalogue_, names, *plan_);
   }
-  void began(std::string_view model, std::string_view provider, Instant now, std::uint8_t rank = 0,
-             policy::ParameterSet dropped = {}) {
+  std::size_t began(std::string_view model, std::string_view provider, Instant now,
+                    std::uint8_t rank = 0, policy::ParameterSet dropped = {}) {
     last_ = trace_.began(catalogue_, endpoint(model, provider), model, rank, dropped, now);
+    return last_;
   }
   void failed(int status, std::string_view reason, Instant now) {
     trace_.failed(last_, status, reason, now);
@@ -133,6 +134,30 @@ TEST_F(RouteTraceTest, OnlyTheEndpointThatAnsweredIsSelectedAndItsParametersCoun
   EXPECT_FALSE(told.available[2].selected);
   EXPECT_EQ(told.available[1].provider, "Two");
   EXPECT_TRUE(told.dropped_parameters.empty());
+}
+
+// Of two attempts at once either may answer.
+TEST_F(RouteTraceTest, TheOneThatAnsweredIsToldLastWhicheverBeganFirst) {
+  candidate("acme/first", "one");
+  candidate("acme/first", "two");
+  plan("acme/first");
+  const std::size_t first = began("acme/first", "one", at(0), 0, {policy::Parameter::kSeed});
+  const std::size_t hedge = began("acme/first", "two", at(10));
+  trace_.failed(hedge, 0, "hedge_lost", at(30));
+  trace_.first_token(first, at(30));
+  const dialect::RouterMetadata told = trace_.metadata(at(50));
+  ASSERT_EQ(told.attempts.size(), 2U);
+  EXPECT_EQ(told.attempts[0].provider, "Two");
+  EXPECT_EQ(told.attempts[0].reason, "hedge_lost");
+  EXPECT_EQ(told.attempts[0].first_token_ms, dialect::RouterAttempt::kUnknown);
+  EXPECT_EQ(told.attempts[0].duration_ms, 20);
+  EXPECT_EQ(told.attempts[1].provider, "One");
+  EXPECT_EQ(told.attempts[1].status, 200);
+  EXPECT_EQ(told.attempts[1].first_token_ms, 30);
+  EXPECT_EQ(told.generation_time_ms, 50);
+  EXPECT_TRUE(told.available[0].selected);
+  EXPECT_FALSE(told.available[1].selected);
+  EXPECT_TRUE(told.dropped_parameters.has(dialect::Parameter::kSeed));
 }
 
 TEST_F(RouteTraceTest, TellsWhoCouldNotBeAskedAndWhy) {

@@ -293,6 +293,21 @@ TEST(HealthBoard, TheFirstTokenLimitFollowsThirtyMinutes) {
   EXPECT_NEAR(board.first_token_limit(0).seconds(), 20, 2.5);
 }
 
+TEST(HealthBoard, The95thPercentileOfFirstTokensIsOfThirtyMinutes) {
+  HealthBoard board(1);
+  board.merge(0, answers(18, milliseconds(100)), kBegin);
+  board.merge(0, answers(1, seconds(3)), kBegin);
+  board.refresh(kBegin);
+  EXPECT_EQ(board.first_token_p95(0), Duration{0});  // too little is known
+  board.merge(0, answers(31, milliseconds(100)), kBegin);
+  board.refresh(kBegin);
+  EXPECT_NEAR(board.first_token_p95(0).seconds(), 0.1, 0.025);  // of 50, one is more
+  const Instant later = kBegin + seconds(20 * 60);
+  board.merge(0, answers(3, seconds(3)), later);
+  board.refresh(later);
+  EXPECT_NEAR(board.first_token_p95(0).seconds(), 3, 0.7);  // of 53, four are
+}
+
 TEST(HealthBoard, AnEndpointThatNothingIsKnownOfIsWell) {
   HealthBoard board(2);
   board.merge(1, failures(9), kBegin);
