@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <string>
 
+#include "gateway/owned_message.h"
+
 namespace leat::app {
 
 namespace {
@@ -38,7 +40,7 @@ void HealthKeeper::save() {
 }
 
 void HealthKeeper::take(const shard::Message& message) {
-  desk_.take(*gateway::news_of(message), control_.now());
+  desk_.take(*gateway::owned_of<gateway::HealthNews>(message), control_.now());
 }
 
 void HealthKeeper::on_tick() {

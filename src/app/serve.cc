@@ -24,6 +24,7 @@
 #include "control/explain.h"
 #include "control/machine.h"
 #include "control/metrics.h"
+#include "gateway/configured_keys.h"
 #include "leat/version.h"
 
 namespace leat::app {
@@ -272,6 +273,8 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
       memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
   setup.snapshot = &snapshot;
   setup.listings = &listings;
+  const gateway::KeyDelta keys = gateway::configured_delta(options, snapshot.catalogue());
+  setup.keys = &keys;
   setup.tls = &material.tls();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);

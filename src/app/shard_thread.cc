@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "gateway/owned_message.h"
 #include "net/ares_resolver.h"
 #include "tls/context.h"
 
@@ -111,6 +112,7 @@ std::string ShardThread::set_up() {
   parts.counters = &counters_;
   parts.log = &log_;
   parts.listings = setup_.listings;
+  parts.keys = setup_.keys;
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;

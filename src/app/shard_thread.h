@@ -37,6 +37,7 @@ struct ShardSetup {
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   const gateway::Snapshot* snapshot = nullptr;
   const gateway::ListingSource* listings = nullptr;
+  const gateway::KeyDelta* keys = nullptr;  // read until started() only
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };

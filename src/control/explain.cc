@@ -58,7 +58,11 @@ class Explainer {
     facts.health = input_.health;
     facts.now = input_.now;
     facts.wall = input_.wall;
-    facts.key = input_.key;
+    const auto& keys = input_.snapshot.options().keys;
+    policy::Access stated;
+    if (!keys.empty()) stated.routing = keys[static_cast<std::size_t>(input_.key)].routing;
+    const auto access = gateway::resolve_access(stated, catalogue());
+    facts.access = access.get();
     facts.body_bytes = body.size();
     facts.output_max = chat.output_max;
     const auto planner = std::make_unique<gateway::RoutePlanner>();

@@ -150,7 +150,7 @@ void ClientConn::end_body() {
 void ClientConn::refuse_head(proto::HttpFault fault) {
   const proto::HttpFaultInfo& info = proto::fault_info(fault);
   gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
-  gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
+  gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
   wants_keep_alive_ = false;
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter body(room);
@@ -172,7 +172,7 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
 // little; else the connection ends with the answer. A chunked body says how much is left only as it
 // comes: discard() closes once it was too much.
 void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason) {
-  gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : -1, peer_, received_);
+  gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
   const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
   if (!little || kind == ErrorKind::kPayloadTooLarge || kind == ErrorKind::kRequestTimeout) {
     wants_keep_alive_ = false;

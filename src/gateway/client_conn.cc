@@ -210,19 +210,14 @@ void ClientConn::take_head(const proto::RequestHead& head) {
   }
 }
 
-// The key's index, or -1: then it was refused. One answer and one way for all that is wrong with a
-// key: the digest of whatever was shown is looked up.
-int ClientConn::authenticate(const proto::RequestHead& head) {
-  const Snapshot& snapshot = gateway_.snapshot();
+// Whose request it is; nobody's: it was refused. One answer and one way for all that is wrong with
+// a key: the digest of whatever was shown is looked up.
+RequestKey ClientConn::authenticate(const proto::RequestHead& head) {
   const Instant now = gateway_.shard().now();
-  if (snapshot.options().auth_mode == AuthMode::kOff) {
-    if (!shown_good_key_) gateway_.addresses().showed_good_key(peer_);
-    shown_good_key_ = true;
-    return 0;
-  }
-  if (gateway_.addresses().is_blocked(peer_, now)) {
+  const bool is_off = gateway_.snapshot().options().auth_mode == AuthMode::kOff;
+  if (!is_off && gateway_.addresses().is_blocked(peer_, now)) {
     refuse(ErrorKind::kTooManyFailures, {}, "too_many_failures");
-    return -1;
+    return {};
   }
   std::string_view shown = head.fields.get(KnownField::kAuthorization);
   if (shown.size() > 7 && proto::equal_ignoring_case(shown.substr(0, 7), "bearer ")) {
@@ -230,19 +225,22 @@ int ClientConn::authenticate(const proto::RequestHead& head) {
   } else if (shown.empty()) {
     shown = head.fields.get(KnownField::kXApiKey);
   }
-  const int key = snapshot.find_key(tls::sha256(shown));
-  if (key < 0) {
+  RequestKey key;
+  if (!is_off) key.digest = tls::sha256(shown);
+  const KeyDirectory::Found found = gateway_.find_key(key.digest);
+  if (found.fault != KeyFault::kNone) {
     gateway_.addresses().key_failed(peer_, now);
     refuse(ErrorKind::kAuthentication, {}, "authentication");
-    return -1;
+    return {};
   }
   if (!shown_good_key_) gateway_.addresses().showed_good_key(peer_);
   shown_good_key_ = true;
+  key.id = found.key->id;
   return key;
 }
 
 void ClientConn::serve_listing(const proto::RequestHead& head) {
-  if (authenticate(head) < 0) return;
+  if (authenticate(head).id == 0) return;
   if (head.content_length.value_or(0) > gateway_.limits().small_body_bytes_max) {
     return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
   }
@@ -269,19 +267,19 @@ void ClientConn::serve_listing(const proto::RequestHead& head) {
 }
 
 void ClientConn::start_inference(const proto::RequestHead& head) {
-  const int key = authenticate(head);
-  if (key < 0) return;
+  const RequestKey key = authenticate(head);
+  if (key.id == 0) return;
   const Limits& limits = gateway_.limits();
   const std::uint64_t length = head.content_length.value_or(0);
   if (length > limits.body_bytes_max) {
     return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
   }
-  if (gateway_.key_state(key).requests >= limits.streams_per_key_max) {
+  if (gateway_.key_loads().of(key.id).requests >= limits.streams_per_key_max) {
     return refuse(ErrorKind::kRateLimitExceeded,
                   {.message = "Too many requests of this key are running at once."},
                   "streams_per_key");
   }
-  if (!gateway_.may_buffer(key, length)) {
+  if (!gateway_.may_buffer(key.id, length)) {
     return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
   }
   if (gateway_.memory_is_short(length)) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
@@ -376,11 +374,10 @@ void ClientConn::read_chunked_body(std::string_view& in) {
     whole = step.kind == proto::ChunkStep::Kind::kEnd;
     if (whole) break;
     received_ += step.data.size();
-    const int key = exchange_->key();
     if (received_ > gateway_.limits().body_bytes_max) {
       return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
     }
-    if (!gateway_.may_buffer(key, step.data.size())) {
+    if (!gateway_.may_buffer(exchange_->key(), step.data.size())) {
       return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
     }
     if (gateway_.memory_is_short(step.data.size())) {

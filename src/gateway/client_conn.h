@@ -85,7 +85,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void take_head(const proto::RequestHead& head);
   void serve_listing(const proto::RequestHead& head);
   void start_inference(const proto::RequestHead& head);
-  int authenticate(const proto::RequestHead& head);
+  RequestKey authenticate(const proto::RequestHead& head);
   void read_body(std::string_view& in);
   void read_chunked_body(std::string_view& in);
   bool body_grew(bool whole);

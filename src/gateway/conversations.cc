@@ -14,9 +14,10 @@ std::uint64_t mixed(std::uint64_t word) {
 
 }  // namespace
 
-Conversation Conversations::of(int key, policy::ModelId model, const dialect::StickyKey& sticky) {
+Conversation Conversations::of(std::uint32_t key, policy::ModelId model,
+                               const dialect::StickyKey& sticky) {
   if (sticky.kind == dialect::StickyKind::kNone) return {};
-  const std::uint64_t account = std::uint64_t{static_cast<std::uint32_t>(key)} << 32 | model;
+  const std::uint64_t account = std::uint64_t{key} << 32 | model;
   const std::uint64_t high = mixed(sticky.hash ^ mixed(account + 1));
   return {{.high = high, .low = mixed(high ^ account)}, sticky.kind};
 }

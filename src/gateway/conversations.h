@@ -37,7 +37,8 @@ class Conversations {
 
   bool is_on() const { return is_on_; }
   // The conversation of a client key with a model. `sticky` names it among that key's.
-  static Conversation of(int key, policy::ModelId model, const dialect::StickyKey& sticky);
+  static Conversation of(std::uint32_t key, policy::ModelId model,
+                         const dialect::StickyKey& sticky);
 
   // Endpoint::identity, or 0.
   std::uint64_t find(const Conversation& conversation, Instant now) const;

@@ -24,20 +24,20 @@ constexpr std::string_view kEventStream = "text/event-stream";
 
 }  // namespace
 
-Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, int key,
+Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
                    bool is_sdk_retry)
     : gateway_(gateway),
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
       notes_(gateway.shard().now(), gateway.shard().io().wall_now()),
-      key_(key),
+      load_(&gateway.key_loads().begin(key.id)),
       face_(route.face),
       kind_(route.request),
       is_sdk_retry_(is_sdk_retry),
       http10_(client.is_http10()) {
   gateway_.new_id("gen-", id_);
   started_ = gateway_.shard().now();
-  ++gateway_.key_state(key_).requests;
+  request_->key = key.digest;
   gateway_.counters().requests_open.add();
 }
 
@@ -78,7 +78,7 @@ bool Exchange::scan(bool whole) {
 
 void Exchange::charge_body(std::uint64_t bytes) {
   body_charged_ += bytes;
-  gateway_.key_state(key_).buffered_bytes += bytes;
+  load_->buffered_bytes += bytes;
   gateway_.buffered_bytes() += bytes;
 }
 
@@ -121,13 +121,17 @@ bool Exchange::read_input(std::string_view body, dialect::RoutingFault& fault) {
 
 bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   Request& request = *request_;
+  // It may have been changed or revoked while the body came.
+  const KeyDirectory::Found found = gateway_.find_key(request.key);
+  if (found.fault != KeyFault::kNone) return refuse_key();
+  money_.terms.markup_ppm = found.key->markup_ppm;
   find_conversation(fields);
   PlanningFacts facts;
   facts.sticky = gateway_.conversations().find(conversation_, gateway_.shard().now());
   facts.health = gateway_.health().view();
   facts.now = gateway_.shard().now();
   facts.wall = gateway_.shard().io().wall_now();
-  facts.key = key_;
+  facts.access = found.access;
   facts.body_bytes = request.body->size;
   if (kind_ != RequestKind::kChat) {
     // Each input has the model's context to itself: the longest is no shorter than the mean.
@@ -162,17 +166,24 @@ void Exchange::find_conversation(const dialect::RoutingFields& fields) {
   const policy::ModelRef ref = catalogue.resolve(fields.models().front().full);
   if (ref.model == policy::kNoId || !catalogue.model(ref.model).rewards_staying) return;
   conversation_ =
-      Conversations::of(key_, ref.model, dialect::sticky_key(fields, request_->session));
+      Conversations::of(key(), ref.model, dialect::sticky_key(fields, request_->session));
+}
+
+bool Exchange::refuse_key() {
+  gateway_.refused("authentication", key(), client_->peer(), request_->body->size);
+  client_->answer_error(ErrorKind::kAuthentication, {}, {});
+  over(true);
+  return false;
 }
 
 void Exchange::refuse_request(std::string_view message, std::string_view param) {
-  gateway_.refused("invalid_request", key_, client_->peer(), request_->body->size);
+  gateway_.refused("invalid_request", key(), client_->peer(), request_->body->size);
   client_->answer_error(ErrorKind::kInvalidRequest, {.message = message, .param = param}, {});
   over(true);
 }
 
 void Exchange::refuse_plan(const PlanRefusal& refusal) {
-  gateway_.refused(dialect::error_row(refusal.kind).error_type, key_, client_->peer(),
+  gateway_.refused(dialect::error_row(refusal.kind).error_type, key(), client_->peer(),
                    request_->body->size);
   RefusalLists lists;
   const dialect::ErrorDetail detail =
@@ -441,6 +452,8 @@ void Exchange::over(bool clean) {
   leg_->stop(gateway_.shard().wheel());
   account();
   release_request();
+  gateway_.key_loads().end(*load_);
+  load_ = nullptr;
   state_ = State::kOver;
   ClientConn* client = client_;
   client_ = nullptr;
@@ -449,8 +462,7 @@ void Exchange::over(bool clean) {
 }
 
 void Exchange::release_request() {
-  Gateway::KeyState& key = gateway_.key_state(key_);
-  key.buffered_bytes -= body_charged_;
+  load_->buffered_bytes -= body_charged_;
   gateway_.buffered_bytes() -= body_charged_;
   body_charged_ = 0;
   request_.reset();
@@ -458,7 +470,6 @@ void Exchange::release_request() {
 
 void Exchange::account() {
   Counters& counters = gateway_.counters();
-  --gateway_.key_state(key_).requests;
   counters.requests_open.subtract();
   counters.events_relayed.add(leg_->relay.events());
 }

@@ -30,6 +30,8 @@
 #include "dialect/openai_request.h"
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
+#include "gateway/key_loads.h"
+#include "gateway/key_table.h"
 #include "gateway/leg.h"
 #include "gateway/metering.h"
 #include "gateway/route_planning.h"
@@ -47,7 +49,8 @@ class Gateway;
 
 class Exchange final : public ListNode<Exchange>, private shard::Deferred {
  public:
-  Exchange(Gateway& gateway, ClientConn& client, const Route& route, int key, bool is_sdk_retry);
+  Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
+           bool is_sdk_retry);
   ~Exchange() = default;
 
   // ---- Reading: the connection fills body(), then scan()s what came ----
@@ -77,7 +80,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void client_drained();
   // The client was answered otherwise: nothing of this exchange is wanted any more.
   void abandon();
-  int key() const { return key_; }
+  std::uint32_t key() const { return load_->key; }
 
  private:
   friend class Gateway;
@@ -128,6 +131,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
     dialect::ChatRequest chat;   // what all kinds have in common
     dialect::PromptInput input;  // not of a chat
     std::string session;
+    KeyDigest key{};  // looked up again where the request is decided
     std::array<Stop, kStopsMax> stops;
     std::uint8_t stop_count = 0;
     std::uint8_t last_stop = 0;  // the furthest that was gone to
@@ -158,6 +162,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   bool read_input(std::string_view body, dialect::RoutingFault& fault);
   bool take_plan(const dialect::RoutingFields& fields);
   void refuse_plan(const PlanRefusal& refusal);
+  bool refuse_key();
   void refuse_request(std::string_view message, std::string_view param);
   void find_conversation(const dialect::RoutingFields& fields);
   bool choose_first();
@@ -255,7 +260,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   Instant request_deadline_ = kNever;
   std::uint64_t body_charged_ = 0;
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
-  int key_;
+  KeyLoad* load_;                   // of its key; null once it is over
   dialect::Face face_;
   RequestKind kind_;
   State state_ = State::kReading;

@@ -403,7 +403,7 @@ void Exchange::give_up() {
   }
   error_type_ = dialect::error_row(answer.kind).error_type;
   status_ = dialect::error_row(answer.kind).status;
-  gateway_.refused(dialect::error_row(answer.kind).error_type, key_, client_->peer(),
+  gateway_.refused(dialect::error_row(answer.kind).error_type, key(), client_->peer(),
                    request.body ? request.body->size : 0);
   client_->answer_error(
       answer.kind, detail,

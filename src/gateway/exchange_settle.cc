@@ -3,6 +3,7 @@
 // the answer, and settled once, whatever became of it.
 #include <algorithm>
 
+#include "gateway/configured_keys.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 
@@ -74,7 +75,8 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   const Snapshot& snapshot = gateway_.snapshot();
   UsageNotes::End end;
   end.generation_id = id_;
-  end.key_id = snapshot.options().keys[static_cast<std::size_t>(key_)].name;
+  KeyName room;
+  end.key_id = key_name(snapshot.options(), key(), room);
   end.kind = kind_;
   end.finish_reason = finish_reason_;
   end.error_type = error_type_;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string>
 
+#include "gateway/configured_keys.h"
+#include "gateway/owned_message.h"
 #include "gateway/simulated_provider.h"
 
 namespace leat::gateway {
@@ -43,13 +45,13 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
-      // Without keys everybody is the one anonymous key.
-      keys_(std::max<std::size_t>(snapshot.options().keys.size(), 1)),
       retry_budget_(snapshot.limits().retry_budget_percent_max,
                     snapshot.limits().retry_floor_per_second),
       health_(snapshot, shard.index()),
       conversations_(snapshot.options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {
+  if (parts.keys != nullptr) keys_.apply(*parts.keys);
+  anonymous_.id = kAnonymousKey;
   const auto& providers = snapshot.options().providers;
   upstreams_.reserve(providers.size());
   for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
@@ -126,7 +128,14 @@ void Gateway::free_connection(ClientConn* connection) {
   note_drained();
 }
 
-Exchange* Gateway::new_exchange(ClientConn& client, const Route& route, int key,
+KeyDirectory::Found Gateway::find_key(const KeyDigest& digest) const {
+  if (snapshot_.options().auth_mode == AuthMode::kOff) {
+    return {.fault = KeyFault::kNone, .key = &anonymous_};
+  }
+  return keys_.look_up(digest, policy::KeyScope::kInference, shard_.io().wall_now());
+}
+
+Exchange* Gateway::new_exchange(ClientConn& client, const Route& route, const RequestKey& key,
                                 bool is_sdk_retry) {
   Exchange* exchange = exchanges_.create(*this, client, route, key, is_sdk_retry);
   running_.push_back(*exchange);
@@ -137,9 +146,9 @@ void Gateway::free_exchange(Exchange* exchange) {
   exchanges_.destroy(exchange);
 }
 
-bool Gateway::may_buffer(int key, std::uint64_t bytes) const {
-  const KeyState& state = keys_[static_cast<std::size_t>(key)];
-  return state.buffered_bytes + bytes <= limits().buffered_body_bytes_per_key_max;
+bool Gateway::may_buffer(std::uint32_t key, std::uint64_t bytes) const {
+  const std::uint64_t held = key_loads_.of(key).buffered_bytes;
+  return held + bytes <= limits().buffered_body_bytes_per_key_max;
 }
 
 bool Gateway::memory_is_short(std::uint64_t bytes) const {
@@ -199,7 +208,9 @@ void Gateway::on_message(const shard::Message& message) {
       shut_down();
       return shard_.stop();
     case shard::Message::Kind::kHealthUpdate:
-      return apply(*update_of(message));
+      return apply(*owned_of<HealthUpdate>(message));
+    case shard::Message::Kind::kKeyDelta:
+      return keys_.apply(*owned_of<KeyDelta>(message));
     case shard::Message::Kind::kDrained:
     case shard::Message::Kind::kHealthNews:
       return;
@@ -219,16 +230,16 @@ void Gateway::settle(const Metered& metered, const ledger::UsageRecord& /*record
   counters_.shortfall_nanodollars.add(static_cast<std::uint64_t>(metered.charge.shortfall));
 }
 
-void Gateway::refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes) {
+void Gateway::refused(const char* reason, std::uint32_t key, const io::Address& peer,
+                      std::uint64_t bytes) {
   // One line for each refusal, of ids and numbers only (threats-and-faults.md 3.4).
   char line[LogRing::kLineBytesMax];
-  const char* name = key >= 0 && static_cast<std::size_t>(key) < snapshot_.options().keys.size()
-                         ? snapshot_.options().keys[static_cast<std::size_t>(key)].name.c_str()
-                         : "-";
+  KeyName room;
+  const std::string name(key_name(snapshot_.options(), key, room));
   const std::string address = peer.to_string();  // its port tells an operator nothing
   const int size =
       std::snprintf(line, sizeof line, "refused reason=%s key=%s ip=%.*s bytes=%llu shard=%u",
-                    reason, name, static_cast<int>(address.rfind(':')), address.c_str(),
+                    reason, name.c_str(), static_cast<int>(address.rfind(':')), address.c_str(),
                     static_cast<unsigned long long>(bytes), shard_.index());
   const auto shown =
       static_cast<std::size_t>(std::clamp(size, 0, static_cast<int>(sizeof line) - 1));

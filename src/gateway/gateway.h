@@ -13,6 +13,8 @@
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/counters.h"
+#include "gateway/key_loads.h"
+#include "gateway/key_table.h"
 #include "gateway/listing_source.h"
 #include "gateway/log_ring.h"
 #include "gateway/metering.h"
@@ -43,6 +45,8 @@ struct GatewayParts {
   LogRing* log = nullptr;
   // Who answers the routes that list the catalogue. Null: they are not there.
   const ListingSource* listings = nullptr;
+  // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
+  const KeyDelta* keys = nullptr;
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
   std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
 };
@@ -79,10 +83,6 @@ class Gateway final : private shard::MessageHandler {
   }
 
   // ---- For ClientConn and Exchange ----
-  struct KeyState {
-    std::uint32_t requests = 0;        // in flight
-    std::uint64_t buffered_bytes = 0;  // of bodies
-  };
   struct Upstream {
     std::unique_ptr<net::Dialer> dialer;
     std::unique_ptr<net::UpstreamPool> pool;
@@ -93,7 +93,9 @@ class Gateway final : private shard::MessageHandler {
   const Limits& limits() const { return snapshot_.limits(); }
   Counters& counters() { return counters_; }
   AddressTable& addresses() { return addresses_; }
-  KeyState& key_state(int key) { return keys_[static_cast<std::size_t>(key)]; }
+  // Whose key it is; where none is asked for, everybody's is anonymous.
+  KeyDirectory::Found find_key(const KeyDigest& digest) const;
+  KeyLoads& key_loads() { return key_loads_; }
   Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
   Upstream& upstream_of(const policy::Endpoint& endpoint) {
     return upstreams_[snapshot_.connection_of(endpoint)];
@@ -107,7 +109,7 @@ class Gateway final : private shard::MessageHandler {
   RoutePlanner& planner() { return *planner_; }
   proto::RequestHead& head_scratch() { return head_scratch_; }
   std::uint64_t& buffered_bytes() { return buffered_bytes_; }
-  bool may_buffer(int key, std::uint64_t bytes) const;
+  bool may_buffer(std::uint32_t key, std::uint64_t bytes) const;
   bool memory_is_short(std::uint64_t bytes) const;
   // The ladder of threats-and-faults.md 3.3 "memory shed": idle times a quarter, then no
   // keep-alive, then refusals, then nothing is accepted.
@@ -116,13 +118,14 @@ class Gateway final : private shard::MessageHandler {
                                             : 0;
   }
   Duration keep_alive_time() const;
-  Exchange* new_exchange(ClientConn& client, const Route& route, int key, bool is_sdk_retry);
+  Exchange* new_exchange(ClientConn& client, const Route& route, const RequestKey& key,
+                         bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
   // What an exchange used, once for each that a provider was asked for.
   void settle(const Metered& metered, const ledger::UsageRecord& record);
-  // Logs a refusal; `key` is -1 where none was shown or known, `bytes` counts the body so far.
-  void refused(const char* reason, int key, const io::Address& peer, std::uint64_t bytes);
+  // Logs a refusal; `key` is 0 where none was shown or known, `bytes` counts the body so far.
+  void refused(const char* reason, std::uint32_t key, const io::Address& peer, std::uint64_t bytes);
   // The Date field's value now; valid until the next call.
   std::string_view date();
   // Writes "gen-..." or "req-..." and a NUL, 36 bytes in all at most.
@@ -150,7 +153,9 @@ class Gateway final : private shard::MessageHandler {
   net::PipeStreams pipe_streams_;
   std::unique_ptr<SimulatedProvider> simulated_;
   std::vector<Upstream> upstreams_;
-  std::vector<KeyState> keys_;
+  KeyDirectory keys_;
+  KeyRow anonymous_;
+  KeyLoads key_loads_;
   policy::RetryBudget retry_budget_;
   ShardHealth health_;
   Conversations conversations_;

@@ -132,6 +132,12 @@ class KeyTable {
 // Why a key does not open. To the outside all of these are one answer.
 enum class KeyFault : std::uint8_t { kNone, kUnknown, kDisabled, kExpired, kScope };
 
+// What a request keeps of its key while it is read: it is looked up again before it is decided.
+struct RequestKey {
+  KeyDigest digest{};
+  std::uint32_t id = 0;  // 0: none
+};
+
 class KeyDirectory {
  public:
   // What a request may know of its key. Pointers hold until the next apply(): who waits in between

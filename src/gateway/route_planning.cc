@@ -8,6 +8,8 @@
 namespace leat::gateway {
 namespace {
 
+const policy::KeyCeilings kNoCeilings;
+
 using dialect::ErrorKind;
 using policy::Picodollars;
 
@@ -136,7 +138,8 @@ bool read_request(const proto::JsonScanner& scanner, std::string_view body,
 }
 
 std::optional<PlanRefusal> RoutePlanner::resolve_models(const policy::Catalogue& catalogue,
-                                                        const dialect::RoutingFields& fields) {
+                                                        const dialect::RoutingFields& fields,
+                                                        const KeyAccess* access) {
   model_count_ = 0;
   if (fields.models().empty()) {
     return PlanRefusal{
@@ -149,8 +152,9 @@ std::optional<PlanRefusal> RoutePlanner::resolve_models(const policy::Catalogue&
                          .message = "presets are not served here",
                          .param = field};
     }
-    const policy::ModelRef ref = catalogue.resolve(name.full);
+    policy::ModelRef ref = catalogue.resolve(name.full);
     if (ref.model == policy::kNoId) return unknown_model(name.full, field);
+    ref.is_closed = access != nullptr && !access->allows_model(catalogue.model(ref.model).id);
     models_[model_count_++] = ref;
   }
   return std::nullopt;
@@ -208,7 +212,7 @@ void RoutePlanner::set_request(const Snapshot& snapshot, const dialect::RoutingF
 std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                                               const dialect::RoutingFields& fields,
                                               const PlanningFacts& facts, Rng& rng) {
-  if (auto refusal = resolve_models(snapshot.catalogue(), fields)) return refusal;
+  if (auto refusal = resolve_models(snapshot.catalogue(), fields, facts.access)) return refusal;
   if (!fields.preset.empty()) {
     return PlanRefusal{.kind = ErrorKind::kNotImplemented,
                        .message = "presets are not served here",
@@ -217,7 +221,7 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
   set_request(snapshot, fields, facts);
   policy::make_plan({.catalogue = snapshot.catalogue(),
                      .request = request_,
-                     .ceilings = snapshot.ceilings_of(facts.key),
+                     .ceilings = facts.access != nullptr ? facts.access->ceilings() : kNoCeilings,
                      .health = facts.health,
                      .now = facts.now,
                      .utc = policy::UtcMoment::of(facts.wall)},

@@ -17,6 +17,7 @@
 #include "dialect/errors.h"
 #include "dialect/openai_request.h"
 #include "dialect/routing_fields.h"
+#include "gateway/key_access.h"
 #include "gateway/snapshot.h"
 #include "policy/plan.h"
 
@@ -36,10 +37,10 @@ struct PlanningFacts {
   policy::HealthView health;  // empty: nothing is known
   Instant now{};
   WallTime wall{};
-  int key = 0;                   // index into Options::keys
-  std::uint64_t sticky = 0;      // Endpoint::identity that the conversation went to; 0: none
-  std::uint64_t body_bytes = 0;  // of the request: bounds its tokens from below
-  std::int64_t output_max = -1;  // the cap that the request states, or -1
+  const KeyAccess* access = nullptr;  // what the key allows; null: everything
+  std::uint64_t sticky = 0;           // Endpoint::identity that the conversation went to; 0: none
+  std::uint64_t body_bytes = 0;       // of the request: bounds its tokens from below
+  std::int64_t output_max = -1;       // the cap that the request states, or -1
   // What it asks its model for; none: as `modalities` of the request says, else text.
   policy::ModalitySet output;
 };
@@ -81,7 +82,8 @@ class RoutePlanner {
 
  private:
   std::optional<PlanRefusal> resolve_models(const policy::Catalogue& catalogue,
-                                            const dialect::RoutingFields& fields);
+                                            const dialect::RoutingFields& fields,
+                                            const KeyAccess* access);
   std::span<const policy::SlugMatch> resolve_slugs(const policy::Catalogue& catalogue,
                                                    std::span<const std::string_view> slugs);
   void set_request(const Snapshot& snapshot, const dialect::RoutingFields& fields,

@@ -1,22 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/snapshot.h"
 
-#include <algorithm>
-#include <cstring>
+#include <unordered_map>
 
 #include "base/check.h"
 #include "gateway/metering.h"
 #include "policy/key_choice.h"
-#include "tls/digest.h"
 
 namespace leat::gateway {
-
-std::size_t Snapshot::DigestHash::operator()(const KeyDigest& digest) const {
-  // SHA-256 is its own hash: an attacker cannot choose colliding prefixes more cheaply than keys.
-  std::size_t word;
-  std::memcpy(&word, digest.data(), sizeof word);
-  return word;
-}
 
 Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue> routed,
                    std::span<const std::vector<std::string_view>> bearers)
@@ -38,11 +29,7 @@ Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue
       made.targets[kind] += request_path(static_cast<RequestKind>(kind));
     }
   }
-  for (std::size_t i = 0; i < options_.keys.size(); ++i) {
-    keys_.emplace(options_.keys[i].sha256, static_cast<int>(i));
-  }
   set_times();
-  set_ceilings();
 }
 
 // What a model of the options says of its times; the limits where none does.
@@ -66,38 +53,6 @@ void Snapshot::set_times() {
     times.hedge.delay_min = milliseconds(options_.routing.hedge_ms_min);
     times_.push_back(times);
   }
-}
-
-void Snapshot::set_ceilings() {
-  const auto resolve = [this](const std::vector<std::string>& names) {
-    auto& matches = slugs_.emplace_back();
-    for (const std::string& name : names) matches.push_back(catalogue().find_slug(name));
-    return std::span<const policy::SlugMatch>(matches);  // moving a vector moves no element
-  };
-  for (const ClientKey& key : options_.keys) {
-    policy::KeyCeilings ceilings;
-    ceilings.has_only = key.routing.has_only;
-    ceilings.only = resolve(key.routing.only);
-    ceilings.ignore = resolve(key.routing.ignore);
-    ceilings.zdr = key.routing.zdr;
-    ceilings.deny_data_collection = key.routing.deny_data_collection;
-    for (const std::string& region : key.routing.regions) {
-      ceilings.regions |= catalogue().region_bit(region);
-    }
-    // Regions where nobody is leave nothing, not everything.
-    if (!key.routing.regions.empty() && ceilings.regions == 0) {
-      ceilings.has_only = true;
-      ceilings.only = {};
-    }
-    ceilings_.push_back(ceilings);
-  }
-  if (ceilings_.empty()) ceilings_.emplace_back();
-}
-
-int Snapshot::find_key(const KeyDigest& digest) const {
-  const auto found = keys_.find(digest);
-  if (found == keys_.end() || !tls::equal_constant_time(found->first, digest)) return -1;
-  return found->second;
 }
 
 }  // namespace leat::gateway

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Snapshot: what a request is decided by - keys, models, providers, limits - in the form that
-// looking up needs. Built once from Options, then immutable: every shard reads the same one through
-// a plain reference, no shard writes it. Holds views of secrets, which live in the locked arena; it
-// must not outlive that.
+// Snapshot: what a request is decided by - models, providers, limits - in the form that looking up
+// needs; keys, which change more often, have a table of their own (key_table.h). Built once from
+// Options, then immutable: every shard reads the same one through a plain reference, no shard
+// writes it. Holds views of secrets, which live in the locked arena; it must not outlive that.
 #pragma once
 
 #include <array>
@@ -11,7 +11,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gateway/request_kind.h"
@@ -19,11 +18,8 @@
 #include "leat/options.h"
 #include "policy/attempt_rule.h"
 #include "policy/first_token_limit.h"
-#include "policy/route_request.h"
 
 namespace leat::gateway {
-
-using KeyDigest = std::array<std::uint8_t, 32>;
 
 struct SnapshotProvider {
   const Provider* options = nullptr;
@@ -59,10 +55,6 @@ class Snapshot {
   const Limits& limits() const { return options_.limits; }
   const std::vector<SnapshotProvider>& providers() const { return providers_; }
 
-  // The key's index in Options::keys, or -1. The time does not depend on how much of a wrong digest
-  // is right.
-  int find_key(const KeyDigest& digest) const;
-
   const policy::Catalogue& catalogue() const { return routed_->catalogue; }
   // Where an endpoint's requests go: an index into providers(). REQUIRES: the endpoint is not
   // disabled, as none of a plan is.
@@ -72,26 +64,15 @@ class Snapshot {
   // Names the catalogue's prices in what is charged by them (metering.h).
   std::uint64_t price_version() const { return price_version_; }
   const ModelTimes& times_of(policy::ModelId model) const { return times_[model]; }
-  // What a key allows at most; by its index in Options::keys, 0 where there are none.
-  const policy::KeyCeilings& ceilings_of(int key) const {
-    return ceilings_[static_cast<std::size_t>(key)];
-  }
 
  private:
-  struct DigestHash {
-    std::size_t operator()(const KeyDigest& digest) const;
-  };
   void set_times();
-  void set_ceilings();
 
   const Options options_;
   const std::shared_ptr<const RoutedCatalogue> routed_;
   std::uint64_t price_version_;
   std::vector<SnapshotProvider> providers_;
-  std::unordered_map<KeyDigest, int, DigestHash> keys_;
-  std::vector<ModelTimes> times_;                      // by policy::ModelId
-  std::vector<policy::KeyCeilings> ceilings_;          // by key
-  std::vector<std::vector<policy::SlugMatch>> slugs_;  // what the ceilings' lists are views of
+  std::vector<ModelTimes> times_;  // by policy::ModelId
 };
 
 }  // namespace leat::gateway

@@ -170,7 +170,8 @@ struct SlugMatch {
 struct ModelRef {
   ModelId model = kNoId;
   VariantSet variants;
-  std::string_view rest;  // of a pattern: what its star stands for; a view of the reference
+  std::string_view rest;   // of a pattern: what its star stands for; a view of the reference
+  bool is_closed = false;  // to the key that asks for it
 
   // The endpoint's own name for it.
   std::string_view upstream_name(const Endpoint& endpoint) const {

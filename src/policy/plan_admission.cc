@@ -136,6 +136,7 @@ const Prices& prices_for(const PlanInput& input, const Endpoint& endpoint, Price
 std::optional<Exclusion> hard_exclusion(const PlanInput& input, const ModelRef& ref,
                                         const Endpoint& endpoint, const Prices& prices) {
   if (endpoint.disabled) return Exclusion::kDisabled;
+  if (ref.is_closed) return Exclusion::kKeyNotAllowed;
   if (!serves_variants(endpoint, ref.variants)) return Exclusion::kVariant;
   if (!tier_admitted(input.request, ref, endpoint)) return Exclusion::kTierNotAsked;
   if (const Reason reason = by_lists(input, endpoint)) return reason;

@@ -18,9 +18,10 @@ struct Message {
     kDrain,    // take no new work; end when what runs has ended
     kStop,     // end now
     kDrained,  // (to control) nothing runs any more on the shard named in `value`
-    // `value` is a pointer that the taker owns; gateway/health_link.h.
+    // `value` is a pointer that the taker owns; gateway/owned_message.h.
     kHealthNews,    // (to control) what a shard saw of endpoints
     kHealthUpdate,  // what has changed in the health of endpoints
+    kKeyDelta,      // what has changed in the client keys
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

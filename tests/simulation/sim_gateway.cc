@@ -2,6 +2,8 @@
 #include "simulation/sim_gateway.h"
 
 #include "base/check.h"
+#include "gateway/configured_keys.h"
+#include "gateway/owned_message.h"
 
 namespace leat::sim {
 
@@ -31,6 +33,9 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
   parts.resolver = &resolver;
   parts.counters = &counters;
   parts.log = &log;
+  const gateway::KeyDelta keys =
+      gateway::configured_delta(snapshot.options(), snapshot.catalogue());
+  parts.keys = &keys;
   gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
   shard.attach_mailbox(mailbox, gateway->message_handler());
   io.set_run_turn([this] { shard.run_turn(); });
@@ -40,7 +45,7 @@ SimShard::~SimShard() {
   // What came after the shard's last turn.
   shard::Message message;
   while (mailbox.take(message)) {
-    if (message.kind == shard::Message::Kind::kHealthUpdate) gateway::update_of(message);
+    gateway::discard(message);
   }
 }
 
@@ -92,7 +97,7 @@ void SimGateway::on_health_tick(std::uint64_t) {
 bool SimGateway::post(std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
   const shard::Message message = gateway::message_of(std::move(update));
   if (!shards_[shard]->mailbox.post(message)) {
-    update = gateway::update_of(message);
+    update = gateway::owned_of<gateway::HealthUpdate>(message);
     return false;
   }
   shards_[shard]->io.waker().wake();

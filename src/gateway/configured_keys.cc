@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/configured_keys.h"
+
+#include <charconv>
+
+namespace leat::gateway {
+
+std::vector<KeyEntry> configured_keys(const Options& options, const policy::Catalogue& catalogue) {
+  std::vector<KeyEntry> entries;
+  entries.reserve(options.keys.size());
+  for (const ClientKey& stated : options.keys) {
+    policy::Key key;
+    key.id = kConfiguredKeys + entries.size();
+    key.organisation = kConfiguredOrganisation;
+    key.access.routing = stated.routing;
+    entries.push_back(entry_of(key, stated.sha256, resolve_access(key.access, catalogue)));
+  }
+  return entries;
+}
+
+AccountRow configured_organisation() {
+  AccountRow row;
+  row.id = kConfiguredOrganisation;
+  row.organisation = kConfiguredOrganisation;
+  return row;
+}
+
+KeyDelta configured_delta(const Options& options, const policy::Catalogue& catalogue) {
+  KeyTable table;
+  table.assign(configured_keys(options, catalogue));
+  table.put(configured_organisation());
+  return table.whole();
+}
+
+std::string_view key_name(const Options& options, std::uint32_t key, KeyName& room) {
+  if (key == 0) return "-";
+  if (key == kAnonymousKey) return "anonymous";
+  if (key >= kConfiguredKeys && key - kConfiguredKeys < options.keys.size()) {
+    return options.keys[key - kConfiguredKeys].name;
+  }
+  room[0] = '#';
+  const auto end = std::to_chars(room.data() + 1, room.data() + room.size(), key);
+  return {room.data(), static_cast<std::size_t>(end.ptr - room.data())};
+}
+
+}  // namespace leat::gateway

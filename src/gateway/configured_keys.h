@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+// The keys that stand in the configuration, as rows of the key table: all of one organisation that
+// has no limits of its own. Their ids lie apart from those that the accounts' store gives.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "gateway/key_table.h"
+#include "leat/options.h"
+
+namespace leat::gateway {
+
+// The id of the first key of Options::keys, of those after it in their order, and of what they
+// belong to. The store counts from 1 and never gets there.
+inline constexpr std::uint32_t kConfiguredKeys = 0x8000'0000;
+inline constexpr std::uint32_t kConfiguredOrganisation = 0x8000'0000;
+// Who asks where no key is asked for (AuthMode::kOff).
+inline constexpr std::uint32_t kAnonymousKey = UINT32_MAX;
+
+std::vector<KeyEntry> configured_keys(const Options& options, const policy::Catalogue& catalogue);
+AccountRow configured_organisation();
+// All of them, for directories to begin with.
+KeyDelta configured_delta(const Options& options, const policy::Catalogue& catalogue);
+
+// What logs and records call a key: its name in the configuration, "anonymous", "-" for 0, which is
+// none, else its number in the store: "#17". Views the options or `room`.
+using KeyName = std::array<char, 16>;
+std::string_view key_name(const Options& options, std::uint32_t key, KeyName& room);
+
+}  // namespace leat::gateway

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// What shards and control hand each other by message: made by its writer, owned by whoever takes
+// the message; Message::value is the pointer. Each kind has one type.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/check.h"
+#include "gateway/health_link.h"
+#include "gateway/key_table.h"
+#include "shard/mailbox.h"
+
+namespace leat::gateway {
+
+template <class T>
+inline constexpr shard::Message::Kind kKindOf = shard::Message::Kind::kStop;
+template <>
+inline constexpr shard::Message::Kind kKindOf<HealthNews> = shard::Message::Kind::kHealthNews;
+template <>
+inline constexpr shard::Message::Kind kKindOf<HealthUpdate> = shard::Message::Kind::kHealthUpdate;
+template <>
+inline constexpr shard::Message::Kind kKindOf<KeyDelta> = shard::Message::Kind::kKeyDelta;
+
+template <class T>
+shard::Message message_of(std::unique_ptr<T> owned) {
+  static_assert(kKindOf<T> != shard::Message::Kind::kStop, "a type that is no message's");
+  return {kKindOf<T>, reinterpret_cast<std::uintptr_t>(owned.release())};
+}
+
+// REQUIRES: a message of that kind, taken once.
+template <class T>
+std::unique_ptr<T> owned_of(const shard::Message& message) {
+  LEAT_CHECK(message.kind == kKindOf<T>);
+  return std::unique_ptr<T>(reinterpret_cast<T*>(message.value));
+}
+
+// Of a message that nobody will take: what it points to goes.
+inline void discard(const shard::Message& message) {
+  if (message.kind == kKindOf<HealthNews>) owned_of<HealthNews>(message).reset();
+  if (message.kind == kKindOf<HealthUpdate>) owned_of<HealthUpdate>(message).reset();
+  if (message.kind == kKindOf<KeyDelta>) owned_of<KeyDelta>(message).reset();
+}
+
+}  // namespace leat::gateway
