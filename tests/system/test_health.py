@@ -82,7 +82,7 @@ class Health(HealthCase):
         time.sleep(0.6 * harness.SLOW)
         self.switch.fails = False
         # Slow start: a little of its traffic at first, all of it in the end.
-        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at who is back", 8)
+        until(lambda: self.calls_of_first(leat, count=10) >= 5, "traffic at who is back", 20)
 
     def test_metrics_say_who_is_out(self):
         leat = self.start()

@@ -100,14 +100,14 @@ class Metadata(harness.Case):
         told = self.told(self.ask(router, provider={"ignore": ["p0"]}), False)
         self.assertEqual([e["reason"] for e in told["excluded"]], ["ignored"])
 
-    def test_without_usage_it_still_comes_in_a_last_chunk(self):
+    def test_without_the_providers_usage_it_comes_beside_our_estimate(self):
         events = [harness.event({"content": "hi"}), harness.event({}, "stop"), b"data: [DONE]\n\n"]
         data = harness.SSE_HEAD + b"".join(harness.chunk(e) for e in events) + b"0\r\n\r\n"
         router = self.leat([self.provider(lambda call: call.send(data))])
         events = self.ask(router, stream=True).events()
         last = json.loads(events[-2])
         self.assertEqual(last["openrouter_metadata"]["attempt"], 1)
-        self.assertNotIn("usage", last)
+        self.assertGreater(last["usage"]["total_tokens"], 0)
         self.assertEqual(events[-1], "[DONE]")
 
     def test_only_who_asks_is_told(self):

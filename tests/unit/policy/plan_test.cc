@@ -163,6 +163,16 @@ TEST_F(ListsTest, OnlyAndIgnore) {
   EXPECT_EQ(reason("a/us-east5"), "ignored");
 }
 
+TEST_F(PlanTest, AModelThatIsClosedToTheKeyIsNotAsked) {
+  endpoint("m", "a", 1);
+  endpoint("n", "b", 1);
+  finish();
+  ask({"m", "n"});
+  models_[0].is_closed = true;
+  EXPECT_EQ(order(), "b");
+  EXPECT_EQ(reason("a"), name_of(Exclusion::kKeyNotAllowed));
+}
+
 TEST_F(ListsTest, TheKeysListsAreACeiling) {
   ceilings_.has_only = true;
   ceilings_.only = slugs({"a"});

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: keys of the configuration open the gateway as keys of the store do, and are called by their
+// names. Method: a directory filled from options is asked for digests that are and are not there.
+#include "gateway/configured_keys.h"
+
+#include <gtest/gtest.h>
+
+#include "gateway/key_loads.h"
+
+namespace leat::gateway {
+namespace {
+
+KeyDigest digest(std::uint8_t byte) {
+  KeyDigest made;
+  made.fill(byte);
+  return made;
+}
+
+class ConfiguredKeysTest : public testing::Test {
+ protected:
+  ConfiguredKeysTest() {
+    options_.keys.push_back({.name = "web", .sha256 = digest(1), .secret = {}, .routing = {}});
+    options_.keys.push_back({.name = "batch", .sha256 = digest(2), .secret = {}, .routing = {}});
+    options_.keys.back().routing.zdr = true;
+    directory_.apply(configured_delta(options_, catalogue_));
+  }
+  KeyDirectory::Found find(std::uint8_t byte) const {
+    return directory_.look_up(digest(byte), policy::KeyScope::kInference, {});
+  }
+
+  Options options_;
+  policy::Catalogue catalogue_;
+  KeyDirectory directory_;
+};
+
+TEST_F(ConfiguredKeysTest, OpenWithTheirOwnCeilings) {
+  const auto web = find(1);
+  ASSERT_EQ(web.fault, KeyFault::kNone);
+  EXPECT_EQ(web.access, nullptr) << "nothing was stated: everything is allowed";
+  const auto batch = find(2);
+  ASSERT_EQ(batch.fault, KeyFault::kNone);
+  ASSERT_NE(batch.access, nullptr);
+  EXPECT_TRUE(batch.access->ceilings().zdr);
+  EXPECT_NE(web.key->id, batch.key->id);
+  EXPECT_EQ(find(3).fault, KeyFault::kUnknown);
+}
+
+TEST_F(ConfiguredKeysTest, ServeInferenceAndNothingElse) {
+  const auto found = directory_.look_up(digest(1), policy::KeyScope::kManagement, {});
+  EXPECT_EQ(found.fault, KeyFault::kScope);
+}
+
+TEST_F(ConfiguredKeysTest, AreCalledByTheirNames) {
+  KeyName room;
+  EXPECT_EQ(key_name(options_, find(2).key->id, room), "batch");
+  EXPECT_EQ(key_name(options_, kAnonymousKey, room), "anonymous");
+  EXPECT_EQ(key_name(options_, 0, room), "-");
+  EXPECT_EQ(key_name(options_, 17, room), "#17");
+  EXPECT_EQ(key_name(options_, kConfiguredKeys + 2, room), "#2147483650") << "there is no third";
+}
+
+TEST(KeyLoads, HoldsAKeyWhileItHasARequest) {
+  KeyLoads loads;
+  KeyLoad& first = loads.begin(7);
+  KeyLoad& second = loads.begin(7);
+  EXPECT_EQ(&first, &second);
+  first.buffered_bytes = 100;
+  for (std::uint32_t key = 100; key < 1'000; ++key) loads.begin(key);
+  EXPECT_EQ(&first, &loads.begin(7)) << "a load stays where it is";
+  EXPECT_EQ(loads.of(7).requests, 3u);
+  EXPECT_EQ(loads.of(7).buffered_bytes, 100u);
+  EXPECT_EQ(loads.of(8).requests, 0u);
+  loads.end(first);
+  loads.end(first);
+  first.buffered_bytes = 0;
+  loads.end(first);
+  for (std::uint32_t key = 100; key < 1'000; ++key) {
+    KeyLoad& load = loads.begin(key);
+    loads.end(load);
+    loads.end(load);
+  }
+  EXPECT_TRUE(loads.is_empty());
+}
+
+}  // namespace
+}  // namespace leat::gateway
