@@ -375,6 +375,20 @@ ChatUsage read_timings(std::string_view value) {
   return usage;
 }
 
+ChatUsage usage_at_end(std::string_view tail) {
+  // In a string its quotes would have backslashes before them.
+  constexpr std::string_view kKey = "\"usage\"";
+  for (std::size_t at = tail.rfind(kKey); at != tail.npos; at = tail.rfind(kKey)) {
+    std::string_view value = tail.substr(at + kKey.size());
+    tail = tail.substr(0, at);
+    const std::size_t brace = value.find_first_not_of(" \t\r\n:");
+    if (brace == value.npos) continue;
+    const ChatUsage usage = read_usage(value.substr(brace));
+    if (usage.present()) return usage;
+  }
+  return {};
+}
+
 void write_usage(const ChatUsage& usage, const UsageCost& cost, JsonWriter& out) {
   const std::int64_t prompt = or_zero(usage.prompt);
   const std::int64_t completion = or_zero(usage.completion);

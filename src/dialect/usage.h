@@ -59,6 +59,10 @@ ChatUsage read_usage(std::string_view value);
 // llama.cpp's `timings`, for answers that have no usage.
 ChatUsage read_timings(std::string_view value);
 
+// The usage in the last bytes of an answer that was not kept whole, which may begin anywhere; all
+// absent if it is not there. What an answer says of usage in its words does not count.
+ChatUsage usage_at_end(std::string_view tail);
+
 // What we add to the provider's counts. Nano-dollars; kUnpriced leaves the field out.
 struct UsageCost {
   static constexpr std::int64_t kUnpriced = -1;

@@ -294,6 +294,7 @@ void Exchange::on_reply_body(std::string_view bytes) {
         gateway_.counters().upstream_failures.add();
         return cut(ErrorKind::kUpstreamProtocol, {});
       }
+      keep_tail(bytes);
       client_->write_body(bytes);
       return check_backlog();
     default:

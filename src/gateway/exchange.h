@@ -223,6 +223,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   Metered meter_stream(const dialect::ChatUsage& usage, policy::AnswerEnd end) const;
   dialect::UsageCost cost_of(const dialect::ChatUsage& usage) const;
   void settle(const Metered& metered, ledger::AttemptOutcome outcome, int status);
+  void keep_tail(std::string_view bytes);
   void settle_unfinished(policy::AnswerEnd end);
 
   void drop_upstream();

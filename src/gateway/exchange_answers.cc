@@ -135,8 +135,9 @@ void Exchange::pass_collected_on() {
   passed_bytes_ = leg_->collected->size;
   client_->begin_body("application/json", id_);
   status_ = 200;
-  client_->write_body({leg_->collected->data(), leg_->collected->size});
-  leg_->collected.reset();
+  const BlockRef begun = std::move(leg_->collected);
+  client_->write_body({begun->data(), begun->size});
+  keep_tail({begun->data(), begun->size});
   release_request();
 }
 

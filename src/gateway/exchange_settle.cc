@@ -2,6 +2,7 @@
 // What an exchange used and what that costs: gathered here, told to the client by whoever writes
 // the answer, and settled once, whatever became of it.
 #include <algorithm>
+#include <cstring>
 
 #include "gateway/configured_keys.h"
 #include "gateway/exchange.h"
@@ -11,6 +12,17 @@ namespace leat::gateway {
 
 using ledger::AttemptOutcome;
 using policy::AnswerEnd;
+
+namespace {
+
+// Holds any usage and what stands behind it.
+constexpr std::size_t kTailBytes = 4'096;
+
+dialect::ChatUsage usage_of_tail(const BlockRef& tail) {
+  return tail ? dialect::usage_at_end({tail->data(), tail->size}) : dialect::ChatUsage();
+}
+
+}  // namespace
 
 // What is told of the request when it has gone, and what bounds the tokens of any answer to it.
 void Exchange::note_request(const dialect::RoutingFields& fields) {
@@ -67,6 +79,17 @@ void Exchange::note_answer(std::string_view upstream_id, std::string_view native
   }
 }
 
+// Of an answer that is passed on unseen, in leg_->collected: its usage stands at the end.
+void Exchange::keep_tail(std::string_view bytes) {
+  BlockRef& tail = leg_->collected;
+  if (!tail) tail = Block::allocate(kTailBytes);
+  if (bytes.size() > kTailBytes) bytes.remove_prefix(bytes.size() - kTailBytes);
+  const std::size_t kept = std::min(tail->size, kTailBytes - bytes.size());
+  std::memmove(tail->data(), tail->data() + tail->size - kept, kept);
+  std::memcpy(tail->data() + kept, bytes.data(), bytes.size());
+  tail->size = kept + bytes.size();
+}
+
 // `outcome` and `status`: of the attempt that is under way, if there is one.
 void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, int status) {
   is_settled_ = true;
@@ -104,7 +127,7 @@ void Exchange::settle_unfinished(AnswerEnd end) {
     case Leg::State::kCollecting:
       return settle(meter_answer({}, 0, end), midway, 200);
     case Leg::State::kPassing:
-      return settle(meter_answer({}, passed_bytes_, end),
+      return settle(meter_answer(usage_of_tail(leg_->collected), passed_bytes_, end),
                     end == AnswerEnd::kNoReason ? AttemptOutcome::kSucceeded : midway, 200);
     case Leg::State::kWaiting:
       size_.was_executed = false;

@@ -7,7 +7,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import {
-  answerWell, chunk, clients, jsonBytes, KEY, Leat, Provider, slow, streamBytes,
+  answerWell, chunk, clients, COST, jsonBytes, KEY, Leat, Provider, slow, streamBytes,
 } from './harness.mjs';
 
 const provider = new Provider((request, socket) => script(request, socket));
@@ -44,6 +44,7 @@ for (const client of clients) {
       assert.equal(seen.text, 'one two');
       assert.equal(seen.finish, 'stop');
       assert.deepEqual(seen.usage, [7, 2]);
+      assert.equal(seen.cost, client.tellsCost ? COST : null);
     }
     const asked = provider.requests.at(-1).body;
     assert.equal(asked.model, 'upstream-model');

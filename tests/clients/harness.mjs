@@ -114,6 +114,9 @@ export function chunk(delta, finish = null, more = {}) {
   };
 }
 
+/** In dollars a million tokens: `usage` costs COST. */
+const PRICE = '{ prompt = "10", completion = "30" }';
+export const COST = 0.00013;
 export const usage = { prompt_tokens: 7, completion_tokens: 2, total_tokens: 9 };
 
 export const goodEvents = [
@@ -159,7 +162,7 @@ base_url = "${provider.url}"
 allow_private = true
 [[models]]
 id = "${MODEL}"
-endpoints = [{ provider = "scripted", model = "upstream-model" }]
+endpoints = [{ provider = "scripted", model = "upstream-model", price = ${PRICE} }]
 [[models]]
 id = "busy/*"
 endpoints = [{ provider = "scripted", model = "*" }]
@@ -203,11 +206,15 @@ export class Collected {
   tools = [];
   finish = null;
   usage = null;
+  cost = null;   // in dollars; null if the client was told of none
   answered = 0;  // tokens of the answer, reasoning included, whatever the provider calls them
 
   addChunk(event) {
     const said = event.usage ?? event.x_groq?.usage;
-    if (said) this.usage = [said.prompt_tokens, said.completion_tokens];
+    if (said) {
+      this.usage = [said.prompt_tokens, said.completion_tokens];
+      this.cost = said.cost ?? null;
+    }
     if (said?.total_tokens) this.answered = said.total_tokens - said.prompt_tokens;
     for (const choice of event.choices ?? []) {
       this.text += textOf(choice.delta?.content);
@@ -252,8 +259,10 @@ function openai(face) {
       seen.text = choice.message.content;
       seen.finish = choice.finish_reason;
       seen.usage = [said.prompt_tokens, said.completion_tokens];
+      seen.cost = said.cost ?? null;
       return seen;
     },
+    tellsCost: face === '/api/v1',
     status: (error) => error.status,
   };
 }
@@ -272,6 +281,7 @@ const openrouter = {
       seen.addChunk({
         usage: event.usage && {
           prompt_tokens: event.usage.promptTokens, completion_tokens: event.usage.completionTokens,
+          cost: event.usage.cost,
         },
         choices: event.choices.map(({ delta, finishReason }) => ({
           delta: { content: delta.content, tool_calls: delta.toolCalls },
@@ -289,8 +299,10 @@ const openrouter = {
     seen.text = choice.message.content;
     seen.finish = choice.finishReason;
     seen.usage = [said.promptTokens, said.completionTokens];
+    seen.cost = said.cost;
     return seen;
   },
+  tellsCost: true,
   status: (error) => error.statusCode,
 };
 
@@ -324,6 +336,9 @@ const aiSdk = {
         const { toolCallId: id, toolName: name, input } = part;
         seen.tools.push({ id, name, arguments: JSON.stringify(input) });
       }
+      if (part.type === 'finish-step') {
+        seen.cost = part.providerMetadata?.openrouter?.usage?.cost ?? null;
+      }
       if (part.type === 'finish') fromAi(seen, part.finishReason, part.totalUsage);
     }
     return seen;
@@ -332,8 +347,10 @@ const aiSdk = {
     const seen = new Collected();
     const answer = await generateText({ model: client.chat(MODEL), messages, maxRetries: 0 });
     seen.text = answer.text;
+    seen.cost = answer.providerMetadata?.openrouter?.usage?.cost ?? null;
     return fromAi(seen, answer.finishReason, answer.usage);
   },
+  tellsCost: true,
   status: (error) => error.statusCode,
 };
 

@@ -118,6 +118,7 @@ test('@openrouter/sdk: embeddings', async () => {
   });
   assert.equal(made.model, MODEL);
   assert.deepEqual(made.data.map(({ embedding }) => embedding), vectors);
+  assert.equal(made.usage.cost, 0.00004);
 });
 
 test('@openrouter/sdk: what the router did, with a whole answer and with a stream', async () => {

@@ -146,6 +146,13 @@ class Metering(harness.Case):
         asked = self.ask(router, "/v1", usage={"include": True}).json()["usage"]
         self.assertEqual((asked["cost"], asked["is_byok"]), (COST["cost"], False))
 
+    def test_answers_too_long_to_be_collected(self):
+        words = "w" * (3 << 20)
+        router = self.serve(lambda call: call.send(reply({**harness.completion(words)})))
+        self.assertEqual(len(self.ask(router, "/v1").body) > 3 << 20, True)
+        until(lambda: router.metric("leat_charged_nanodollars_total") == 90_000, "the charge")
+        self.assertEqual(router.metric("leat_usage_missing_total"), 0)
+
     # ---- What was not said, or cannot be ----
 
     def test_missing_usage_is_estimated(self):

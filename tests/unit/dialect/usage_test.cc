@@ -93,6 +93,11 @@ TEST(Usage, ReasoningBesideTheCompletionIsAdded) {
            R"("completion_tokens_details":{"reasoning_tokens":1084})");
   EXPECT_EQ(within.completion, 1355);
   EXPECT_EQ(within.reasoning, 1084);
+  EXPECT_EQ(read(R"("completion_tokens":9,"reasoning_tokens":9)").completion, 9)
+      << "an answer may be all reasoning";
+  EXPECT_EQ(read(R"("prompt_tokens":4,"completion_tokens":9,"total_tokens":13,"cached_tokens":1)")
+                .reasoning,
+            kAbsent);
 }
 
 TEST(Usage, ThoughtThatOnlyTheTotalTellsIsReasoning) {
@@ -117,17 +122,17 @@ TEST(Usage, CacheBesideThePromptIsAdded) {
       read(R"("prompt_tokens":120,"completion_tokens":1,"total_tokens":221,"cached_tokens":100)");
   EXPECT_EQ(by_total.prompt, 220);
   EXPECT_EQ(by_total.completion, 1);
-  EXPECT_EQ(read(R"("prompt_tokens":120,"completion_tokens":9,"total_tokens":236,)"
-                 R"("cached_tokens":100,"reasoning_tokens":7)")
-                .prompt,
-            220)
-      << "both stand beside";
+  const ChatUsage both = read(R"("prompt_tokens":120,"completion_tokens":9,"total_tokens":236,)"
+                              R"("cached_tokens":100,"reasoning_tokens":7)");
+  EXPECT_EQ(both.prompt, 220);
+  EXPECT_EQ(both.completion, 16);
   const ChatUsage native =
-      read(R"("input_tokens":120,"output_tokens":1,"cache_read_input_tokens":100,)"
+      read(R"("input_tokens":120,"output_tokens":1,"cache_read_input_tokens":10,)"
            R"("cache_creation_input_tokens":30,"cache_creation":{"ephemeral_1h_input_tokens":10})");
-  EXPECT_EQ(native.prompt, 250) << "these names never include the cache";
+  EXPECT_EQ(native.prompt, 160) << "these names never include the cache";
   EXPECT_EQ(native.cache_write, 30);
   EXPECT_EQ(native.cache_write_1h, 10);
+  EXPECT_EQ(read(R"("input_tokens":120,"cache_read_input_tokens":9)").prompt, 129);
   EXPECT_EQ(read(R"("prompt_tokens":120,"cache_read_input_tokens":100)").prompt, 120);
   EXPECT_EQ(read(R"("input_tokens":120,"input_tokens_details":{"cached_tokens":100})").prompt, 120);
 }
@@ -198,6 +203,12 @@ TEST(Usage, NonsenseIsAbsentAndPartsStayWithinTheirWhole) {
   EXPECT_EQ(usage.completion_audio, 4);
   EXPECT_EQ(usage.completion_image, 0);
   EXPECT_EQ(usage.rejected_prediction, 10);
+  const ChatUsage parts =
+      read_usage(R"({"input_tokens":9,"cache_creation_input_tokens":4,"cache_creation":)"
+                 R"({"ephemeral_1h_input_tokens":5},"input_tokens_details":{"cached_tokens":3,)"
+                 R"("audio_tokens":2,"cached_tokens_details":{"audio_tokens":7}}})");
+  EXPECT_EQ(parts.cache_write_1h, 4);
+  EXPECT_EQ(parts.cached_audio, 2);
   const ChatUsage most =
       read_usage(R"({"prompt_tokens":1000000000,"completion_tokens":1000000000,"total_tokens":1,)"
                  R"("cached_tokens":1000000000,"cache_creation_input_tokens":1000000000})");
@@ -205,6 +216,19 @@ TEST(Usage, NonsenseIsAbsentAndPartsStayWithinTheirWhole) {
   EXPECT_EQ(most.cache_write, 0);
   EXPECT_EQ(most.total, 1'000'000'000);
   EXPECT_FALSE(read_usage(R"({"prompt_tokens":1)").present());
+}
+
+TEST(Usage, IsFoundAtTheEndOfALongAnswer) {
+  const auto at_end = [](std::string_view tail) { return usage_at_end(tail).prompt; };
+  EXPECT_EQ(at_end(R"(cut words"}}],"usage":{"prompt_tokens":3},"system_fingerprint":"x"})"), 3);
+  EXPECT_EQ(at_end("x\"}],\"usage\" :\n {\"prompt_tokens\":3}}"), 3);
+  EXPECT_EQ(at_end(R"("usage":{"prompt_tokens":3},"x":{"usage":null},"usage":{"prompt_tok)"), 3)
+      << "what is no usage does not hide one";
+  EXPECT_EQ(at_end(R"(said \"usage\":{\"prompt_tokens\":9} there"}}]})"), kAbsent);
+  EXPECT_EQ(at_end(R"([{"token":"usage"},{"prompt_tokens":9}])"), kAbsent);
+  EXPECT_EQ(at_end(R"("usage")"), kAbsent);
+  EXPECT_EQ(at_end(R"("usage":)"), kAbsent);
+  EXPECT_EQ(at_end(""), kAbsent);
 }
 
 TEST(Usage, CumulativeCountsAreNotSummed) {

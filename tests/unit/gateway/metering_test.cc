@@ -64,6 +64,8 @@ TEST(Measure, EstimatesACutStreamFromWhatPassed) {
   EXPECT_EQ(out.usage.completion, 18) << "an event a token";
   EXPECT_EQ(out.usage.total, 118);
   EXPECT_TRUE(out.is_estimated);
+  cut.content_bytes = 18 * 6;
+  EXPECT_EQ(measured(cut).usage.completion, 18);
   cut.content_bytes = 18 * 6 + 1;
   EXPECT_EQ(measured(cut).usage.completion, 28) << "several tokens in an event";
   cut.content_bytes = 26;
