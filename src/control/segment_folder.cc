@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <optional>
@@ -26,6 +27,7 @@ namespace {
 
 constexpr std::size_t kZeroBytes = std::size_t{1} << 20;  // written at once
 constexpr mode_t kMode = 0600;
+constexpr const char* kUnfinished = ".making";
 
 std::unexpected<Error> system_error(const char* what) {
   const bool is_out = errno == ENOSPC || errno == EDQUOT || errno == EMFILE || errno == ENFILE;
@@ -88,14 +90,17 @@ std::optional<LedgerFile> parse_name(const std::string& name) {
   return file;
 }
 
-// A new file. With O_DIRECT where the file system does that.
-int create_file(int folder, const std::string& name) {
-  constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC;
-  const int fd = ::openat(folder, name.c_str(), kFlags | O_DIRECT, kMode);
+// With O_DIRECT where the file system does that.
+int open_direct(int folder, const std::string& name, int flags) {
+  const int fd = ::openat(folder, name.c_str(), flags | O_CLOEXEC | O_DIRECT, kMode);
   if (fd >= 0 || errno != EINVAL) return fd;
   // Some create the file before they refuse the flag.
-  ::unlinkat(folder, name.c_str(), 0);
-  return ::openat(folder, name.c_str(), kFlags, kMode);
+  if ((flags & O_CREAT) != 0) ::unlinkat(folder, name.c_str(), 0);
+  return ::openat(folder, name.c_str(), flags | O_CLOEXEC, kMode);
+}
+
+int create_file(int folder, const std::string& name) {
+  return open_direct(folder, name, O_CREAT | O_EXCL | O_RDWR);
 }
 
 // The header, then zeros: written and not only reserved, since the first write to reserved space
@@ -202,16 +207,45 @@ Result<std::uint64_t> SegmentFolder::take_generation() {
 
 Result<ledger::SegmentFile> SegmentFolder::create_segment(const ledger::SegmentIdentity& identity,
                                                           std::uint64_t bytes, WallTime now) {
-  const std::string name = segment_name(identity);
-  Descriptor file(create_file(fd_, name));
-  if (file.get() < 0) return system_error("a ledger segment cannot be made");
-  if (!fill(file.get(), {.identity = identity, .bytes = bytes, .created = now})) {
+  const std::string unfinished = segment_name(identity) + kUnfinished;
+  const int fd = create_file(fd_, unfinished);
+  if (fd < 0) return system_error("a ledger segment cannot be made");
+  return finish_segment(fd, unfinished, {.identity = identity, .bytes = bytes, .created = now});
+}
+
+Result<ledger::SegmentFile> SegmentFolder::recycle_segment(const LedgerFile& old,
+                                                           const ledger::SegmentIdentity& identity,
+                                                           std::uint64_t bytes, WallTime now) {
+  const std::string unfinished = segment_name(identity) + kUnfinished;
+  if (::renameat(fd_, old.name.c_str(), fd_, unfinished.c_str()) != 0) {
+    return system_error("a ledger segment cannot be made of an old one");
+  }
+  const int fd = open_direct(fd_, unfinished, O_RDWR);
+  if (fd < 0 || ::ftruncate(fd, static_cast<off_t>(bytes)) != 0) {
+    auto error = system_error("a ledger segment cannot be made of an old one");
+    if (fd >= 0) ::close(fd);
+    ::unlinkat(fd_, unfinished.c_str(), 0);
+    return error;
+  }
+  return finish_segment(fd, unfinished, {.identity = identity, .bytes = bytes, .created = now});
+}
+
+// Under its own name only when it is whole: a kill on the way must not look like damage. Takes the
+// descriptor.
+Result<ledger::SegmentFile> SegmentFolder::finish_segment(int fd, const std::string& unfinished,
+                                                          const ledger::SegmentHeader& header) {
+  Descriptor file(fd);
+  const std::string name = segment_name(header.identity);
+  // RENAME_NOREPLACE: never over a segment that is there.
+  if (!fill(fd, header) ||
+      ::renameat2(fd_, unfinished.c_str(), fd_, name.c_str(), RENAME_NOREPLACE) != 0) {
     auto error = system_error("there is no space for a ledger segment");
-    ::unlinkat(fd_, name.c_str(), 0);
+    ::unlinkat(fd_, unfinished.c_str(), 0);
     return error;
   }
   LEAT_TRY_VOID(sync());
-  return ledger::SegmentFile{.fd = file.release(), .identity = identity, .bytes = bytes};
+  return ledger::SegmentFile{
+      .fd = file.release(), .identity = header.identity, .bytes = header.bytes};
 }
 
 Result<MappedFile> SegmentFolder::create_open_table(const ledger::SegmentIdentity& owner,
@@ -256,6 +290,21 @@ Result<MappedFile> SegmentFolder::map(const LedgerFile& file) const {
   if (data == MAP_FAILED) return system_error("a ledger file cannot be mapped");
   ::madvise(data, size, MADV_SEQUENTIAL);
   return MappedFile(static_cast<char*>(data), size);
+}
+
+Result<bool> SegmentFolder::sweep(std::uint64_t generation) {
+  LEAT_TRY(const auto names, file_names(fd_));
+  for (const std::string& name : names) {
+    std::string_view rest = name;
+    std::uint64_t owner = 0;
+    if (!name.ends_with(kUnfinished) || !take_hex(rest, "-", owner) || owner == generation) {
+      continue;
+    }
+    if (::unlinkat(fd_, name.c_str(), 0) != 0 && errno != ENOENT) {
+      return system_error("an unfinished ledger segment cannot be removed");
+    }
+  }
+  return sync();
 }
 
 Result<bool> SegmentFolder::remove(const LedgerFile& file) {

@@ -8,6 +8,7 @@
 //   GENERATION.generation             a process took this number, 16 hexadecimal digits
 //   GENERATION-SHARD-NUMBER.segment   (ledger/segment_format.h)
 //   GENERATION-SHARD.open             (ledger/open_table.h)
+//   ....making                        a segment until it is ready; a kill may leave one
 #pragma once
 
 #include <cstdint>
@@ -59,6 +60,11 @@ class SegmentFolder {
   // A segment ready to be written. The descriptor is the caller's.
   Result<ledger::SegmentFile> create_segment(const ledger::SegmentIdentity& identity,
                                              std::uint64_t bytes, WallTime now);
+  // The same, out of the file of a segment whose entries are kept elsewhere or no longer: its space
+  // need not be found anew. It is gone even if this fails.
+  Result<ledger::SegmentFile> recycle_segment(const LedgerFile& old,
+                                              const ledger::SegmentIdentity& identity,
+                                              std::uint64_t bytes, WallTime now);
   // Memory for an OpenTable, shared with the file.
   Result<MappedFile> create_open_table(const ledger::SegmentIdentity& owner, std::size_t slots);
 
@@ -66,9 +72,14 @@ class SegmentFolder {
   Result<std::vector<LedgerFile>> list() const;
   Result<MappedFile> map(const LedgerFile& file) const;
   Result<bool> remove(const LedgerFile& file);
+  // Removes what processes other than this generation's left half made. One that still runs beside
+  // us then fails to make that segment, and makes another.
+  Result<bool> sweep(std::uint64_t generation);
 
  private:
   explicit SegmentFolder(int fd) : fd_(fd) {}
+  Result<ledger::SegmentFile> finish_segment(int fd, const std::string& unfinished,
+                                             const ledger::SegmentHeader& header);
   Result<bool> sync() const;
 
   int fd_ = -1;

@@ -64,6 +64,7 @@ class Victim final : private ledger::SegmentSource {
     const auto generation = folder_->take_generation();
     require(generation.has_value(), 12);
     owner_.generation = *generation;
+    require(folder_->sweep(*generation).has_value(), 27);
     shard_.emplace(*io_, rng_, 0);
     ledger_.emplace(*shard_, static_cast<ledger::SegmentSource&>(*this), ledger::LedgerOptions{});
     auto memory = folder_->create_open_table(owner_, kSlots);

@@ -231,6 +231,37 @@ TEST_F(LedgerCommand, ASegmentIsMadeOfItsHeaderAndZeros) {
   EXPECT_TRUE(folder.list()->empty());
 }
 
+TEST_F(LedgerCommand, AnOldSegmentBecomesANewOneOfZeros) {
+  write(1, {record("gen-a", 0)});
+  SegmentFolder folder = this->folder();
+  const ledger::SegmentIdentity identity{.generation = 2, .shard = 1, .number = 5};
+  const auto old = folder.list()->front();
+  const auto file = folder.recycle_segment(old, identity, kBytes / 2, {6});
+  ASSERT_TRUE(file) << file.error().what;
+  ::close(file->fd);
+  const auto files = folder.list();
+  ASSERT_EQ(files->size(), 1u) << "the old one is gone";
+  EXPECT_EQ(files->front().owner, identity);
+  const auto mapped = folder.map(files->front());
+  const auto bytes = mapped->bytes();
+  EXPECT_EQ(bytes.size(), kBytes / 2);
+  EXPECT_EQ(ledger::read_segment_header(bytes)->identity, identity);
+  EXPECT_TRUE(std::all_of(bytes.begin() + ledger::kSegmentHeaderBytes, bytes.end(),
+                          [](char c) { return c == 0; }));
+}
+
+TEST_F(LedgerCommand, WhatAKillLeftHalfMadeIsNoSegmentAndCanBeSwept) {
+  const std::string segment = "0000000000000001-0000-00000000.segment.making";
+  const std::string ours = "0000000000000002-0000-00000000.segment.making";
+  std::ofstream(path / segment) << "half";
+  std::ofstream(path / ours) << "half";
+  EXPECT_EQ(verify(), 0) << out;
+  EXPECT_TRUE(folder().list()->empty());
+  EXPECT_TRUE(folder().sweep(2));
+  EXPECT_FALSE(std::filesystem::exists(path / segment));
+  EXPECT_TRUE(std::filesystem::exists(path / ours));
+}
+
 TEST_F(LedgerCommand, AnOpenTableOutlivesWhoMadeIt) {
   {
     SegmentFolder folder = this->folder();
