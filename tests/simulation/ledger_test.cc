@@ -161,12 +161,40 @@ TEST(LedgerSimulation, AFullDiskStopsWhatIsNewAndRecordsWhatRuns) {
   EXPECT_TRUE(was_on_emergency);
   EXPECT_EQ(refused_before_emergency, 0u) << "the emergency segment took them";
   EXPECT_FALSE(history.refused.empty()) << "until it was full, too";
+  EXPECT_EQ(life.waiting(), 0u) << "who waited was told";
+  EXPECT_EQ(life.emergencies_made(), 1u);
   life.gives_segments = true;
   world.run_until(world.now() + seconds(1));
   EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kReady);
   EXPECT_TRUE(life.ledger().admits());
+  EXPECT_GE(life.emergencies_made(), 2u) << "there is one for the next time";
   EXPECT_EQ(recover(world, history, 1).ids.size(), 400u);
   expect_nothing_lost(world, history, 1);
+}
+
+// Nobody waits for a disk that may never come back.
+TEST(LedgerSimulation, WhoWaitsIsToldWhenThereIsNowhereToWrite) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    World world(seed, {});
+    LedgerHistory history;
+    LedgerLife life(world, history, {.records = 300, .span = milliseconds(60)});
+    life.gives_emergencies = false;
+    world.run_until(world.now() + milliseconds(10));
+    EXPECT_TRUE(history.refused.empty());
+    life.gives_segments = false;
+    if (seed % 2 == 0) world.disk().fail_all = EIO;
+    world.run_until(world.now() + milliseconds(45));
+    EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kUnavailable);
+    EXPECT_FALSE(history.refused.empty());
+    EXPECT_EQ(life.waiting(), 0u);
+    world.disk().fail_all = 0;
+    life.gives_segments = true;
+    world.run_until(world.now() + seconds(1));
+    EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kReady);
+    EXPECT_EQ(life.ledger().stats().entries, 300u);
+    EXPECT_EQ(recover(world, history, 1).ids.size(), 300u);
+    expect_nothing_lost(world, history, 1);
+  }
 }
 
 // F16: a slow disk delays who waits; memory stays bounded and nothing new begins meanwhile.
@@ -240,6 +268,43 @@ TEST(LedgerSimulation, GroupedIsAtMostFiveMillisecondsBehind) {
     // 5 records a millisecond, some 20 a commit.
     EXPECT_LT(life.ledger().stats().commits, 130u);
   }
+}
+
+// A sector that was durable and is zeros again looks like a torn one; the commits after it know
+// better.
+TEST(LedgerSimulation, ALostSectorOfWhatWasDurableIsNotTakenForATornTail) {
+  World world(11, {});
+  LedgerHistory history;
+  LedgerLife life(world, history, {.segment_bytes = 1 << 20, .records = 200});
+  world.run_until(world.now() + seconds(1));
+  const Recovered whole = recover(world, history, 1);
+  ASSERT_TRUE(whole.report.is_clean);
+  const auto& used = whole.report.segments.front();
+  ASSERT_EQ(used.entries, 200u) << "all in one segment";
+  std::string& bytes = world.disk().bytes(history.files[used.index]);
+  const std::string before = bytes;
+  // But the last commits, which nothing follows.
+  for (std::size_t at = ledger::kSegmentHeaderBytes; at < used.end_offset / 2;
+       at += ledger::kSectorBytes) {
+    bytes.replace(at, ledger::kSectorBytes, ledger::kSectorBytes, '\0');
+    EXPECT_FALSE(recover(world, history, 1).report.is_intact) << at;
+    bytes = before;
+  }
+}
+
+// Whoever waited for it is not told, and the write ends without it.
+TEST(LedgerSimulation, ALedgerMayGoWhileAWriteIsUnderWay) {
+  World world(4, {});
+  LedgerHistory history;
+  LedgerLife life(world, history, {.records = 300});
+  while (life.ledger().stats().commits < 3 || life.waiting() == 0) ASSERT_TRUE(world.run_next());
+  world.run_until(world.now() + microseconds(30));
+  const std::uint64_t late = life.io_stats().late_completions;
+  life.drop_ledger();
+  EXPECT_EQ(life.waiting(), 0u);
+  world.run_until(world.now() + milliseconds(5));
+  EXPECT_EQ(life.io_stats().late_completions, late + 1);
+  expect_nothing_lost(world, history, 1);
 }
 
 TEST(LedgerSimulation, TheSameSeedLivesTheSameLife) {

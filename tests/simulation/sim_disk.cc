@@ -27,6 +27,7 @@ int Disk::create(std::size_t size) {
 std::uint64_t Disk::write(int fd, std::uint64_t position, std::string_view bytes, User& user) {
   Write write{fd, position, std::string(bytes), &user, fail_all};
   const auto file = files_.find(fd);
+  if (failed_.contains(fd)) world_.violation("a write to a file after one to it has failed");
   if (file == files_.end()) {
     write.error = EBADF;
   } else if (position + bytes.size() > file->second.size()) {
@@ -57,6 +58,7 @@ void Disk::on_end(std::uint64_t number) {
   under_way_.erase(found);
   apply(write, write.error == 0 ? 1 : world_.rng().unit());
   ++writes_ended_;
+  if (write.error != 0) failed_.insert(write.fd);
   if (write.user != nullptr) write.user->on_disk(number, write.error);
 }
 

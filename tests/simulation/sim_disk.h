@@ -2,11 +2,13 @@
 // Disk: the files of a simulated world, which outlive the shards that write them. A sector of 512
 // bytes is written whole or not at all; until a write has ended, and after one that failed, each of
 // its sectors is there or not as chance has it, and writes under way end in any order. Which faults
-// strike is the world's plan: kDiskError, kDiskFull, kDiskSlow.
+// strike is the world's plan: kDiskError, kDiskFull, kDiskSlow. Writing to a file again after a
+// write to it failed is a violation: a kernel may then report success for what it has dropped.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,6 +64,7 @@ class Disk {
 
   World& world_;
   std::map<int, std::string> files_;
+  std::set<int> failed_;  // files to which a write was reported failed
   std::map<std::uint64_t, Write> under_way_;
   std::uint64_t next_write_ = 1;
   std::uint64_t writes_ended_ = 0;

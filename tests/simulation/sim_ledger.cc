@@ -48,6 +48,11 @@ void LedgerLife::on_request(std::uint64_t number) {
   io_.waker().wake();
 }
 
+std::size_t LedgerLife::waiting() const {
+  return static_cast<std::size_t>(std::count_if(
+      requests_.begin(), requests_.end(), [](const Request& each) { return each.is_linked(); }));
+}
+
 void LedgerLife::append(const std::string& id, Instant began) {
   // Sizes of every kind: what fills a sector, a block, more than one.
   const std::string title(rng_.below(257), 't');
@@ -78,11 +83,13 @@ void LedgerLife::run_turn() {
 }
 
 void LedgerLife::run_deferred() {
+  if (ledger_ == nullptr) return;
   for (const std::uint64_t what : std::exchange(due_answers_, {})) {
     if (what == kNext) {
       ledger_->take_next(make_segment());
     } else {
       ledger_->take_emergency(make_segment());
+      ++emergencies_made_;
     }
   }
   for (const auto& [id, began] : std::exchange(due_records_, {})) {
@@ -118,7 +125,8 @@ void LedgerLife::ask(std::uint64_t what) {
 
 void LedgerLife::on_answer(std::uint64_t what) {
   if (io_.is_stopped()) return;
-  if (!gives_segments || world_.rng().chance(options_.disk_is_full)) return ask(what);
+  const bool may_give = gives_segments && (gives_emergencies || what == kNext);
+  if (!may_give || world_.rng().chance(options_.disk_is_full)) return ask(what);
   due_answers_.push_back(what);
   io_.waker().wake();
 }

@@ -55,7 +55,14 @@ class LedgerLife final : private ledger::SegmentSource, private shard::Deferred 
   std::size_t fates(ledger::SegmentFate fate) const {
     return fates_[static_cast<std::size_t>(fate)];
   }
+  // The ledger goes, whatever it is at; the shard goes on.
+  void drop_ledger() { ledger_.reset(); }
+  const io::IoStats& io_stats() const { return io_.stats(); }
+  // Requests that wait to be told.
+  std::size_t waiting() const;
+  std::size_t emergencies_made() const { return emergencies_made_; }
   bool gives_segments = true;
+  bool gives_emergencies = true;
 
  private:
   struct Request final : ledger::DurableWaiter {
@@ -97,6 +104,7 @@ class LedgerLife final : private ledger::SegmentSource, private shard::Deferred 
   std::vector<Duration> waits_;
   std::size_t begun_ = 0;
   std::uint64_t segments_made_ = 0;
+  std::size_t emergencies_made_ = 0;
   std::array<std::size_t, 2> fates_{};
   bool has_finish_begun_ = false;
   bool is_finished_ = false;
