@@ -462,6 +462,23 @@ TEST(Admission, WhoGoesAwayWhileWaitingHoldsUpNobody) {
   EXPECT_EQ(gone.times_told, 0);
   EXPECT_EQ(next.state(), AdmissionState::kAdmitted);
   shards.at(0).cancel(next, shards.now);
+  for (int i = 0; i < 70; ++i) shards.pass_and_deliver(seconds(2));
+  EXPECT_EQ(shards.at(0).accounts(), 0u) << "nothing is left open";
+}
+
+TEST(Admission, AnAskThatIsLostIsMadeAgain) {
+  Shards shards(2);
+  const auto quantities = limited().quantities();
+  Ticket ticket;
+  shards.at(0).admit(shards.account(0, quantities), kSmall, ticket, shards.now);
+  shards.drop_all();
+  shards.pass(milliseconds(99));
+  shards.deliver_all();
+  EXPECT_EQ(ticket.state(), AdmissionState::kWaiting);
+  shards.pass(milliseconds(1));
+  shards.deliver_all();
+  EXPECT_EQ(ticket.state(), AdmissionState::kAdmitted);
+  shards.at(0).cancel(ticket, shards.now);
 }
 
 TEST(Admission, AHomeThatDoesNotAnswerIsNotWaitedForLong) {
@@ -470,10 +487,10 @@ TEST(Admission, AHomeThatDoesNotAnswerIsNotWaitedForLong) {
   Ticket ticket;
   shards.at(0).admit(shards.account(0, quantities), kSmall, ticket, shards.now);
   shards.drop_all();
-  shards.pass(milliseconds(150));
+  shards.pass(milliseconds(249));
   EXPECT_EQ(ticket.state(), AdmissionState::kWaiting);
-  shards.drop_all();  // asked once more, and lost again
-  shards.pass(milliseconds(101));
+  shards.drop_all();
+  shards.pass(milliseconds(1));
   EXPECT_EQ(ticket.state(), AdmissionState::kUnanswered);
   EXPECT_EQ(ticket.times_told, 1);
   shards.drop_all();
@@ -538,8 +555,9 @@ TEST(Admission, ANewSnapshotHoldsWhileOldRequestsEndByTheirs) {
 TEST(Admission, HeadersTellTheLimitThatLeavesLeast) {
   Shards shards(2);
   Accounts accounts;
-  accounts.key.quota.rates.requests_per_minute = 50;
-  accounts.organisation.quota.rates.requests_per_minute = 20;
+  accounts.key.quota.rates.requests_per_minute = 30;
+  accounts.workspace.quota.rates.requests_per_minute = 20;
+  accounts.organisation.quota.rates.requests_per_minute = 50;
   const auto quantities = accounts.quantities();
   AdmissionAccount& account = shards.account(0, quantities);
   EXPECT_FALSE(shards.at(0).status(account, LimitClass::kTokens).is_limited);
@@ -576,6 +594,46 @@ TEST(Admission, WhatNobodyUsesIsForgottenAndMakesNothingWhenItComesBack) {
   shards.pass_and_deliver(milliseconds(20));
   EXPECT_EQ(shards.admit(0, quantities, {.money = 100}, ticket), AdmissionState::kAdmitted);
   shards.at(0).cancel(ticket, shards.now);
+}
+
+// Its lease was given up meanwhile, and its quantity begins anew twice over.
+TEST(Admission, ARequestThatRunsTooLongIsChargedAndMakesNothing) {
+  Shards shards(1);
+  Accounts accounts;
+  accounts.key.quota.budgets[BudgetPeriod::kNone] = 1'000;
+  const auto quantities = accounts.quantities();
+  Ticket ticket;
+  ASSERT_EQ(shards.admit(0, quantities, {.money = 300}, ticket), AdmissionState::kAdmitted);
+  for (int i = 0; i < 100; ++i) shards.pass_and_deliver(seconds(10));
+  EXPECT_EQ(shards.home(quantities[0])->outstanding(), 0);
+  shards.at(0).settle(ticket, {.money = 300}, shards.now);
+  shards.pass_and_deliver(seconds(1));
+  EXPECT_EQ(shards.home(quantities[0])->settled(shards.moment()), 300);
+  ASSERT_EQ(shards.admit(0, quantities, {.money = 100}, ticket), AdmissionState::kAdmitted);
+  shards.at(0).settle(ticket, {.money = 100}, shards.now);
+  for (int i = 0; i < 70; ++i) shards.pass_and_deliver(seconds(2));
+  ASSERT_EQ(shards.at(0).quantities(), 0u);
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 601}, ticket), AdmissionState::kRefused);
+  shards.pass_and_deliver(milliseconds(20));
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 600}, ticket), AdmissionState::kAdmitted);
+  Ticket more;
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 1}, more), AdmissionState::kRefused);
+  shards.at(0).cancel(ticket, shards.now);
+}
+
+TEST(Admission, ALimitThatIsTakenAwayGivesBackItsLease) {
+  Shards shards(1);
+  Accounts accounts;
+  accounts.key.quota.budgets[BudgetPeriod::kNone] = 1'000;
+  const auto quantities = accounts.quantities();
+  Ticket ticket;
+  ASSERT_EQ(shards.admit(0, quantities, {.money = 300}, ticket), AdmissionState::kAdmitted);
+  shards.at(0).settle(ticket, {.money = 100}, shards.now);
+  shards.at(0).set_account(1, 2, {});
+  for (int i = 0; i < 3; ++i) shards.pass_and_deliver(seconds(1));
+  EXPECT_EQ(shards.home(quantities[0])->settled(shards.moment()), 100);
+  EXPECT_EQ(shards.home(quantities[0])->outstanding(), 0);
+  EXPECT_EQ(shards.at(0).quantities(), 0u);
 }
 
 // A home forgets a rate that is full again, while a shard still knows of its lease.
