@@ -2,6 +2,7 @@
 #include "policy/account_quantities.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace leat::policy {
 namespace {
@@ -93,7 +94,12 @@ std::vector<AccountQuantity> quantities_of(const Key& key, const Workspace* work
   }
   maker.add_quota(AccountLevel::kOrganisation, organisation.id, organisation.quota);
   if (organisation.is_prepaid) maker.add_credit(organisation.id, organisation.granted);
-  std::ranges::stable_sort(made, {}, &AccountQuantity::limit_class);
+  std::ranges::sort(made, [](const AccountQuantity& a, const AccountQuantity& b) {
+    const auto order = [](const AccountQuantity& item) {
+      return std::tuple(item.limit_class, item.level, item.is_credit, item.terms.period);
+    };
+    return order(a) < order(b);
+  });
   return made;
 }
 

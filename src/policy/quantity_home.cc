@@ -102,6 +102,17 @@ void QuantityHome::charge(std::int64_t amount, Moment at) {
   balance_.charge(amount);
 }
 
+void QuantityHome::hold(std::int64_t amount, Instant until, Moment at) {
+  if (terms_.kind == QuantityKind::kRate) return;
+  const std::int64_t held = std::clamp<std::int64_t>(amount, 0, available(at));
+  LEAT_CHECK(balance_.try_reserve(held));
+  Share share;
+  share.shard = kNoShard;
+  share.orphaned = held;
+  share.orphans_expire = until;
+  shares_.push_back(share);
+}
+
 bool QuantityHome::is_idle(Moment at) {
   if (terms_.kind == QuantityKind::kBudget || !waiting_.empty() || outstanding() != 0) return false;
   return reset_in(at).ns == 0;
@@ -288,6 +299,8 @@ void QuantityHome::tick(Moment at, GrantLink& link) {
       share.awaited_round = 0;
     }
   }
+  std::erase_if(shares_,
+                [](const Share& share) { return share.shard == kNoShard && share.orphaned == 0; });
   serve(at, link);
 }
 

@@ -64,6 +64,10 @@ class QuantityHome {
   // what a lease that was given up turned out to have spent.
   void charge(std::int64_t amount, Moment at);
 
+  // What a life of this process before had open and nobody has settled yet: it counts as out, until
+  // then at the longest. Told before anyone asks.
+  void hold(std::int64_t amount, Instant until, Moment at);
+
   const QuantityTerms& terms() const { return terms_; }
   // Of a budget: what was settled in its period. What is out on leases, spent or not.
   std::int64_t settled(Moment at);
@@ -74,6 +78,7 @@ class QuantityHome {
   bool is_idle(Moment at);
 
  private:
+  static constexpr ShardIndex kNoShard = 0xffff;
   // What is known of one shard's lease.
   struct Share {
     ShardIndex shard = 0;

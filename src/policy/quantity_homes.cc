@@ -12,8 +12,10 @@ constexpr std::size_t kSweptBucketsMax = 128;
 }  // namespace
 
 void QuantityHomes::restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled,
-                            Moment at) {
-  homes_.try_emplace(id, id, terms, options_).first->second.charge(settled, at);
+                            std::int64_t open, Instant until, Moment at) {
+  QuantityHome& home = homes_.try_emplace(id, id, terms, options_).first->second;
+  home.charge(settled, at);
+  if (open > 0) home.hold(open, until, at);
 }
 
 QuantityHome* QuantityHomes::find(QuantityId id) {

@@ -18,8 +18,10 @@ class QuantityHomes {
  public:
   explicit QuantityHomes(const LeaseOptions& options) : options_(options) {}
 
-  // What was settled in the period of `at`, added to what is known.
-  void restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled, Moment at);
+  // What was settled in the period of `at`, and what is open from a life before until it is settled
+  // (with charge() of its home) or `until`; added to what is known.
+  void restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled, std::int64_t open,
+               Instant until, Moment at);
 
   void hear(const LeaseAsk& ask, Moment at, GrantLink& link);
   void hear(const LeaseReturn& back, Moment at, GrantLink& link);

@@ -613,11 +613,12 @@ TEST(Admission, ARequestThatRunsTooLongIsChargedAndMakesNothing) {
   shards.at(0).settle(ticket, {.money = 100}, shards.now);
   for (int i = 0; i < 70; ++i) shards.pass_and_deliver(seconds(2));
   ASSERT_EQ(shards.at(0).quantities(), 0u);
-  EXPECT_EQ(shards.admit(0, quantities, {.money = 601}, ticket), AdmissionState::kRefused);
-  shards.pass_and_deliver(milliseconds(20));
-  EXPECT_EQ(shards.admit(0, quantities, {.money = 600}, ticket), AdmissionState::kAdmitted);
+  ASSERT_EQ(shards.admit(0, quantities, {.money = 50}, ticket), AdmissionState::kAdmitted);
   Ticket more;
-  EXPECT_EQ(shards.admit(0, quantities, {.money = 1}, more), AdmissionState::kRefused);
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 551}, more), AdmissionState::kRefused);
+  shards.pass_and_deliver(milliseconds(20));
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 550}, more), AdmissionState::kAdmitted);
+  shards.at(0).cancel(more, shards.now);
   shards.at(0).cancel(ticket, shards.now);
 }
 
@@ -652,17 +653,35 @@ TEST(Admission, AHomeThatForgotAndALeaseThatDidNotGetOn) {
   }
 }
 
-// What the ledger knew at start counts.
-TEST(Admission, ARestartForgetsNothingThatWasSettled) {
+// What the ledger knew at start counts, and what was open when the last life ended counts until it
+// is settled.
+TEST(Admission, ARestartForgetsNothing) {
   Shards shards(2);
   Accounts accounts;
   accounts.key.quota.budgets[BudgetPeriod::kMonthly] = 1'000;
   const auto quantities = accounts.quantities();
   const AccountQuantity& budget = quantities[0];
-  shards.homes(home_of(budget.id, 2)).restore(budget.id, budget.terms, 950, shards.moment());
+  shards.homes(home_of(budget.id, 2))
+      .restore(budget.id, budget.terms, 600, 350, shards.now + seconds(60), shards.moment());
   Ticket ticket;
   EXPECT_EQ(shards.admit(0, quantities, {.money = 51}, ticket), AdmissionState::kRefused);
   EXPECT_EQ(ticket.refusal().remaining, 50) << "what could be afforded";
+  shards.pass_and_deliver(seconds(59));
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 51}, ticket), AdmissionState::kRefused);
+  shards.home(budget)->charge(120, shards.moment());
+  shards.pass_and_deliver(seconds(1));
+  EXPECT_EQ(shards.admit(0, quantities, {.money = 281}, ticket), AdmissionState::kRefused);
+  EXPECT_EQ(ticket.refusal().remaining, 280);
+}
+
+TEST(Admission, ARestartHoldsNoMoreThanThereIs) {
+  const QuantityTerms terms{.kind = QuantityKind::kBudget, .limit = 100};
+  QuantityHome home(7, terms, {.shards = 2});
+  const Moment at{Instant{1'000'000}, WallTime{}};
+  home.charge(70, at);
+  home.hold(500, at.now + seconds(1), at);
+  EXPECT_EQ(home.available(at), 0);
+  EXPECT_EQ(home.outstanding(), 30);
 }
 
 // Random requests of three keys of one organisation: no budget is ever passed, and when all is
