@@ -274,6 +274,7 @@ void Admission::release(AdmissionTicket& ticket, const AdmissionAmounts& used, I
   }
   ticket.state_ = AdmissionState::kIdle;
   ticket.account_ = nullptr;
+  account.used = now;
   --account.open;
   look_again(account, now);
 }

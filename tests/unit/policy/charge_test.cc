@@ -109,6 +109,12 @@ TEST_F(ChargeBound, GeneratedMediaAtTheirPrice) {
   EXPECT_EQ(bound({.output_cap = 10, .output = {Modality::kAudio}}).money, 10 * 80'000);
 }
 
+TEST_F(ChargeBound, AModelThatDrawsUnaskedIsBoundedByIt) {
+  model({.id = "a/m", .output = {Modality::kText, Modality::kImage}});
+  one([](EndpointSpec& spec) { spec.facts.prices[PriceClass::kImageOutput] = 30 * kDollar; });
+  EXPECT_EQ(bound({.output_cap = 10}).money, 10 * 30'000);
+}
+
 TEST_F(ChargeBound, EverythingElseThatIsBilled) {
   one([](EndpointSpec& spec) {
     spec.facts.prices[PriceClass::kRequest] = 7'000'000;         // 7,000 nano-dollars
@@ -161,6 +167,9 @@ TEST_F(ChargeBound, TermsAreOfTheClient) {
   EXPECT_EQ(bound(demand, {.markup_ppm = -500'000}).money, 1'500'000);
   EXPECT_EQ(bound(demand, {.markup_ppm = 100'000, .byok_fee_ppm = 50'000}, true).money, 150'000);
   EXPECT_EQ(bound(demand, {.markup_ppm = -2'000'000}).money, 0) << "never paid for asking";
+  EXPECT_EQ(bound(demand, {.markup_ppm = std::numeric_limits<std::int32_t>::max()}).money,
+            30'000'000)
+      << "ten times the list at the most";
   EXPECT_EQ(bound({.text_bytes = 1, .output_cap = 1}, {.markup_ppm = 1}).money, 12'001)
       << "rounded up";
 }

@@ -9,6 +9,7 @@
 #include <limits>
 
 #include "lease_model.h"
+#include "policy/quantity_homes.h"
 
 namespace leat::policy {
 namespace {
@@ -436,6 +437,62 @@ TEST(Quantity, ARefusalIsBelievedForAMoment) {
   model.request(0, 1);
   model.deliver_all();
   EXPECT_EQ(model.admitted, 3);
+}
+
+TEST(Quantity, ARefusalIsOfThoseWhoNeedAsMuchAndNoLongerThanItSays) {
+  LeaseModel::Settings settings;
+  settings.terms = rate(60'000);  // one a millisecond
+  settings.options.shards = 1;
+  LeaseModel model(settings, 1);
+  const auto ask = [&](std::int64_t amount) {
+    model.request(0, amount);
+    model.deliver_all();
+  };
+  ask(59'900);
+  ask(101);
+  ASSERT_EQ(model.refused, 1);
+  ask(100);
+  EXPECT_EQ(model.admitted, 2) << "there was as much as that";
+  ask(2);
+  ASSERT_EQ(model.refused, 2);
+  model.advance(milliseconds(1));
+  ask(2);
+  ASSERT_EQ(model.refused, 3) << "one millisecond too soon";
+  model.advance(milliseconds(1));
+  ask(2);
+  EXPECT_EQ(model.admitted, 3);
+}
+
+// Among very many quantities, who waits for an answer does not wait for its turn to be swept.
+TEST(Quantity, AHomeOfManyTicksThoseWhereSomeoneWaits) {
+  struct Grants final : GrantLink {
+    void send(ShardIndex, const LeaseGrant& grant) override { last = grant; }
+    void send(ShardIndex, const LeaseRecall&) override { ++recalls; }
+    LeaseGrant last;
+    int recalls = 0;
+  } grants;
+  QuantityHomes homes({.shards = 2, .recall_max = milliseconds(20)});
+  Moment at{Instant{1'000'000'000}, WallTime{}};
+  const auto ask = [&](QuantityId id, ShardIndex shard, std::int64_t needed) {
+    LeaseAsk message;
+    message.tally = {.quantity = id, .shard = shard, .generation = 1};
+    message.terms = budget(100);
+    message.number = 1;
+    message.needed = message.wanted = needed;
+    homes.hear(message, at, grants);
+  };
+  for (QuantityId id = 0; id < 5'000; ++id) ask(id, 0, 60);
+  for (const QuantityId id : {QuantityId{3}, QuantityId{2'900}, QuantityId{4'999}}) {
+    grants.last = {};
+    ask(id, 1, 60);
+    EXPECT_EQ(grants.last.quantity, 0u) << "it waits for the recall";
+    at.now = at.now + milliseconds(20);
+    homes.tick(at, grants);
+    EXPECT_EQ(grants.last.quantity, id);
+    EXPECT_EQ(grants.last.answer, LeaseAnswer::kRefused);
+  }
+  EXPECT_EQ(grants.recalls, 3);
+  EXPECT_EQ(homes.size(), 5'000u) << "a budget's past counts";
 }
 
 TEST(Quantity, ANewPeriodBeginsAtMidnight) {
