@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "app/serve.h"
+#include "control/account_command.h"
 #include "control/catalogue_command.h"
 #include "control/check_report.h"
 #include "control/client_key.h"
@@ -87,6 +88,15 @@ int ledger(const leat::control::Command& command) {
   return std::fflush(stdout) == 0 || status != 0 ? status : leat::control::kExitLoss;
 }
 
+int accounts(const leat::control::Command& command) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const leat::WallTime wall{std::chrono::nanoseconds(now).count()};
+  const auto outcome = leat::control::run_account_command(command.accounts, wall);
+  std::fputs(outcome.messages.c_str(), stderr);
+  std::fputs(outcome.output.c_str(), stdout);
+  return outcome.status;
+}
+
 int doctor() {
   const auto report =
       leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
@@ -121,6 +131,8 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kLedgerVerify:
     case leat::control::Command::Kind::kLedgerExport:
       return ledger(command);
+    case leat::control::Command::Kind::kAccounts:
+      return accounts(command);
     case leat::control::Command::Kind::kServe:
       return serve(command, surroundings);
   }

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <optional>
 
+#include "control/account_command_line.h"
 #include "control/config_reference.h"
 #include "leat/version.h"
 
@@ -146,6 +147,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   add_explain(app, explain);
   LedgerCommands ledger;
   add_ledger(app, ledger);
+  const AccountCommandLine accounts(app);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
   help->require_subcommand(0, 1);
@@ -175,6 +177,9 @@ Command parse_command_line(int argc, const char* const* argv) {
     return explain.command;
   }
   if (const auto command = asked_of_ledger(ledger)) return *command;
+  if (auto asked = accounts.asked()) {
+    return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
+  }
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "control/account_command.h"
 #include "control/ledger_command.h"
 
 namespace leat::control {
@@ -29,6 +30,7 @@ struct Command {
     kExplain,          // tell what would become of the request in the first of `files`
     kLedgerVerify,     // tell whether the ledger in the first of `files` is whole
     kLedgerExport,     // print its records, as `ledger_export` says
+    kAccounts,         // do what `accounts` says to an account store
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
   Kind kind = Kind::kServe;
@@ -38,6 +40,7 @@ struct Command {
   std::string key_name;  // of kExplain; empty: the first key
   bool as_json = false;  // of kExplain
   LedgerExport ledger_export;
+  AccountCommand accounts;
   std::string text;
   int status = 0;
 };

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/key_publisher.h"
+
+#include <map>
+
+#include "control/account_text.h"
+
+namespace leat::control {
+
+namespace {
+
+using gateway::AccountRow;
+using gateway::KeyDelta;
+using gateway::KeyEntry;
+using gateway::resolve_access;
+using policy::AccountId;
+
+bool is_empty(const policy::Access& access) {
+  return access_text(access).empty();
+}
+
+}  // namespace
+
+void KeyPublisher::put(const policy::Organisation& organisation, KeyDelta& delta) {
+  organisations_[organisation.id] = organisation.access;
+  const auto id = static_cast<std::uint32_t>(organisation.id);
+  delta.append(table_.put(AccountRow{.id = id,
+                                     .organisation = id,
+                                     .is_enabled = organisation.is_enabled,
+                                     .is_prepaid = organisation.is_prepaid,
+                                     .granted = organisation.granted,
+                                     .quota = organisation.quota,
+                                     .access = resolve_access(organisation.access, catalogue_)}));
+}
+
+void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
+  const policy::Access access = narrowed(organisations_[workspace.organisation], workspace.access);
+  workspaces_[workspace.id] = {workspace.organisation, access};
+  delta.append(
+      table_.put(AccountRow{.id = static_cast<std::uint32_t>(workspace.id),
+                            .organisation = static_cast<std::uint32_t>(workspace.organisation),
+                            .is_workspace = true,
+                            .is_enabled = workspace.is_enabled,
+                            .quota = workspace.quota,
+                            .access = resolve_access(access, catalogue_)}));
+}
+
+policy::Access KeyPublisher::access_above(const policy::Key& key) const {
+  if (const auto found = workspaces_.find(key.workspace); found != workspaces_.end()) {
+    return found->second.access;
+  }
+  const auto found = organisations_.find(key.organisation);
+  return found == organisations_.end() ? policy::Access() : found->second;
+}
+
+KeyEntry KeyPublisher::entry(const policy::Key& key, const KeyDigest& digest) const {
+  if (is_empty(key.access)) return gateway::entry_of(key, digest, nullptr);
+  return gateway::entry_of(key, digest,
+                           resolve_access(narrowed(access_above(key), key.access), catalogue_));
+}
+
+StoreResult<void> KeyPublisher::load() {
+  store_.take_changes();
+  table_ = {};
+  organisations_.clear();
+  workspaces_.clear();
+  KeyDelta ignored;
+  for (const auto& organisation : store_.organisations()) put(organisation, ignored);
+  for (const auto& record : store_.workspaces(0)) put(record.workspace, ignored);
+  // Keys that are alike share one list.
+  std::map<std::pair<AccountId, std::string>, std::shared_ptr<const gateway::KeyAccess>> shared;
+  std::vector<KeyEntry> entries;
+  const auto read = store_.each_key([&](const policy::Key& key, const KeyDigest& digest) {
+    if (is_empty(key.access)) {
+      entries.push_back(gateway::entry_of(key, digest, nullptr));
+      return;
+    }
+    auto& access = shared[{key.workspace, access_text(key.access)}];
+    if (access == nullptr) access = entry(key, digest).access;
+    entries.push_back(gateway::entry_of(key, digest, access));
+  });
+  if (!read) return read;
+  table_.assign(entries);
+  return {};
+}
+
+StoreResult<KeyDelta> KeyPublisher::follow() {
+  KeyDelta delta;
+  for (const AccountChange& change : store_.take_changes()) {
+    const auto done = refresh(change, delta);
+    if (!done) return std::unexpected(done.error());
+  }
+  return delta;
+}
+
+StoreResult<void> KeyPublisher::refresh(const AccountChange& change, KeyDelta& delta) {
+  switch (change.kind) {
+    case AccountChange::Kind::kKey:
+      return refresh_key(change.digest, delta);
+    case AccountChange::Kind::kProviderKey:
+      return {};
+    case AccountChange::Kind::kWorkspace: {
+      const auto record = store_.workspace(change.id);
+      if (record) {
+        put(record->workspace, delta);
+        return refresh_keys(change.id, delta);
+      }
+      if (record.error().kind != StoreFault::Kind::kNotFound) {
+        return std::unexpected(record.error());
+      }
+      workspaces_.erase(change.id);
+      delta.append(table_.put(AccountRow{
+          .id = static_cast<std::uint32_t>(change.id), .is_workspace = true, .is_removed = true}));
+      return {};
+    }
+    case AccountChange::Kind::kOrganisation: {
+      const auto organisation = store_.organisation(change.id);
+      if (!organisation) return std::unexpected(organisation.error());
+      const bool is_same_access =
+          access_text(organisations_[change.id]) == access_text(organisation->access);
+      put(*organisation, delta);
+      if (is_same_access) return {};
+      for (const auto& record : store_.workspaces(change.id)) put(record.workspace, delta);
+      return refresh_keys(0, delta);
+    }
+  }
+  return {};
+}
+
+StoreResult<void> KeyPublisher::refresh_key(const KeyDigest& digest, KeyDelta& delta) {
+  const auto record = store_.key(digest);
+  if (record) {
+    delta.append(table_.put(entry(record->key, digest)));
+  } else if (record.error().kind == StoreFault::Kind::kNotFound) {
+    delta.append(table_.remove(digest));
+  } else {
+    return std::unexpected(record.error());
+  }
+  return {};
+}
+
+// Those that narrow what stands above them, which has changed.
+StoreResult<void> KeyPublisher::refresh_keys(AccountId workspace, KeyDelta& delta) {
+  for (const KeyDigest& digest : store_.keys_with_access(workspace)) {
+    const auto done = refresh_key(digest, delta);
+    if (!done) return done;
+  }
+  return {};
+}
+
+}  // namespace leat::control

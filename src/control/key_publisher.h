@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+// KeyPublisher: the account store's keys as the table that shards look keys up in. It reads all of
+// them once and then only what the store says has changed, so that a change is a few rows of the
+// store and one chunk of the table. Lives on the account store's thread; what it returns is for
+// messages to shards.
+#pragma once
+
+#include "control/account_store.h"
+#include "gateway/key_table.h"
+#include "policy/catalogue.h"
+
+namespace leat::control {
+
+class KeyPublisher {
+ public:
+  // Both outlive it.
+  KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue)
+      : store_(store), catalogue_(catalogue) {}
+
+  // All keys and accounts, in place of what there was: at start, and for a new catalogue.
+  StoreResult<void> load();
+  // What has changed in the store since load() or the last follow(). A fault of the store leaves
+  // the shards as they are; load() makes it good.
+  StoreResult<gateway::KeyDelta> follow();
+
+  const gateway::KeyTable& table() const { return table_; }
+
+ private:
+  struct Parent {
+    policy::AccountId organisation = 0;
+    policy::Access access;  // with what stands above it
+  };
+
+  void put(const policy::Organisation& organisation, gateway::KeyDelta& delta);
+  void put(const policy::Workspace& workspace, gateway::KeyDelta& delta);
+  gateway::KeyEntry entry(const policy::Key& key, const KeyDigest& digest) const;
+  policy::Access access_above(const policy::Key& key) const;
+  StoreResult<void> refresh(const AccountChange& change, gateway::KeyDelta& delta);
+  StoreResult<void> refresh_key(const KeyDigest& digest, gateway::KeyDelta& delta);
+  StoreResult<void> refresh_keys(policy::AccountId workspace, gateway::KeyDelta& delta);
+
+  AccountStore& store_;
+  const policy::Catalogue& catalogue_;
+  gateway::KeyTable table_;
+  std::unordered_map<policy::AccountId, policy::Access> organisations_;
+  std::unordered_map<policy::AccountId, Parent> workspaces_;
+};
+
+}  // namespace leat::control
