@@ -117,9 +117,12 @@ AccountCommandLine::AccountCommandLine(CLI::App& app) : commands_(std::make_uniq
   c.disable = add_one("disable", "Refuse a key until it is enabled");
   c.enable = add_one("enable", "Take a disabled key again");
   c.remove = add_one("delete", "Forget a key; it is never taken again");
-  c.credits = app.add_subcommand("credits", "Tell what an organisation was granted; grant more");
+  CLI::App* credits = app.add_subcommand("credits", "What an organisation was granted");
+  credits->require_subcommand(1);
+  c.credits = credits->add_subcommand("show", "Tell how much it is");
   c.add_common(*c.credits);
-  c.grant = c.credits->add_subcommand("grant", "Grant credit");
+  c.grant = credits->add_subcommand("grant", "Grant more");
+  c.add_common(*c.grant);
   c.grant->add_option("DOLLARS", c.amount, "How much")->required();
   c.grant->add_option("--note", c.note, "What for");
 }
@@ -146,7 +149,7 @@ std::optional<AccountCommand> AccountCommandLine::asked() const {
     command.body = *c.disable ? R"({"disabled":true})" : R"({"disabled":false})";
   } else if (*c.remove) {
     command.method = "DELETE";
-  } else if (*c.credits) {
+  } else if (*c.credits || *c.grant) {
     command.path = "/credits";
     if (*c.grant) {
       command.method = "POST";

@@ -90,7 +90,7 @@ TEST_F(AccountCommandTest, AKeyIsDisabledEnabledAndDeleted) {
 
 TEST_F(AccountCommandTest, CreditIsGranted) {
   EXPECT_EQ(run({"credits", "grant", "100.25", "--note", "May"}).status, 0);
-  EXPECT_EQ(run({"credits", "--json"}).output,
+  EXPECT_EQ(run({"credits", "show", "--json"}).output,
             "{\"data\":{\"total_credits\":100.25,\"total_usage\":0}}\n");
   EXPECT_EQ(run({"credits", "grant", "much"}).status, kExitRefused);
 }
