@@ -124,6 +124,10 @@ std::optional<StoreFault> AccountStore::set_up(std::int64_t now) {
   }
   // Takes the lock now rather than with the first change.
   if (auto fault = migrate(now)) return fault;
+  // A large file is checked by what comes next, which reads it: each_key(). Apart that would take
+  // seconds of a start.
+  constexpr std::int64_t kCheckedPagesMax = 4'096;
+  if (database_->number("PRAGMA page_count") > kCheckedPagesMax) return std::nullopt;
   SqliteStatement check(*database_, "PRAGMA quick_check(1)");
   const bool is_sound = check.step() && check.text() == "ok";
   if (const auto fault = database_->take_fault()) return fault_of(*fault);

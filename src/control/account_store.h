@@ -141,6 +141,8 @@ class AccountStore {
   // Every key, in no order; for the first table. `take` gets no times, name or label.
   StoreResult<void> each_key(
       const std::function<void(const policy::Key& key, const KeyDigest& digest)>& take);
+  // No fewer than there are keys; found at once.
+  std::size_t keys_at_most();
   // Those of a workspace (0: of all) that have an access of their own.
   std::vector<KeyDigest> keys_with_access(policy::AccountId workspace);
 

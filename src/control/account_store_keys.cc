@@ -15,9 +15,10 @@ namespace {
 
 using policy::AccountId;
 
+// A NULL reads as 0.
 constexpr std::string_view kKeySelect =
-    "SELECT keys.id,keys.organisation,coalesce(keys.workspace,0),keys.scope,keys.enabled,"
-    "coalesce(keys.expires_at,0),keys.markup_ppm,keys.digest,keys.requests_per_minute,"
+    "SELECT keys.id,keys.organisation,keys.workspace,keys.scope,keys.enabled,"
+    "keys.expires_at,keys.markup_ppm,keys.digest,keys.requests_per_minute,"
     "keys.tokens_per_minute,keys.tokens_per_day,keys.concurrency,keys.budget,keys.budget_daily,"
     "keys.budget_weekly,keys.budget_monthly,keys.counts_byok,keys.access";
 constexpr std::string_view kKeyRest =
@@ -198,6 +199,10 @@ StoreResult<void> AccountStore::each_key(
   }
   if (const auto fault = database_->take_fault()) return std::unexpected(fault_of(*fault));
   return {};
+}
+
+std::size_t AccountStore::keys_at_most() {
+  return static_cast<std::size_t>(database_->number("SELECT max(id) FROM keys"));
 }
 
 std::vector<KeyDigest> AccountStore::keys_with_access(AccountId workspace) {

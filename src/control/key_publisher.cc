@@ -15,10 +15,6 @@ using gateway::KeyEntry;
 using gateway::resolve_access;
 using policy::AccountId;
 
-bool is_empty(const policy::Access& access) {
-  return access_text(access).empty();
-}
-
 }  // namespace
 
 void KeyPublisher::put(const policy::Organisation& organisation, KeyDelta& delta) {
@@ -54,7 +50,7 @@ policy::Access KeyPublisher::access_above(const policy::Key& key) const {
 }
 
 KeyEntry KeyPublisher::entry(const policy::Key& key, const KeyDigest& digest) const {
-  if (is_empty(key.access)) return gateway::entry_of(key, digest, nullptr);
+  if (is_open(key.access)) return gateway::entry_of(key, digest, nullptr);
   return gateway::entry_of(key, digest,
                            resolve_access(narrowed(access_above(key), key.access), catalogue_));
 }
@@ -70,8 +66,9 @@ StoreResult<void> KeyPublisher::load() {
   // Keys that are alike share one list.
   std::map<std::pair<AccountId, std::string>, std::shared_ptr<const gateway::KeyAccess>> shared;
   std::vector<KeyEntry> entries;
+  entries.reserve(store_.keys_at_most());
   const auto read = store_.each_key([&](const policy::Key& key, const KeyDigest& digest) {
-    if (is_empty(key.access)) {
+    if (is_open(key.access)) {
       entries.push_back(gateway::entry_of(key, digest, nullptr));
       return;
     }

@@ -25,10 +25,7 @@ KeyAccess::KeyAccess(policy::Access access, const policy::Catalogue& catalogue)
 
 std::shared_ptr<const KeyAccess> resolve_access(const policy::Access& access,
                                                 const policy::Catalogue& catalogue) {
-  const KeyRouting& routing = access.routing;
-  const bool allows_all = !access.has_models && !routing.has_only && routing.ignore.empty() &&
-                          routing.regions.empty() && !routing.zdr && !routing.deny_data_collection;
-  return allows_all ? nullptr : std::make_shared<const KeyAccess>(access, catalogue);
+  return is_open(access) ? nullptr : std::make_shared<const KeyAccess>(access, catalogue);
 }
 
 }  // namespace leat::gateway

@@ -57,6 +57,12 @@ void narrow_list(bool& has, std::vector<std::string>& list, bool inner_has,
 
 }  // namespace
 
+bool is_open(const Access& access) {
+  const KeyRouting& routing = access.routing;
+  return !access.has_models && !routing.has_only && routing.ignore.empty() &&
+         routing.regions.empty() && !routing.zdr && !routing.deny_data_collection;
+}
+
 Access narrowed(const Access& outer, const Access& inner) {
   Access both = outer;
   KeyRouting& routing = both.routing;

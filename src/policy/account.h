@@ -74,6 +74,8 @@ struct Access {
   KeyRouting routing;
 };
 
+// Whether it allows everything.
+bool is_open(const Access& access);
 // What both allow: allow lists intersect, ignore lists unite, what is forbidden by one is
 // forbidden.
 Access narrowed(const Access& outer, const Access& inner);
