@@ -119,6 +119,7 @@ TEST(OpenTable, ATurnedBitNeverPassesForARequest) {
     memory.bytes[bit / 8] = static_cast<char>(memory.bytes[bit / 8] ^ 1 << bit % 8);
     const auto open = open_requests(memory.span());
     if (open) {
+      EXPECT_EQ(open->owner, (SegmentIdentity{.generation = 9}));
       for (const OpenRequest& each : open->requests) EXPECT_EQ(each.generation_id, "gen-a");
       EXPECT_EQ(open->requests.size() + open->damaged, 1u) << bit;
     }

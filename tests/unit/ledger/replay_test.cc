@@ -122,7 +122,9 @@ TEST(Replay, ASegmentThatFailedAtOnceIsPassedOver) {
 TEST(Replay, AMissingSegmentIsAFault) {
   const auto files = history();
   Seen seen;
-  EXPECT_FALSE(run({files[0], files[2], files[3]}, seen).is_intact);
+  const ReplayReport report = run({files[0], files[2], files[3]}, seen);
+  EXPECT_FALSE(report.is_intact);
+  EXPECT_STREQ(report.segments[1].fault, "entries before this segment are missing");
   EXPECT_EQ(seen.letters, "abe") << "what is there is told all the same";
   seen = {};
   EXPECT_FALSE(run({files[0], files[1]}, seen).is_intact) << "a sealed one is not the last";

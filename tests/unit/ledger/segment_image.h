@@ -30,6 +30,11 @@ class SegmentImage {
     ++sequence;
     return *this;
   }
+  // Never written by a ledger.
+  SegmentImage& reopen() {
+    frame(FrameKind::kOpen, std::string(kOpenPayloadBytes, '\0'));
+    return *this;
+  }
   SegmentImage& commit() {
     durable = end;
     return *this;

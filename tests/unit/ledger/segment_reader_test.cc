@@ -202,6 +202,7 @@ TEST(SegmentReader, AnEntryTwiceOrMissingIsDamage) {
   twice.resize(image.bytes.size());
   EXPECT_EQ(read(twice).payloads.size(), 1u);
   EXPECT_EQ(read(twice).end, SegmentEnd::kDamaged);
+  EXPECT_EQ(read(twice).why, "an entry is missing or stands twice");
   std::string missing = image.bytes;
   missing.erase(open, size);
   missing.append(size, '\0');
@@ -223,9 +224,24 @@ TEST(SegmentReader, AnEntryOfAnotherHistoryBreaksTheChain) {
   EXPECT_EQ(seen.end, SegmentEnd::kDamaged);
 }
 
+TEST(SegmentReader, ABeginningInTheMiddleIsDamage) {
+  SegmentImage image;
+  image.entry(payload_of(300, 'a')).commit().reopen().entry(payload_of(100, 'b')).commit();
+  EXPECT_EQ(read(image.bytes).payloads.size(), 1u);
+  EXPECT_EQ(read(image.bytes).end, SegmentEnd::kDamaged);
+}
+
+TEST(SegmentReader, AFrameThatCannotHaveBeenWrittenThereIsDamage) {
+  SegmentImage image;
+  image.entry(payload_of(300, 'a')).commit();
+  image.durable = image.end + kBlockBytes;
+  image.entry(payload_of(100, 'b'));
+  EXPECT_EQ(read(image.bytes).payloads.size(), 1u);
+  EXPECT_EQ(read(image.bytes).end, SegmentEnd::kDamaged);
+}
+
 // A recycled file that was not made zero: its old frames are none of the new segment's.
 TEST(SegmentReader, FramesOfAnEarlierLifeAreNoEntries) {
-  const SegmentImage old({.generation = 6, .shard = 1});
   SegmentImage earlier({.generation = 6, .shard = 1});
   earlier.entry(payload_of(300, 'o')).entry(payload_of(300, 'l')).commit();
   SegmentImage image;
@@ -233,6 +249,19 @@ TEST(SegmentReader, FramesOfAnEarlierLifeAreNoEntries) {
   image.bytes.replace(image.end, std::string::npos, earlier.bytes, image.end, std::string::npos);
   EXPECT_EQ(read(image.bytes).payloads.size(), 1u);
   EXPECT_EQ(read(image.bytes).end, SegmentEnd::kDamaged);
+}
+
+// ... nor do they say anything of what was durable in this one.
+TEST(SegmentReader, FramesOfAnEarlierLifeProveNothing) {
+  SegmentImage earlier({.generation = 6, .shard = 1});
+  earlier.entry(payload_of(9'000, 'o')).commit().entry(payload_of(300, 'l')).commit();
+  SegmentImage image;
+  image.entry(payload_of(300, 'n')).commit();
+  const std::size_t second =
+      kSegmentHeaderBytes + frame_bytes(kOpenPayloadBytes) + frame_bytes(9'000);
+  image.bytes.replace(second, frame_bytes(300), earlier.bytes, second, frame_bytes(300));
+  EXPECT_EQ(read(image.bytes).payloads.size(), 1u);
+  EXPECT_EQ(read(image.bytes).end, SegmentEnd::kTorn);
 }
 
 }  // namespace
