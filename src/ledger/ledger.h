@@ -45,7 +45,8 @@ enum class SegmentFate : std::uint8_t {
   kPoisoned,  // a write to it failed: never to be written again, nor reused
 };
 
-// Who makes segments and takes them back. Answers later, never from within a call.
+// Who makes segments and takes them back. Answers later, never from within a call. Those that the
+// ledger took and did not use are its own again when the ledger is gone.
 class SegmentSource {
  public:
   // Answered by one take_next(), as soon as one can be had.
