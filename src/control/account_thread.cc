@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/account_thread.h"
+
+#include "base/check.h"
+
+namespace leat::control {
+
+StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSetup& setup,
+                                                                 io::Waker& waker) {
+  auto store = AccountStore::open(setup.store_file, setup.now.unix_seconds());
+  if (!store) return std::unexpected(store.error());
+  std::unique_ptr<AccountThread> made(new AccountThread(std::move(*store), setup, waker));
+  if (const auto loaded = made->publisher_.load(); !loaded) {
+    return std::unexpected(loaded.error());
+  }
+  made->first_ = made->publisher_.table().whole();
+  made->thread_ = std::thread([raw = made.get()] { raw->run(); });
+  return made;
+}
+
+AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup,
+                             io::Waker& waker)
+    : store_(std::move(store)),
+      management_(*store_, *setup.usage, setup.master),
+      publisher_(*store_, *setup.catalogue),
+      waker_(waker) {}
+
+// One permit more than there are jobs: who finds none is to end.
+AccountThread::~AccountThread() {
+  if (!thread_.joinable()) return;
+  work_.release();
+  thread_.join();
+}
+
+bool AccountThread::post(AccountJob job) {
+  if (in_flight_ == kJobsMax) return false;
+  const bool is_given = jobs_.give(job);
+  LEAT_CHECK(is_given);
+  ++in_flight_;
+  work_.release();
+  return true;
+}
+
+std::optional<AccountDone> AccountThread::take() {
+  auto done = answers_.take();
+  if (done) --in_flight_;
+  return done;
+}
+
+void AccountThread::run() {
+  for (;;) {
+    work_.acquire();
+    const auto job = jobs_.take();
+    if (!job) return;
+    AccountDone answer = done(*job);
+    const bool is_given = answers_.give(answer);
+    LEAT_CHECK(is_given);
+    waker_.wake();
+  }
+}
+
+AccountDone AccountThread::done(const AccountJob& job) {
+  AccountDone done{.ticket = job.ticket};
+  done.answer = management_.handle({.method = job.method,
+                                    .path = job.path,
+                                    .query = job.query,
+                                    .body = job.body,
+                                    .actor = job.actor},
+                                   job.now);
+  auto delta = publisher_.follow();
+  if (delta) {
+    done.delta = std::move(*delta);
+  } else if (const auto loaded = publisher_.load(); loaded) {
+    done.delta = publisher_.table().whole();
+  } else {
+    done.fault = "keys may be out of date: " + loaded.error().text;
+  }
+  return done;
+}
+
+}  // namespace leat::control

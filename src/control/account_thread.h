@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+// AccountThread: the account store on a thread of its own, since its syncs would stall a loop. The
+// control shard posts requests to the management API and is woken when one was answered; with the
+// answer comes what the shards must hear of. The order is that of posting, and a change is on disk
+// before it is answered.
+//
+//   control shard --AccountJob--> thread: Management, then KeyPublisher::follow()
+//   control shard <--AccountDone-- (waker)
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <thread>
+
+#include "base/handover.h"
+#include "control/key_publisher.h"
+#include "control/management.h"
+#include "io/io.h"
+
+namespace leat::control {
+
+// A request as Management takes it, with texts of its own. `ticket` is the poster's.
+struct AccountJob {
+  std::uint64_t ticket = 0;
+  std::string method;
+  std::string path;
+  std::string query;
+  std::string body;
+  ManagementActor actor;
+  WallTime now;
+};
+
+struct AccountDone {
+  std::uint64_t ticket = 0;
+  ManagementAnswer answer;
+  gateway::KeyDelta delta;  // may be empty
+  std::string fault;        // shards may lag behind the store: one line for the log; or empty
+};
+
+struct AccountSetup {
+  std::string store_file;
+  const policy::Catalogue* catalogue = nullptr;  // outlives the thread
+  const UsageSource* usage = nullptr;            // outlives it; asked on it
+  std::optional<tls::AeadKey> master;            // in locked memory that outlives it
+  WallTime now;
+};
+
+class AccountThread {
+ public:
+  static constexpr std::size_t kJobsMax = 64;
+
+  // Opens the store and reads all keys before it returns: who cannot, must not serve. `waker` wakes
+  // the thread that calls everything else here.
+  static StoreResult<std::unique_ptr<AccountThread>> start(const AccountSetup& setup,
+                                                           io::Waker& waker);
+  // After what was posted.
+  ~AccountThread();
+  AccountThread(const AccountThread&) = delete;
+  AccountThread& operator=(const AccountThread&) = delete;
+
+  // All keys as they were at the start: every shard's first delta.
+  const gateway::KeyDelta& first() const { return first_; }
+  // False: too many wait, or were answered and not taken.
+  bool post(AccountJob job);
+  // None: nothing was answered since.
+  std::optional<AccountDone> take();
+
+ private:
+  AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup, io::Waker& waker);
+  void run();
+  AccountDone done(const AccountJob& job);
+
+  std::unique_ptr<AccountStore> store_;
+  Management management_;
+  KeyPublisher publisher_;
+  gateway::KeyDelta first_;
+  io::Waker& waker_;
+  Handover<AccountJob, kJobsMax> jobs_;
+  Handover<AccountDone, kJobsMax> answers_;
+  std::size_t in_flight_ = 0;  // the poster's: bounds both rings
+  std::counting_semaphore<> work_{0};
+  std::thread thread_;
+};
+
+}  // namespace leat::control
