@@ -319,7 +319,16 @@ void Admission::hear(const LeaseGrant& grant, Instant now) {
 
 void Admission::hear(const LeaseRecall& recall, Instant now) {
   const auto found = slots_.find(recall.quantity);
-  if (found != slots_.end()) send_back(found->second->lease.hear(recall, now));
+  if (found != slots_.end()) {
+    send_back(found->second->lease.hear(recall, now));
+    return;
+  }
+  // Forgotten here: it has nothing, and says so, for somebody waits for it. Totals of nothing are
+  // ahead of none.
+  LeaseReturn nothing;
+  nothing.tally = {.quantity = recall.quantity, .shard = shard_, .generation = recall.generation};
+  nothing.round = recall.round;
+  send_back(nothing);
 }
 
 LimitStatus Admission::status(const AdmissionAccount& account, LimitClass limit_class) const {

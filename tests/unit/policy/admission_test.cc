@@ -622,6 +622,27 @@ TEST(Admission, ARequestThatRunsTooLongIsChargedAndMakesNothing) {
   shards.at(0).cancel(ticket, shards.now);
 }
 
+// What was given back was lost on the way: the home believes it out, and nobody is to wait for it.
+TEST(Admission, WhoForgotAQuantityStillAnswersARecall) {
+  Shards shards(2);
+  Accounts accounts;
+  accounts.key.quota.budgets[BudgetPeriod::kNone] = 1'000;
+  const auto quantities = accounts.quantities();
+  Ticket ticket;
+  ASSERT_EQ(shards.admit(0, quantities, {.money = 300}, ticket), AdmissionState::kAdmitted);
+  shards.at(0).settle(ticket, {.money = 0}, shards.now);
+  for (int i = 0; i < 70; ++i) {
+    shards.pass(seconds(2));
+    shards.drop_all();
+  }
+  ASSERT_EQ(shards.at(0).quantities(), 0u);
+  ASSERT_EQ(shards.home(quantities[0])->outstanding(), 300);
+  EXPECT_EQ(shards.admit(1, quantities, {.money = 900}, ticket), AdmissionState::kRefused);
+  shards.pass_and_deliver(milliseconds(20));
+  EXPECT_EQ(shards.admit(1, quantities, {.money = 700}, ticket), AdmissionState::kAdmitted);
+  shards.at(1).cancel(ticket, shards.now);
+}
+
 TEST(Admission, ALimitThatIsTakenAwayGivesBackItsLease) {
   Shards shards(1);
   Accounts accounts;
