@@ -152,6 +152,9 @@ struct Model {
   std::uint32_t chunk_gap_ms_max = 0;  // default: Limits; never 0 after load
   std::uint32_t request_ms_max = 0;    // default: Limits; never 0 after load
   bool hedge = false;                  // default: RoutingOptions
+  // Whether a stream that breaks after its first content may be carried on by another endpoint of
+  // the model from the text so far; never silently (docs/routing.md).
+  bool continuation = false;
 
   bool is_pattern() const { return !id.empty() && id.back() == '*'; }
 };
@@ -228,6 +231,8 @@ struct Limits {
   // that is more.
   std::uint32_t retry_budget_percent_max = 10;
   std::uint32_t retry_floor_per_second = 1;
+  // Kept of a stream's text where its model has `continuation`; a longer one is not carried on.
+  std::uint32_t continuation_text_bytes_max = 256 * 1024;
   std::uint32_t dns_cache_entries_max = 1'024;  // a shard; the oldest goes
   std::uint32_t dns_addresses_max = 16;         // kept of one answer
   std::uint32_t dns_ttl_s_min = 5;              // an answer's time to live is brought into 5..300 s

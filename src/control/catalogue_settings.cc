@@ -132,6 +132,11 @@ constexpr std::array<std::string_view, policy::kQuirks> kQuirkMeanings = {
     "Its chunks lack keys: those of every provider are completed for `/api/v1`.",
     "It ends a stream without `[DONE]`: of every provider a finish reason is an end too.",
     "It gives no finish reason: `[DONE]` is an end too, and without both a stream was cut.",
+    "It carries on an assistant's text that stands last: it may take over a broken stream "
+    "(`continuation`).",
+    "The same, if the message has `prefix: true`, and it does not say the text again.",
+    "The same with `partial: true`.",
+    "The same with `add_generation_prompt: false, continue_final_message: true` in the request.",
 };
 static_assert(!kQuirkMeanings.back().empty());
 

@@ -304,17 +304,21 @@ void settle_times(Reading& reading, const TomlValue& table, const std::string& p
 }
 
 // A model without endpoints here stands in a file of the catalogue, which says all of it but how
-// long its requests may take, and whether they are hedged.
+// long its requests may take, and whether they are hedged or carried on.
 void read_model_times(Reading& reading, const TomlValue& table, const std::string& path,
                       Model& model) {
-  constexpr std::array<std::string_view, 6> kKnown = {
-      "id",   "first_byte_ms_min", "first_byte_ms_max", "chunk_gap_ms_max", "request_ms_max",
-      "hedge"};
+  constexpr std::array<std::string_view, 7> kKnown = {"id",
+                                                      "first_byte_ms_min",
+                                                      "first_byte_ms_max",
+                                                      "chunk_gap_ms_max",
+                                                      "continuation",
+                                                      "request_ms_max",
+                                                      "hedge"};
   for (const TomlMember& member : table.members) {
     if (std::find(kKnown.begin(), kKnown.end(), member.key) != kKnown.end()) continue;
     reading.faults.add(member.line, joined(path, member.key),
                        "is not set for a model without endpoints, whose file of the catalogue says "
-                       "it; write its endpoints too, or its times only");
+                       "it; write its endpoints too, or its times and continuation only");
   }
   const TomlMember* id = table.find("id");
   if (id == nullptr || model.id.empty()) return;

@@ -111,6 +111,9 @@ constexpr std::array kLimits{
         "provider, and of all of a shard."),
     row("retry_floor_per_second", &Limits::retry_floor_per_second, 0, 1'000'000,
         "So many of them all the same, where that is more."),
+    row("continuation_text_bytes_max", &Limits::continuation_text_bytes_max, kKiB, 64 * kMiB,
+        "Kept of a stream's text where the model has `continuation`; a longer one is not carried "
+        "on."),
     row("dns_cache_entries_max", &Limits::dns_cache_entries_max, 1, 1'000'000,
         "Names remembered, a shard."),
     row("dns_addresses_max", &Limits::dns_addresses_max, 1, 256, "Addresses kept of one name."),

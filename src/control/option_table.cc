@@ -158,7 +158,7 @@ constexpr std::array<Setting<SimulatedOptions>, 8> kSimulated{{
      "Requests that are never answered."},
 }};
 
-constexpr std::array<Setting<Model>, 10> kModel{{
+constexpr std::array<Setting<Model>, 11> kModel{{
     {"id", &Model::id, 1, kModelIdMax, kLive,
      "What clients ask for. `\"prefix/*\"` takes every id with that prefix that has no entry of "
      "its "
@@ -168,7 +168,7 @@ constexpr std::array<Setting<Model>, 10> kModel{{
     {"endpoints", OwnForm{"array of 1 to 16 tables", "those of the catalogue's model of that id"},
      0, 0, kLive,
      "Who serves it: tried in this order, unless they have prices. A model that a file of "
-     "`catalogue` has may stand here without them, to set its times."},
+     "`catalogue` has may stand here without them, to set its times and `continuation`."},
     {"created_unix_s", &Model::created_unix_s, 0, 253'402'300'799, kLive,
      "`created` in `GET /v1/models`."},
     {"context_tokens", &Model::context_tokens, 0, 1'000'000'000, kLive,
@@ -183,6 +183,9 @@ constexpr std::array<Setting<Model>, 10> kModel{{
     {"request_ms_max", &Model::request_ms_max, 1, kDayMs, kLive,
      "As the limit of that name, for this model.", "limits.request_ms_max"},
     {"hedge", &Model::hedge, 0, 0, kLive, "As in `[routing]`, for this model.", "routing.hedge"},
+    {"continuation", &Model::continuation, 0, 0, kLive,
+     "Whether a stream that breaks after its first content may be carried on, from the text so "
+     "far, by another endpoint that is known to continue a text (`quirks`)."},
 }};
 
 constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{

@@ -165,8 +165,13 @@ enum class Quirk : std::uint8_t {
   kNormaliseChunks,             // chunks lack keys that clients insist on
   kNoDone,                      // the stream ends without [DONE]
   kNoFinishReason,              // and without a finish reason
+  // It carries the text of an assistant's last message on, which is spelt ...
+  kContinuesAssistant,     // ... like any other
+  kContinuesPrefix,        // ... with `prefix: true` in it
+  kContinuesPartial,       // ... with `partial: true` in it
+  kContinuesFinalMessage,  // ... with `continue_final_message: true` beside the messages
 };
-inline constexpr std::size_t kQuirks = 15;
+inline constexpr std::size_t kQuirks = 19;
 using QuirkSet = EnumSet<Quirk>;
 
 // The name on the wire; static.
