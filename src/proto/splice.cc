@@ -46,6 +46,14 @@ bool SpliceList::replace(std::uint32_t begin, std::uint32_t end, std::string_vie
   return add({copy, text.size()});
 }
 
+bool SpliceList::place(std::uint32_t at, std::string_view text) {
+  ok_ = ok_ && at >= at_ && at <= body_.size();
+  if (!ok_) return false;
+  add(body_.substr(at_, at - at_));
+  at_ = at;
+  return add(text);
+}
+
 bool SpliceList::finish() {
   add(body_.substr(at_));
   at_ = static_cast<std::uint32_t>(body_.size());
@@ -62,11 +70,15 @@ void MemberEdits::replace_value(const JsonField& field, std::string_view text) {
 }
 
 void MemberEdits::replace_range(std::uint32_t begin, std::uint32_t end, std::string_view text) {
-  add({begin, end, 0, false, text});
+  add({begin, end, 0, false, false, text});
 }
 
 void MemberEdits::remove(const JsonField& field) {
-  add({field.key_begin, field.value_end, field.ordinal, true, {}});
+  add({field.key_begin, field.value_end, field.ordinal, true, false, {}});
+}
+
+void MemberEdits::place(std::uint32_t at, std::string_view text) {
+  add({at, at, 0, false, true, text});
 }
 
 void MemberEdits::insert(std::string_view member) {
@@ -90,7 +102,11 @@ bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body, Spl
         edit.end = next_key(body, edit.end);
       }
     }
-    list.replace(edit.begin, edit.end, edit.text);
+    if (edit.stays) {
+      list.place(edit.begin, edit.text);
+    } else {
+      list.replace(edit.begin, edit.end, edit.text);
+    }
   }
 
   bool kept = removed < scanner.member_count();

@@ -92,6 +92,22 @@ TEST(SpliceList, PointsIntoTheBodyInsteadOfCopyingIt) {
   EXPECT_EQ(of_body, body.size() - 3) << "all but the model's value";
 }
 
+TEST(SpliceList, PlacesATextOfAnySizeWithoutCopyingIt) {
+  const std::string body = R"({"model":"a","x":[1,2],"n":3})";
+  const std::string large(3 * SpliceList::kTextMax, '7');
+  const JsonScanner scanner = scanned(body);
+  MemberEdits edits;
+  edits.remove(*scanner.find(TopKey::kN));
+  edits.place(static_cast<std::uint32_t>(body.find(']')), large);
+  edits.replace_value(*scanner.find(TopKey::kModel), R"("b")");
+  SpliceList list(body);
+  ASSERT_TRUE(edits.lay_out(scanner, body, list));
+  EXPECT_EQ(join(list), R"({"model":"b","x":[1,2)" + large + "]}");
+  bool is_there = false;
+  for (std::string_view piece : list.pieces()) is_there |= piece.data() == large.data();
+  EXPECT_TRUE(is_there);
+}
+
 TEST(SpliceList, RemovesEverySubset) {
   const std::string body =
       R"({"model":"m","x":[1,{"user":2}],"user":"u","n":1 , "y":null,"stream":true,"route":{"a":[]}})";
