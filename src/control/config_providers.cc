@@ -318,7 +318,7 @@ void read_model_times(Reading& reading, const TomlValue& table, const std::strin
     if (std::find(kKnown.begin(), kKnown.end(), member.key) != kKnown.end()) continue;
     reading.faults.add(member.line, joined(path, member.key),
                        "is not set for a model without endpoints, whose file of the catalogue says "
-                       "it; write its endpoints too, or its times and continuation only");
+                       "it; write its endpoints too, or its times only (and continuation)");
   }
   const TomlMember* id = table.find("id");
   if (id == nullptr || model.id.empty()) return;

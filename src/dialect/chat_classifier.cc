@@ -14,6 +14,8 @@ ChatEvent ChatClassifier::classify(std::string_view data) {
     event.has_content = true;
     event.content_bytes =
         static_cast<std::uint32_t>(data.size() - std::size_t{before_size_} - behind_size_);
+    event.speech = speech_;
+    event.spoken = data.substr(before_size_, data.size() - before_size_ - behind_size_);
     return event;
   }
   const ChatEvent event = dialect::classify(data);
@@ -21,6 +23,7 @@ ChatEvent ChatClassifier::classify(std::string_view data) {
   const bool is_plain = !event.spoken.empty() && event.content_bytes == event.spoken.size();
   if (event.kind == ChatKind::kContent && !event.has_usage && is_plain) {
     remember(data, event.spoken);
+    speech_ = event.speech;
   }
   return event;
 }

@@ -29,7 +29,8 @@ class ChatClassifier {
   // What does not fit is read each time.
   static constexpr std::size_t kKeptMax = 380;
 
-  std::uint16_t before_size_ = 0;  // 0: nothing is remembered
+  Speech speech_ = Speech::kNothing;  // of what is remembered
+  std::uint16_t before_size_ = 0;     // 0: nothing is remembered
   std::uint16_t behind_size_ = 0;
   std::array<char, kKeptMax> kept_;  // what stands before the words, then what stands behind
 };

@@ -108,6 +108,9 @@ class ChunkSplicer {
     const ChatIdentity& identity = owner_.identity_;
     members.key("id").string(identity.id);
     members.key("provider").string(identity.provider);
+    if (streams_ && !identity.continued_from.empty() && !owner_.is_seam_told_) {
+      members.key("continued_from").string(identity.continued_from);
+    }
     members.key("model").string(identity.model);
     members.key("object").string(object_name(owner_.form_, streams_));
     bool has_created = false;
@@ -147,7 +150,8 @@ class ChunkSplicer {
   static bool is_ours(std::string_view key) {
     return key_is(key, "id") || key_is(key, "provider") || key_is(key, "model") ||
            key_is(key, "object") || key_is(key, "usage") || key_is(key, "error") ||
-           key_is(key, "x_groq") || key_is(key, "openrouter_metadata");
+           key_is(key, "x_groq") || key_is(key, "openrouter_metadata") ||
+           key_is(key, "continued_from");
   }
 
   void write_choices(JsonCursor& at) {
@@ -386,7 +390,10 @@ Normalised ChatNormaliser::write_chunk(std::string_view data, const ChatEvent& e
   // Data that came in several lines may have their ends within values.
   if (data.find('\n') != std::string_view::npos) out.join_lines(before);
   out.raw("\n\n");
-  if (ok && !out.overflowed()) return Normalised::kWritten;
+  if (ok && !out.overflowed()) {
+    is_seam_told_ = true;
+    return Normalised::kWritten;
+  }
   tool_count_ = tools_before;
   out.rewind(before);
   return ok ? Normalised::kNoRoom : Normalised::kInvalid;
@@ -398,6 +405,10 @@ void ChatNormaliser::write_usage_chunk(const ChatUsage& usage, const UsageCost& 
   out.string(identity_.id);
   out.raw(",\"provider\":");
   out.string(identity_.provider);
+  if (!identity_.continued_from.empty()) {
+    out.raw(",\"continued_from\":");
+    out.string(identity_.continued_from);
+  }
   out.raw(",\"model\":");
   out.string(identity_.model);
   out.raw(",\"object\":");

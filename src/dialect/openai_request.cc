@@ -33,8 +33,6 @@ constexpr proto::TopKeySet kRouterKeys = proto::keys_of({
     TopKey::kTrace,
 });
 
-// Beyond any model's window; keeps the sums of a reservation within 64 bits.
-constexpr std::int64_t kOutputMax = 1'000'000'000;
 // OpenAI's own bound.
 constexpr std::int64_t kAnswersMax = 128;
 
@@ -215,6 +213,7 @@ struct ShapeTexts {
   std::array<char, 64> reasoning;
   std::array<char, 64> choice;
   std::array<char, 64> seed;
+  std::array<std::array<char, 24>, 2> rests;
 };
 
 void remove_member(const JsonScanner& scanner, TopKey key, proto::MemberEdits& edits) {
@@ -324,6 +323,38 @@ bool shape_roles(const JsonScanner& scanner, std::string_view body, proto::Membe
   return true;
 }
 
+// What is left of the caps, in those that shape_output_cap() lets stand. False if nothing is.
+bool shape_rest_of_cap(const JsonScanner& scanner, std::string_view body,
+                       const EndpointShape& endpoint, ShapeTexts& texts,
+                       proto::MemberEdits& edits) {
+  constexpr TopKey kCaps[] = {TopKey::kMaxTokens, TopKey::kMaxCompletionTokens};
+  for (std::size_t i = 0; i < std::size(kCaps); ++i) {
+    const JsonField* const field = find_set(scanner, kCaps[i]);
+    if (field == nullptr) continue;
+    const bool is_wanted = endpoint.max_tokens_key == MaxTokensKey::kAsSent ||
+                           (endpoint.max_tokens_key == MaxTokensKey::kMaxTokens) == (i == 0);
+    if (!is_wanted && find_set(scanner, kCaps[1 - i]) != nullptr) continue;  // it is left out
+    const auto cap = proto::json_integer(field->value(body), endpoint.output_given + 1, kOutputMax);
+    if (!cap) return false;
+    proto::JsonWriter rest(texts.rests[i]);
+    rest.integer(*cap - endpoint.output_given);
+    edits.replace_value(*field, rest.text());
+  }
+  return true;
+}
+
+// The text so far, and what an endpoint wants to know of it.
+bool shape_rest(const JsonScanner& scanner, std::string_view body, const EndpointShape& endpoint,
+                ShapeTexts& texts, proto::MemberEdits& edits) {
+  const JsonField* const messages = find_set(scanner, TopKey::kMessages);
+  if (messages == nullptr) return false;
+  edits.place(messages->value_end - 1, endpoint.trailing_message);
+  if (endpoint.continues_final_message) {
+    edits.insert(R"("add_generation_prompt":false,"continue_final_message":true)");
+  }
+  return shape_rest_of_cap(scanner, body, endpoint, texts, edits);
+}
+
 }  // namespace
 
 std::optional<RequestFault> read_chat_request(const JsonScanner& scanner, std::string_view body,
@@ -359,7 +390,7 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   cap.raw(endpoint.max_tokens_key == MaxTokensKey::kMaxCompletionTokens
               ? "\"max_completion_tokens\":"
               : "\"max_tokens\":");
-  cap.integer(endpoint.output_default);
+  cap.integer(endpoint.output_default - endpoint.output_given);
   if (model.overflowed() || cap.overflowed()) return false;
 
   LEAT_UNINITIALIZED proto::MemberEdits edits;
@@ -371,6 +402,9 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   if (!shape_reasoning(scanner, body, endpoint, texts.reasoning, edits)) return false;
   if (!shape_words(scanner, body, endpoint, texts, edits)) return false;
   if (!endpoint.takes_developer_role && !shape_roles(scanner, body, edits)) return false;
+  if (!endpoint.trailing_message.empty() && !shape_rest(scanner, body, endpoint, texts, edits)) {
+    return false;
+  }
   return edits.lay_out(scanner, body, out);
 }
 

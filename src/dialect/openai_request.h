@@ -24,6 +24,9 @@ struct RequestFault {
 };
 
 inline constexpr std::int64_t kUnset = -1;
+// The largest output cap: beyond any model's window; keeps the sums of a reservation within 64
+// bits.
+inline constexpr std::int64_t kOutputMax = 1'000'000'000;
 
 // What the gateway reads of a request. Holds no view of the body.
 struct ChatRequest {
@@ -67,6 +70,12 @@ struct EndpointShape {
   std::string_view tool_choice_required;  // its word for `required` (Mistral: any), or empty
   bool takes_developer_role = true;       // else `developer` becomes `system`
   bool takes_empty_tools = true;          // else `tools: []` is left out
+  // ---- Of a request for the rest of an answer (continuation.h)
+  // Put behind the last message, its comma with it, from where it lies: it outlives the list.
+  // REQUIRES, unless empty: there is a last message.
+  std::string_view trailing_message;
+  bool continues_final_message = false;  // the two flags beside the messages say so
+  std::int64_t output_given = 0;         // tokens that are off each cap; a cap is more than that
 };
 
 // Messages with the role `developer` that can be re-spelt; more are refused.

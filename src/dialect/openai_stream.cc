@@ -52,27 +52,44 @@ bool parts_say_something(std::string_view parts, int depth) {
   return false;
 }
 
-// Whether a delta (or a message) says anything: content, reasoning, a tool call, a refusal, audio
-// or images (design.md, "One commit point").
-bool delta_has_content(JsonCursor& at, ChatEvent& event) {
+bool is_reasoning(std::string_view key) {
+  return key_is(key, "reasoning_content") || key_is(key, "reasoning") ||
+         key_is(key, "reasoning_details");
+}
+
+// What two things that one event says are together.
+Speech joined(Speech before, Speech next) {
+  if (before == Speech::kNothing) return next;
+  const bool both_reason = before == Speech::kReasoning && next == Speech::kReasoning;
+  return both_reason ? Speech::kReasoning : Speech::kOther;
+}
+
+// Reads what a delta (or a message) says: content, reasoning, a tool call, a refusal, audio or
+// images (design.md, "One commit point").
+void read_delta(JsonCursor& at, ChatEvent& event) {
   bool has = false;
   std::size_t bytes = 0;  // of the longest: reasoning may be told twice
   std::string_view key;
   for (bool first = true; at.next_key(first, key);) {
     const std::string_view value = at.skip();
-    const bool counts =
-        key_is(key, "content") || key_is(key, "reasoning_content") || key_is(key, "reasoning") ||
-        key_is(key, "tool_calls") || key_is(key, "reasoning_details") || key_is(key, "refusal") ||
-        key_is(key, "function_call") || key_is(key, "audio") || key_is(key, "images");
+    const bool is_content = key_is(key, "content");
+    const bool reasons = !is_content && is_reasoning(key);
+    const bool counts = is_content || reasons || key_is(key, "tool_calls") ||
+                        key_is(key, "refusal") || key_is(key, "function_call") ||
+                        key_is(key, "audio") || key_is(key, "images");
     if (!counts || !is_filled(value)) continue;
-    const bool in_parts = value.front() == '[' && key_is(key, "content");
-    const std::size_t around = value.front() == '"' ? 2 : kAroundContentBytes;
+    const bool is_string = value.front() == '"';
+    const std::size_t around = is_string ? 2 : kAroundContentBytes;
     if (value.size() > around) bytes = std::max(bytes, value.size() - around);
-    if (value.front() == '"') event.spoken = value.substr(1, value.size() - 2);
-    if (!in_parts || parts_say_something(value, 1)) has = true;
+    if (is_string) event.spoken = value.substr(1, value.size() - 2);
+    if (is_content && value.front() == '[' && !parts_say_something(value, 1)) continue;
+    has = true;
+    const Speech other = reasons ? Speech::kReasoning : Speech::kOther;
+    event.speech = joined(event.speech, is_content && is_string ? Speech::kText : other);
   }
-  if (has) event.content_bytes += static_cast<std::uint32_t>(bytes);
-  return has;
+  if (!has) return;
+  event.has_content = true;
+  event.content_bytes += static_cast<std::uint32_t>(bytes);
 }
 
 class Reader {
@@ -140,7 +157,7 @@ class Reader {
     for (bool first = true; at.next_key(first, key);) {
       const bool spoken = whole_answer_ ? key_is(key, "message") : key_is(key, "delta");
       if (spoken && at.enter('{')) {
-        if (delta_has_content(at, event_)) event_.has_content = true;
+        read_delta(at, event_);
         continue;
       }
       const std::string_view value = at.skip();
@@ -150,6 +167,7 @@ class Reader {
       } else if (key_is(key, "text") && is_text(value)) {
         event_.has_content = true;  // the shape of text completions
         event_.content_bytes += static_cast<std::uint32_t>(value.size()) - 2;
+        event_.speech = Speech::kOther;
       } else if (key_is(key, "usage") && is_object(value)) {
         elsewhere_ = value;  // older Moonshot
       }

@@ -42,10 +42,19 @@ struct ChatError {
   std::int32_t status = 0;  // `code` or `status`/`status_code` if it is an HTTP status, else 0
 };
 
+// What kind of thing an event says.
+enum class Speech : std::uint8_t {
+  kNothing,
+  kText,       // one string of content, ChatEvent::spoken, and nothing besides
+  kReasoning,  // reasoning, and nothing besides
+  kOther,      // tool calls, a refusal, parts, images, several answers, text completions
+};
+
 struct ChatEvent {
   ChatKind kind = ChatKind::kInvalid;
   bool has_content = false;  // besides a finish reason, if any
   bool has_usage = false;
+  Speech speech = Speech::kNothing;
   std::uint16_t finished = 0;      // choices in this event that carry a finish reason
   std::string_view finish_reason;  // the last such, as the provider spelt it; a view
   std::string_view spoken;  // the last string of content or reasoning, without quotes; a view
@@ -73,6 +82,9 @@ struct ChatIdentity {
   std::string_view model;     // our slug
   std::string_view provider;  // display name
   std::int64_t created = 0;   // Unix seconds, for chunks that have none
+  // Whose broken answer this one carries on, or empty. Told in its first chunk and in the one with
+  // the usage.
+  std::string_view continued_from = {};
 };
 
 enum class Normalised : std::uint8_t {
@@ -108,7 +120,8 @@ class ChatNormaliser {
   Normalised write_chunk(std::string_view data, const ChatEvent& event, proto::JsonWriter& out);
 
   // The one chunk with `choices:[]` and `usage`, before [DONE] (openrouter-api.md 3, items 4 and
-  // 6). `metadata`: null unless the client asked; it wants kMetadataBytesMax more room.
+  // 6); of a continuation, with the mark of it. `metadata`: null unless the client asked; it wants
+  // kMetadataBytesMax more room.
   void write_usage_chunk(const ChatUsage& usage, const UsageCost& cost, proto::JsonWriter& out,
                          const RouterMetadata* metadata = nullptr) const;
 
@@ -131,6 +144,7 @@ class ChatNormaliser {
 
   ChatIdentity identity_;
   AnswerForm form_;
+  bool is_seam_told_ = false;
   std::uint64_t tool_choices_ = 0;  // bit c: choice c (below 64) has called a tool
   std::uint16_t tool_count_ = 0;
   std::array<ToolCall, kToolCallsMax> tools_{};

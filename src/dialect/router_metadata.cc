@@ -41,6 +41,7 @@ void write_attempts(std::span<const RouterAttempt> attempts, proto::JsonWriter& 
     write_time(",\"first_token_ms\":", attempt.first_token_ms, out);
     write_time(",\"duration_ms\":", attempt.duration_ms, out);
     if (!attempt.reason.empty()) write_name(",\"reason\":", attempt.reason, out);
+    if (attempt.continues) out.raw(",\"continues\":true");
     out.raw("}");
   }
   out.raw("]");

@@ -38,6 +38,7 @@ struct RouterAttempt {
   std::int64_t first_token_ms = kUnknown;  // after the attempt's start
   std::int64_t duration_ms = kUnknown;
   std::string_view reason;  // why it failed; empty: it did not
+  bool continues = false;   // it was to carry on the answer of one before it, which broke
 };
 
 // An endpoint that could be asked, in the order of the plan.

@@ -297,6 +297,16 @@ void write_object_with_cost(std::string_view object, const UsageCost& cost, Json
   out.raw("}");
 }
 
+// All that is counted.
+constexpr std::int32_t ChatUsage::*kCounts[] = {
+    &ChatUsage::prompt,           &ChatUsage::completion,          &ChatUsage::total,
+    &ChatUsage::cached,           &ChatUsage::cached_audio,        &ChatUsage::cache_write,
+    &ChatUsage::cache_write_1h,   &ChatUsage::prompt_audio,        &ChatUsage::prompt_image,
+    &ChatUsage::prompt_video,     &ChatUsage::reasoning,           &ChatUsage::completion_audio,
+    &ChatUsage::completion_image, &ChatUsage::accepted_prediction, &ChatUsage::rejected_prediction,
+    &ChatUsage::web_searches,
+};
+
 }  // namespace
 
 void bound_parts(ChatUsage& usage) {
@@ -320,22 +330,7 @@ void bound_parts(ChatUsage& usage) {
 void ChatUsage::update(const ChatUsage& later) {
   const bool says_nothing = later.prompt <= 0 && later.completion <= 0 && later.total <= 0;
   if (says_nothing && present()) return;
-  take(prompt, later.prompt);
-  take(completion, later.completion);
-  take(total, later.total);
-  take(cached, later.cached);
-  take(cached_audio, later.cached_audio);
-  take(cache_write, later.cache_write);
-  take(cache_write_1h, later.cache_write_1h);
-  take(prompt_audio, later.prompt_audio);
-  take(prompt_image, later.prompt_image);
-  take(prompt_video, later.prompt_video);
-  take(reasoning, later.reasoning);
-  take(completion_audio, later.completion_audio);
-  take(completion_image, later.completion_image);
-  take(accepted_prediction, later.accepted_prediction);
-  take(rejected_prediction, later.rejected_prediction);
-  take(web_searches, later.web_searches);
+  for (const auto count : kCounts) take(this->*count, later.*count);
   if (later.provider_cost != kAbsent) provider_cost = later.provider_cost;
   bound_parts(*this);
   if (total >= 0) total = std::max(total, clamped(or_zero(prompt) + or_zero(completion)));
@@ -387,6 +382,24 @@ ChatUsage usage_at_end(std::string_view tail) {
     if (usage.present()) return usage;
   }
   return {};
+}
+
+ChatUsage sum(const ChatUsage& a, const ChatUsage& b) {
+  if (!a.present()) return b;
+  if (!b.present()) return a;
+  ChatUsage both = a;
+  for (const auto count : kCounts) {
+    if (b.*count == ChatUsage::kAbsent) continue;
+    both.*count = clamped(std::int64_t{or_zero(a.*count)} + b.*count);
+  }
+  if (b.provider_cost != ChatUsage::kAbsent) {
+    both.provider_cost = std::max<std::int64_t>(a.provider_cost, 0) + b.provider_cost;
+  }
+  // One total alone would be less than its parts.
+  if (a.total == ChatUsage::kAbsent || b.total == ChatUsage::kAbsent) {
+    both.total = ChatUsage::kAbsent;
+  }
+  return both;
 }
 
 void write_usage(const ChatUsage& usage, const UsageCost& cost, JsonWriter& out) {

@@ -52,6 +52,9 @@ struct ChatUsage {
 // Makes each part no more than its whole.
 void bound_parts(ChatUsage& usage);
 
+// What two answers took together; what one of them did not say is the other's alone.
+ChatUsage sum(const ChatUsage& a, const ChatUsage& b);
+
 // Reads a `usage` object of any chat dialect. Fractions are rounded up; what is negative or beyond
 // kCountMax is absent; a part is never more than its whole. All absent if `value` is no object.
 ChatUsage read_usage(std::string_view value);

@@ -268,6 +268,14 @@ TEST(ConfigRouting, TimesMayBeSetForAModelOfTheCatalogue) {
   EXPECT_EQ(catalogue.endpoints_of(catalogue.model(catalogue.find_model("deep/one"))).size(), 2u);
 }
 
+TEST(ConfigRouting, WhetherABrokenStreamIsCarriedOnIsSaidModelByModel) {
+  const Config config = with_catalogue("[[models]]\nid = \"deep/one\"\ncontinuation = true\n");
+  ASSERT_TRUE(config.ok()) << told(config);
+  ASSERT_EQ(config.options.models.size(), 2u);
+  EXPECT_FALSE(config.options.models[0].continuation) << "off by default";
+  EXPECT_TRUE(config.options.models[1].continuation);
+}
+
 TEST(ConfigRouting, TimesAreSetForModelsThatAreThere) {
   const std::uint32_t line = kSampleLines + 3;
   const std::string time = "request_ms_max = 5000\n";

@@ -29,6 +29,8 @@ void expect_same(ChatClassifier& classifier, const std::string& data) {
   EXPECT_EQ(told.finished, read.finished) << data;
   EXPECT_EQ(told.finish_reason, read.finish_reason) << data;
   EXPECT_EQ(told.usage.prompt, read.usage.prompt) << data;
+  EXPECT_EQ(told.speech, read.speech) << data;
+  EXPECT_EQ(told.spoken, read.spoken) << data;
 }
 
 TEST(ChatClassifier, SaysWhatClassifySays) {
@@ -72,6 +74,17 @@ TEST(ChatClassifier, SeesEveryChangeAroundTheWords) {
       expect_same(classifier, usual);
       expect_same(classifier, usual.substr(0, at));
       expect_same(classifier, usual);
+    }
+  }
+}
+
+TEST(ChatClassifier, RemembersWhetherTheWordsAreText) {
+  const std::string reasoning = R"({"choices":[{"delta":{"reasoning_content":")";
+  const std::string refusal = R"({"choices":[{"delta":{"refusal":")";
+  for (const std::string& before : {kBefore, reasoning, refusal, kBefore}) {
+    ChatClassifier classifier;
+    for (const char* words : {"one", " two", " three"}) {
+      expect_same(classifier, before + words + R"("}}]})");
     }
   }
 }

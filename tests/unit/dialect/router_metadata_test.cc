@@ -122,7 +122,8 @@ TEST_F(RouterMetadataTest, KnowsEveryStrategy) {
 
 TEST_F(RouterMetadataTest, FitsHoweverMuchThereIsToTell) {
   const std::string name(500, 'n');
-  const std::vector<RouterAttempt> attempts(100, {.model = name, .provider = name, .reason = name});
+  const std::vector<RouterAttempt> attempts(
+      100, {.model = name, .provider = name, .reason = name, .continues = true});
   const std::vector<RouterEndpoint> endpoints(100, {name, name, false});
   const std::vector<Exclusion> exclusions(100, {name, name, name});
   RouterMetadata metadata;

@@ -249,6 +249,34 @@ TEST(Usage, CumulativeCountsAreNotSummed) {
   EXPECT_EQ(nothing.prompt, 0) << "an explicit 0 is not absent";
 }
 
+TEST(Usage, OfTwoAnswersIsTheSumOfWhatWasTold) {
+  ChatUsage one;
+  one.prompt = 10;
+  one.completion = 4;
+  one.cached = 3;
+  one.provider_cost = 100;
+  EXPECT_EQ(sum(one, {}), one);
+  EXPECT_EQ(sum({}, one), one);
+  ChatUsage two;
+  two.prompt = 20;
+  two.completion = 5;
+  two.total = 25;
+  two.reasoning = 2;
+  two.provider_cost = 7;
+  for (const ChatUsage& both : {sum(one, two), sum(two, one)}) {
+    EXPECT_EQ(both.prompt, 30);
+    EXPECT_EQ(both.completion, 9);
+    EXPECT_EQ(both.cached, 3);
+    EXPECT_EQ(both.reasoning, 2);
+    EXPECT_EQ(both.provider_cost, 107);
+    EXPECT_EQ(both.cache_write, ChatUsage::kAbsent);
+    EXPECT_EQ(both.total, ChatUsage::kAbsent) << "one total alone is less than its parts";
+  }
+  EXPECT_EQ(sum(two, two).total, 50);
+  two.prompt = ChatUsage::kCountMax;
+  EXPECT_EQ(sum(two, two).prompt, ChatUsage::kCountMax);
+}
+
 TEST(WriteUsage, HasAllThatClientsDemandAndNothingEmpty) {
   EXPECT_EQ(written({.prompt = 1}, {}),
             R"({"prompt_tokens":1,"completion_tokens":0,"total_tokens":1})");
