@@ -48,8 +48,9 @@ struct Counters {
   Counter hedges_won;
   Counter retry_budget_exhausted;
   Counter upstream_failures;
-  Counter ambiguous;    // written, and no reply came
-  Counter streams_cut;  // failed after the first content event
+  Counter ambiguous;          // written, and no reply came
+  Counter streams_cut;        // failed after the first content event, for the client too
+  Counter streams_continued;  // so they would have, but another endpoint carried them on
 
   // Tokens and bytes
   Counter events_relayed;

@@ -34,4 +34,15 @@ dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
   return shape;
 }
 
+// Of several spellings the one that says most clearly what is meant.
+dialect::ContinuesBy continues_by(const policy::Catalogue& catalogue,
+                                  const policy::Endpoint& endpoint) {
+  const policy::QuirkSet quirks = catalogue.provider(endpoint.provider).quirks;
+  if (quirks.has(Quirk::kContinuesFinalMessage)) return dialect::ContinuesBy::kFinalMessage;
+  if (quirks.has(Quirk::kContinuesPrefix)) return dialect::ContinuesBy::kPrefix;
+  if (quirks.has(Quirk::kContinuesPartial)) return dialect::ContinuesBy::kPartial;
+  if (quirks.has(Quirk::kContinuesAssistant)) return dialect::ContinuesBy::kPlace;
+  return dialect::ContinuesBy::kNothing;
+}
+
 }  // namespace leat::gateway

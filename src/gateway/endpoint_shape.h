@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "dialect/continuation.h"
 #include "dialect/openai_request.h"
 #include "gateway/request_kind.h"
 #include "policy/catalogue.h"
@@ -17,5 +18,9 @@ namespace leat::gateway {
 dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
                                  const policy::Endpoint& endpoint, std::string_view upstream_model,
                                  policy::ParameterSet dropped, RequestKind kind);
+
+// How the endpoint is asked to carry a broken answer on; kNothing unless its provider is known to.
+dialect::ContinuesBy continues_by(const policy::Catalogue& catalogue,
+                                  const policy::Endpoint& endpoint);
 
 }  // namespace leat::gateway

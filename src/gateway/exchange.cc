@@ -224,7 +224,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.event_bytes_max = gateway_.limits().sse_line_bytes_max;
     options.stream_bytes_max = gateway_.limits().stream_bytes_max;
     options.held_bytes_max = gateway_.limits().held_bytes_max;
-    leg_->relay.start(options, identity());
+    dialect::ChatIdentity identity = this->identity();
+    prepare_continuation(options, identity);
+    leg_->relay.start(options, identity);
     leg_->state = Leg::State::kStreaming;
   } else {
     leg_->state = Leg::State::kCollecting;
@@ -363,7 +365,7 @@ void Exchange::on_reply_failed(const Error& why) {
   gateway_.counters().upstream_failures.add();
   const bool protocol = why.code == Code::kProtocol;
   const ErrorKind kind = protocol ? ErrorKind::kUpstreamProtocol : ErrorKind::kUpstreamClosed;
-  if (request_ == nullptr) return cut(kind, {});
+  if (is_committed()) return broke(kind, Attempted::kAmbiguous, nullptr);
   if (leg_->state == Leg::State::kFailing) {
     // The status was said; the body that explains it never came.
     dialect::ProviderFailure failure;
@@ -435,7 +437,7 @@ void Exchange::on_timer() {
     return set_deadline();
   }
   drop_upstream();
-  if (request_ == nullptr) return cut(ErrorKind::kUpstreamTimeout, {});
+  if (is_committed()) return broke(ErrorKind::kUpstreamTimeout, Attempted::kAmbiguous, nullptr);
   gateway_.counters().upstream_failures.add();
   gateway_.counters().ambiguous.add(asked().written ? 1 : 0);
   asked().again = true;  // it had its time

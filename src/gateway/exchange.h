@@ -13,10 +13,11 @@
 //
 // One commit point: until the first content event any failure may move on to the next candidate of
 // the plan, by the retry rule (threats-and-faults.md 4.1); after it, none: the client gets an error
-// event and no clean end. The client going away cancels what is upstream in the same turn.
+// event and no clean end, unless the stream may be carried on (exchange_continuation.cc): then the
+// way back is for the rest of it. The client going away cancels what is upstream in the same turn.
 //
 // Belongs to its shard's Gateway. Relay (relay.h) is the running stream; all that only the request
-// needs is freed at the commit.
+// needs is freed at the commit, or once the stream cannot be carried on.
 #pragma once
 
 #include <memory>
@@ -30,6 +31,7 @@
 #include "dialect/openai_request.h"
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
+#include "gateway/continuation.h"
 #include "gateway/key_loads.h"
 #include "gateway/key_table.h"
 #include "gateway/leg.h"
@@ -206,6 +208,19 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
   void resume(Leg& leg);
+  // A broken stream that is carried on (exchange_continuation.cc).
+  bool is_carrying_on() const {
+    return continuation_ != nullptr && continuation_->stage == Continuation::Stage::kOpen;
+  }
+  bool continues(const Stop& stop) const;
+  bool has_carrier() const;
+  void prepare_continuation(RelayOptions& options, dialect::ChatIdentity& identity);
+  void mind_text();
+  bool can_carry_on(dialect::Attempted attempted, const dialect::ProviderFailure& failure) const;
+  void broke(dialect::ErrorKind kind, dialect::Attempted attempted,
+             const dialect::ProviderFailure* failure);
+  void tell_break();
+  void close_seam();
   // Whole answers (exchange_answers.cc).
   void finish_embeddings(std::string_view body);
   bool accept(dialect::ChatKind kind, const dialect::ChatError& error);
@@ -236,6 +251,11 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   const SnapshotProvider& provider() const;
   std::string_view provider_name() const;
   bool is_over_time() const;
+  // What leg_ brings goes to the client already.
+  bool is_committed() const {
+    const bool streams = leg_->state == Leg::State::kStreaming;
+    return request_ == nullptr || (streams && leg_->relay.is_committed());
+  }
   Duration first_token_limit() const;
   dialect::ChatIdentity identity() const;
   dialect::AnswerForm answer_form() const {
@@ -243,9 +263,10 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   }
 
   Gateway& gateway_;
-  ClientConn* client_;                 // null: gone, or answered
-  std::unique_ptr<Request> request_;   // null after the commit
-  std::unique_ptr<RouteTrace> trace_;  // null: nobody asked
+  ClientConn* client_;                // null: gone, or answered
+  std::unique_ptr<Request> request_;  // null after the commit, unless what follows may need it
+  std::unique_ptr<Continuation> continuation_;  // null: not allowed, or not begun
+  std::unique_ptr<RouteTrace> trace_;           // null: nobody asked
   Leg first_{*this};
   std::unique_ptr<Leg> hedge_;  // null: not hedged, or the first has won
   Leg* leg_ = &first_;          // that something happens to

@@ -123,6 +123,7 @@ void Exchange::attempt() {
   if (trace_ != nullptr) {
     asked().traced = trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank,
                                    stop().dropped, now);
+    if (is_carrying_on()) trace_->continues(asked().traced);
   }
   leg_->note = notes_.began(leg_->endpoint, money_.uses_own_key, now);
   plan_hedge();
@@ -145,9 +146,12 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   const policy::ModelRef ref{.rest = stop().rest};
-  const dialect::EndpointShape shape =
-      shape_for(gateway_.snapshot().catalogue(), endpoint(), ref.upstream_name(endpoint()),
-                stop().dropped, kind_);
+  dialect::EndpointShape shape = shape_for(gateway_.snapshot().catalogue(), endpoint(),
+                                           ref.upstream_name(endpoint()), stop().dropped, kind_);
+  if (is_carrying_on()) {
+    const auto by = continues_by(gateway_.snapshot().catalogue(), endpoint());
+    dialect::shape_continuation(by, *continuation_->so_far, shape);
+  }
   LEAT_UNINITIALIZED proto::SpliceList pieces(body);
   conn.begin(*leg_);
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
@@ -325,6 +329,7 @@ bool Exchange::move_to(bool same_model) {
   const Instant now = gateway_.shard().now();
   for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     if ((request.stops[i].model_rank == rank) != same_model) continue;
+    if (is_carrying_on() && !continues(request.stops[i])) continue;
     const auto key =
         gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
     if (!key || !may_attempt(i, false)) continue;
@@ -359,6 +364,11 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   options.is_sdk_retry = is_sdk_retry_;
   options.is_stateful = request.chat.stateful;
   options.retry_ambiguous = provider().options->retry_ambiguous;
+  if (is_carrying_on()) {
+    options.has_other_endpoint = has_carrier();
+    options.has_other_model = false;
+    options.same_was_asked_twice = true;
+  }
   // What cannot be had is taken away until something can, or nothing is left.
   while (true) {
     switch (dialect::next_step(attempted, failure, options)) {
@@ -388,6 +398,7 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
 
 // No candidate is left: what failed is the answer.
 void Exchange::give_up() {
+  if (is_carrying_on()) return tell_break();
   Request& request = *request_;
   const dialect::FinalAnswer answer = request.errors.answer();
   dialect::ErrorDetail detail;

@@ -25,7 +25,8 @@ policy::HedgeFacts Exchange::hedge_facts() const {
 // For the attempt that begins.
 void Exchange::plan_hedge() {
   const policy::HedgeSettings& settings = gateway_.snapshot().times_of(endpoint().model).hedge;
-  if (!settings.is_on || !streams_) return;
+  // Half of an answer is not asked for twice.
+  if (!settings.is_on || !streams_ || is_carrying_on()) return;
   request_->hedge_at = policy::hedge_at(hedge_facts(), settings);
 }
 

@@ -25,18 +25,25 @@ constexpr Duration kTrailTime = seconds(1);
 // ---- Streams -----------------------------------------------------------------------------------
 
 void Exchange::read_events(std::string_view bytes) {
-  take_step(leg_->relay.read(bytes, *leg_));
+  const RelayStep step = leg_->relay.read(bytes, *leg_);
+  mind_text();
+  take_step(step);
 }
 
 // The commit point: from here on nothing is tried again, and what only the request needed goes.
 net::Stream& Exchange::on_commit() {
   commit_leg();
-  client_->begin_stream(id_);
+  if (is_carrying_on()) {
+    close_seam();
+  } else {
+    client_->begin_stream(id_);
+  }
   status_ = 200;
   gateway_.health().first_token(leg_->health, gateway_.shard().now());
   notes_.first_token(leg_->note, gateway_.shard().now());
   if (trace_ != nullptr) trace_->first_token(asked().traced, gateway_.shard().now());
-  release_request();
+  request_->hedge_at = kNever;
+  if (!leg_->relay.is_noting()) release_request();
   return client_->stream();
 }
 
@@ -52,11 +59,8 @@ void Exchange::take_step(RelayStep step) {
       drop_upstream();
       if (!leg_->relay.is_committed()) return provider_failed(failure);
       gateway_.counters().upstream_failures.add();
-      dialect::ErrorDetail detail;
-      detail.provider_name = provider_name();
-      detail.message = failure.message();
-      detail.provider_code = failure.code();
-      return cut(dialect::retry_row(failure.failure).kind, detail);
+      return broke(dialect::retry_row(failure.failure).kind, dialect::Attempted::kReplied,
+                   &failure);
     }
     case RelayStep::kInvalid:
     case RelayStep::kTooLarge:
@@ -65,7 +69,7 @@ void Exchange::take_step(RelayStep step) {
       if (!leg_->relay.is_committed()) {
         return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
       }
-      return cut(ErrorKind::kUpstreamProtocol, {});
+      return broke(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied, nullptr);
   }
 }
 
@@ -79,7 +83,7 @@ void Exchange::finish_stream() {
     if (!whole && leg_->relay.is_committed()) {
       // Truncated is not finished (design.md): never a clean end.
       gateway_.counters().upstream_failures.add();
-      return cut(ErrorKind::kUpstreamClosed, {});
+      return broke(ErrorKind::kUpstreamClosed, dialect::Attempted::kReplied, nullptr);
     }
   }
   if (!leg_->relay.is_committed()) {
@@ -118,8 +122,10 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
   end_attempt(policy::OutcomeClass::kFailure, 200, {});
   error_type_ = dialect::error_row(kind).error_type;
   settle_unfinished(AnswerEnd::kError);
-  const bool streams = leg_->state == Leg::State::kStreaming;
-  if (streams && client_ != nullptr) leg_->relay.write_error(kind, detail);
+  const bool streams = leg_->state == Leg::State::kStreaming || is_carrying_on();
+  if (streams && client_ != nullptr) {
+    Relay::write_error(client_->stream(), !http10_, kind, detail);
+  }
   over(false);
 }
 

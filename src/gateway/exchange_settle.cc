@@ -64,7 +64,11 @@ Metered Exchange::meter_stream(const dialect::ChatUsage& usage, AnswerEnd end) c
   facts.content_events = leg_->relay.content_events();
   facts.content_bytes = leg_->relay.content_bytes();
   facts.end = end;
-  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+  const Metered metered =
+      meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+  const bool is_rest =
+      continuation_ != nullptr && continuation_->stage == Continuation::Stage::kDone;
+  return is_rest ? together(continuation_->metered, metered, money_) : metered;
 }
 
 dialect::UsageCost Exchange::cost_of(const dialect::ChatUsage& usage) const {
@@ -108,7 +112,7 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   end.is_cancelled = client_ == nullptr;
   end.now = now;
   if (size_.was_executed) {
-    end.endpoint = leg_->endpoint;
+    end.endpoint = is_carrying_on() ? continuation_->endpoint : leg_->endpoint;
     end.model_served = leg_->model_name;
   }
   end.status = status_;
@@ -120,6 +124,11 @@ void Exchange::settle_unfinished(AnswerEnd end) {
   if (is_settled_ || leg_->endpoint == policy::kNoId) return;
   const AttemptOutcome midway =
       client_ == nullptr ? AttemptOutcome::kClientGone : AttemptOutcome::kFailedMidway;
+  // Nobody has taken over: what had come until the break is all.
+  if (is_carrying_on()) {
+    return settle(continuation_->metered,
+                  client_ == nullptr ? midway : AttemptOutcome::kNotExecuted, 0);
+  }
   switch (leg_->state) {
     case Leg::State::kStreaming:
       note_answer(leg_->relay.upstream_id(), leg_->relay.native_finish());

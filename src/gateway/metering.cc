@@ -170,4 +170,33 @@ Metered meter(const MeterFacts& facts, const policy::Catalogue& catalogue,
   return out;
 }
 
+Metered together(const Metered& first, const Metered& second, const MoneyTerms& money) {
+  Metered both = second;
+  both.measured.usage = sum(first.measured.usage, second.measured.usage);
+  both.measured.is_estimated |= first.measured.is_estimated;
+  both.measured.is_clamped |= first.measured.is_clamped;
+  both.is_priced = first.is_priced && second.is_priced;
+  policy::Charge& charge = both.charge;
+  charge.upstream += first.charge.upstream;
+  charge.upstream_prompt += first.charge.upstream_prompt;
+  charge.upstream_completion += first.charge.upstream_completion;
+  charge.shortfall += first.charge.shortfall;
+  charge.charged += first.charge.charged;
+  if (charge.charged > money.reserved) {
+    charge.shortfall += charge.charged - money.reserved;
+    charge.charged = money.reserved;
+  }
+  charge.is_insured = first.charge.is_insured && second.charge.is_insured;
+  charge.is_clamped = charge.shortfall > 0;
+  charge.is_corrected |= first.charge.is_corrected;
+  both.cost = {};
+  if (!both.is_priced) return both;
+  both.cost.total = charge.charged;
+  both.cost.upstream_prompt = charge.upstream_prompt;
+  both.cost.upstream_completion = charge.upstream_completion;
+  both.cost.is_byok = money.uses_own_key;
+  if (money.uses_own_key) both.cost.upstream_total = charge.upstream;
+  return both;
+}
+
 }  // namespace leat::gateway

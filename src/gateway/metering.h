@@ -72,4 +72,8 @@ struct Metered {
 Metered meter(const MeterFacts& facts, const policy::Catalogue& catalogue,
               const policy::Endpoint& endpoint, const MoneyTerms& money, WallTime admitted);
 
+// An answer that one endpoint began and another carried on: both are charged for, each by its own
+// prices, and together never more than was reserved.
+Metered together(const Metered& first, const Metered& second, const MoneyTerms& money);
+
 }  // namespace leat::gateway

@@ -14,6 +14,7 @@ namespace {
 using dialect::ChatKind;
 
 constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
+constexpr std::string_view kSeamComment = ": leat-continued\n\n";
 constexpr std::size_t kCostedBytesUsual = 4'096;
 constexpr std::size_t kFrameBytes = proto::kChunkHeaderBytesMax + proto::kChunkEnd.size();
 
@@ -23,6 +24,16 @@ std::size_t put_chunk_header(char* to, std::size_t size) {
   const std::size_t length = proto::write_chunk_header(reserve, static_cast<std::uint32_t>(size));
   std::memcpy(to, reserve + sizeof reserve - length, length);
   return length;
+}
+
+void write_framed_to(net::Stream& client, bool chunked, std::string_view bytes) {
+  if (!chunked) return client.write(bytes);
+  char* place = client.prepare(bytes.size() + kFrameBytes);
+  std::size_t size = put_chunk_header(place, bytes.size());
+  std::memcpy(place + size, bytes.data(), bytes.size());
+  size += bytes.size();
+  std::memcpy(place + size, proto::kChunkEnd.data(), proto::kChunkEnd.size());
+  client.commit(size + proto::kChunkEnd.size());
 }
 
 }  // namespace
@@ -90,6 +101,7 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
       return RelayStep::kInvalid;
     case ChatKind::kUsageOnly:
       // On the OpenRouter face it comes at the end, in our shape (openrouter-api.md 3, item 4).
+      note(chat);
       if (normaliser_ == nullptr && options_.wants_usage) show(event, chat, owner);
       return RelayStep::kGoOn;
     case ChatKind::kFinish:
@@ -100,7 +112,6 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
     case ChatKind::kEmpty:
       break;
   }
-  ++events_;
   content_events_ += chat.has_content ? 1 : 0;
   content_bytes_ += chat.content_bytes;
   if (!is_committed() && chat.is_content()) {
@@ -108,17 +119,22 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
     if (id) upstream_id_.set(proto::json_raw_string(*id).value_or(std::string_view()));
     commit(owner);
   }
+  // The client has its first role already.
+  if (!is_committed() && options_.continues) return RelayStep::kGoOn;
+  ++events_;
   if (normaliser_ != nullptr) {
     if (!write_normalised(event.data, chat)) return RelayStep::kInvalid;
   } else {
     show(event, chat, owner);
   }
+  note(chat);
   if (!is_committed() && held_ && held_->size > options_.held_bytes_max) commit(owner);
   return RelayStep::kGoOn;
 }
 
 void Relay::commit(RelayOwner& owner) {
   client_ = &owner.on_commit();
+  if (options_.continues) write_framed(kSeamComment);
   if (!held_) return;
   write_framed({held_->data(), held_->size});
   held_.reset();
@@ -177,14 +193,7 @@ void Relay::flush_run() {
 }
 
 void Relay::write_framed(std::string_view bytes) {
-  if (bytes.empty()) return;
-  if (!options_.chunked) return client_->write(bytes);
-  char* place = client_->prepare(bytes.size() + kFrameBytes);
-  std::size_t size = put_chunk_header(place, bytes.size());
-  std::memcpy(place + size, bytes.data(), bytes.size());
-  size += bytes.size();
-  std::memcpy(place + size, proto::kChunkEnd.data(), proto::kChunkEnd.size());
-  client_->commit(size + proto::kChunkEnd.size());
+  if (!bytes.empty()) write_framed_to(*client_, options_.chunked, bytes);
 }
 
 void Relay::hold(std::string_view bytes) {
@@ -254,11 +263,12 @@ void Relay::write_end(const dialect::UsageCost& cost, const dialect::RouterMetad
   if (options_.chunked) client_->write(proto::kLastChunk);
 }
 
-void Relay::write_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail) {
+void Relay::write_error(net::Stream& client, bool chunked, dialect::ErrorKind kind,
+                        const dialect::ErrorDetail& detail) {
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter out(room);
   dialect::write_error_event(kind, detail, out);
-  write_framed(out.text());
+  write_framed_to(client, chunked, out.text());
 }
 
 }  // namespace leat::gateway

@@ -11,6 +11,7 @@
 
 #include "base/block.h"
 #include "dialect/chat_classifier.h"
+#include "dialect/continuation.h"
 #include "dialect/errors.h"
 #include "dialect/face.h"
 #include "dialect/openai_stream.h"
@@ -37,6 +38,13 @@ struct RelayOptions {
   std::size_t event_bytes_max = 8u << 20;
   std::uint64_t stream_bytes_max = 256ull << 20;
   std::size_t held_bytes_max = 256u << 10;  // above it the stream is committed without content
+  // What the client is sent is noted there, for who may have to carry it on; null: nowhere. It
+  // outlives the answer.
+  dialect::TextSoFar* so_far = nullptr;
+  // This answer carries on another one that broke, at the same client: what stands before its
+  // first content is no news, and a comment says where the seam is, on both faces. The identity
+  // has the name for the mark.
+  bool continues = false;
 };
 
 class RelayOwner {
@@ -62,9 +70,13 @@ class Relay {
   // The end in order: usage and metadata (null: none) where they are due, [DONE], the last chunk.
   // REQUIRES: committed.
   void write_end(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata = nullptr);
-  // One event of ours that says that the stream broke; no [DONE], no last chunk. REQUIRES:
-  // committed.
-  void write_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
+  // One event of ours that says that the stream broke; no [DONE], no last chunk. For a client whose
+  // stream was begun, by whichever relay.
+  static void write_error(net::Stream& client, bool chunked, dialect::ErrorKind kind,
+                          const dialect::ErrorDetail& detail);
+  bool is_noting() const { return options_.so_far != nullptr; }
+  // The text that is noted will not be needed.
+  void stop_noting() { options_.so_far = nullptr; }
 
   bool is_committed() const { return client_ != nullptr; }
   bool finish_seen() const { return finish_seen_; }
@@ -95,6 +107,9 @@ class Relay {
   };
 
   RelayStep take(const proto::SseEvent& event, RelayOwner& owner);
+  void note(const dialect::ChatEvent& chat) {
+    if (options_.so_far != nullptr && is_committed()) options_.so_far->note(chat);
+  }
   void pass_on(std::string_view raw);
   void show(const proto::SseEvent& event, const dialect::ChatEvent& chat, RelayOwner& owner);
   bool write_costed(std::string_view data, const dialect::ChatEvent& chat, RelayOwner& owner);

@@ -54,6 +54,10 @@ std::size_t RouteTrace::began(const policy::Catalogue& catalogue, policy::Endpoi
   return attempts_.size() - 1;
 }
 
+void RouteTrace::continues(std::size_t attempt) {
+  attempts_[attempt].continues = true;
+}
+
 void RouteTrace::first_token(std::size_t attempt, Instant now) {
   attempts_[attempt].first_token = now;
 }
@@ -80,6 +84,7 @@ dialect::RouterMetadata RouteTrace::metadata(Instant now) {
     if (attempt.first_token) told.first_token_ms = (*attempt.first_token - attempt.started).ms();
     told.duration_ms = (attempt.ended.value_or(now) - attempt.started).ms();
     told.reason = attempt.reason;
+    told.continues = attempt.continues;
     told_attempts_.push_back(told);
   }
   const Attempt answering = attempts_.empty() ? Attempt() : attempts_.back();

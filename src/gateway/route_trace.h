@@ -36,6 +36,8 @@ class RouteTrace {
   std::size_t began(const policy::Catalogue& catalogue, policy::EndpointId endpoint,
                     std::string_view model, std::uint8_t model_rank, policy::ParameterSet dropped,
                     Instant now);
+  // It is to carry on the answer of one that broke.
+  void continues(std::size_t attempt);
   void first_token(std::size_t attempt, Instant now);
   // `status`: the provider's, or 0. `reason` is static.
   void failed(std::size_t attempt, int status, std::string_view reason, Instant now);
@@ -56,6 +58,7 @@ class RouteTrace {
     std::optional<Instant> ended;
     int status = 0;
     std::string_view reason;
+    bool continues = false;
   };
 
   Instant came_in_;

@@ -32,7 +32,7 @@ Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue
   set_times();
 }
 
-// What a model of the options says of its times; the limits where none does.
+// What a model of the options says of itself; of its times, the limits where none does.
 void Snapshot::set_times() {
   std::unordered_map<std::string_view, const Model*> stated;
   for (const Model& model : options_.models) stated.emplace(model.id, &model);
@@ -52,6 +52,7 @@ void Snapshot::set_times() {
     times.hedge.is_on = found == stated.end() ? options_.routing.hedge : own.hedge;
     times.hedge.delay_min = milliseconds(options_.routing.hedge_ms_min);
     times_.push_back(times);
+    rules_.push_back({.continuation = own.continuation});
   }
 }
 

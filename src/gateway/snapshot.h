@@ -42,6 +42,11 @@ struct ModelTimes {
   policy::HedgeSettings hedge;
 };
 
+// What else the options say of a model.
+struct ModelRules {
+  bool continuation = false;  // a broken stream may be carried on
+};
+
 class Snapshot {
  public:
   // `bearers`: the keys of each provider of `options`. REQUIRES: the catalogue was built for these
@@ -64,6 +69,7 @@ class Snapshot {
   // Names the catalogue's prices in what is charged by them (metering.h).
   std::uint64_t price_version() const { return price_version_; }
   const ModelTimes& times_of(policy::ModelId model) const { return times_[model]; }
+  const ModelRules& rules_of(policy::ModelId model) const { return rules_[model]; }
 
  private:
   void set_times();
@@ -73,6 +79,7 @@ class Snapshot {
   std::uint64_t price_version_;
   std::vector<SnapshotProvider> providers_;
   std::vector<ModelTimes> times_;  // by policy::ModelId
+  std::vector<ModelRules> rules_;  // the same
 };
 
 }  // namespace leat::gateway

@@ -98,6 +98,15 @@ void UsageNotes::first_token(std::uint8_t attempt, Instant now) {
   if (attempt < attempts_.size()) attempts_[attempt].first_token = now;
 }
 
+void UsageNotes::broke(std::uint8_t attempt, policy::Nanodollars cost, std::string_view upstream_id,
+                       Instant now) {
+  if (attempt >= attempts_.size()) return;
+  ended(attempt, AttemptOutcome::kFailedMidway, 200, now);
+  attempts_[attempt].is_part = true;
+  attempts_[attempt].cost = cost;
+  attempts_[attempt].upstream_id = keep(upstream_id, RecordLimits::kNameMax);
+}
+
 void UsageNotes::ended(std::uint8_t attempt, AttemptOutcome outcome, int status, Instant now) {
   if (attempt >= attempts_.size() || attempts_[attempt].ended != kNever) return;
   attempts_[attempt].ended = now;
@@ -107,6 +116,7 @@ void UsageNotes::ended(std::uint8_t attempt, AttemptOutcome outcome, int status,
 
 void UsageNotes::add_attempts(const policy::Catalogue& catalogue, const Metered& metered,
                               const MoneyTerms& money, Instant now, UsageRecord& record) const {
+  policy::Nanodollars rest = metered.charge.upstream;
   for (const Attempt& attempt :
        std::span(attempts_).first(std::min<std::size_t>(attempts_made_, attempts_.size()))) {
     const policy::Endpoint& endpoint = catalogue.endpoint(attempt.endpoint);
@@ -121,8 +131,12 @@ void UsageNotes::add_attempts(const policy::Catalogue& catalogue, const Metered&
     const bool answered = attempt.outcome == AttemptOutcome::kSucceeded ||
                           attempt.outcome == AttemptOutcome::kFailedMidway ||
                           attempt.outcome == AttemptOutcome::kClientGone;
-    if (answered) {
-      out.cost = metered.charge.upstream;
+    if (attempt.is_part) {
+      out.cost = attempt.cost;
+      out.upstream_id = text(attempt.upstream_id);
+      rest -= attempt.cost;
+    } else if (answered) {
+      out.cost = rest;
       out.upstream_id = text(upstream_id_);
     } else if (attempt.outcome == AttemptOutcome::kAmbiguous ||
                attempt.outcome == AttemptOutcome::kHedgedAway) {
@@ -167,7 +181,10 @@ UsageRecord UsageNotes::record(const policy::Catalogue& catalogue, const Metered
   record.total = end.now - began_;
   if (attempts_made_ > 0) record.queued = attempts_[0].started - began_;
   for (const Attempt& attempt : attempts_) {
-    if (attempt.first_token != kNever) record.first_token = attempt.first_token - began_;
+    // Of several the first: the others carried on what it began.
+    if (attempt.first_token == kNever) continue;
+    record.first_token = attempt.first_token - began_;
+    break;
   }
   record.flags.is_streamed = end.is_streamed;
   record.flags.is_cancelled = end.is_cancelled;

@@ -34,6 +34,9 @@ class UsageNotes {
   // An attempt begins; what names it to the others. Beyond kAttemptsMax they are counted alone.
   std::uint8_t began(policy::EndpointId endpoint, bool is_byok, Instant now);
   void first_token(std::uint8_t attempt, Instant now);
+  // An attempt whose answer broke and is to be carried on by another: what its part costs.
+  void broke(std::uint8_t attempt, policy::Nanodollars cost, std::string_view upstream_id,
+             Instant now);
   // Once for each attempt; a later call says nothing new.
   void ended(std::uint8_t attempt, ledger::AttemptOutcome outcome, int status, Instant now);
 
@@ -70,6 +73,9 @@ class UsageNotes {
     ledger::AttemptOutcome outcome = ledger::AttemptOutcome::kNotExecuted;
     std::uint16_t status = 0;
     bool is_byok = false;
+    bool is_part = false;  // of an answer that another one carries on, with:
+    policy::Nanodollars cost = 0;
+    Text upstream_id;
   };
 
   Text keep(std::string_view text, std::size_t most);

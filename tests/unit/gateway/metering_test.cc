@@ -260,6 +260,33 @@ TEST_F(MeterTest, AnOwnKeyPaysTheFeeAlone) {
   EXPECT_TRUE(out.cost.is_byok);
 }
 
+TEST_F(MeterTest, AnAnswerOfTwoEndpointsCostsWhatBothParts) {
+  MeterFacts cut = facts();
+  cut.usage = {};
+  const Metered first = meter(cut);
+  const Metered second = meter(facts());
+  const Metered both = together(first, second, {});
+  EXPECT_EQ(both.measured.usage.prompt, 200);
+  EXPECT_EQ(both.measured.usage.completion, 38);
+  EXPECT_EQ(both.measured.usage.total, 238);
+  EXPECT_TRUE(both.measured.is_estimated) << "one part is";
+  EXPECT_EQ(both.charge.charged, first.charge.charged + second.charge.charged);
+  EXPECT_EQ(both.cost.total, both.charge.charged);
+  EXPECT_EQ(both.cost.upstream_prompt + both.cost.upstream_completion, both.charge.upstream);
+  EXPECT_EQ(both.charge.shortfall, 0);
+
+  const MoneyTerms money{.reserved = second.charge.charged + 1};
+  const Metered bounded = together(first, second, money);
+  EXPECT_EQ(bounded.charge.charged, money.reserved) << "never more than was reserved";
+  EXPECT_EQ(bounded.charge.charged + bounded.charge.shortfall, both.charge.charged);
+  EXPECT_TRUE(bounded.charge.is_clamped);
+  EXPECT_EQ(bounded.cost.total, money.reserved);
+
+  const Metered unpriced = together(first, meter(facts(), {}, false), {});
+  EXPECT_FALSE(unpriced.cost.is_priced()) << "half a cost is none";
+  EXPECT_EQ(unpriced.charge.charged, first.charge.charged);
+}
+
 TEST_F(MeterTest, NoAnswerIsNotPaidFor) {
   MeterFacts blank = facts();
   blank.end = AnswerEnd::kBlank;

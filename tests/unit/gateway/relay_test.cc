@@ -217,6 +217,99 @@ TEST(Relay, OpenRouterFaceEndsWithUsageAndDone) {
   EXPECT_NE(kept.find("\"id\":\"gen-1\""), std::string::npos);
 }
 
+// ---- Carrying on -------------------------------------------------------------------------------
+
+RelayOptions continuing(dialect::Face face) {
+  RelayOptions result = options(face, true, false);
+  result.continues = true;
+  return result;
+}
+
+TEST(Relay, ASeamIsMarkedAndTheRoleIsNotSaidAgain) {
+  Owner owner;
+  Relay relay;
+  relay.start(continuing(dialect::Face::kOpenAi), kIdentity);
+  relay.read(std::string(kRole) + ": provider's\n\n", owner);
+  EXPECT_EQ(owner.commits, 0);
+  relay.read(std::string(kHello) + kRole + kStop, owner);
+  EXPECT_EQ(owner.commits, 1);
+  EXPECT_EQ(owner.stream.kept, std::string("HEAD;: leat-continued\n\n") + kHello + kRole + kStop)
+      << "what stands behind the first content is the provider's";
+  EXPECT_EQ(relay.events(), 3u);
+}
+
+TEST(Relay, TheFirstEventBehindASeamAndTheUsageNameTheBrokenProvider) {
+  Owner owner;
+  Relay relay;
+  dialect::ChatIdentity identity = kIdentity;
+  identity.continued_from = "Q\"";
+  relay.start(continuing(dialect::Face::kOpenRouter), identity);
+  relay.read(std::string(kRole) + kHello + kHello + kStop + kUsage, owner);
+  relay.write_end({});
+  std::string_view kept = owner.stream.kept;
+  ASSERT_TRUE(kept.starts_with("HEAD;: leat-continued\n\ndata: "));
+  const std::string_view mark = R"("continued_from":"Q\"")";
+  std::string marked;
+  for (kept.remove_prefix(kept.find("data: ")); !kept.starts_with("data: [DONE]");) {
+    const std::size_t end = kept.find("\n\n") + 2;
+    marked += kept.substr(0, end).find(mark) != std::string_view::npos ? 'x' : '-';
+    if (end == kept.size()) break;
+    kept.remove_prefix(end);
+  }
+  EXPECT_EQ(marked, "x--x");
+}
+
+TEST(Relay, AnAnswerWithoutASeamHasNoMark) {
+  for (const auto face : {dialect::Face::kOpenAi, dialect::Face::kOpenRouter}) {
+    Owner owner;
+    Relay relay;
+    relay.start(options(face, true, false), kIdentity);
+    relay.read(std::string(kRole) + kHello + kStop + kUsage, owner);
+    relay.write_end({});
+    EXPECT_EQ(owner.stream.kept.find("continued"), std::string::npos);
+  }
+}
+
+TEST(Relay, TheTextThatIsKeptIsWhatTheClientWasSent) {
+  for (const auto face : {dialect::Face::kOpenAi, dialect::Face::kOpenRouter}) {
+    Owner owner;
+    Relay relay;
+    dialect::TextSoFar so_far(1'000);
+    RelayOptions keeping = options(face, false, false);
+    keeping.so_far = &so_far;
+    relay.start(keeping, kIdentity);
+    relay.read(std::string(kRole) + kHello, owner);
+    EXPECT_EQ(so_far.text(), "hello");
+    // Half an event is nothing yet, and garbage never is.
+    relay.read(std::string(kHello).substr(0, 50), owner);
+    EXPECT_EQ(so_far.text(), "hello");
+    relay.read(std::string(kHello).substr(50), owner);
+    EXPECT_EQ(so_far.text(), "hellohello");
+    EXPECT_EQ(so_far.tokens_max(), 10);
+    // What the provider counted is better than a bound.
+    relay.read(kUsage, owner);
+    EXPECT_EQ(so_far.tokens_max(), 4);
+    EXPECT_EQ(relay.read("data: {\"choices\":[{\"delta\":{\"content\":\"x\n\n", owner),
+              RelayStep::kInvalid);
+    EXPECT_EQ(so_far.text(), "hellohello");
+    relay.stop_noting();
+    relay.read(kHello, owner);
+    EXPECT_EQ(so_far.text(), "hellohello");
+  }
+}
+
+TEST(Relay, WhatCameBeforeTheCommitIsNoNews) {
+  Owner owner;
+  Relay relay;
+  dialect::TextSoFar so_far(1'000);
+  RelayOptions keeping = options(dialect::Face::kOpenAi, false, false);
+  keeping.so_far = &so_far;
+  relay.start(keeping, kIdentity);
+  relay.read(kUsage, owner);
+  relay.read(kHello, owner);
+  EXPECT_EQ(so_far.tokens_max(), 5);
+}
+
 TEST(Relay, NothingOfAFailureIsPassedOn) {
   for (const auto& [bytes, step] :
        {std::pair("data: {\"error\":{\"message\":\"x\"}}\n\n", RelayStep::kError),
@@ -228,7 +321,7 @@ TEST(Relay, NothingOfAFailureIsPassedOn) {
     owner.stream.kept.clear();
     EXPECT_EQ(relay.read(bytes, owner), step);
     EXPECT_EQ(owner.stream.kept, "");
-    relay.write_error(dialect::ErrorKind::kUpstreamClosed, {});
+    Relay::write_error(owner.stream, true, dialect::ErrorKind::kUpstreamClosed, {});
     EXPECT_NE(owner.stream.kept.find("data: {\"error\":"), std::string::npos);
     EXPECT_EQ(owner.stream.kept.find("[DONE]"), std::string::npos);
     EXPECT_FALSE(owner.stream.kept.ends_with("0\r\n\r\n"));

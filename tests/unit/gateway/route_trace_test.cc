@@ -204,6 +204,22 @@ TEST_F(RouteTraceTest, StickyIsSaidOfTheEndpointThatTheConversationIsAt) {
   EXPECT_FALSE(trace_.metadata(at(4)).is_sticky);
 }
 
+TEST_F(RouteTraceTest, WhoCarriesABrokenAnswerOnIsTold) {
+  candidate("acme/first", "one");
+  candidate("acme/first", "two");
+  plan("acme/first");
+  trace_.first_token(began("acme/first", "one", at(0)), at(3));
+  failed(200, "upstream_closed", at(7));
+  trace_.continues(began("acme/first", "two", at(8)));
+  const dialect::RouterMetadata told = trace_.metadata(at(20));
+  ASSERT_EQ(told.attempts.size(), 2U);
+  EXPECT_FALSE(told.attempts[0].continues);
+  EXPECT_EQ(told.attempts[0].first_token_ms, 3);
+  EXPECT_EQ(told.attempts[0].reason, "upstream_closed");
+  EXPECT_TRUE(told.attempts[1].continues);
+  EXPECT_TRUE(told.attempts[1].reason.empty());
+}
+
 // An answer that proves unusable while it is being written is a failed attempt like any other.
 TEST_F(RouteTraceTest, WhatWasToldTooEarlyCanStillFail) {
   candidate("acme/first", "one");

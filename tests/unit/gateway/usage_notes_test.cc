@@ -91,6 +91,27 @@ TEST_F(UsageNotesTest, ClientsWordsAreCutToWhatARecordHolds) {
   EXPECT_EQ(out.session_id, "session");
 }
 
+TEST_F(UsageNotesTest, APartThatAnotherCarriedOnHasItsOwnCost) {
+  metered.charge.upstream = 500;
+  const std::uint8_t first = notes.began(0, false, at(110));
+  notes.first_token(first, at(150));
+  notes.broke(first, 180, "up-1", at(160));
+  const std::uint8_t second = notes.began(1, false, at(180));
+  notes.first_token(second, at(220));
+  notes.ended(second, AttemptOutcome::kSucceeded, 200, at(400));
+  notes.note_answer("up-2", "stop");
+  const UsageRecord out = record({.endpoint = 1, .now = at(400)});
+  ASSERT_EQ(out.attempts_known().size(), 2u);
+  EXPECT_EQ(out.attempts[0].outcome, AttemptOutcome::kFailedMidway);
+  EXPECT_EQ(out.attempts[0].status, 200);
+  EXPECT_EQ(out.attempts[0].cost, 180);
+  EXPECT_EQ(out.attempts[0].upstream_id, "up-1");
+  EXPECT_EQ(out.attempts[1].cost, 320);
+  EXPECT_EQ(out.attempts[1].upstream_id, "up-2");
+  EXPECT_EQ(out.upstream_id, "up-2");
+  EXPECT_EQ(out.first_token, milliseconds(50)) << "of the request";
+}
+
 TEST_F(UsageNotesTest, SaysHowEachAttemptWent) {
   money.reserved = 9'000;
   metered.charge.upstream = 500;
