@@ -15,6 +15,18 @@ constexpr std::size_t kNumberDigits = 8;
 constexpr std::string_view kContent = "\"content\":\"w";  // the role's event has none
 constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::string_view kError = "data: {\"error\":";
+constexpr std::string_view kSeam = ": leat-continued\n\n";
+
+// What the events of an answer say.
+std::string text_of(std::string_view body) {
+  constexpr std::string_view kKey = "\"content\":\"";
+  std::string text;
+  for (std::size_t at = body.find(kKey); at != std::string_view::npos; at = body.find(kKey, at)) {
+    at += kKey.size();
+    text += body.substr(at, body.find('"', at) - at);
+  }
+  return text;
+}
 
 std::string request_of(const LoadOptions& options, std::size_t number) {
   char digits[16];
@@ -67,6 +79,7 @@ class Load::Caller final : private EndUser {
   void on_readable() override;
   void look();
   void finish();
+  void note_seams();
   // The connection has ended.
   void over();
 
@@ -112,7 +125,11 @@ void Load::Caller::finish() {
   if (sample.is_whole && body.find(kError) != std::string::npos) {
     load_.world_.violation("both an error and an end");
   }
+  if (sample.is_whole && text_of(body) != kWholeText) {
+    load_.world_.violation("a whole answer says: " + text_of(body));
+  }
   if (sample.has_failed()) sample.refusal = body.substr(0, 400);
+  note_seams();
   sample_ = nullptr;
   --load_.open_;
   if (!reader_.keeps_alive()) {
@@ -123,6 +140,13 @@ void Load::Caller::finish() {
   load_.idle_.push_back(this);
 }
 
+void Load::Caller::note_seams() {
+  const std::string& body = reader_.body();
+  for (std::size_t at = body.find(kSeam); at != std::string::npos; at = body.find(kSeam, at + 1)) {
+    ++sample_->seams;
+  }
+}
+
 void Load::Caller::over() {
   if (end_ != nullptr) end_->close();
   end_ = nullptr;
@@ -131,6 +155,7 @@ void Load::Caller::over() {
   sample_->ended = load_.world_.now();
   sample_->status = reader_.has_head() ? reader_.status() : 0;
   if (sample_->has_failed()) sample_->refusal = "the connection ended";
+  note_seams();
   sample_ = nullptr;
   --load_.open_;
   load_.idle_.push_back(this);

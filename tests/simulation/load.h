@@ -16,6 +16,9 @@
 
 namespace leat::sim {
 
+// What every good answer says.
+inline constexpr std::string_view kWholeText = "water wheel";
+
 struct Sample {
   static constexpr std::uint32_t kNobody = 0xffff'ffff;
 
@@ -26,6 +29,8 @@ struct Sample {
   bool is_whole = false;              // the stream came to its own end
   std::uint32_t attempts = 0;         // providers that were asked
   std::uint32_t served_by = kNobody;  // the one whose content it got
+  bool was_cut = false;               // a provider broke its answer off
+  std::uint32_t seams = 0;            // how often the answer says that another carried it on
   std::string refusal;                // the body of an answer that is no success
 
   // Nothing of an answer: what failover is there to prevent. Errors after content are another

@@ -17,6 +17,8 @@ constexpr Duration kStallMax = seconds(5);
 constexpr Duration kSkippingMax = milliseconds(900);  // a little less than Limits::drain_ms_max
 constexpr std::string_view kDone = "data: [DONE]\n\n";
 constexpr std::string_view kErrorEvent = "data: {\"error\":";
+constexpr std::string_view kSeam = ": leat-continued\n\n";
+constexpr std::string_view kSeamKey = "\"continued_from\":\"p";
 
 constexpr Fault kDelaying[] = {Fault::kNoBuffers, Fault::kSlowTurn, Fault::kAcceptEmfile};
 
@@ -56,6 +58,20 @@ std::string_view content_of(std::string_view json) {
   return json.substr(0, std::min(end, json.size()));
 }
 
+// A stream, or what of it stands on one side of a seam.
+struct Part {
+  Stream stream;
+  const Execution* execution;               // whose it is
+  const Execution* carried_from = nullptr;  // whose broken answer it carries on
+};
+
+// What the events of a part say, as spelt.
+std::string text_of(const Stream& stream) {
+  std::string text;
+  for (const std::string_view event : stream.events) text += content_of(event);
+  return text;
+}
+
 class Judge {
  public:
   Judge(World& world, const RequestRecord& record, const OracleOptions& options)
@@ -81,9 +97,11 @@ class Judge {
   void judge_attempts();
   void judge_moving_on();
   void judge_stream();
-  void judge_openai_events(const Stream& stream);
-  void judge_openrouter_events(const Stream& stream);
-  void judge_whole_stream(const Stream& stream);
+  void judge_events(const Part& part);
+  void judge_openai_events(const Part& part);
+  void judge_openrouter_events(const Part& part);
+  void judge_seam(const Part& before, bool is_seam_there);
+  void judge_whole_stream(const Part& part);
   void judge_answer();
   void judge_refusal();
   void judge_hanging_up();
@@ -97,6 +115,16 @@ class Judge {
   const Execution* last() const {
     const Execution* found = nullptr;
     for (const Execution& execution : record_.executions) {
+      if (found == nullptr || execution.asked_at >= found->asked_at) found = &execution;
+    }
+    return found;
+  }
+  // The one whose answer the last one was to carry on; null: it was not asked to.
+  const Execution* broken() const {
+    if (last() == nullptr || !last()->continues) return nullptr;
+    const Execution* found = nullptr;
+    for (const Execution& execution : record_.executions) {
+      if (execution.continues) continue;
       if (found == nullptr || execution.asked_at >= found->asked_at) found = &execution;
     }
     return found;
@@ -184,7 +212,8 @@ void Judge::judge_attempts() {
 
 // Whether the answer of who is asked last reaches the client is judged with the answer.
 void Judge::judge_moving_on() {
-  if (last() == nullptr || !last()->must_move_on) return;
+  // Not everybody can carry a text on.
+  if (last() == nullptr || !last()->must_move_on || last()->continues) return;
   if (record_.executions.size() >= kAttemptsMax) return;
   for (const std::uint32_t provider : options_.providers_of_model[record_.model]) {
     const auto asked = [provider](const Execution& each) { return each.provider == provider; };
@@ -198,20 +227,64 @@ void Judge::judge_moving_on() {
 // ---- Streams -----------------------------------------------------------------------------------
 
 void Judge::judge_stream() {
-  const Stream stream = parse_stream(record_.body);
   if (last() == nullptr) return breach("a 200 that no provider gave");
-  if (record_.openrouter_face) {
-    judge_openrouter_events(stream);
-  } else {
-    judge_openai_events(stream);
+  const std::string_view body = record_.body;
+  const std::size_t seam = body.find(kSeam);
+  const Execution* const before = broken();
+  if (before == nullptr) {
+    if (seam != std::string_view::npos) return breach("a seam that nobody was asked to make");
+    const Part whole{parse_stream(body), last()};
+    judge_events(whole);
+    return judge_whole_stream(whole);
   }
-  judge_whole_stream(stream);
+  const bool is_seam_there = seam != std::string_view::npos;
+  const Part first{parse_stream(body.substr(0, seam)), before};
+  judge_events(first);
+  judge_seam(first, is_seam_there);
+  if (!is_seam_there) {
+    if (first.stream.has_done) breach("a broken stream that nobody carried on looks finished");
+    if (must_be_whole()) breach("what was carried on to its end did not reach the client");
+    if (is_awaited() && !first.stream.has_error) breach("a truncated stream without an error");
+    return;
+  }
+  const Part rest{parse_stream(body.substr(seam + kSeam.size())), last(), before};
+  if (body.find(kSeam, seam + 1) != std::string_view::npos) breach("carried on twice");
+  judge_events(rest);
+  judge_whole_stream(rest);
 }
 
-// As they were, less the usage chunk that was not asked for.
-void Judge::judge_openai_events(const Stream& stream) {
-  const Execution& execution = *last();
-  std::size_t expected = 0;
+// Whether the stream could be carried on, and whether it was from where it broke.
+void Judge::judge_seam(const Part& before, bool is_seam_there) {
+  if (!options_.may_carry_on[record_.model]) breach("carried on without leave");
+  if (is_seam_there && (before.stream.has_done || before.stream.has_error)) {
+    breach("something was carried on that had ended");
+  }
+  if (!before.stream.rest.empty() && is_seam_there) breach("half an event before the seam");
+  for (const std::string_view event : before.stream.events) {
+    if (event.find("\"stop\"") != std::string_view::npos) breach("carried on what was finished");
+  }
+  const std::string text = text_of(before.stream);
+  for (const Execution& execution : record_.executions) {
+    if (!execution.continues) continue;
+    if (is_seam_there ? execution.text_before != text : !execution.text_before.starts_with(text)) {
+      breach("carried on from another text than the client has");
+    }
+  }
+}
+
+void Judge::judge_events(const Part& part) {
+  if (record_.openrouter_face) {
+    judge_openrouter_events(part);
+  } else {
+    judge_openai_events(part);
+  }
+}
+
+// As they were, less the usage chunk that was not asked for, and behind a seam the role.
+void Judge::judge_openai_events(const Part& part) {
+  const Stream& stream = part.stream;
+  const Execution& execution = *part.execution;
+  std::size_t expected = part.carried_from != nullptr ? 1 : 0;
   for (std::size_t i = 0; i < stream.events.size(); ++i) {
     const std::string_view event = stream.events[i];
     if (event.starts_with(kErrorEvent)) {
@@ -230,8 +303,9 @@ void Judge::judge_openai_events(const Stream& stream) {
   }
 }
 
-void Judge::judge_openrouter_events(const Stream& stream) {
-  const Execution& execution = *last();
+void Judge::judge_openrouter_events(const Part& part) {
+  const Stream& stream = part.stream;
+  const Execution& execution = *part.execution;
   std::size_t text = 0;
   bool has_usage = false;
   for (std::size_t i = 0; i < stream.events.size(); ++i) {
@@ -242,7 +316,12 @@ void Judge::judge_openrouter_events(const Stream& stream) {
       continue;
     }
     if (event.find("\"id\":\"gen-") == std::string_view::npos) breach("an event without our id");
-    has_usage = has_usage || event.find("\"usage\":{") != std::string_view::npos;
+    const bool is_usage = event.find("\"usage\":{") != std::string_view::npos;
+    has_usage = has_usage || is_usage;
+    const bool is_marked = event.find(kSeamKey) != std::string_view::npos;
+    if (is_marked != (part.carried_from != nullptr && (i == 0 || is_usage))) {
+      breach("the seam's mark is not where it belongs");
+    }
     const std::string_view content = content_of(event);
     if (content.empty()) continue;
     if (text >= execution.texts.size() || execution.texts[text] != content) {
@@ -254,8 +333,9 @@ void Judge::judge_openrouter_events(const Stream& stream) {
   if (stream.has_done && execution.usage_event >= 0 && !has_usage) breach("usage is missing");
 }
 
-void Judge::judge_whole_stream(const Stream& stream) {
-  const Execution& execution = *last();
+void Judge::judge_whole_stream(const Part& part) {
+  const Stream& stream = part.stream;
+  const Execution& execution = *part.execution;
   if (stream.has_done) {
     if (!execution.has_finish) breach("a broken stream looks finished");
     std::size_t contents = 0;

@@ -29,6 +29,7 @@ struct OracleOptions {
   // bounds them: who failed before content was followed by another.
   bool must_move_on = false;
   std::vector<std::vector<std::uint32_t>> providers_of_model;
+  std::vector<bool> may_carry_on;  // by model: its broken streams
   // By provider: some plan may have done without it, its breaker being open or its limit reached.
   std::vector<bool> may_be_left_out;
 };

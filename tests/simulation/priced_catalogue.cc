@@ -36,13 +36,17 @@ void add_model(policy::CatalogueBuilder& builder, const Options& options, const 
 }  // namespace
 
 gateway::RoutedCatalogue priced_catalogue(const Options& options,
-                                          const std::vector<std::vector<double>>& dollars) {
+                                          const std::vector<std::vector<double>>& dollars,
+                                          const std::vector<bool>& carrying_on) {
   policy::CatalogueBuilder builder;
   gateway::RoutedCatalogue made;
   for (std::uint32_t i = 0; i < options.providers.size(); ++i) {
     policy::Provider provider;
     provider.slug = options.providers[i].name;
     provider.name = options.providers[i].display_name;
+    if (i < carrying_on.size() && carrying_on[i]) {
+      provider.quirks.add(policy::Quirk::kContinuesPrefix);
+    }
     LEAT_CHECK(builder.add_provider(provider).has_value());
     made.connections.push_back(i);
   }

@@ -38,6 +38,8 @@ struct Execution {
   std::uint64_t reply_end = 0;      // bytes of the connection up to the end of this reply
   bool was_played = false;          // all of the plan was written to the connection
   bool must_move_on = false;        // it fails before any content, and not by the client's doing
+  bool continues = false;           // it was asked to carry a text on:
+  std::string text_before;          // this one, as it was spelt
 };
 
 struct RequestRecord {

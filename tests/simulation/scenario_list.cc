@@ -269,6 +269,48 @@ void keys(std::uint64_t seed, bool verbose, ScenarioResult& result) {
   tell(scenario, result);
 }
 
+// ---- Broken streams ----------------------------------------------------------------------------
+
+// One of three providers breaks its streams off behind their first words. Where the model allows it
+// no client is left with half an answer, and none is told nothing of the seam; where it does not,
+// every one of them is told that its answer broke. That whole answers say all that they are to, and
+// nothing twice, is judged by whoever reads them.
+void breaks_off(std::uint64_t seed, bool verbose, ScenarioResult& result) {
+  ScenarioOptions options = options_of(seed, verbose);
+  options.continuation = seed % 2 == 1;
+  ScenarioWorld scenario(options);
+  const auto victim = static_cast<std::uint32_t>(scenario.rng().below(3));
+  const Instant began = scenario.world().now();
+  scenario.run_for(kWarmUp + kHealthyTime);
+  scenario.providers()[victim]->set_trouble(Trouble::kCuts);
+  scenario.run_for(kOutage);
+  scenario.providers()[victim]->set_trouble(Trouble::kNone);
+  scenario.run_for(kBackAfter);
+  const Instant last = scenario.world().now();
+  scenario.finish();
+
+  check_failures(scenario, {began, last});
+  std::uint64_t cut = 0;
+  std::uint64_t carried_on = 0;
+  std::uint64_t silent = 0;  // neither carried on nor told
+  std::uint64_t uncalled = 0;
+  for (const Sample& sample : scenario.load().samples()) {
+    cut += sample.was_cut;
+    carried_on += sample.seams == 1 && sample.is_whole;
+    const bool is_told = options.continuation ? sample.seams == 1 : !sample.is_whole;
+    silent += sample.was_cut && !is_told;
+    uncalled += sample.seams > (sample.was_cut && options.continuation ? 1U : 0U);
+  }
+  scenario.note(std::string(options.continuation ? "continuation" : "no continuation") + ": " +
+                std::to_string(cut) + " cut, " + std::to_string(carried_on) + " carried on");
+  scenario.require(cut > 0, "nothing was cut: the scenario tests nothing");
+  scenario.require(silent == 0, std::to_string(silent) + " cut streams that nobody was told of");
+  scenario.require(uncalled == 0, std::to_string(uncalled) + " seams that should not be");
+  scenario.require(scenario.broken({began, last}) == (options.continuation ? 0 : cut),
+                   std::to_string(scenario.broken({began, last})) + " broken streams");
+  tell(scenario, result);
+}
+
 constexpr Scenario kScenarios[] = {
     {"dead", one<Trouble::kDead>},
     {"hangs", one<Trouble::kHangs>},
@@ -282,6 +324,7 @@ constexpr Scenario kScenarios[] = {
     {"all-fail", all_fail},
     {"one-by-one", one_by_one},
     {"keys", keys},
+    {"breaks-off", breaks_off},
 };
 
 }  // namespace

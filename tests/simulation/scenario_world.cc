@@ -77,6 +77,7 @@ Options ScenarioWorld::make_options() const {
   model.first_byte_ms_min = model.first_byte_ms_max = limit;
   model.chunk_gap_ms_max = 5'000;
   model.request_ms_max = 60'000;
+  model.continuation = scenario_.continuation;
   options.models.push_back(std::move(model));
   return options;
 }
@@ -94,6 +95,7 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
   for (std::uint32_t i = 0; i < options.dollars.size(); ++i) {
     addresses.push_back(provider_address(i));
     providers_.push_back(std::make_unique<SteadyProvider>(world_, load_, i, addresses.back()));
+    providers_.back()->carries_on = true;
     for (std::uint32_t key = 0; key < options.keys; ++key) {
       providers_.back()->keys.push_back(key_of(i, key));
     }
@@ -103,7 +105,7 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
     bearers.emplace_back(provider->keys.begin(), provider->keys.end());
   }
   auto routed = std::make_shared<const gateway::RoutedCatalogue>(
-      priced_catalogue(options_, {options.dollars}));
+      priced_catalogue(options_, {options.dollars}, std::vector<bool>(providers_.size(), true)));
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
   gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, addresses);
   gateway_->listen(gateway_address(), false);

@@ -24,6 +24,7 @@ struct ScenarioOptions {
   std::vector<double> dollars{1, 1.2, 1.5};  // one provider each, for a million tokens
   std::uint32_t keys = 1;                    // of each provider
   double requests_per_second = 500;
+  bool continuation = false;  // of broken streams, which all providers can carry on
   bool verbose = false;
 };
 

@@ -16,6 +16,10 @@ constexpr std::string_view kStrays[] = {
     "data: [DONE]\n\n",
 };
 
+// As the gateway spells it for providers with `prefix`.
+constexpr std::string_view kTextBefore = R"("},{"role":"assistant","content":")";
+constexpr std::string_view kBehindText = R"(","prefix":true}])";
+
 constexpr Fault kAtReuse = Fault::kProviderClosesAtReuse;
 constexpr std::uint64_t kClosesAtReuseMax = 8;
 
@@ -39,6 +43,7 @@ class SimProvider::Visit final : private EndUser {
   void read_request();
   void check_request(const RequestRecord& record);
   void check_connection_is_clean();
+  void note_text_before();
   const Direction::Mark& mark_of_request() const;
   void on_step(std::uint64_t number);
   void write_on();
@@ -137,6 +142,19 @@ void SimProvider::Visit::check_request(const RequestRecord& record) {
   if (body.find("\"route\"") != std::string::npos) complain("a field of the router's came through");
 }
 
+// The assistant's message that stands last, if one does.
+void SimProvider::Visit::note_text_before() {
+  const std::string& body = reader_.body();
+  const std::size_t at = body.find(kTextBefore);
+  if (at == std::string::npos) return;
+  const std::size_t begin = at + kTextBefore.size();
+  const std::size_t end = body.find(kBehindText, begin);
+  if (end == std::string::npos) return complain("a text to be carried on that does not say so");
+  execution_->continues = true;
+  execution_->text_before = body.substr(begin, end - begin);
+  if (!provider_.carries_on) complain("asked to carry a text on, which it does not know");
+}
+
 void SimProvider::Visit::read_request() {
   check_connection_is_clean();
   if (execution_ != nullptr) return end_.reset(false);
@@ -155,6 +173,7 @@ void SimProvider::Visit::read_request() {
   execution_->connection = &end_.connection();
   execution_->asked_at = mark_of_request().at;
   execution_->streamed = record->stream;
+  note_text_before();
   ++provider_.executions_;
   world_.say("provider %u: connection %u: %s, execution %zu", provider_.index_,
              end_.connection().id(), record->nonce.c_str(), number);

@@ -22,6 +22,7 @@ class SimProvider final : private PortUser {
 
   // What the gateway is expected to say of itself.
   std::string bearer;
+  bool carries_on = false;  // it may be asked to carry a broken answer on
 
   std::uint64_t executions() const { return executions_; }
 

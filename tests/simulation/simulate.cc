@@ -105,6 +105,7 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.executions += result.executions;
   totals.sum.answered += result.answered;
   totals.sum.rescued += result.rescued;
+  totals.sum.carried_on += result.carried_on;
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     totals.sum.fault_counts[i] += result.fault_counts[i];
   }
@@ -139,12 +140,13 @@ void report(const Totals& totals, double seconds, const char* program) {
               totals.sum.simulated_seconds / 3600,
               static_cast<unsigned long long>(totals.sum.events));
   std::printf(
-      "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one); %llu "
-      "seeds run twice\n",
+      "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one), %llu "
+      "carried on; %llu seeds run twice\n",
       static_cast<unsigned long long>(totals.sum.requests),
       static_cast<unsigned long long>(totals.sum.executions),
       static_cast<unsigned long long>(totals.sum.answered),
       static_cast<unsigned long long>(totals.sum.rescued),
+      static_cast<unsigned long long>(totals.sum.carried_on),
       static_cast<unsigned long long>(totals.replayed));
   std::printf("faults:");
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
@@ -178,6 +180,10 @@ int main(int count, char** words) {
   report(totals, time.count(), words[0]);
   if (totals.seeds >= kSeedsForCoverage && totals.sum.rescued == 0) {
     std::printf("no request was saved by a second provider: failover does not work\n");
+    return 1;
+  }
+  if (totals.seeds >= kSeedsForCoverage && totals.sum.carried_on == 0) {
+    std::printf("no stream was carried on by a second provider: continuation does not work\n");
     return 1;
   }
   return totals.failed == 0 ? 0 : 1;

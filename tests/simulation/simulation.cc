@@ -47,6 +47,7 @@ void make_odd(Rng& rng, Options& options) {
   if (rng.chance(0.3)) limits.body_bytes_max = kBodyBytesOdd;
   if (rng.chance(0.5)) limits.collected_answer_bytes_max = 500;
   if (rng.chance(0.3)) limits.held_bytes_max = 200;
+  if (rng.chance(0.3)) limits.continuation_text_bytes_max = 200;
   if (rng.chance(0.5)) {
     limits.attempts_per_request_max = static_cast<std::uint32_t>(rng.between(1, 3));
   }
@@ -98,6 +99,7 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
     model.first_byte_ms_max = options.limits.first_byte_ms_max;
     model.chunk_gap_ms_max = options.limits.chunk_gap_ms_max;
     model.request_ms_max = options.limits.request_ms_max;
+    model.continuation = rng.chance(0.4);
     options.models.push_back(std::move(model));
   }
   if (faults.of(Fault::kOddLimits) > 0) make_odd(rng, options);
@@ -111,6 +113,7 @@ class Simulation {
 
  private:
   std::vector<std::vector<double>> make_prices();
+  std::vector<bool> draw_carrying_on();
   void make_gateway();
   void make_clients();
   bool run_while(Duration patience, bool (Simulation::*is_busy)() const);
@@ -152,8 +155,9 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
   }
   const std::vector<std::vector<std::string_view>> bearers(options_.providers.size(),
                                                            {kProviderKey});
-  auto routed =
-      std::make_shared<const gateway::RoutedCatalogue>(priced_catalogue(options_, make_prices()));
+  const auto prices = make_prices();
+  auto routed = std::make_shared<const gateway::RoutedCatalogue>(
+      priced_catalogue(options_, prices, draw_carrying_on()));
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
   if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
   make_gateway();
@@ -175,6 +179,16 @@ std::vector<std::vector<double>> Simulation::make_prices() {
     }
   }
   return prices;
+}
+
+// Which providers carry a broken answer on.
+std::vector<bool> Simulation::draw_carrying_on() {
+  std::vector<bool> carrying_on;
+  for (const auto& provider : providers_) {
+    provider->carries_on = rng_.chance(0.7);
+    carrying_on.push_back(provider->carries_on);
+  }
+  return carrying_on;
 }
 
 void Simulation::make_gateway() {
@@ -311,6 +325,7 @@ OracleOptions Simulation::oracle() const {
   for (const Model& model : options_.models) {
     auto& providers = oracle.providers_of_model.emplace_back();
     for (const auto& endpoint : model.endpoints) providers.push_back(endpoint.provider);
+    oracle.may_carry_on.push_back(model.continuation);
   }
   oracle.may_be_left_out = may_be_left_out();
   return oracle;
@@ -328,6 +343,7 @@ SimulationResult Simulation::result() const {
     result.executions += record.executions.size();
     const bool answered = record.status == 200 && record.end == RequestRecord::End::kWhole;
     result.answered += answered;
+    result.carried_on += record.body.find(": leat-continued") != std::string::npos;
     const auto& executions = record.executions;
     result.rescued += answered && !executions.empty() &&
                       executions.front().provider != executions.back().provider;

@@ -19,8 +19,9 @@ struct SimulationResult {
   std::uint64_t events = 0;
   std::uint64_t requests = 0;
   std::uint64_t executions = 0;
-  std::uint64_t answered = 0;  // whole answers with status 200
-  std::uint64_t rescued = 0;   // ... had from another provider than was asked first
+  std::uint64_t answered = 0;    // whole answers with status 200
+  std::uint64_t rescued = 0;     // ... had from another provider than was asked first
+  std::uint64_t carried_on = 0;  // streams with a seam
   FaultCounts fault_counts{};
 };
 

@@ -12,9 +12,11 @@ namespace leat::sim {
 namespace {
 
 constexpr std::int64_t kSlowness = 10;
-constexpr const char* kTroubleNames[] = {"none",      "dead",      "hangs",       "slow",
-                                         "fails",     "limited",   "limited-for", "garbage",
-                                         "half-head", "half-event"};
+// So few that carrying them on stays within the retry budget.
+constexpr double kShareCut = 0.08;
+constexpr const char* kTroubleNames[] = {"none",      "dead",       "hangs",       "slow",
+                                         "fails",     "limited",    "limited-for", "garbage",
+                                         "half-head", "half-event", "cuts"};
 
 std::string chunk(std::string_view payload) {
   char size[24];
@@ -30,6 +32,24 @@ std::string event(std::string_view delta, std::string_view finish) {
       .append(",\"finish_reason\":")
       .append(finish)
       .append("}]}\n\n");
+}
+
+constexpr std::string_view kEnd =
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,"
+    "\"model\":\"up\",\"choices\":[{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n"
+    "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,"
+    "\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":3,"
+    "\"total_tokens\":14}}\n\n"
+    "data: [DONE]\n\n";
+
+// The text of an assistant's message that stands last, to be carried on; empty if there is none.
+std::string text_before(std::string_view body) {
+  constexpr std::string_view kBegin = R"({"role":"assistant","content":")";
+  constexpr std::string_view kBehind = R"(","prefix":true}])";
+  const std::size_t at = body.find(kBegin);
+  const std::size_t end = body.find(kBehind);
+  if (at == std::string_view::npos || end == std::string_view::npos) return {};
+  return std::string(body.substr(at + kBegin.size(), end - at - kBegin.size()));
 }
 
 constexpr std::string_view kStreamHead =
@@ -72,6 +92,7 @@ class SteadyProvider::Visit final : private EndUser {
     std::string bytes;
     bool has_content = false;
     bool stands_still = false;  // nothing follows, and the reply has no end
+    bool resets = false;        // the connection goes with it
   };
   void on_established() override {}
   void on_connect_failed(int) override {}
@@ -79,9 +100,12 @@ class SteadyProvider::Visit final : private EndUser {
   void on_room() override { write_on(); }
   void answer();
   void answer_well(std::int64_t slowness);
+  void carry_on(std::string_view before);
+  void cut();
   void schedule_step();
   void on_step(std::uint64_t number);
   void write_on();
+  void step_is_over();
   Asked& note_asked();
 
   SteadyProvider& provider_;
@@ -95,6 +119,7 @@ class SteadyProvider::Visit final : private EndUser {
   bool is_due_ = false;       // its time came while the provider hung
   bool is_busy_ = false;
   bool stands_still_ = false;
+  bool resets_ = false;
 };
 
 void SteadyProvider::Visit::on_readable() {
@@ -124,6 +149,7 @@ SteadyProvider::Asked& SteadyProvider::Visit::note_asked() {
 }
 
 void SteadyProvider::Visit::answer() {
+  const std::string before = text_before(reader_.body());
   Asked& asked = note_asked();
   sample_ = provider_.load_.sample_of(reader_.body());
   if (sample_ == nullptr) return world_.violation("provider: a request that nobody made");
@@ -163,6 +189,15 @@ void SteadyProvider::Visit::answer() {
           {soon, std::string(kStreamHead) + chunk("data: {\"id\":\"chatc"), false, true});
       break;
     default:
+      if (!before.empty()) {
+        if (!provider_.carries_on) world_.violation("asked to carry on what it cannot");
+        carry_on(before);
+        break;
+      }
+      if (provider_.trouble_ == Trouble::kCuts && world_.rng().chance(kShareCut)) {
+        cut();
+        break;
+      }
       answer_well(provider_.trouble_ == Trouble::kSlow ? kSlowness : 1);
   }
   schedule_step();
@@ -176,14 +211,51 @@ void SteadyProvider::Visit::answer_well(std::int64_t slowness) {
                         chunk(event("{\"role\":\"assistant\",\"content\":\"\"}", "null")) +
                         chunk(event("{\"content\":\"water\"}", "null")),
                     true});
-  const std::string usage =
-      "data: {\"id\":\"chatcmpl-1\",\"object\":\"chat.completion.chunk\",\"created\":1790000000,"
-      "\"model\":\"up\",\"choices\":[],\"usage\":{\"prompt_tokens\":11,\"completion_tokens\":3,"
-      "\"total_tokens\":14}}\n\n";
   steps_.push_back(
-      {provider_.rest * slowness, chunk(event("{\"content\":\" wheel\"}", "null") +
-                                        event("{}", "\"stop\"") + usage + "data: [DONE]\n\n") +
-                                      "0\r\n\r\n"});
+      {provider_.rest * slowness,
+       chunk(event("{\"content\":\" wheel\"}", "null") + std::string(kEnd)) + "0\r\n\r\n"});
+}
+
+// What is missing of the text, be it nothing but its end.
+void SteadyProvider::Visit::carry_on(std::string_view before) {
+  if (!kWholeText.starts_with(before)) return world_.violation("asked to carry on another's text");
+  const std::string missing(kWholeText.substr(before.size()));
+  const std::string rest =
+      missing.empty() ? "" : event("{\"content\":\"" + missing + "\"}", "null");
+  steps_.push_back({provider_.first_token_min,
+                    std::string(kStreamHead) +
+                        chunk(event("{\"role\":\"assistant\",\"content\":\"\"}", "null")) +
+                        chunk(rest + std::string(kEnd)) + "0\r\n\r\n",
+                    true});
+}
+
+// Behind the first word, or the last, and never with the end that a stream has.
+void SteadyProvider::Visit::cut() {
+  answer_well(1);
+  sample_->was_cut = true;
+  Step& rest = steps_.back();
+  rest.bytes.clear();
+  Rng& rng = world_.rng();
+  if (rng.chance(0.3)) rest.bytes = chunk(event("{\"content\":\" wheel\"}", "null"));
+  switch (rng.below(6)) {
+    case 0:
+      rest.bytes += chunk("data: {\"choices\":[{\"delta\":{\"content\":\"wh");
+      [[fallthrough]];
+    case 1:
+      rest.resets = true;
+      break;
+    case 2:
+      rest.bytes += "0\r\n\r\n";
+      break;
+    case 3:
+      rest.bytes += chunk("data: {\"error\":{\"message\":\"overloaded\",\"code\":503}}\n\n");
+      break;
+    case 4:
+      rest.bytes += chunk("data: nonsense\n\n");
+      break;
+    default:
+      rest.stands_still = true;
+  }
 }
 
 void SteadyProvider::Visit::schedule_step() {
@@ -197,15 +269,21 @@ void SteadyProvider::Visit::on_step(std::uint64_t number) {
   if (is_due_) return;
   if (steps_.front().has_content) sample_->served_by = provider_.index_;
   stands_still_ = steps_.front().stands_still;
+  resets_ = steps_.front().resets;
   unwritten_ = std::move(steps_.front().bytes);
   steps_.pop_front();
+  if (unwritten_.empty()) return step_is_over();
   write_on();
 }
 
 void SteadyProvider::Visit::write_on() {
   if (unwritten_.empty() || !end_.can_write()) return;
   unwritten_.erase(0, end_.write(unwritten_));
-  if (!unwritten_.empty()) return;
+  if (unwritten_.empty()) step_is_over();
+}
+
+void SteadyProvider::Visit::step_is_over() {
+  if (resets_) return end_.reset(true);
   if (stands_still_) return;
   if (!steps_.empty()) return schedule_step();
   is_busy_ = false;

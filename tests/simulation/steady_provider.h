@@ -27,6 +27,7 @@ enum class Trouble : std::uint8_t {
   kGarbage,     // a 200 that is no stream of chat events
   kHalfHead,    // half a head of a 200, then nothing
   kHalfEvent,   // a whole head and half an event, then nothing
+  kCuts,        // breaks some answers off behind their first words, in one of several ways
 };
 const char* trouble_name(Trouble trouble);
 
@@ -52,6 +53,7 @@ class SteadyProvider final : private PortUser {
   Duration first_token_max = milliseconds(190);
   Duration rest = milliseconds(120);  // from the first token to the end
   Duration retry_after = seconds(3);  // of kLimitedFor
+  bool carries_on = false;            // a text that stands last, where it is asked to
 
   const std::vector<Asked>& asked() const { return asked_; }
 
