@@ -34,14 +34,18 @@ void Exchange::plan_hedge() {
 void Exchange::hedge() {
   Request& request = *request_;
   const policy::HedgeFacts facts = hedge_facts();
-  request.hedge_at = kNever;
+  const policy::HedgeSettings& settings = gateway_.snapshot().times_of(endpoint().model).hedge;
+  const Instant now = gateway_.shard().now();
+  // What is usual there may have become more since.
+  const Instant due = policy::hedge_at(facts, settings);
+  request.hedge_at = due > now ? due : kNever;
   set_deadline();
+  if (due > now) return;
   // What has begun to fail moves on by itself, once it is known how it failed.
   const bool waits = leg_->state == Leg::State::kConnecting ||
                      leg_->state == Leg::State::kWaiting || leg_->is_holding();
-  if (!waits) return;
+  if (!waits || leg_->is_paused) return;
   const std::uint8_t rank = stop().model_rank;
-  const Instant now = gateway_.shard().now();
   for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     if (request.stops[i].model_rank != rank) continue;
     const auto key =

@@ -20,6 +20,8 @@ void Leg::stop(Wheel& wheel) {
   drop();
   wheel.cancel(timer);
   collected.reset();
+  stalled_since = kNever;
+  is_paused = false;
   state = State::kIdle;
 }
 

@@ -2,6 +2,7 @@
 #include "simulation/oracle.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace leat::sim {
 
@@ -119,15 +120,18 @@ class Judge {
     }
     return found;
   }
-  // The one whose answer the last one was to carry on; null: it was not asked to.
+  // The one whose content came to the client, by the number that stands in it; without any content
+  // the last one.
+  const Execution* answering() const {
+    const std::size_t at = record_.body.find(record_.nonce + ".");
+    if (record_.status != 200 || at == std::string::npos) return last();
+    const char* digits = record_.body.c_str() + at + record_.nonce.size() + 1;
+    const auto number = static_cast<std::size_t>(std::strtoul(digits, nullptr, 10));
+    return number < record_.executions.size() ? &record_.executions[number] : last();
+  }
+  // The same where the last one was asked to carry it on, else null.
   const Execution* broken() const {
-    if (last() == nullptr || !last()->continues) return nullptr;
-    const Execution* found = nullptr;
-    for (const Execution& execution : record_.executions) {
-      if (execution.continues) continue;
-      if (found == nullptr || execution.asked_at >= found->asked_at) found = &execution;
-    }
-    return found;
+    return last() != nullptr && last()->continues ? answering() : nullptr;
   }
   // The client stood by its request to the end.
   bool is_awaited() const {
@@ -147,7 +151,8 @@ class Judge {
            end.incoming().delivered_total >= execution.reply_end;
   }
   bool must_be_whole() const {
-    return last() != nullptr && last()->is_sound && was_delivered(*last()) && is_awaited();
+    const Execution* const asked = answering();
+    return asked != nullptr && asked->is_sound && was_delivered(*asked) && is_awaited();
   }
 
   World& world_;
@@ -206,7 +211,19 @@ void Judge::judge_attempts() {
   }
   for (const Execution& execution : record_.executions) {
     const bool was_answered = execution.is_sound && was_delivered(execution);
-    if (was_answered && &execution != last()) breach("asked again although it had been answered");
+    if (was_answered && &execution != answering()) {
+      breach("asked again although it had been answered");
+    }
+  }
+  if (record_.status != 200 || record_.content_at == kNever || !options_.is_prompt) return;
+  for (const Execution& execution : record_.executions) {
+    sim::End& end = execution.connection->end(0);
+    const bool is_whole = end.incoming().delivered_total >= execution.reply_end;
+    if (&execution == answering() || is_whole) continue;
+    if (end.closed_at() > record_.content_at) {
+      breach("provider " + std::to_string(execution.provider) +
+             " is still listened to after the content of another");
+    }
   }
 }
 
@@ -214,6 +231,9 @@ void Judge::judge_attempts() {
 void Judge::judge_moving_on() {
   // Not everybody can carry a text on.
   if (last() == nullptr || !last()->must_move_on || last()->continues) return;
+  // Of two at once the one that failed last decides, whichever that is.
+  const auto moves_on = [](const Execution& each) { return each.must_move_on; };
+  if (options_.are_hedged && !std::ranges::all_of(record_.executions, moves_on)) return;
   if (record_.executions.size() >= kAttemptsMax) return;
   for (const std::uint32_t provider : options_.providers_of_model[record_.model]) {
     const auto asked = [provider](const Execution& each) { return each.provider == provider; };
@@ -233,7 +253,7 @@ void Judge::judge_stream() {
   const Execution* const before = broken();
   if (before == nullptr) {
     if (seam != std::string_view::npos) return breach("a seam that nobody was asked to make");
-    const Part whole{parse_stream(body), last()};
+    const Part whole{parse_stream(body), answering()};
     judge_events(whole);
     return judge_whole_stream(whole);
   }
@@ -355,8 +375,8 @@ void Judge::judge_whole_stream(const Part& part) {
 // ---- Whole answers, refusals -------------------------------------------------------------------
 
 void Judge::judge_answer() {
-  if (last() == nullptr) return breach("a 200 that no provider gave");
-  const Execution& execution = *last();
+  if (answering() == nullptr) return breach("a 200 that no provider gave");
+  const Execution& execution = *answering();
   if (record_.end != End::kWhole) {
     if (must_be_whole()) breach("the provider answered, the client's answer is cut");
     if (!record_.openrouter_face && !execution.body.starts_with(record_.body)) {

@@ -3,10 +3,11 @@
 // breach is a violation of the world.
 //
 //   once       each request ends exactly once
-//   faithful   the client's bytes are a prefix of normalise(face, what its last provider sent), and
-//              only an answer that is whole looks whole
+//   faithful   the client's bytes are a prefix of normalise(face, what one provider sent), and only
+//              an answer that is whole looks whole
 //   private    no byte of one request is in another's answer
-//   committed  nothing is tried again once content has gone to the client
+//   committed  nothing is tried again once content has gone to the client, and of two attempts at
+//              once only the one whose content that is goes on
 //   moved on   a provider that fails before any content is followed by another one of the model, if
 //              there is one that has not been asked and that plans do not leave out
 //   hung up    a client that goes away takes its provider's exchange with it, within 10 ms
@@ -28,6 +29,8 @@ struct OracleOptions {
   // Every attempt of this world came to its provider, and nothing but the number of candidates
   // bounds them: who failed before content was followed by another.
   bool must_move_on = false;
+  // A request may be at two providers at once.
+  bool are_hedged = false;
   std::vector<std::vector<std::uint32_t>> providers_of_model;
   std::vector<bool> may_carry_on;  // by model: its broken streams
   // By provider: some plan may have done without it, its breaker being open or its limit reached.

@@ -73,6 +73,7 @@ struct RequestRecord {
   int ends = 0;  // how often an end was seen
   int status = 0;
   std::string body;                  // as far as it came
+  Instant content_at = kNever;       // when the first of it did
   bool was_broken = false;           // ... by the network
   std::string fault;                 // what was not HTTP about it
   std::deque<Execution> executions;  // they do not move

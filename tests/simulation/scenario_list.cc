@@ -108,6 +108,74 @@ void one(std::uint64_t seed, bool verbose, ScenarioResult& result) {
   one_in_trouble(kTrouble, seed, verbose, result);
 }
 
+// ---- Hedging ------------------------------------------------------------------------------------
+
+struct Onset {
+  double first_token_p99 = 0;  // from the trouble's beginning until all is normal without hedges
+  double attempts = 0;         // a request, from its beginning to its end
+  std::uint64_t hedges = 0;
+};
+
+// One of three providers gets into trouble, in a world with hedging or without.
+Onset onset_of(Trouble trouble, ScenarioOptions options, bool hedges, ScenarioResult& result) {
+  options.hedges = hedges;
+  ScenarioWorld scenario(options);
+  const auto victim = static_cast<std::uint32_t>(scenario.rng().below(3));
+  const Instant began = scenario.world().now();
+  scenario.run_for(kWarmUp + kHealthyTime);
+  const Instant struck = scenario.world().now();
+  const std::uint64_t needless = scenario.hedges();
+  scenario.providers()[victim]->set_trouble(trouble);
+  scenario.run_for(kOutage);
+  const Instant mended = scenario.world().now();
+  scenario.providers()[victim]->set_trouble(Trouble::kNone);
+  scenario.run_for(kBackAfter);
+  const Window all{began, scenario.world().now()};
+  scenario.finish();
+
+  const Window outage{struck, mended};
+  Onset onset{.first_token_p99 = scenario.first_token({struck, struck + kFirstTokenLimit}, 0.99),
+              .attempts = static_cast<double>(scenario.attempts(outage)) /
+                          static_cast<double>(scenario.requests(outage)),
+              .hedges = scenario.hedges()};
+  scenario.note(std::string(trouble_name(trouble)) + (hedges ? ", hedged: " : ", not hedged: ") +
+                "p99 first token of the first " + milliseconds_of(kFirstTokenLimit.seconds()) +
+                ": " + milliseconds_of(onset.first_token_p99) + ", " +
+                std::to_string(onset.attempts) + " attempts a request, " +
+                std::to_string(onset.hedges) + " hedges, " + std::to_string(scenario.hedges_won()) +
+                " won");
+  check_failures(scenario, all);
+  scenario.require(scenario.listened_on(all) == 0, "a loser was not hung up on at once");
+  scenario.require(scenario.hedges_won() <= onset.hedges, "more hedges won than sent");
+  scenario.require(needless == 0, "hedges although all were well");
+  ScenarioResult own;
+  tell(scenario, own);
+  result.violations.insert(result.violations.end(), own.violations.begin(), own.violations.end());
+  result.notes.insert(result.notes.end(), own.notes.begin(), own.notes.end());
+  result.simulated_seconds += own.simulated_seconds;
+  result.requests += own.requests;
+  return onset;
+}
+
+// Hedging shortens the first second of an outage, before health has told it, and asks no more than
+// the budgets' share for it.
+template <Trouble kTrouble>
+void hedged(std::uint64_t seed, bool verbose, ScenarioResult& result) {
+  constexpr double kShorter = 0.6;
+  constexpr double kAttemptsMax = 1.1;  // retry_budget_percent_max
+  const ScenarioOptions options = options_of(seed, verbose);
+  const Onset without = onset_of(kTrouble, options, false, result);
+  const Onset with = onset_of(kTrouble, options, true, result);
+  const auto require = [&](bool holds, const char* what) {
+    if (!holds) result.violations.push_back(what);
+  };
+  require(without.hedges == 0, "hedges although they are off");
+  require(with.hedges > 0, "no hedge: the scenario tests nothing");
+  require(with.first_token_p99 <= kShorter * without.first_token_p99,
+          "the p99 of first tokens is hardly shorter than without hedges");
+  require(with.attempts <= kAttemptsMax, "more attempts than the budgets allow");
+}
+
 // ---- All of them -------------------------------------------------------------------------------
 
 // Of the requests of a second, how many were answered whole.
@@ -321,6 +389,8 @@ constexpr Scenario kScenarios[] = {
     {"garbage", one<Trouble::kGarbage>},
     {"half-head", one<Trouble::kHalfHead>},
     {"half-event", one<Trouble::kHalfEvent>},
+    {"hedged-hangs", hedged<Trouble::kHangs>},
+    {"hedged-slow", hedged<Trouble::kSlow>},
     {"all-fail", all_fail},
     {"one-by-one", one_by_one},
     {"keys", keys},

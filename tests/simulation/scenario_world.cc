@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "base/check.h"
 #include "simulation/priced_catalogue.h"
@@ -78,6 +79,8 @@ Options ScenarioWorld::make_options() const {
   model.chunk_gap_ms_max = 5'000;
   model.request_ms_max = 60'000;
   model.continuation = scenario_.continuation;
+  options.routing.hedge = model.hedge = scenario_.hedges;
+  options.routing.hedge_ms_min = static_cast<std::uint32_t>(kHedgeMin.ms());
   options.models.push_back(std::move(model));
   return options;
 }
@@ -146,6 +149,31 @@ std::uint64_t ScenarioWorld::attempts(Window window) const {
   std::uint64_t sum = 0;
   for (const Sample& sample : load_.samples()) sum += is_in(window, sample) ? sample.attempts : 0;
   return sum;
+}
+
+std::uint64_t ScenarioWorld::hedges() const {
+  std::uint64_t sum = 0;
+  for (const auto& shard : gateway_->shards()) sum += shard->counters.hedges.get();
+  return sum;
+}
+
+std::uint64_t ScenarioWorld::hedges_won() const {
+  std::uint64_t sum = 0;
+  for (const auto& shard : gateway_->shards()) sum += shard->counters.hedges_won.get();
+  return sum;
+}
+
+std::uint64_t ScenarioWorld::listened_on(Window window) const {
+  std::map<const Sample*, std::uint32_t> kept;
+  for (const auto& provider : providers_) {
+    for (const SteadyProvider::Asked& asked : provider->asked()) {
+      // The client's first token came later than the gateway's.
+      const bool is_kept = asked.connection->end(0).closed_at() > asked.sample->first_token;
+      if (is_kept && is_in(window, *asked.sample)) ++kept[asked.sample];
+    }
+  }
+  return static_cast<std::uint64_t>(
+      std::ranges::count_if(kept, [](const auto& each) { return each.second > 1; }));
 }
 
 double ScenarioWorld::first_token(Window window, double quantile) const {

@@ -25,11 +25,14 @@ struct ScenarioOptions {
   std::uint32_t keys = 1;                    // of each provider
   double requests_per_second = 500;
   bool continuation = false;  // of broken streams, which all providers can carry on
+  bool hedges = false;
   bool verbose = false;
 };
 
 // The first-token limit of scenarios, fixed.
 inline constexpr Duration kFirstTokenLimit = seconds(1);
+// A little more than a provider that is well needs.
+inline constexpr Duration kHedgeMin = milliseconds(250);
 
 // From one moment to another; requests belong to it by their start.
 struct Window {
@@ -59,6 +62,11 @@ class ScenarioWorld {
   // Streams that broke after content.
   std::uint64_t broken(Window window) const;
   std::uint64_t attempts(Window window) const;
+  // Hedges so far, of all shards, and how many of them were won.
+  std::uint64_t hedges() const;
+  std::uint64_t hedges_won() const;
+  // Requests that had content of one provider while another one's was still awaited.
+  std::uint64_t listened_on(Window window) const;
   // Seconds; 0 where nothing was served. `quantile` in [0, 1].
   double first_token(Window window, double quantile) const;
   // Of what was served, how much by this provider: 0..1.

@@ -304,6 +304,9 @@ void SimClient::on_readable() {
     const std::size_t size = static_cast<std::size_t>(world_.rng().below(readable)) + 1;
     reader_.feed(end.readable().substr(0, size));
     end.consume(size);
+    if (!awaited_.empty() && awaited_.front()->content_at == kNever && !reader_.body().empty()) {
+      awaited_.front()->content_at = world_.now();
+    }
     read_answers();
     if (connection_ == nullptr) return;
     if (!reader_.fault().empty()) {

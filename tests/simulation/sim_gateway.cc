@@ -84,6 +84,18 @@ void SimGateway::tell_to_drain() {
   }
 }
 
+void SimGateway::remember_first_tokens(Duration took) {
+  constexpr std::uint32_t kEnough = 50;
+  gateway::HealthNews news;
+  for (std::size_t i = 0; i < was_ejected_.size(); ++i) {
+    auto& [endpoint, summary] = news.summaries.emplace_back();
+    endpoint = static_cast<policy::EndpointId>(i);
+    summary.successes = summary.first_tokens = kEnough;
+    summary.first_token.counts[policy::bucket_of_first_token(took)] = kEnough;
+  }
+  desk_.take(news, world_.now());
+}
+
 void SimGateway::on_health_tick(std::uint64_t) {
   desk_.tick(world_.now());
   const policy::HealthView views = board().views();

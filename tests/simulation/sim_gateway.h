@@ -40,6 +40,9 @@ class SimGateway {
   // Binds the same address on every shard and starts them.
   void listen(const io::Address& address, bool half_close_allowed);
   void tell_to_drain();
+  // As if every endpoint had answered well lately, its first tokens taking that long. Shards hear
+  // of it with the next health update.
+  void remember_first_tokens(Duration took);
 
   std::span<const std::unique_ptr<SimShard>> shards() const { return shards_; }
   const policy::HealthBoard& board() const { return desk_.board(); }

@@ -106,6 +106,8 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.answered += result.answered;
   totals.sum.rescued += result.rescued;
   totals.sum.carried_on += result.carried_on;
+  totals.sum.hedges += result.hedges;
+  totals.sum.hedges_won += result.hedges_won;
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     totals.sum.fault_counts[i] += result.fault_counts[i];
   }
@@ -141,11 +143,13 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.sum.events));
   std::printf(
       "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one), %llu "
-      "carried on; %llu seeds run twice\n",
+      "hedged (%llu won), %llu carried on; %llu seeds run twice\n",
       static_cast<unsigned long long>(totals.sum.requests),
       static_cast<unsigned long long>(totals.sum.executions),
       static_cast<unsigned long long>(totals.sum.answered),
       static_cast<unsigned long long>(totals.sum.rescued),
+      static_cast<unsigned long long>(totals.sum.hedges),
+      static_cast<unsigned long long>(totals.sum.hedges_won),
       static_cast<unsigned long long>(totals.sum.carried_on),
       static_cast<unsigned long long>(totals.replayed));
   std::printf("faults:");
@@ -184,6 +188,12 @@ int main(int count, char** words) {
   }
   if (totals.seeds >= kSeedsForCoverage && totals.sum.carried_on == 0) {
     std::printf("no stream was carried on by a second provider: continuation does not work\n");
+    return 1;
+  }
+  // Both ends of it, or the worlds no longer try it.
+  const bool both = totals.sum.hedges_won > 0 && totals.sum.hedges_won < totals.sum.hedges;
+  if (totals.seeds >= kSeedsForCoverage && !both) {
+    std::printf("no hedge was won, or none was lost\n");
     return 1;
   }
   return totals.failed == 0 ? 0 : 1;

@@ -70,6 +70,17 @@ void make_odd(Rng& rng, Options& options) {
   }
 }
 
+// Streams are asked of a second provider soon, and of some models.
+void make_hedged(Rng& rng, Options& options) {
+  options.routing.hedge = true;
+  options.routing.hedge_ms_min = static_cast<std::uint32_t>(rng.between(1, 1'500));
+  for (Model& model : options.models) {
+    model.hedge = rng.chance(0.8);
+    // Known times are not to shorten the limits.
+    model.first_byte_ms_min = model.first_byte_ms_max;
+  }
+}
+
 Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults) {
   Options options;
   options.server.shards = rng.chance(0.4) ? 2 : 1;
@@ -103,6 +114,7 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
     options.models.push_back(std::move(model));
   }
   if (faults.of(Fault::kOddLimits) > 0) make_odd(rng, options);
+  if (rng.chance(0.4)) make_hedged(rng, options);
   return options;
 }
 
@@ -198,6 +210,9 @@ void Simulation::make_gateway() {
   }
   gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, providers);
   gateway_->listen(gateway_address(), half_close_allowed_);
+  if (options_.routing.hedge) {
+    gateway_->remember_first_tokens(milliseconds(rng_.between(1, 1'000)));
+  }
 }
 
 void Simulation::make_clients() {
@@ -315,7 +330,7 @@ OracleOptions Simulation::oracle() const {
   std::uint64_t retries = 0;
   for (const auto& shard : gateway_->shards()) {
     attempts += shard->counters.attempts.get();
-    retries += shard->counters.retries.get();
+    retries += shard->counters.retries.get() + shard->counters.hedges.get();
   }
   std::uint64_t executions = 0;
   for (const auto& [nonce, record] : book_.all()) executions += record.executions.size();
@@ -328,6 +343,7 @@ OracleOptions Simulation::oracle() const {
     oracle.may_carry_on.push_back(model.continuation);
   }
   oracle.may_be_left_out = may_be_left_out();
+  oracle.are_hedged = options_.routing.hedge;
   return oracle;
 }
 
@@ -347,6 +363,10 @@ SimulationResult Simulation::result() const {
     const auto& executions = record.executions;
     result.rescued += answered && !executions.empty() &&
                       executions.front().provider != executions.back().provider;
+  }
+  for (const auto& shard : gateway_->shards()) {
+    result.hedges += shard->counters.hedges.get();
+    result.hedges_won += shard->counters.hedges_won.get();
   }
   return result;
 }

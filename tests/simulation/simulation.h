@@ -22,6 +22,8 @@ struct SimulationResult {
   std::uint64_t answered = 0;    // whole answers with status 200
   std::uint64_t rescued = 0;     // ... had from another provider than was asked first
   std::uint64_t carried_on = 0;  // streams with a seam
+  std::uint64_t hedges = 0;      // second attempts beside one that waited
+  std::uint64_t hedges_won = 0;
   FaultCounts fault_counts{};
 };
 

@@ -139,6 +139,8 @@ void SteadyProvider::Visit::on_readable() {
 
 SteadyProvider::Asked& SteadyProvider::Visit::note_asked() {
   Asked asked{.at = world_.now()};
+  asked.connection = &end_.connection();
+  asked.sample = sample_;
   asked.shard_host = end_.connection().from().ip[15];
   const std::string_view bearer = reader_.field("authorization");
   for (const std::string& key : provider_.keys) {
@@ -150,9 +152,9 @@ SteadyProvider::Asked& SteadyProvider::Visit::note_asked() {
 
 void SteadyProvider::Visit::answer() {
   const std::string before = text_before(reader_.body());
-  Asked& asked = note_asked();
   sample_ = provider_.load_.sample_of(reader_.body());
   if (sample_ == nullptr) return world_.violation("provider: a request that nobody made");
+  Asked& asked = note_asked();
   ++sample_->attempts;
   reader_.next();
   is_busy_ = true;

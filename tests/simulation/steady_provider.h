@@ -38,6 +38,8 @@ class SteadyProvider final : private PortUser {
     std::uint32_t shard_host = 0;  // which shard asked: the last byte of its address
     std::uint32_t key = 0;         // index into keys, or keys.size() if it is none of them
     bool was_limited = false;      // it was answered with 429
+    Connection* connection = nullptr;
+    const Sample* sample = nullptr;  // whose request it was
   };
 
   SteadyProvider(World& world, Load& load, std::uint32_t index, const io::Address& address);
