@@ -59,8 +59,11 @@ struct Counters {
   Counter usage_missing;    // exchanges whose tokens we estimated, as the provider did not say
   Counter usage_clamped;    // ... whose provider said more than can be
   Counter answers_insured;  // that nobody pays for, since nothing came
+  Counter settled;          // exchanges that a provider was asked for, whatever came of it
   Counter charged_nanodollars;
-  Counter shortfall_nanodollars;  // asked by providers beyond reservations
+  Counter cost_nanodollars;           // by the providers' lists
+  Counter provider_cost_nanodollars;  // as the providers say, where they do
+  Counter shortfall_nanodollars;      // asked by providers beyond reservations
   Counter body_bytes;
   Counter body_bytes_copied;  // of request bodies, in user space
   Counter log_lines_dropped;

@@ -226,6 +226,11 @@ void Gateway::settle(const Metered& metered, const ledger::UsageRecord& /*record
   if (metered.measured.is_estimated) counters_.usage_missing.add();
   if (metered.measured.is_clamped || metered.charge.is_corrected) counters_.usage_clamped.add();
   if (metered.charge.is_insured) counters_.answers_insured.add();
+  counters_.settled.add();
+  counters_.cost_nanodollars.add(static_cast<std::uint64_t>(metered.charge.upstream));
+  if (usage.provider_cost > 0) {
+    counters_.provider_cost_nanodollars.add(static_cast<std::uint64_t>(usage.provider_cost));
+  }
   counters_.charged_nanodollars.add(static_cast<std::uint64_t>(metered.charge.charged));
   counters_.shortfall_nanodollars.add(static_cast<std::uint64_t>(metered.charge.shortfall));
 }

@@ -290,6 +290,11 @@ void Simulation::check_nothing_is_left() {
     if (shard->counters.requests_open.get() != 0 || shard->counters.connections_open.get() != 0) {
       world_.violation(name + ": counters of what is open are not back at 0");
     }
+    // Every request that a provider was asked for is settled, and once.
+    const gateway::Counters& counters = shard->counters;
+    const std::uint64_t asked =
+        counters.attempts.get() - counters.retries.get() - counters.hedges.get();
+    if (counters.settled.get() != asked) world_.violation(name + ": not settled once");
     shard->io.stop();
   }
 }

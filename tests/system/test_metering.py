@@ -145,6 +145,8 @@ class Metering(harness.Case):
         self.assertEqual(self.ask(router).json()["usage"]["cost"], COST["cost"])
         asked = self.ask(router, "/v1", usage={"include": True}).json()["usage"]
         self.assertEqual((asked["cost"], asked["is_byok"]), (COST["cost"], False))
+        until(lambda: router.metric("leat_provider_cost_nanodollars_total") == 18 * 10**9, "theirs")
+        self.assertEqual(router.metric("leat_cost_nanodollars_total"), 180_000)
 
     def test_answers_too_long_to_be_collected(self):
         words = "w" * (3 << 20)
@@ -196,12 +198,14 @@ class Metering(harness.Case):
         self.assertFalse(router.chat("/api/v1", model=MODEL, stream=True).whole)
         until(lambda: router.metric("leat_answers_insured_total") == 1, "insurance")
         self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
+        self.assertGreater(router.metric("leat_cost_nanodollars_total"), 0)
 
     def test_who_failed_is_not_paid(self):
         router = self.serve(lambda call: call.send(reply({}, "500 Internal Server Error")))
         self.assertGreaterEqual(router.chat("/api/v1", model=MODEL).status, 500)
         self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
         self.assertEqual(router.metric("leat_prompt_tokens_total"), 0)
+        self.assertEqual(router.metric("leat_exchanges_settled_total"), 1, "recorded all the same")
 
 
 if __name__ == "__main__":
