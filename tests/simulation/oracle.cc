@@ -209,9 +209,10 @@ void Judge::judge_attempts() {
   if (record_.executions.size() > kAttemptsMax) {
     breach(std::to_string(record_.executions.size()) + " providers were asked");
   }
+  const Execution* const ending = broken() != nullptr ? last() : answering();
   for (const Execution& execution : record_.executions) {
     const bool was_answered = execution.is_sound && was_delivered(execution);
-    if (was_answered && &execution != answering()) {
+    if (was_answered && &execution != ending) {
       breach("asked again although it had been answered");
     }
   }
@@ -219,7 +220,7 @@ void Judge::judge_attempts() {
   for (const Execution& execution : record_.executions) {
     sim::End& end = execution.connection->end(0);
     const bool is_whole = end.incoming().delivered_total >= execution.reply_end;
-    if (&execution == answering() || is_whole) continue;
+    if (&execution == answering() || &execution == ending || is_whole) continue;
     if (end.closed_at() > record_.content_at) {
       breach("provider " + std::to_string(execution.provider) +
              " is still listened to after the content of another");
