@@ -66,7 +66,7 @@ bool Exchange::may_hedge(std::uint8_t stop, const policy::HedgeFacts& facts) {
   const policy::Endpoint& target = catalogue.endpoint(request_->stops[stop].endpoint);
   const Instant now = gateway_.shard().now();
   policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
-  if (!gateway_.retry_budget().has_room(now) ||
+  if (!gateway_.retry_budget().has_half(now) ||
       !policy::allow_hedge(facts, gateway_.snapshot().times_of(target.model).hedge,
                            {gateway_.limits().attempts_per_request_max}, budget, now)) {
     return false;
@@ -89,7 +89,7 @@ bool Exchange::other_goes_on() {
 void Exchange::commit_leg() {
   if (asked().is_hedge) gateway_.counters().hedges_won.add();
   if (hedge_ == nullptr) return;
-  drop_other(policy::Fault::kOurs);
+  drop_other(leg_ == hedge_.get() ? policy::Fault::kOutpaced : policy::Fault::kOurs);
   other_leg()->relay = Relay();
   if (leg_ == &first_) hedge_.reset();
 }

@@ -23,7 +23,7 @@ Instant hedge_at(const HedgeFacts& facts, const HedgeSettings& settings) {
 
 bool allow_hedge(const HedgeFacts& facts, const HedgeSettings& settings,
                  const AttemptLimits& limits, RetryBudget& budget, Instant now) {
-  if (now < hedge_at(facts, settings)) return false;
+  if (now < hedge_at(facts, settings) || !budget.has_half(now)) return false;
   return allow_attempt(facts.next, limits, budget, now) == AttemptVerdict::kGo;
 }
 

@@ -113,6 +113,7 @@ void HealthRing::count(const Outcome& outcome) {
     std::uint16_t& n = since_.rate.counts[bucket_of_rate(outcome.tokens_per_second)];
     if (n != UINT16_MAX) ++n;
   }
+  if (outcome.fault == Fault::kOutpaced) ++outpaced_;
   ring_[outcomes_ % kOutcomesMax] = outcome;
   ++outcomes_;
 }
@@ -123,7 +124,7 @@ HealthSummary HealthRing::take(Instant now, Duration suspect_after) {
   taken.waiting_change = gauge_waiting_;
   gauge_waiting_ = 0;
   const std::uint32_t overdue =
-      waiting_.count() == 0 ? 0 : waiting_.count_older(now, suspect_after);
+      outpaced_ + (waiting_.count() == 0 ? 0 : waiting_.count_older(now, suspect_after));
   taken.overdue_change = static_cast<std::int32_t>(overdue - overdue_told_);
   overdue_told_ = overdue;
   return taken;

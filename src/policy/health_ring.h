@@ -31,8 +31,9 @@ struct HealthSummary {
   std::uint32_t region = 0;
   std::uint32_t not_counted = 0;
   std::int32_t waiting_change = 0;  // of attempts without a first token
-  std::int32_t overdue_change = 0;  // of those that wait longer than is normal here
-  std::uint32_t first_tokens = 0;   // signs of life: whole answers too
+  // Of those that wait longer than is normal here; those cut for a faster one stay among them.
+  std::int32_t overdue_change = 0;
+  std::uint32_t first_tokens = 0;  // signs of life: whole answers too
   MeasureBuckets<std::uint16_t> first_token;
   MeasureBuckets<std::uint16_t> rate;
 
@@ -101,6 +102,9 @@ class HealthRing {
   HealthSummary since_;
   std::int32_t gauge_waiting_ = 0;  // change since the last take
   std::uint32_t overdue_told_ = 0;
+  // Cut for a faster one, ever: each waited longer than is usual, and nobody will hear how long it
+  // would have taken. Without them an endpoint that hangs looks well as long as hedges cover it.
+  std::uint32_t outpaced_ = 0;
   std::size_t outcomes_ = 0;  // ever
   std::array<Outcome, kOutcomesMax> ring_{};
 };

@@ -20,7 +20,8 @@ enum class OutcomeClass : std::uint8_t {
 };
 
 // Whose fault an attempt's end is. A client that leaves is kClient, a limit of ours kOurs.
-enum class Fault : std::uint8_t { kNone, kProvider, kClient, kOurs };
+// kOutpaced: nobody's; it was cut since another endpoint, asked later, had content first (hedging).
+enum class Fault : std::uint8_t { kNone, kProvider, kClient, kOurs, kOutpaced };
 
 // What a complete reply of this status says of the endpoint. A 2xx is a success as long as nothing
 // goes wrong later; a break, a time limit or an error inside a 200 is kFailure whatever the status.

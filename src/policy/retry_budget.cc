@@ -27,10 +27,18 @@ void RetryBudget::count_request(Instant now) {
   ++requests_;
 }
 
+std::uint64_t RetryBudget::size() const {
+  return std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kSeconds);
+}
+
 bool RetryBudget::has_room(Instant now) {
   advance(now);
-  return retries_ <
-         std::max(requests_ * percent_max_ / 100, std::uint64_t{floor_per_second_} * kSeconds);
+  return retries_ < size();
+}
+
+bool RetryBudget::has_half(Instant now) {
+  advance(now);
+  return 2 * retries_ < size();
 }
 
 bool RetryBudget::try_retry(Instant now) {

@@ -28,7 +28,9 @@ class RetryBudget {
   void count_request(Instant now);
   // Whether one more attempt fits.
   bool has_room(Instant now);
-  // The same; if so it is counted.
+  // Whether half of it is left: hedges leave the rest to failures, which have no other way.
+  bool has_half(Instant now);
+  // Whether one more attempt fits; if so it is counted.
   bool try_retry(Instant now);
   // Such a request makes one more attempt, elsewhere.
   void count_retry(Instant now);
@@ -46,6 +48,7 @@ class RetryBudget {
     std::uint32_t retries = 0;
   };
   void advance(Instant now);
+  std::uint64_t size() const;
   // The oldest one's place is the next one's.
   Bucket& bucket(std::int64_t tick) { return buckets_[static_cast<std::size_t>(tick % kBuckets)]; }
 

@@ -124,6 +124,23 @@ TEST(HealthRing, WhatWaitsTooLongIsToldWhileItWaits) {
   EXPECT_EQ(told.overdue_change, -2);
 }
 
+TEST(HealthRing, WhatWasCutForAFasterOneStaysOverdue) {
+  HealthRing ring;
+  const Instant begin{5'000'000'000};
+  for (int i = 0; i < 3; ++i) {
+    ring.started(begin);
+    ring.ended({.started = begin,
+                .ended = begin + milliseconds(300),
+                .outcome = OutcomeClass::kNotCounted,
+                .fault = i < 2 ? Fault::kOutpaced : Fault::kOurs});
+  }
+  HealthSummary told = ring.take(begin + seconds(1), seconds(60));
+  EXPECT_EQ(told.overdue_change, 2) << "and not the one that was itself the faster one's rival";
+  EXPECT_EQ(told.waiting_change, 0);
+  told = ring.take(begin + seconds(100), seconds(60));
+  EXPECT_EQ(told.overdue_change, 0);
+}
+
 TEST(HealthRing, AnAnswerWithinTheSameInstantIsAnAnswer) {
   HealthRing ring;
   ring.started(kBegin);

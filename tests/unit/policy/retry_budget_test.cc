@@ -31,6 +31,18 @@ TEST(RetryBudget, ShareOfRequestsOrTheFloorIfThatIsMore) {
 }
 
 // Providers that fail together: what went to the one is taken from the other.
+TEST(RetryBudget, HalfOfItIsLeftUntilHalfOfItIsUsed) {
+  RetryBudget budget(10, 1);
+  const Instant now{1'000'000'000};
+  for (int i = 0; i < 400; ++i) budget.count_request(now);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(budget.has_half(now)) << i;
+    EXPECT_TRUE(budget.try_retry(now));
+  }
+  EXPECT_FALSE(budget.has_half(now));
+  EXPECT_TRUE(budget.has_room(now));
+}
+
 TEST(RetryBudget, ARetryElsewhereTakesFromIt) {
   RetryBudget budget(10, 1);
   const Instant now = Instant{} + seconds(100);
