@@ -220,7 +220,8 @@ void Judge::judge_attempts() {
   for (const Execution& execution : record_.executions) {
     sim::End& end = execution.connection->end(0);
     const bool is_whole = end.incoming().delivered_total >= execution.reply_end;
-    if (&execution == answering() || &execution == ending || is_whole) continue;
+    // Who was to carry it on was asked after that content.
+    if (&execution == answering() || execution.continues || is_whole) continue;
     if (end.closed_at() > record_.content_at) {
       breach("provider " + std::to_string(execution.provider) +
              " is still listened to after the content of another");
