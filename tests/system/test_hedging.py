@@ -206,8 +206,8 @@ class Hedging(harness.Case):
             answer = client.answer()
             self.assertGreaterEqual(answer.status, 500)
             self.assert_error(answer, "/v1")
-            client.send(chat_request(stream=False))
             self.told[0].script = answer_well
+            client.send(chat_request(stream=False))
             self.assertEqual(client.answer().json()["choices"][0]["message"]["content"], "hello")
 
     def test_a_client_that_leaves_takes_both_with_it(self):
