@@ -100,7 +100,8 @@ std::string AccountCommandLine::Commands::create_body() const {
 
 AccountCommandLine::AccountCommandLine(CLI::App& app) : commands_(std::make_unique<Commands>()) {
   Commands& c = *commands_;
-  CLI::App* keys = app.add_subcommand("keys", "Make, list and change client keys");
+  CLI::App* keys = app.add_subcommand(
+      "keys", "Make, list and change client keys of a store; serve does not read it yet");
   keys->require_subcommand(1);
   c.add_create(*keys);
   c.list = keys->add_subcommand("list", "List the newest hundred keys");
@@ -117,7 +118,8 @@ AccountCommandLine::AccountCommandLine(CLI::App& app) : commands_(std::make_uniq
   c.disable = add_one("disable", "Refuse a key until it is enabled");
   c.enable = add_one("enable", "Take a disabled key again");
   c.remove = add_one("delete", "Forget a key; it is never taken again");
-  CLI::App* credits = app.add_subcommand("credits", "What an organisation was granted");
+  CLI::App* credits = app.add_subcommand(
+      "credits", "What an organisation of a store was granted; serve does not read it yet");
   credits->require_subcommand(1);
   c.credits = credits->add_subcommand("show", "Tell how much it is");
   c.add_common(*c.credits);

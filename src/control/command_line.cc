@@ -84,7 +84,8 @@ struct LedgerCommands {
 };
 
 void add_ledger(CLI::App& app, LedgerCommands& commands) {
-  CLI::App* ledger = app.add_subcommand("ledger", "Look at the records of what was used");
+  CLI::App* ledger =
+      app.add_subcommand("ledger", "Look at records of what was used; serve writes none yet");
   ledger->require_subcommand(1);
   const auto add = [&](const char* name, const char* what) {
     CLI::App* command = ledger->add_subcommand(name, what);
