@@ -72,6 +72,8 @@ class Hedging(harness.Case):
                 endpoints = client.answer().json()["data"]["endpoints"]
             return endpoints[0]["latency_last_30m"]
         until(known, "the first provider's times")
+        # The last of those streams may be told with the next news (250 ms), and that to the shard.
+        time.sleep(0.6 * harness.SLOW)
 
     def calls(self):
         return [len(provider.calls) for provider in self.providers]
