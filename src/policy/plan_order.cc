@@ -128,14 +128,6 @@ void draw_first(HealthView health, Rng& rng, std::span<Candidate> peers) {
   std::rotate(peers.begin(), peers.begin() + drawn, peers.begin() + drawn + 1);
 }
 
-// Of peers in the order of the file: the first, while it comes back slowly, leaves what is not its
-// share yet to the next.
-void ease_first(HealthView health, Rng& rng, std::span<Candidate> peers) {
-  if (peers.size() < 2) return;
-  const std::uint16_t weight = health_of(health, peers.front().endpoint).weight_permille;
-  if (weight < 1'000 && rng.below(1'000) >= weight) std::swap(peers[0], peers[1]);
-}
-
 }  // namespace
 
 SortBy sort_of(const RouteRequest& request, const ModelRef& ref) {
@@ -170,9 +162,8 @@ void order_candidates(const PlanInput& input, Rng& rng, std::span<Candidate> can
     const ModelRef& model = request.models[first.model_rank];
     const bool keeps_order =
         !request.partition_none && input.catalogue.model(model.model).keeps_order;
-    if (!sorted && best_class) {
-      const std::span<Candidate> peers = candidates.subspan(begin, end - begin);
-      keeps_order ? ease_first(input.health, rng, peers) : draw_first(input.health, rng, peers);
+    if (!sorted && best_class && !keeps_order) {
+      draw_first(input.health, rng, candidates.subspan(begin, end - begin));
     }
     last_group = candidates[begin].place & ~kClassMask;
     begin = end;

@@ -75,20 +75,6 @@ TEST_F(PlanOrderTest, SlowStartTakesItsShareOfTheWeight) {
   EXPECT_NEAR(a_first, 2'000, 150);
 }
 
-TEST_F(PlanOrderTest, SlowStartHoldsWhereTheOrderIsTheFiles) {
-  model({.id = "m", .keeps_order = true});
-  three();
-  EXPECT_EQ(order(), "a b c");
-  health("a").weight_permille = 250;
-  int a_first = 0;
-  for (int i = 0; i < 10'000; ++i) {
-    const std::string made = order();
-    ASSERT_TRUE(made == "a b c" || made == "b a c") << made;
-    a_first += made.front() == 'a';
-  }
-  EXPECT_NEAR(a_first, 2'500, 150);
-}
-
 TEST_F(PlanOrderTest, FreeEndpointsShareEvenly) {
   const auto free = [](EndpointSpec& s) { s.declared_free = kFreeOfAll; };
   endpoint("m", "a", 0, free);
