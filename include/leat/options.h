@@ -45,10 +45,37 @@ struct ServerOptions {
   std::uint32_t drain_grace_ms = 900'000;
 };
 
-// [admin]: /healthz /readyz /metrics. Loopback only: it has no credential of its own yet.
+// [admin]: /healthz /readyz /metrics, and the management API where there are accounts. Loopback
+// only.
 struct AdminOptions {
   bool enabled = true;  // listen = "" switches it off
   Listener listen{.host = "127.0.0.1", .port = 8081};
+  // Who shows this may do all that management can; kNone: only management keys and the socket.
+  SecretSource operator_key;
+  // Path of a Unix socket for `leat keys`, `leat credits` and `leat usage`, whose file mode is the
+  // credential; empty: none.
+  std::string socket;
+};
+
+// [accounts]: organisations, workspaces and keys beside those of [[keys]].
+struct AccountSettings {
+  std::string store_file;  // SQLite; empty: there are no accounts
+  SecretSource
+      master_key;  // 32 bytes in hexadecimal that seal provider keys; kNone: there are none
+};
+
+// When an answer may end: once its record is on disk, or up to 5 ms before.
+enum class LedgerDurability : std::uint8_t { kStrict, kGrouped };
+
+// [ledger]: one durable record for each request that was admitted.
+struct LedgerSettings {
+  std::string folder;  // it must be there; empty: usage is counted and not kept
+  LedgerDurability mode = LedgerDurability::kStrict;
+  std::uint32_t segment_mib = 64;            // 1..1,024: the size of a file
+  std::uint32_t open_requests_max = 16'384;  // a shard; above: 503 ledger_unavailable
+  // What a key pays for a request that a crash cut off: all that was reserved, or nothing.
+  bool charge_ambiguous = false;
+  std::uint32_t retention_days = 0;  // older segments are used again; 0: all are kept
 };
 
 // kOff serves whoever connects, as the key named "anonymous"; allowed on loopback listeners only.
@@ -64,6 +91,24 @@ struct KeyRouting {
   bool deny_data_collection = false;
 };
 
+// When a budget begins anew: at midnight UTC, of Mondays, of the first of a month, or never.
+enum class BudgetPeriod : std::uint8_t { kNone, kDaily, kWeekly, kMonthly };
+
+// What a key of [[keys]] may use. 0 admits nothing.
+struct KeyLimits {
+  static constexpr std::uint64_t kUnlimited = UINT64_MAX;
+  static constexpr std::int64_t kNoBudget = INT64_MAX;
+
+  std::uint64_t requests_per_minute_max = kUnlimited;
+  std::uint64_t tokens_per_minute_max = kUnlimited;
+  std::uint64_t tokens_per_day_max = kUnlimited;
+  std::uint64_t concurrency_max = kUnlimited;  // requests that run at once
+  std::int64_t budget_nanodollars_max = kNoBudget;
+  BudgetPeriod budget_period = BudgetPeriod::kNone;
+  std::uint32_t output_default_max = 0;  // tokens of an answer to who states none; 0: the model's
+  std::int64_t markup_ppm = 0;           // added to list prices; negative: a discount
+};
+
 // [[keys]]: one client key. Only its digest is kept, whether it was configured as one or as a
 // secret.
 struct ClientKey {
@@ -71,6 +116,7 @@ struct ClientKey {
   std::array<std::uint8_t, 32> sha256{};  // SHA-256 of the key's text
   SecretSource secret;                    // kNone when the digest itself was configured
   KeyRouting routing;
+  KeyLimits limits;
 };
 
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
@@ -271,6 +317,8 @@ struct RoutingOptions {
 struct Options {
   ServerOptions server;
   AdminOptions admin;
+  AccountSettings accounts;
+  LedgerSettings ledger;
   AuthMode auth_mode = AuthMode::kKeys;
   std::vector<ClientKey> keys;      // at most 100,000
   std::vector<Provider> providers;  // at most 256

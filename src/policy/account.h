@@ -24,8 +24,7 @@ using AccountId = std::uint64_t;
 // Management keys administer and never infer, inference keys the reverse (openrouter-api.md 1).
 enum class KeyScope : std::uint8_t { kInference, kManagement };
 
-// When an amount begins anew: at midnight UTC, of Mondays, of the first of a month, or never.
-enum class BudgetPeriod : std::uint8_t { kNone, kDaily, kWeekly, kMonthly };
+using leat::BudgetPeriod;
 inline constexpr std::size_t kBudgetPeriods = 4;
 
 // 0 admits nothing; kUnlimited is as if there were no limit.
