@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VarintWriter and VarintReader: integers of seven bits a byte (LEB128), and bytes with their size
 // in front. The reader never goes beyond its bytes: what is malformed makes it fail for good, and
-// every later read gives nothing. Private to ledger.
+// every later read gives nothing. For records, and for what is made of them (control/usage_book.h).
 #pragma once
 
 #include <algorithm>

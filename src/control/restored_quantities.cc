@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/restored_quantities.h"
+
+#include <unordered_map>
+#include <utility>
+
+namespace leat::control {
+namespace {
+
+using policy::AccountId;
+using policy::AccountLevel;
+using policy::AccountQuantity;
+using policy::LimitClass;
+
+// What of the account counts against the limit.
+std::int64_t settled_of(const AccountQuantity& quantity, const AccountTotals& totals) {
+  if (quantity.limit_class == LimitClass::kDayTokens) return totals.tokens_today;
+  const std::int64_t own = totals.usage.charged.in(quantity.terms.period);
+  if (!quantity.counts_byok || quantity.is_credit) return own;
+  std::int64_t sum = 0;
+  return __builtin_add_overflow(own, totals.usage.byok.in(quantity.terms.period), &sum) ? INT64_MAX
+                                                                                        : sum;
+}
+
+}  // namespace
+
+void QuantityRestore::add(const policy::Key& key, const policy::Workspace* workspace,
+                          const policy::Organisation& organisation) {
+  for (const AccountQuantity& quantity :
+       policy::quantities_of(key, workspace, organisation, options_.version)) {
+    if (quantity.terms.kind != policy::QuantityKind::kBudget) continue;
+    if (!told_.insert(quantity.id).second) continue;
+    AccountId account = key.id;
+    if (quantity.level == AccountLevel::kWorkspace) account = workspace->id;
+    if (quantity.level == AccountLevel::kOrganisation) account = organisation.id;
+    const AccountTotals totals = book_.of(quantity.level, account, options_.now);
+    RestoredQuantity restored{.id = quantity.id,
+                              .terms = quantity.terms,
+                              .settled = settled_of(quantity, totals),
+                              .open = 0,
+                              .until = options_.until};
+    if (quantity.limit_class == LimitClass::kMoney) restored.open = totals.reserved;
+    if (restored.settled > 0 || restored.open > 0) restored_.push_back(restored);
+  }
+}
+
+StoreResult<void> QuantityRestore::add(AccountStore& store) {
+  std::unordered_map<AccountId, policy::Organisation> organisations;
+  for (policy::Organisation& organisation : store.organisations()) {
+    organisations.emplace(organisation.id, std::move(organisation));
+  }
+  std::unordered_map<AccountId, policy::Workspace> workspaces;
+  for (WorkspaceRecord& record : store.workspaces(0)) {
+    workspaces.emplace(record.workspace.id, std::move(record.workspace));
+  }
+  return store.each_key([&](const policy::Key& key, const KeyDigest&) {
+    const auto organisation = organisations.find(key.organisation);
+    if (organisation == organisations.end()) return;
+    const auto workspace = workspaces.find(key.workspace);
+    add(key, workspace != workspaces.end() ? &workspace->second : nullptr, organisation->second);
+  });
+}
+
+}  // namespace leat::control

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+// QuantityRestore: what a start tells the homes of budgets, credit and a day's tokens
+// (policy::QuantityHomes::restore), so that a restart gives nobody a fresh budget. Rates of a
+// minute and concurrency begin anew: a process that died holds none.
+#pragma once
+
+#include <cstdint>
+#include <unordered_set>
+#include <vector>
+
+#include "base/instant.h"
+#include "control/account_store.h"
+#include "control/usage_book.h"
+#include "policy/account_quantities.h"
+
+namespace leat::control {
+
+struct RestoredQuantity {
+  policy::QuantityId id = 0;
+  policy::QuantityTerms terms;
+  std::int64_t settled = 0;  // in the period of the moment asked for
+  std::int64_t open = 0;     // begun by an earlier process and not settled yet
+  Instant until{0};          // as long as that counts, if it is never settled
+};
+
+class QuantityRestore {
+ public:
+  struct Options {
+    WallTime now{};
+    Instant until{0};           // see RestoredQuantity; a while after the longest request
+    std::uint32_t version = 0;  // of the snapshot that the accounts are of
+  };
+  // `book` outlives it, and has been fed with all that the ledger has.
+  QuantityRestore(const UsageBook& book, const Options& options) : book_(book), options_(options) {}
+
+  // The key's quantities and those of what it belongs to: each once, however often it is added.
+  // `workspace`: null with a key that has none.
+  void add(const policy::Key& key, const policy::Workspace* workspace,
+           const policy::Organisation& organisation);
+  // Every key of the store.
+  StoreResult<void> add(AccountStore& store);
+
+  // Those of which anything was used. In the order added.
+  std::vector<RestoredQuantity> take() { return std::move(restored_); }
+
+ private:
+  const UsageBook& book_;
+  Options options_;
+  std::unordered_set<policy::QuantityId> told_;
+  std::vector<RestoredQuantity> restored_;
+};
+
+}  // namespace leat::control

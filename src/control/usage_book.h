@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// UsageBook: what every key, workspace and organisation has used, as the ledger's records say it:
+// the projection that budgets, credits and `GET /key` are told from. Fed with each record once, in
+// any order: the sums are the same. Holds a few numbers for each account that ever used anything,
+// no record. May be used by several threads.
+//
+// A record counts in the day in which it was settled (UTC), as limits count it. Of each account the
+// day, week and month of its newest record are held; what is older counts in `total` alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "control/usage_source.h"
+#include "ledger/open_table.h"
+#include "ledger/record.h"
+#include "ledger/replay.h"
+#include "policy/account_quantities.h"
+
+namespace leat::control {
+
+inline constexpr std::size_t kAccountLevels = 3;
+
+// The UTC day, counted from 1970-01-01.
+std::int32_t day_of(WallTime time);
+// When a record's request was settled: its end.
+WallTime settled_at(const ledger::UsageRecord& record);
+
+// How records name accounts: "#17" for what the store numbers, and keys of the configuration by
+// their name, since their numbers change with the file (gateway/configured_keys.h).
+class AccountNames {
+ public:
+  // `configured_keys`: the names of Options::keys, in their order.
+  explicit AccountNames(std::vector<std::string> configured_keys = {})
+      : configured_keys_(std::move(configured_keys)) {}
+  std::string text(policy::AccountLevel level, policy::AccountId id) const;
+
+ private:
+  std::vector<std::string> configured_keys_;
+};
+
+// What one account used. All of it is of one moment: see UsageBook::of().
+struct AccountTotals {
+  AccountUsage usage;
+  std::int64_t tokens_today = 0;     // prompt and completion, as token limits count them
+  policy::Nanodollars reserved = 0;  // of what was begun before a crash and is not settled yet
+};
+
+class UsageBook final : public UsageSource, public ledger::EntryVisitor {
+ public:
+  explicit UsageBook(AccountNames names = AccountNames()) : names_(std::move(names)) {}
+
+  void add(const ledger::UsageRecord& record);
+  // Entries of segments, as replay() and LedgerTail tell of them.
+  void on_entry(const ledger::SegmentHeader& segment, const ledger::Entry& entry) override;
+  // What an earlier process had open counts as reserved until its record is added.
+  void hold(const ledger::OpenRequest& request);
+
+  AccountTotals of(policy::AccountLevel level, policy::AccountId id, WallTime now) const;
+  AccountUsage of_key(policy::AccountId id, WallTime now) const override;
+  AccountUsage of_organisation(policy::AccountId id, WallTime now) const override;
+
+  std::uint64_t records() const;
+  // Entries whose frame is sound and whose content is not.
+  std::uint64_t unreadable() const;
+  // Of the records that name no key too.
+  policy::Nanodollars charged() const;
+
+  // The whole state as bytes, the same whatever order it came to be in; what is held is not in it.
+  std::string encode() const;
+  // Replaces the state by what encode() gave; false, and nothing changes: it did not give that.
+  bool decode(std::string_view bytes);
+
+ private:
+  struct Spending {
+    std::int32_t day = INT32_MIN;  // of the newest record: what "daily" and the others are of
+    AccountUsage usage;
+    std::int64_t tokens_today = 0;
+  };
+  struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>()(text);
+    }
+  };
+  template <class Value>
+  using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
+  struct Held {
+    std::array<std::string, kAccountLevels> accounts;
+    policy::Nanodollars reserved = 0;
+  };
+
+  void add_locked(const ledger::UsageRecord& record);
+  void release(std::string_view generation_id);
+
+  AccountNames names_;
+  mutable std::mutex mutex_;
+  std::array<TextMap<Spending>, kAccountLevels> accounts_;
+  TextMap<Held> held_;  // by generation id
+  std::array<TextMap<policy::Nanodollars>, kAccountLevels> reserved_;
+  std::uint64_t records_ = 0;
+  std::uint64_t unreadable_ = 0;
+  policy::Nanodollars charged_ = 0;
+};
+
+}  // namespace leat::control
