@@ -94,23 +94,17 @@ std::string AccountNames::text(AccountLevel level, AccountId id) const {
   return "#" + std::to_string(id);
 }
 
-void UsageBook::add(const ledger::UsageRecord& record) {
-  const std::lock_guard lock(mutex_);
-  add_locked(record);
-}
-
 void UsageBook::on_entry(const ledger::SegmentHeader&, const ledger::Entry& entry) {
   if (entry.kind != ledger::FrameKind::kUsage) return;
   const auto record = ledger::decode(entry.payload);
-  const std::lock_guard lock(mutex_);
   if (record) {
-    add_locked(*record);
+    add(*record);
   } else {
-    ++unreadable_;
+    count_unreadable();
   }
 }
 
-void UsageBook::add_locked(const ledger::UsageRecord& record) {
+void UsageBook::add(const ledger::UsageRecord& record) {
   ++records_;
   add_to(charged_, record.charge);
   if (!held_.empty()) release(record.generation_id);
@@ -140,7 +134,6 @@ void UsageBook::add_locked(const ledger::UsageRecord& record) {
 }
 
 void UsageBook::hold(const ledger::OpenRequest& request) {
-  const std::lock_guard lock(mutex_);
   Held held;
   const auto ids = accounts_of(request.key_id, request.workspace_id, request.organisation_id);
   std::copy(ids.begin(), ids.end(), held.accounts.begin());
@@ -166,7 +159,6 @@ void UsageBook::release(std::string_view generation_id) {
 AccountTotals UsageBook::of(AccountLevel level, AccountId id, WallTime now) const {
   const std::string text = names_.text(level, id);
   const auto index = static_cast<std::size_t>(level);
-  const std::lock_guard lock(mutex_);
   AccountTotals totals;
   if (const auto reserved = reserved_[index].find(text); reserved != reserved_[index].end()) {
     totals.reserved = reserved->second;
@@ -191,22 +183,18 @@ AccountUsage UsageBook::of_organisation(AccountId id, WallTime now) const {
 }
 
 std::uint64_t UsageBook::records() const {
-  const std::lock_guard lock(mutex_);
   return records_;
 }
 
 std::uint64_t UsageBook::unreadable() const {
-  const std::lock_guard lock(mutex_);
   return unreadable_;
 }
 
 Nanodollars UsageBook::charged() const {
-  const std::lock_guard lock(mutex_);
   return charged_;
 }
 
 std::string UsageBook::encode() const {
-  const std::lock_guard lock(mutex_);
   std::string state;
   std::array<char, kAccountBytesMax> room;
   const auto append = [&](auto write) {
@@ -260,7 +248,6 @@ bool UsageBook::decode(std::string_view bytes) {
     }
   }
   if (!in.ok() || !in.at_end()) return false;
-  const std::lock_guard lock(mutex_);
   accounts_ = std::move(read);
   records_ = records;
   unreadable_ = unreadable;

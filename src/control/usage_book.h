@@ -2,7 +2,7 @@
 // UsageBook: what every key, workspace and organisation has used, as the ledger's records say it:
 // the projection that budgets, credits and `GET /key` are told from. Fed with each record once, in
 // any order: the sums are the same. Holds a few numbers for each account that ever used anything,
-// no record. May be used by several threads.
+// no record. Belongs to one thread; a start may feed it and hand it over.
 //
 // A record counts in the day in which it was settled (UTC), as limits count it. Of each account the
 // day, week and month of its newest record are held; what is older counts in `total` alone.
@@ -10,7 +10,6 @@
 
 #include <array>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -56,7 +55,9 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   explicit UsageBook(AccountNames names = AccountNames()) : names_(std::move(names)) {}
 
   void add(const ledger::UsageRecord& record);
-  // Entries of segments, as replay() and LedgerTail tell of them.
+  // An entry whose frame is sound and whose content is not: written by a later version.
+  void count_unreadable() { ++unreadable_; }
+  // As replay() tells of entries: one of the above for each record.
   void on_entry(const ledger::SegmentHeader& segment, const ledger::Entry& entry) override;
   // What an earlier process had open counts as reserved until its record is added.
   void hold(const ledger::OpenRequest& request);
@@ -66,7 +67,6 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   AccountUsage of_organisation(policy::AccountId id, WallTime now) const override;
 
   std::uint64_t records() const;
-  // Entries whose frame is sound and whose content is not.
   std::uint64_t unreadable() const;
   // Of the records that name no key too.
   policy::Nanodollars charged() const;
@@ -95,11 +95,9 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
     policy::Nanodollars reserved = 0;
   };
 
-  void add_locked(const ledger::UsageRecord& record);
   void release(std::string_view generation_id);
 
   AccountNames names_;
-  mutable std::mutex mutex_;
   std::array<TextMap<Spending>, kAccountLevels> accounts_;
   TextMap<Held> held_;  // by generation id
   std::array<TextMap<policy::Nanodollars>, kAccountLevels> reserved_;
