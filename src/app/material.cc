@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/material.h"
 
-#include <algorithm>
+#include <string.h>
 
+#include <algorithm>
+#include <array>
+
+#include "control/account_secrets.h"
+#include "control/client_key.h"
 #include "control/config.h"
 #include "control/secret_text.h"
 
@@ -29,6 +34,7 @@ std::string read_pem(const std::string& path, const control::Surroundings& surro
 
 std::string Material::load(const Options& options, const control::Surroundings& surroundings) {
   if (std::string fault = load_bearers(options, surroundings); !fault.empty()) return fault;
+  if (std::string fault = load_accounts(options, surroundings); !fault.empty()) return fault;
   return load_tls(options, surroundings);
 }
 
@@ -44,6 +50,33 @@ std::string Material::load_bearers(const Options& options,
       bearers_.back().push_back(arena_.add(secret.view()));
     }
   }
+  return {};
+}
+
+std::string Material::load_accounts(const Options& options,
+                                    const control::Surroundings& surroundings) {
+  control::SecretText secret;
+  if (const auto& source = options.admin.operator_key; source.kind != SecretSource::Kind::kNone) {
+    if (const auto read = secret.read(source, surroundings); !read) {
+      return "admin.operator_key: " + read.error();
+    }
+    const std::string fault = control::operator_key_fault(secret.view());
+    if (!fault.empty()) return "admin.operator_key " + fault;
+    accounts_.operator_key = control::digest_of(secret.view());
+  }
+  const auto& source = options.accounts.master_key;
+  if (source.kind == SecretSource::Kind::kNone) return {};
+  if (const auto read = secret.read(source, surroundings); !read) {
+    return "accounts.master_key: " + read.error();
+  }
+  const std::string fault = control::master_key_fault(secret.view());
+  if (!fault.empty()) return "accounts.master_key " + fault;
+  std::array<std::uint8_t, tls::kAeadKeyBytes> key;
+  const bool is_key = control::parse_master_key(secret.view(), key);
+  LEAT_CHECK(is_key);
+  const std::string_view kept = arena_.add({reinterpret_cast<const char*>(key.data()), key.size()});
+  explicit_bzero(key.data(), key.size());
+  accounts_.master.emplace(reinterpret_cast<const std::uint8_t*>(kept.data()), key.size());
   return {};
 }
 

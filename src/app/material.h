@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 // Material: what is read from files and the environment at start and kept for as long as Leat runs:
-// provider keys, in locked memory, and certificates.
+// provider keys and the accounts' master key, in locked memory, and certificates.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "app/shard_thread.h"
 #include "control/surroundings.h"
+#include "gateway/key_table.h"
 #include "leat/options.h"
+#include "tls/aead.h"
 #include "tls/secret.h"
 
 namespace leat::app {
+
+// Who may manage the accounts with a key of its own, and what seals their provider keys.
+struct AccountSecrets {
+  std::optional<gateway::KeyDigest> operator_key;
+  std::optional<tls::AeadKey> master;  // in the arena
+};
 
 class Material {
  public:
@@ -24,10 +33,12 @@ class Material {
   // By provider, one for each of its keys. Views of the locked arena.
   const std::vector<std::vector<std::string_view>>& bearers() const { return bearers_; }
   const TlsMaterial& tls() const { return tls_; }
+  const AccountSecrets& accounts() const { return accounts_; }
 
  private:
   std::string load_bearers(const Options& options, const control::Surroundings& surroundings);
   std::string load_tls(const Options& options, const control::Surroundings& surroundings);
+  std::string load_accounts(const Options& options, const control::Surroundings& surroundings);
 
   std::string load_roots(const std::string& path, const control::Surroundings& surroundings);
 
@@ -35,6 +46,7 @@ class Material {
   std::vector<std::vector<std::string_view>> bearers_;
   std::map<std::string, std::unique_ptr<const tls::TrustedRoots>> roots_;  // by path
   TlsMaterial tls_;
+  AccountSecrets accounts_;
 };
 
 }  // namespace leat::app

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "app/account_keeper.h"
 #include "app/health_keeper.h"
 #include "app/material.h"
 #include "app/shard_thread.h"
@@ -24,7 +25,6 @@
 #include "control/explain.h"
 #include "control/machine.h"
 #include "control/metrics.h"
-#include "gateway/configured_keys.h"
 #include "leat/version.h"
 
 namespace leat::app {
@@ -78,6 +78,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
         shard_(io, rng_, 0),
         signal_fd_(signal_fd),
         health_(shard_, snapshot, shards, shards_),
+        accounts_(shard_, snapshot, shards_, usage_),
         memory_bytes_(memory_bytes) {
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
@@ -114,11 +115,13 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   }
 
   HealthKeeper& health() { return health_; }
+  AccountKeeper& accounts() { return accounts_; }
 
   void run() { shard_.run(); }
 
   // After run(): the end of everything, in order.
   void shut_down() {
+    accounts_.stop();
     for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
     for (const auto& each : shards_) each->join();
     write_logs();
@@ -191,6 +194,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   std::unique_ptr<control::AdminServer> admin_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   HealthKeeper health_;
+  control::NoUsage usage_;
+  AccountKeeper accounts_;
   std::size_t drained_ = 0;
   bool draining_ = false;
   std::uint64_t memory_bytes_;
@@ -273,14 +278,16 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
       memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
   setup.snapshot = &snapshot;
   setup.listings = &listings;
-  const gateway::KeyDelta keys = gateway::configured_delta(options, snapshot.catalogue());
-  setup.keys = &keys;
   setup.tls = &material.tls();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   ControlShard control(**io, snapshot, shards, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
   control.health().load(surroundings);
+  if (const std::string fault = control.accounts().start(material.accounts()); !fault.empty()) {
+    return refuse(fault);
+  }
+  setup.keys = &control.accounts().first();
   if (const std::string fault =
           start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());
       !fault.empty()) {

@@ -57,6 +57,12 @@ bool ShardThread::post(std::unique_ptr<gateway::HealthUpdate>& update) {
   return true;
 }
 
+bool ShardThread::post(std::unique_ptr<gateway::KeyDelta>& delta) {
+  if (!post_owned(inbox_, delta)) return false;
+  waker_->wake();
+  return true;
+}
+
 void ShardThread::pin() {
   if (setup_.core < 0) return;
   cpu_set_t set;

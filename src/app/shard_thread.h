@@ -62,8 +62,9 @@ class ShardThread {
   shard::Mailbox& outbox() { return outbox_; }
   // REQUIRES: the shard serves, or has ended by a message of ours.
   void post(const shard::Message& message);
-  // False, and the update is left: it does not keep up with its messages.
+  // False, and what was to be posted is left: it does not keep up with its messages.
   bool post(std::unique_ptr<gateway::HealthUpdate>& update);
+  bool post(std::unique_ptr<gateway::KeyDelta>& delta);
   void join();
 
  private:

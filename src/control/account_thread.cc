@@ -2,8 +2,18 @@
 #include "control/account_thread.h"
 
 #include "base/check.h"
+#include "gateway/configured_keys.h"
 
 namespace leat::control {
+
+namespace {
+
+std::vector<gateway::KeyEntry> keys_beside(const AccountSetup& setup) {
+  if (setup.options == nullptr) return {};
+  return gateway::configured_keys(*setup.options, *setup.catalogue);
+}
+
+}  // namespace
 
 StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSetup& setup,
                                                                  io::Waker& waker) {
@@ -21,8 +31,8 @@ StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSe
 AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup,
                              io::Waker& waker)
     : store_(std::move(store)),
-      management_(*store_, *setup.usage, setup.master),
-      publisher_(*store_, *setup.catalogue),
+      management_(*store_, *setup.usage, setup.master, setup.options),
+      publisher_(*store_, *setup.catalogue, keys_beside(setup)),
       waker_(waker) {}
 
 // One permit more than there are jobs: who finds none is to end.

@@ -46,6 +46,8 @@ struct AccountSetup {
   const policy::Catalogue* catalogue = nullptr;  // outlives the thread
   const UsageSource* usage = nullptr;            // outlives it; asked on it
   std::optional<tls::AeadKey> master;            // in locked memory that outlives it
+  // Whose `keys` stand beside the store's; outlives the thread. Null: none do.
+  const Options* options = nullptr;
   WallTime now;
 };
 

@@ -49,6 +49,7 @@ Config parse_config(std::string_view text, const std::string& file,
   read_limits(reading, root);
   read_server(reading, root);
   read_admin(reading, root);
+  read_accounts(reading, root);
   read_auth(reading, root);
   read_keys(reading, root);
   read_routing(reading, root);

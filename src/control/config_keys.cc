@@ -113,11 +113,12 @@ void read_key(Reading& reading, const TomlValue& table, const std::string& path,
 void read_keys(Reading& reading, const TomlValue& root) {
   const TomlMember* member = root.find("keys");
   if (member == nullptr) {
-    if (reading.options.auth_mode == AuthMode::kKeys) {
+    const bool has_store = !reading.options.accounts.store_file.empty();
+    if (reading.options.auth_mode == AuthMode::kKeys && !has_store) {
       const TomlMember* auth = root.find("auth");
       reading.faults.add(auth == nullptr ? root.line : auth->line, "keys",
-                         "there is none, so nobody could ask; write [[keys]], or mode = \"off\" "
-                         "under [auth] for loopback listeners");
+                         "there is none, so nobody could ask; write [[keys]], or store_file under "
+                         "[accounts], or mode = \"off\" under [auth] for loopback listeners");
     }
     return;
   }

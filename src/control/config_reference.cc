@@ -159,6 +159,7 @@ std::string config_reference() {
   text += section("[server.tls]", server_tls_settings());
   text += section("server.listen[] as a table", listener_settings());
   text += section("[admin]", admin_settings());
+  text += section("[accounts]", account_settings());
   text += section("[auth]", auth_settings());
   text += section("[[keys]]", key_settings());
   text += section("[keys.routing]", key_routing_settings());

@@ -45,8 +45,12 @@ struct Reading {
 void read_limits(Reading& reading, const TomlValue& root);
 void read_server(Reading& reading, const TomlValue& root);
 void read_admin(Reading& reading, const TomlValue& root);
+// [accounts]; and of [admin], whose table it is given, what says who may manage.
+void read_accounts(Reading& reading, const TomlValue& root);
+void read_operator(Reading& reading, const TomlValue& admin);
 // After read_server(): whether no key is needed depends on who can connect.
 void read_auth(Reading& reading, const TomlValue& root);
+// After read_accounts(): with a store of accounts no key needs to stand in the file.
 void read_keys(Reading& reading, const TomlValue& root);
 // Whether the catalogue knows what [keys.routing] names.
 void check_key_routing(Reading& reading, const policy::Catalogue& catalogue);
@@ -70,6 +74,9 @@ SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::s
 
 // Makes a relative path of the file one that can be opened.
 std::string resolved_path(const Reading& reading, std::string_view path);
+
+// The named table of the root; an empty one in its place if it is missing or no table.
+const TomlValue& section(Reading& reading, const TomlValue& root, std::string_view key);
 
 // The text of a PEM file that holds a block of that label; empty, and a fault, if it is not one.
 std::string read_pem(Reading& reading, const std::string& path, std::string_view label,

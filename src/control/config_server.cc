@@ -18,15 +18,6 @@ constexpr std::size_t kListenersMax = 64;
 constexpr std::int64_t kCoreMax = 1'023;  // CPU_SETSIZE of glibc
 constexpr std::int64_t kAddressMax = 128;
 
-// The named table of the root; an empty one in its place if it is missing or no table.
-const TomlValue& section(Reading& reading, const TomlValue& root, std::string_view key) {
-  static const TomlValue kEmpty;
-  const TomlMember* member = root.find(key);
-  if (member == nullptr) return kEmpty;
-  return expect(member->value, TomlValue::Kind::kTable, key, reading.faults) ? member->value
-                                                                             : kEmpty;
-}
-
 // "close" or "allow"; `fallback` if the key is missing or wrong.
 bool read_half_close(Reading& reading, const TomlValue& table, std::string_view path,
                      bool fallback) {
@@ -177,6 +168,14 @@ void check_order(Reading& reading, const TomlValue& limits, std::string_view les
 
 }  // namespace
 
+const TomlValue& section(Reading& reading, const TomlValue& root, std::string_view key) {
+  static const TomlValue kEmpty;
+  const TomlMember* member = root.find(key);
+  if (member == nullptr) return kEmpty;
+  return expect(member->value, TomlValue::Kind::kTable, key, reading.faults) ? member->value
+                                                                             : kEmpty;
+}
+
 void read_limits(Reading& reading, const TomlValue& root) {
   const TomlValue& table = section(reading, root, "limits");
   Limits& limits = reading.options.limits;
@@ -215,6 +214,7 @@ void read_admin(Reading& reading, const TomlValue& root) {
   const TomlValue& admin = section(reading, root, "admin");
   AdminOptions& options = reading.options.admin;
   read_settings(admin, "admin", admin_settings(), options, reading.faults);
+  read_operator(reading, admin);
   const TomlMember* listen = admin.find("listen");
   // Only server.listen can clash with an admin address that was not written.
   const TomlMember* server = root.find("server");
@@ -238,7 +238,7 @@ void read_admin(Reading& reading, const TomlValue& root) {
   }
   if (!is_loopback(options.listen)) {
     reading.faults.add(line, "admin.listen",
-                       "is not a loopback address, and this listener asks for no key; write "
+                       "is not a loopback address, and health and metrics ask for no key; write "
                        "\"127.0.0.1:PORT\" or \"[::1]:PORT\"");
   }
   for (const Listener& other : reading.options.server.listen) {

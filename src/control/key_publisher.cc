@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/key_publisher.h"
 
+#include <algorithm>
 #include <map>
 
 #include "control/account_text.h"
+#include "gateway/configured_keys.h"
 
 namespace leat::control {
 
@@ -15,7 +17,22 @@ using gateway::KeyEntry;
 using gateway::resolve_access;
 using policy::AccountId;
 
+bool comes_before(const KeyEntry& a, const KeyEntry& b) {
+  return a.row.digest < b.row.digest;
+}
+
 }  // namespace
+
+KeyPublisher::KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue,
+                           std::vector<KeyEntry> configured)
+    : store_(store), catalogue_(catalogue), configured_(std::move(configured)) {
+  std::sort(configured_.begin(), configured_.end(), comes_before);
+}
+
+bool KeyPublisher::is_configured(const KeyDigest& digest) const {
+  return std::binary_search(configured_.begin(), configured_.end(),
+                            KeyEntry{.row = {.digest = digest}}, comes_before);
+}
 
 void KeyPublisher::put(const policy::Organisation& organisation, KeyDelta& delta) {
   organisations_[organisation.id] = organisation.access;
@@ -66,7 +83,7 @@ StoreResult<void> KeyPublisher::load() {
   // Keys that are alike share one list.
   std::map<std::pair<AccountId, std::string>, std::shared_ptr<const gateway::KeyAccess>> shared;
   std::vector<KeyEntry> entries;
-  entries.reserve(store_.keys_at_most());
+  entries.reserve(store_.keys_at_most() + configured_.size());
   const auto read = store_.each_key([&](const policy::Key& key, const KeyDigest& digest) {
     if (is_open(key.access)) {
       entries.push_back(gateway::entry_of(key, digest, nullptr));
@@ -77,7 +94,9 @@ StoreResult<void> KeyPublisher::load() {
     entries.push_back(gateway::entry_of(key, digest, access));
   });
   if (!read) return read;
+  entries.insert(entries.end(), configured_.begin(), configured_.end());
   table_.assign(entries);
+  if (!configured_.empty()) table_.put(gateway::configured_organisation());
   return {};
 }
 
@@ -125,6 +144,7 @@ StoreResult<void> KeyPublisher::refresh(const AccountChange& change, KeyDelta& d
 }
 
 StoreResult<void> KeyPublisher::refresh_key(const KeyDigest& digest, KeyDelta& delta) {
+  if (is_configured(digest)) return {};
   const auto record = store_.key(digest);
   if (record) {
     delta.append(table_.put(entry(record->key, digest)));

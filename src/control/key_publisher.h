@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // KeyPublisher: the account store's keys as the table that shards look keys up in. It reads all of
 // them once and then only what the store says has changed, so that a change is a few rows of the
-// store and one chunk of the table. Lives on the account store's thread; what it returns is for
-// messages to shards.
+// store and one chunk of the table. Keys that are not the store's, those of the configuration,
+// stand in the same table and go before the store's where both have one. Lives on the account
+// store's thread; what it returns is for messages to shards.
 #pragma once
 
 #include "control/account_store.h"
@@ -13,9 +14,9 @@ namespace leat::control {
 
 class KeyPublisher {
  public:
-  // Both outlive it.
-  KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue)
-      : store_(store), catalogue_(catalogue) {}
+  // Store and catalogue outlive it.
+  KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue,
+               std::vector<gateway::KeyEntry> configured = {});
 
   // All keys and accounts, in place of what there was: at start, and for a new catalogue.
   StoreResult<void> load();
@@ -35,12 +36,14 @@ class KeyPublisher {
   void put(const policy::Workspace& workspace, gateway::KeyDelta& delta);
   gateway::KeyEntry entry(const policy::Key& key, const KeyDigest& digest) const;
   policy::Access access_above(const policy::Key& key) const;
+  bool is_configured(const KeyDigest& digest) const;
   StoreResult<void> refresh(const AccountChange& change, gateway::KeyDelta& delta);
   StoreResult<void> refresh_key(const KeyDigest& digest, gateway::KeyDelta& delta);
   StoreResult<void> refresh_keys(policy::AccountId workspace, gateway::KeyDelta& delta);
 
   AccountStore& store_;
   const policy::Catalogue& catalogue_;
+  std::vector<gateway::KeyEntry> configured_;  // in the order of their digests
   gateway::KeyTable table_;
   std::unordered_map<policy::AccountId, policy::Access> organisations_;
   std::unordered_map<policy::AccountId, Parent> workspaces_;

@@ -49,10 +49,11 @@ struct ManagementAnswer {
 
 class Management {
  public:
-  // `master` seals provider keys; without it there are none. All outlive this object.
+  // `master` seals provider keys; without it there are none. The keys of `configured` may ask about
+  // themselves; null: there are none. All outlive this object.
   Management(AccountStore& store, const UsageSource& usage,
-             std::optional<tls::AeadKey> master = std::nullopt)
-      : store_(store), usage_(usage), master_(master) {}
+             std::optional<tls::AeadKey> master = std::nullopt, const Options* configured = nullptr)
+      : store_(store), usage_(usage), master_(master), configured_(configured) {}
 
   ManagementAnswer handle(const ManagementRequest& request, WallTime now);
 
@@ -64,6 +65,7 @@ class Management {
   AccountStore& store_;
   const UsageSource& usage_;
   std::optional<tls::AeadKey> master_;
+  const Options* configured_;
 };
 
 // Whether a path of the API is one of management's.

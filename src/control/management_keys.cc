@@ -7,6 +7,7 @@
 #include "control/account_text.h"
 #include "control/listing_json.h"
 #include "control/management_parts.h"
+#include "gateway/configured_keys.h"
 
 namespace leat::control {
 namespace {
@@ -134,11 +135,22 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       access_members(key.access));
 }
 
+StoreResult<KeyRecord> ManagementKeys::asking() const {
+  const ManagementActor& actor = call_.request.actor;
+  if (!actor.key) return not_there();
+  for (std::size_t i = 0; configured_ != nullptr && i < configured_->keys.size(); ++i) {
+    if (configured_->keys[i].sha256 != *actor.key) continue;
+    KeyRecord record;
+    record.key = gateway::configured_key(*configured_, i);
+    return record;
+  }
+  return store_.key(*actor.key);
+}
+
 // All that the SDK wants of GET /key, which is more than its page says (openrouter-api.md 1.4).
 ManagementAnswer ManagementKeys::current() {
   if (!call_.is("GET")) return method_not_allowed();
-  const ManagementActor& actor = call_.request.actor;
-  const auto record = actor.key ? store_.key(*actor.key) : not_there();
+  const auto record = asking();
   if (!record) {
     return record.error().kind == StoreFault::Kind::kNotFound ? refusal(401, "No key was given.")
                                                               : refusal(record.error());
@@ -282,15 +294,22 @@ ManagementAnswer ManagementKeys::one() {
   return {200, "{\"data\":" + json(*record) + "}"};
 }
 
+StoreResult<Nanodollars> ManagementKeys::granted(policy::AccountId id) const {
+  if (id == gateway::kConfiguredOrganisation) return 0;
+  const auto organisation = store_.organisation(id);
+  if (!organisation) return std::unexpected(organisation.error());
+  return organisation->granted;
+}
+
 ManagementAnswer ManagementKeys::credits() {
   if (call_.is("POST")) return grant();
   if (!call_.is("GET")) return method_not_allowed();
   const policy::AccountId id = call_.request.actor.organisation;
-  const auto organisation = store_.organisation(id);
-  if (!organisation) return refusal(organisation.error());
-  return {200, fmt::format(R"({{"data":{{"total_credits":{},"total_usage":{}}}}})",
-                           dollars_text(organisation->granted),
-                           dollars_text(usage_.of_organisation(id, call_.now).charged.total))};
+  const auto total = granted(id);
+  if (!total) return refusal(total.error());
+  return {200,
+          fmt::format(R"({{"data":{{"total_credits":{},"total_usage":{}}}}})", dollars_text(*total),
+                      dollars_text(usage_.of_organisation(id, call_.now).charged.total))};
 }
 
 // Not OpenRouter's, where credits are bought: the operator grants them, or takes them back.

@@ -73,7 +73,10 @@ class ManagementBody {
 class ManagementKeys {
  public:
   ManagementKeys(Management& management, const ManagementCall& call)
-      : store_(management.store_), usage_(management.usage_), call_(call) {}
+      : store_(management.store_),
+        usage_(management.usage_),
+        configured_(management.configured_),
+        call_(call) {}
   ManagementAnswer current();  // GET /key
   ManagementAnswer handle();   // /keys
   ManagementAnswer credits();
@@ -87,9 +90,13 @@ class ManagementKeys {
   // From the members that both POST and PATCH know.
   void read(ManagementBody& body, KeyRecord& record) const;
   StoreResult<KeyRecord> find(std::string_view hash) const;
+  // The key that asks, be it of the store or of the configuration.
+  StoreResult<KeyRecord> asking() const;
+  StoreResult<policy::Nanodollars> granted(policy::AccountId organisation) const;
 
   AccountStore& store_;
   const UsageSource& usage_;
+  const Options* configured_;
   const ManagementCall& call_;
 };
 

@@ -13,9 +13,10 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 10> kRoot{{
+constexpr std::array<Setting<RootKeys>, 11> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
-    {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health and metrics."},
+    {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health, metrics and management."},
+    {"accounts", OwnForm{"table", ""}, 0, 0, kFixed, "Keys that are made while Leat runs."},
     {"auth", OwnForm{"table", ""}, 0, 0, kLive, "Who may ask."},
     {"keys", OwnForm{"array of tables", ""}, 0, 0, kLive, "Client keys."},
     {"providers", OwnForm{"tables by name", ""}, 0, 0, kLive, "Who answers."},
@@ -59,9 +60,27 @@ constexpr std::array<Setting<Listener>, 2> kListener{{
      "As `server.half_close`, for this listener."},
 }};
 
-constexpr std::array<Setting<AdminOptions>, 1> kAdmin{{
+constexpr std::array<Setting<AdminOptions>, 3> kAdmin{{
     {"listen", OwnForm{"text", "\"127.0.0.1:8081\""}, 0, 0, kFixed,
-     "Loopback address of `/healthz`, `/readyz` and `/metrics`; `\"\"` switches them off."},
+     "Loopback address of `/healthz`, `/readyz`, `/metrics` and of the management API; `\"\"` "
+     "switches it off."},
+    {"operator_key", OwnForm{"secret source", "none"}, 0, 0, kFixed,
+     "Who shows it as `Authorization: Bearer` may do all that the management API can; 32 or more "
+     "characters."},
+    {"socket", &AdminOptions::socket, 0, kPathMax, kFixed,
+     "Path of a Unix socket with the same, for `leat keys` and `leat credits`: who may open the "
+     "file, which is its owner, is the operator. `\"\"`: there is none.",
+     "none"},
+}};
+
+constexpr std::array<Setting<AccountSettings>, 2> kAccounts{{
+    {"store_file", &AccountSettings::store_file, 0, kPathMax, kFixed,
+     "SQLite file with organisations, workspaces, keys and grants; made if it is not there. "
+     "`\"\"`: keys are those of `[[keys]]` only.",
+     "none"},
+    {"master_key", OwnForm{"secret source", "none"}, 0, 0, kFixed,
+     "64 hex digits, as `openssl rand -hex 32` makes them: seals the provider keys that workspaces "
+     "bring. Without it none can be brought."},
 }};
 
 constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
@@ -229,6 +248,9 @@ std::span<const Setting<Listener>> listener_settings() {
 }
 std::span<const Setting<AdminOptions>> admin_settings() {
   return kAdmin;
+}
+std::span<const Setting<AccountSettings>> account_settings() {
+  return kAccounts;
 }
 std::span<const Setting<AuthKeys>> auth_settings() {
   return kAuth;

@@ -47,6 +47,7 @@ std::span<const Setting<ServerOptions>> server_settings();
 std::span<const Setting<ServerOptions>> server_tls_settings();
 std::span<const Setting<Listener>> listener_settings();
 std::span<const Setting<AdminOptions>> admin_settings();
+std::span<const Setting<AccountSettings>> account_settings();
 std::span<const Setting<AuthKeys>> auth_settings();
 std::span<const Setting<ClientKey>> key_settings();
 std::span<const Setting<Provider>> provider_settings();

@@ -5,15 +5,22 @@
 
 namespace leat::gateway {
 
+policy::Key configured_key(const Options& options, std::size_t index) {
+  const ClientKey& stated = options.keys[index];
+  policy::Key key;
+  key.id = kConfiguredKeys + index;
+  key.organisation = kConfiguredOrganisation;
+  key.name = key.label = stated.name;
+  key.access.routing = stated.routing;
+  return key;
+}
+
 std::vector<KeyEntry> configured_keys(const Options& options, const policy::Catalogue& catalogue) {
   std::vector<KeyEntry> entries;
   entries.reserve(options.keys.size());
-  for (const ClientKey& stated : options.keys) {
-    policy::Key key;
-    key.id = kConfiguredKeys + entries.size();
-    key.organisation = kConfiguredOrganisation;
-    key.access.routing = stated.routing;
-    entries.push_back(entry_of(key, stated.sha256, resolve_access(key.access, catalogue)));
+  for (std::size_t i = 0; i < options.keys.size(); ++i) {
+    const policy::Key key = configured_key(options, i);
+    entries.push_back(entry_of(key, options.keys[i].sha256, resolve_access(key.access, catalogue)));
   }
   return entries;
 }

@@ -20,6 +20,8 @@ inline constexpr std::uint32_t kConfiguredOrganisation = 0x8000'0000;
 // Who asks where no key is asked for (AuthMode::kOff).
 inline constexpr std::uint32_t kAnonymousKey = UINT32_MAX;
 
+// The key of Options::keys at `index`, as the store would have it; its name is its label.
+policy::Key configured_key(const Options& options, std::size_t index);
 std::vector<KeyEntry> configured_keys(const Options& options, const policy::Catalogue& catalogue);
 AccountRow configured_organisation();
 // All of them, for directories to begin with.

@@ -96,6 +96,31 @@ TEST_F(AccountThreadTest, AnswersComeInOrderAndTooManyAreRefused) {
   }
 }
 
+TEST_F(AccountThreadTest, AKeyOfTheConfigurationHasItsPlaceAndMayAskAboutItself) {
+  Options options;
+  options.keys.push_back({.name = "dev", .sha256 = digest_of("sk-dev")});
+  AccountSetup wanted = setup();
+  wanted.options = &options;
+  auto thread = AccountThread::start(wanted, waker_);
+  ASSERT_TRUE(thread.has_value()) << thread.error().text;
+  gateway::KeyDirectory shard;
+  shard.apply((*thread)->first());
+  const auto found = shard.look_up(digest_of("sk-dev"), policy::KeyScope::kInference, kNow);
+  ASSERT_EQ(found.fault, gateway::KeyFault::kNone);
+  const auto asked = [&](std::string path) {
+    AccountJob question = job(1, "GET", std::move(path));
+    question.actor = {.organisation = found.key->organisation, .key = digest_of("sk-dev")};
+    EXPECT_TRUE((*thread)->post(question));
+    return next(**thread);
+  };
+  const AccountDone key = asked("/key");
+  EXPECT_EQ(key.answer.status, 200);
+  EXPECT_EQ(member(key, "data", "label"), "dev");
+  EXPECT_EQ(asked("/credits").answer.body, R"({"data":{"total_credits":0,"total_usage":0}})");
+  // It is not the store's to list or change.
+  EXPECT_EQ(asked("/keys").answer.body, R"({"data":[]})");
+}
+
 TEST_F(AccountThreadTest, WhatWasPostedIsDoneBeforeTheEndAndThereAtTheNextStart) {
   std::string folder = ::testing::TempDir() + "account_thread_XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);

@@ -77,6 +77,22 @@ constexpr Mistake kMistakes[] = {
     {"[admin]", "listen", "\"127.0.0.1:8080\"", "admin.listen", "is in server.listen too"},
     {"[admin]", "listen", "\"8081\"", "admin.listen", "no port"},
     {"[admin]", "listen", "8081", "admin.listen", "write text"},
+    {"[admin]", "operator_key", "\"0123456789\"", "admin.operator_key", "{ env ="},
+    {"[admin]", "operator_key", "{ env = \"EMPTY\" }", "admin.operator_key.env", "is empty"},
+    {"[admin]", "operator_key", "{ env = \"KEY31\" }", "admin.operator_key", "has 31 characters"},
+    {"[admin]", "operator", "{ env = \"KEY31\" }", "admin.operator", "unknown key"},
+    {"[admin]", "socket", "7", "admin.socket", "write text"},
+    {"[accounts]", "store", "\"a.db\"", "accounts.store", "unknown key"},
+    {"[accounts]", "store_file", "7", "accounts.store_file", "write text"},
+    {"[accounts]", "master_key", "\"0123456789\"", "accounts.master_key", "{ env ="},
+    {"[accounts]", "master_key", "{ env = \"NOT_SET\" }", "accounts.master_key.env", "not set"},
+    {"[accounts]", "master_key", "{ file = \"empty.key\" }", "accounts.master_key.file",
+     "is empty"},
+    {"[accounts]", "master_key", "{ env = \"HEX63\" }", "accounts.master_key",
+     "has 63 characters; write 64 hex digits"},
+    {"[accounts]", "master_key", "{ env = \"HEX66\" }", "accounts.master_key", "64 hex digits"},
+    {"[accounts]", "master_key", "{ env = \"NOT_HEX\" }", "accounts.master_key", "64 hex digits"},
+    {"[accounts]", "master_key", "{ env = \"ZEROS\" }", "accounts.master_key", "over and over"},
     {"[auth]", "mode", "\"none\"", "auth.mode", "\"keys\" or \"off\""},
     {"[auth]", "mode", "false", "auth.mode", "write text"},
     {"[auth]", "key", "\"x\"", "auth.key", "unknown key"},
@@ -266,6 +282,7 @@ TEST(ConfigFaults, EveryRowOfTheTableIsGuarded) {
   count += check_rows(server_settings(), "[server]", "server");
   count += check_rows(server_tls_settings(), "[server.tls]", "server.tls");
   count += check_rows(admin_settings(), "[admin]", "admin");
+  count += check_rows(account_settings(), "[accounts]", "accounts");
   count += check_rows(auth_settings(), "[auth]", "auth");
   count += check_rows(key_settings(), "[[keys]]", "keys[0]");
   count += check_rows(key_routing_settings(), "[keys.routing]", "keys[0].routing");

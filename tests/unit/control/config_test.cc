@@ -200,6 +200,44 @@ TEST(Config, TheAdminListenerCanBeSwitchedOff) {
   EXPECT_FALSE(config.options.admin.enabled);
 }
 
+TEST(Config, AccountsHaveAStoreAMasterKeyAndAnOperator) {
+  std::vector<std::string> lines = sample_lines();
+  lines.insert(lines.end(),
+               {"[accounts]", "store_file = \"accounts.db\"", "master_key = { env = \"HEX64\" }"});
+  lines.insert(lines.begin() + 9,
+               {"operator_key = { env = \"KEY32\" }", "socket = \"run/admin.sock\""});
+  const Config config = parse_config(text_of(lines), kSampleFile, sample_surroundings());
+  ASSERT_TRUE(config.ok()) << config.faults[0].to_string();
+  EXPECT_EQ(config.options.accounts.store_file, "/etc/leat/accounts.db");
+  EXPECT_EQ(config.options.accounts.master_key.name, "HEX64");
+  EXPECT_EQ(config.options.admin.operator_key.name, "KEY32");
+  EXPECT_EQ(config.options.admin.socket, "/etc/leat/run/admin.sock");
+}
+
+// Else who has all keys in the store would have to write one into the file for nobody.
+TEST(Config, WithAStoreOfAccountsNoKeyNeedsToStandInTheFile) {
+  std::vector<std::string> lines = sample_lines();
+  lines.erase(lines.begin() + 11, lines.begin() + 14);
+  EXPECT_FALSE(parse_config(text_of(lines), kSampleFile, sample_surroundings()).ok());
+  lines.insert(lines.end(), {"[accounts]", "store_file = \"accounts.db\""});
+  EXPECT_TRUE(parse_config(text_of(lines), kSampleFile, sample_surroundings()).ok());
+}
+
+TEST(Config, ASocketsPathMustFitWhatTheKernelTakes) {
+  std::vector<std::string> lines = sample_lines();
+  const std::string longest(107 - std::string("/etc/leat/").size(), 's');
+  for (const auto& [name, is_good] : {std::pair(longest, true), std::pair(longest + "s", false)}) {
+    std::vector<std::string> changed_lines = lines;
+    changed_lines.insert(changed_lines.begin() + 9, "socket = \"" + name + "\"");
+    const Config config = parse_config(text_of(changed_lines), kSampleFile, sample_surroundings());
+    EXPECT_EQ(config.ok(), is_good);
+    if (is_good) continue;
+    ASSERT_EQ(config.faults.size(), 1u);
+    EXPECT_EQ(config.faults[0].key, "admin.socket");
+    EXPECT_EQ(config.faults[0].line, 10u);
+  }
+}
+
 TEST(Config, AFileIsReadAndItsFolderIsWherePathsBegin) {
   FakeSurroundings surroundings = sample_surroundings();
   surroundings.files[kSampleFile] = text_of(sample_lines());

@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "gateway/configured_keys.h"
+
 namespace leat::control {
 namespace {
 
@@ -74,6 +76,34 @@ TEST_F(KeyPublisherTest, AKeyIsKnownChangedAndRevoked) {
   EXPECT_EQ(found(record.digest).key->requests_per_minute, 3u);
   ASSERT_TRUE(store_->remove_key(record.digest).has_value());
   EXPECT_EQ(found(record.digest).fault, KeyFault::kUnknown);
+}
+
+// Chunks are those of one table: with two the later would wipe out keys of the other.
+TEST_F(KeyPublisherTest, ConfiguredKeysStandBesideTheStoresAndGoBeforeThem) {
+  const KeyRecord both = made();
+  Options options;
+  options.keys.resize(2);
+  options.keys[0].sha256 = digest_of("configured");
+  options.keys[1].sha256 = both.digest;
+  KeyPublisher publisher(*store_, catalogue_, gateway::configured_keys(options, catalogue_));
+  ASSERT_TRUE(publisher.load().has_value());
+  KeyDirectory shard;
+  shard.apply(publisher.table().whole());
+  const auto id_of = [&](const KeyDigest& digest) {
+    const auto found = shard.look_up(digest, policy::KeyScope::kInference, kWall);
+    return found.fault == KeyFault::kNone ? found.key->id : 0;
+  };
+  EXPECT_EQ(id_of(digest_of("configured")), gateway::kConfiguredKeys);
+  EXPECT_EQ(id_of(both.digest), gateway::kConfiguredKeys + 1);
+  ASSERT_NE(shard.look_up(both.digest, policy::KeyScope::kInference, kWall).organisation, nullptr);
+  // Many more of the store's: the table grows, and the configured ones go along.
+  std::vector<KeyDigest> more;
+  for (int i = 0; i < 300; ++i) more.push_back(made().digest);
+  ASSERT_TRUE(store_->remove_key(both.digest).has_value());
+  shard.apply(*publisher.follow());
+  for (const KeyDigest& digest : more) EXPECT_NE(id_of(digest), 0u);
+  EXPECT_EQ(id_of(digest_of("configured")), gateway::kConfiguredKeys);
+  EXPECT_EQ(id_of(both.digest), gateway::kConfiguredKeys + 1);
 }
 
 TEST_F(KeyPublisherTest, NothingChangedIsNothingToTell) {

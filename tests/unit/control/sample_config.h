@@ -50,6 +50,14 @@ inline std::vector<std::string> sample_lines() {
 inline FakeSurroundings made_surroundings() {
   FakeSurroundings surroundings;
   surroundings.variables = {{"MOCK_KEY", "sk-mock"}, {"EMPTY", ""}, {"BLANK", "sk mock"}};
+  const std::string hex = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0";
+  surroundings.variables.insert({{"KEY31", std::string(31, 'k')},
+                                 {"KEY32", std::string(32, 'k')},
+                                 {"HEX63", hex.substr(1)},
+                                 {"HEX64", hex},
+                                 {"HEX66", hex + "00"},
+                                 {"NOT_HEX", "g" + hex.substr(1)},
+                                 {"ZEROS", std::string(64, '0')}});
   const CertificatePair pair = make_certificate(-1, 1);
   surroundings.files = {
       {kSystemRootsFile, pair.certificate_pem},

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/account_keeper.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <utility>
+
+#include "tls/digest.h"
+
+namespace leat::app {
+
+namespace {
+
+// A shard with a full mailbox reads it within a turn.
+constexpr Duration kRetryAfter = milliseconds(2);
+// A database that goes with the process (SQLite's name for it).
+constexpr const char* kInMemory = ":memory:";
+
+}  // namespace
+
+AccountKeeper::Bell::Bell() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  LEAT_CHECK(fd_ >= 0);
+}
+
+AccountKeeper::Bell::~Bell() {
+  close(fd_);
+}
+
+void AccountKeeper::Bell::wake() {
+  const std::uint64_t one = 1;
+  // It can fail only where it rings already.
+  [[maybe_unused]] const auto written = write(fd_, &one, sizeof one);
+}
+
+void AccountKeeper::Bell::clear() {
+  std::uint64_t rung;
+  [[maybe_unused]] const auto got = read(fd_, &rung, sizeof rung);
+}
+
+AccountKeeper::AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
+                             const std::vector<std::unique_ptr<ShardThread>>& threads,
+                             const control::UsageSource& usage)
+    : control_(control), snapshot_(snapshot), threads_(threads), usage_(usage) {}
+
+AccountKeeper::~AccountKeeper() {
+  stop();
+}
+
+std::string AccountKeeper::start(const AccountSecrets& secrets) {
+  const Options& options = snapshot_.options();
+  control::AccountSetup setup;
+  setup.store_file = is_open() ? options.accounts.store_file : kInMemory;
+  setup.catalogue = &snapshot_.catalogue();
+  setup.usage = &usage_;
+  setup.master = secrets.master;
+  setup.options = &options;
+  setup.now = control_.io().wall_now();
+  auto thread = control::AccountThread::start(setup, bell_);
+  if (!thread) return options.accounts.store_file + ": " + thread.error().text;
+  thread_ = std::move(*thread);
+  keys_.apply(thread_->first());
+  operator_key_ = secrets.operator_key;
+  control_.io().poll_start(bell_.fd(), POLLIN, *this);
+  return {};
+}
+
+void AccountKeeper::stop() {
+  if (thread_ == nullptr) return;
+  control_.io().poll_stop(bell_.fd(), *this);
+  control_.wheel().cancel(retry_timer_);
+  thread_.reset();
+  waiting_.clear();
+  untold_.clear();
+}
+
+bool AccountKeeper::is_open() const {
+  return !snapshot_.options().accounts.store_file.empty();
+}
+
+std::optional<control::ManagementActor> AccountKeeper::actor_of(std::string_view shown) const {
+  const gateway::KeyDigest digest = tls::sha256(shown);
+  const bool is_operator = operator_key_ && tls::equal_constant_time(digest, *operator_key_);
+  const auto found = keys_.look_up(digest, policy::KeyScope::kManagement, control_.io().wall_now());
+  if (is_operator) return control::ManagementActor{.is_operator = true};
+  if (found.fault != gateway::KeyFault::kNone) return std::nullopt;
+  return control::ManagementActor{.organisation = found.key->organisation, .key = digest};
+}
+
+std::uint64_t AccountKeeper::ask(control::AccountJob job, Then then) {
+  if (thread_ == nullptr) return 0;
+  job.ticket = last_ticket_ + 1;
+  job.now = control_.io().wall_now();
+  if (!thread_->post(std::move(job))) return 0;
+  waiting_.emplace(++last_ticket_, std::move(then));
+  return last_ticket_;
+}
+
+void AccountKeeper::on_poll(int, int) {
+  bell_.clear();
+  take_answers();
+  control_.io().poll_start(bell_.fd(), POLLIN, *this);
+}
+
+// The shards hear of a change before who made it does.
+void AccountKeeper::take_answers() {
+  while (auto done = thread_->take()) {
+    if (!done->fault.empty()) std::fprintf(stderr, "leat: %s\n", done->fault.c_str());
+    if (!done->delta.is_empty()) tell_shards(done->delta);
+    if (auto waits = waiting_.extract(done->ticket)) waits.mapped()(done->answer);
+  }
+}
+
+void AccountKeeper::tell_shards(const gateway::KeyDelta& delta) {
+  keys_.apply(delta);
+  untold_.resize(threads_.size());
+  for (auto& untold : untold_) {
+    if (untold != nullptr) {
+      untold->append(delta);
+    } else {
+      untold = std::make_unique<gateway::KeyDelta>(delta);
+    }
+  }
+  post_untold();
+}
+
+void AccountKeeper::post_untold() {
+  bool is_any_left = false;
+  for (std::size_t i = 0; i < untold_.size(); ++i) {
+    if (untold_[i] == nullptr || threads_[i]->post(untold_[i])) continue;
+    is_any_left = true;
+  }
+  if (is_any_left) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);
+}
+
+}  // namespace leat::app

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+// AccountKeeper: the accounts at work. Owns the account store's thread, hands it what is asked of
+// the management API, takes its answers, and tells every shard what has changed in the keys. A
+// shard whose mailbox is full hears of it as soon as there is room, all at once. Owned by the
+// control shard, on whose thread all of it runs; the thread is the store's alone.
+//
+// Without [accounts].store_file there is nothing to manage, and nothing outlives the process; keys
+// of the configuration may still ask about themselves.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "app/material.h"
+#include "app/shard_thread.h"
+#include "control/management_desk.h"
+#include "gateway/key_table.h"
+#include "shard/shard.h"
+
+namespace leat::app {
+
+class AccountKeeper final : public control::ManagementDesk, private io::PollHandler {
+ public:
+  // `threads` may still be empty; it, the snapshot and `usage` outlive the keeper.
+  AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
+                const std::vector<std::unique_ptr<ShardThread>>& threads,
+                const control::UsageSource& usage);
+  ~AccountKeeper() override;
+
+  // Opens the store and reads all keys. What is wrong, or empty. Before there are shards. What
+  // `secrets` view outlives the keeper.
+  std::string start(const AccountSecrets& secrets);
+  // The keys that every shard begins with. REQUIRES: start().
+  const gateway::KeyDelta& first() const { return thread_->first(); }
+  // Does what was asked, answers nobody any more, tells shards nothing more.
+  void stop();
+
+  bool is_open() const override;
+  std::optional<control::ManagementActor> actor_of(std::string_view shown) const override;
+  std::uint64_t ask(control::AccountJob job, Then then) override;
+  void forget(std::uint64_t ticket) override { waiting_.erase(ticket); }
+
+ private:
+  // Wakes the control shard from the store's thread.
+  class Bell final : public io::Waker {
+   public:
+    Bell();
+    ~Bell();
+    void wake() override;
+    void clear();
+    int fd() const { return fd_; }
+
+   private:
+    int fd_;
+  };
+
+  void on_poll(int fd, int events) override;
+  void take_answers();
+  void tell_shards(const gateway::KeyDelta& delta);
+  void post_untold();
+
+  shard::Shard& control_;
+  const gateway::Snapshot& snapshot_;
+  const std::vector<std::unique_ptr<ShardThread>>& threads_;
+  const control::UsageSource& usage_;
+  Bell bell_;
+  std::unique_ptr<control::AccountThread> thread_;
+  gateway::KeyDirectory keys_;  // as the shards have them: whose management keys are shown
+  std::optional<gateway::KeyDigest> operator_key_;
+  std::unordered_map<std::uint64_t, Then> waiting_;  // by ticket
+  std::uint64_t last_ticket_ = 0;
+  std::vector<std::unique_ptr<gateway::KeyDelta>> untold_;  // by shard; null: it has heard all
+  Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
+};
+
+}  // namespace leat::app
