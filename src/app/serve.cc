@@ -15,6 +15,7 @@
 
 #include "app/account_keeper.h"
 #include "app/health_keeper.h"
+#include "app/ledger_keeper.h"
 #include "app/material.h"
 #include "app/shard_thread.h"
 #include "control/addresses.h"
@@ -279,6 +280,20 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.snapshot = &snapshot;
   setup.listings = &listings;
   setup.tls = &material.tls();
+
+  std::unique_ptr<LedgerKeeper> ledger;  // outlives the shards
+  if (!options.ledger.folder.empty()) {
+    ledger = std::make_unique<LedgerKeeper>(options.ledger, shards);
+    if (const std::string fault = ledger->open(); !fault.empty()) return refuse(fault);
+    ledger->begin();
+    setup.ledger = ledger.get();
+    if (ledger->recovered_count() > 0) {
+      std::fprintf(stderr,
+                   "leat: %zu requests were cut off by the end of an earlier run; recorded "
+                   "as ambiguous\n",
+                   ledger->recovered_count());
+    }
+  }
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   ControlShard control(**io, snapshot, shards, signal_fd, memory);

@@ -13,6 +13,9 @@ namespace leat::app {
 namespace {
 
 constexpr int kLastTurns = 3;
+// A disk that does not answer in this time keeps no process from ending: what was not durable
+// stands in the open table.
+constexpr Duration kLedgerGrace = seconds(5);
 // Of each mailbox, for what must arrive however full it is: drain, stop, drained.
 constexpr std::size_t kSparePlaces = 8;
 
@@ -122,6 +125,10 @@ std::string ShardThread::set_up() {
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;
+  if (setup_.ledger != nullptr) {
+    setup_.ledger->desk(setup_.index).attach(*waker_);
+    parts.ledger = setup_.ledger->parts(setup_.index);
+  }
   if (!setup_.tls->certificate_pem.empty()) {
     auto context = tls::ServerContext::create(setup_.tls->certificate_pem, setup_.tls->key_pem,
                                               setup_.tickets);
@@ -143,6 +150,10 @@ std::string ShardThread::set_up() {
     return post_owned(outbox_, news);
   };
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
+  if (setup_.ledger != nullptr) {
+    shard_->attach_mailbox(setup_.ledger->desk(setup_.index).deliveries(),
+                           gateway_->message_handler());
+  }
   return {};
 }
 
@@ -152,6 +163,8 @@ void ShardThread::tear_down() {
     gateway_->shut_down();
     // What was cut is freed, and its hang-ups leave, with the next turns.
     for (int i = 0; i < kLastTurns; ++i) shard_->run_turn(shard_->now());
+    const Instant latest = shard_->now() + kLedgerGrace;
+    while (!gateway_->finish_ledger() && shard_->now() < latest) shard_->run_turn(latest);
   }
   gateway_.reset();
   resolver_.reset();

@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "app/ledger_keeper.h"
 #include "gateway/gateway.h"
 #include "io/uring_io.h"
 #include "leat/options.h"
@@ -38,6 +39,7 @@ struct ShardSetup {
   const gateway::Snapshot* snapshot = nullptr;
   const gateway::ListingSource* listings = nullptr;
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
+  LedgerKeeper* ledger = nullptr;           // null: no records are kept
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };

@@ -53,6 +53,7 @@ Config parse_config(std::string_view text, const std::string& file,
   read_auth(reading, root);
   read_keys(reading, root);
   read_routing(reading, root);
+  read_ledger(reading, root);
   read_providers(reading, root);
   read_models(reading, root);
   std::vector<Fault> catalogue_faults;

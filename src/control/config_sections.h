@@ -55,6 +55,7 @@ void read_keys(Reading& reading, const TomlValue& root);
 // Whether the catalogue knows what [keys.routing] names.
 void check_key_routing(Reading& reading, const policy::Catalogue& catalogue);
 void read_routing(Reading& reading, const TomlValue& root);
+void read_ledger(Reading& reading, const TomlValue& root);
 void read_providers(Reading& reading, const TomlValue& root);
 // After read_providers(): endpoints name them.
 void read_models(Reading& reading, const TomlValue& root);

@@ -295,4 +295,22 @@ void read_routing(Reading& reading, const TomlValue& root) {
   routing.sort = static_cast<RoutingSort>(found - kSorts.begin());
 }
 
+void read_ledger(Reading& reading, const TomlValue& root) {
+  const TomlValue& table = section(reading, root, "ledger");
+  LedgerSettings& ledger = reading.options.ledger;
+  read_settings(table, "ledger", ledger_settings(), ledger, reading.faults);
+  if (!ledger.folder.empty()) ledger.folder = resolved_path(reading, ledger.folder);
+  const TomlMember* mode = table.find("mode");
+  if (mode == nullptr) return;
+  if (!expect(mode->value, TomlValue::Kind::kText, "ledger.mode", reading.faults)) return;
+  if (mode->value.text != "strict" && mode->value.text != "grouped") {
+    reading.faults.add(mode->line, "ledger.mode",
+                       fmt::format("\"{}\" is not known; write \"strict\" or \"grouped\"",
+                                   printable(mode->value.text)));
+    return;
+  }
+  ledger.mode =
+      mode->value.text == "strict" ? LedgerDurability::kStrict : LedgerDurability::kGrouped;
+}
+
 }  // namespace leat::control

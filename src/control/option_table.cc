@@ -26,6 +26,7 @@ constexpr std::array<Setting<RootKeys>, 11> kRoot{{
      "Files with more `[providers.NAME]`, `[[models]]` and `[aliases]`, as `leat catalogue import` "
      "writes them."},
     {"routing", OwnForm{"table", ""}, 0, 0, kLive, "How endpoints are chosen."},
+    {"ledger", OwnForm{"table", ""}, 0, 0, kFixed, "Where what was used is written down."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
@@ -232,6 +233,24 @@ constexpr std::array<Setting<RoutingOptions>, 5> kRouting{{
      "take longer."},
 }};
 
+constexpr std::array<Setting<LedgerSettings>, 6> kLedger{{
+    {"folder", &LedgerSettings::folder, 0, kPathMax, kFixed,
+     "A folder that is there, for this Leat alone: a durable record of each request is kept in it. "
+     "`\"\"`: usage is counted and not kept.",
+     "none"},
+    {"mode", OwnForm{"\"strict\" or \"grouped\"", "\"strict\""}, 0, 0, kFixed,
+     "`strict`: an answer ends when its record is on disk. `grouped`: up to 5 ms before."},
+    {"segment_mib", &LedgerSettings::segment_mib, 1, 1'024, kFixed,
+     "Size of a file; two are made for each shard at start."},
+    {"open_requests_max", &LedgerSettings::open_requests_max, 1, 1'000'000, kFixed,
+     "Requests that run at once, a shard; above: 503 `ledger_unavailable`. 576 bytes each."},
+    {"charge_ambiguous", &LedgerSettings::charge_ambiguous, 0, 0, kFixed,
+     "What a key pays for a request that a crash cut off: all that was reserved for it, or "
+     "nothing."},
+    {"retention_days", &LedgerSettings::retention_days, 0, 36'500, kFixed,
+     "How long records are kept; 0: for ever."},
+}};
+
 }  // namespace
 
 std::span<const Setting<RootKeys>> root_settings() {
@@ -278,6 +297,9 @@ std::span<const Setting<KeyRouting>> key_routing_settings() {
 }
 std::span<const Setting<RoutingOptions>> routing_settings() {
   return kRouting;
+}
+std::span<const Setting<LedgerSettings>> ledger_settings() {
+  return kLedger;
 }
 
 }  // namespace leat::control

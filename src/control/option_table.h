@@ -57,6 +57,7 @@ std::span<const Setting<Endpoint>> endpoint_settings();
 std::span<const Setting<SecretSource>> secret_settings();
 std::span<const Setting<KeyRouting>> key_routing_settings();
 std::span<const Setting<RoutingOptions>> routing_settings();
+std::span<const Setting<LedgerSettings>> ledger_settings();
 std::span<const Setting<Limits>> limit_settings();
 
 }  // namespace leat::control

@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -180,6 +181,12 @@ SegmentFolder::~SegmentFolder() {
 Result<bool> SegmentFolder::sync() const {
   if (::fsync(fd_) != 0) return system_error("the ledger's folder cannot be synced");
   return true;
+}
+
+Result<bool> SegmentFolder::lock() {
+  if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno != EWOULDBLOCK) return system_error("the ledger's folder cannot be locked");
+  return fail({.code = Code::kOverloaded, .what = "another process has the ledger's folder"});
 }
 
 // The file system decides who was first, should two processes start at once.

@@ -55,6 +55,8 @@ class SegmentFolder {
   SegmentFolder& operator=(SegmentFolder&& other) noexcept;
   ~SegmentFolder();
 
+  // The folder is this process's until it ends. kOverloaded: another has it.
+  Result<bool> lock();
   // A number that no process had before, nor will have.
   Result<std::uint64_t> take_generation();
   // A segment ready to be written. The descriptor is the caller's.

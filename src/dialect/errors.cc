@@ -105,6 +105,8 @@ constexpr std::array<ErrorRow, kErrorKindCount> kRows = {{
     {K::kUpstreamTimeout, 504, kUnsaid, "upstream_timeout", kServerType, nullptr,
      "The provider did not answer in time."},
     {K::kDraining, 503, kYes, "draining", kServerType, nullptr, "The gateway is shutting down."},
+    {K::kLedgerUnavailable, 503, kYes, "ledger_unavailable", kServerType, nullptr,
+     "The gateway cannot keep a record of the request; try again."},
     {K::kWrongEndpoint, 400, kUnsaid, "wrong_endpoint", kRequestType, "wrong_endpoint",
      "The model is not served on this path."},
     {K::kModelDeprecated, 404, kUnsaid, "model_deprecated", kRequestType, "model_deprecated",

@@ -67,6 +67,7 @@ enum class ErrorKind : std::uint8_t {
   kUpstreamClosed,
   kUpstreamTimeout,
   kDraining,
+  kLedgerUnavailable,  // no record of a request could be kept, so none is begun
   // Why no endpoint could serve, as OpenRouter's availability codes tell it (openrouter-api.md
   // 4.1); kModelNotFound and kNoEndpoints above are of them too.
   kWrongEndpoint,

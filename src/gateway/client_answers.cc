@@ -58,12 +58,12 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
   options.keep_alive = keeps_alive();
   options.http10 = http10_;
   options.fields = {all, count};
-  char* place = stream_->prepare(kHeadRoom);
+  char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
-  stream_->commit(head->size());
+  out_->commit(head->size());
   // A client takes what follows the answer to HEAD for its next answer (RFC 9110 9.3.2).
-  if (!is_head_) stream_->write(body);
+  if (!is_head_) out_->write(body);
   gateway_.counters().responses_by_class[static_cast<std::size_t>(status / 100) % 6].add();
 }
 
@@ -108,10 +108,10 @@ void ClientConn::begin_stream(const char* generation_id) {
   options.keep_alive = keeps_alive();
   options.http10 = http10_;
   options.fields = fields;
-  char* place = stream_->prepare(kHeadRoom);
+  char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_sse_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
-  stream_->commit(head->size());
+  out_->commit(head->size());
   gateway_.counters().responses_by_class[2].add();
 }
 
@@ -124,11 +124,27 @@ void ClientConn::begin_body(std::string_view content_type, const char* generatio
   options.content_type = content_type;
   options.keep_alive = keeps_alive();
   options.fields = fields;
-  char* place = stream_->prepare(kHeadRoom);
+  char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
-  stream_->commit(head->size());
+  out_->commit(head->size());
   gateway_.counters().responses_by_class[2].add();
+}
+
+void ClientConn::hold_end() {
+  if (held_ == nullptr) held_ = std::make_unique<net::HeldStream>(*stream_);
+  out_ = held_.get();
+}
+
+void ClientConn::pass_on_end() {
+  if (out_ == stream_) return;
+  out_ = stream_;
+  held_->pass_on();
+}
+
+void ClientConn::drop_end() {
+  out_ = stream_;
+  held_->drop();
 }
 
 void ClientConn::write_body(std::string_view bytes) {
@@ -136,13 +152,13 @@ void ClientConn::write_body(std::string_view bytes) {
   char reserve[proto::kChunkHeaderBytesMax];
   const std::size_t size =
       proto::write_chunk_header(reserve, static_cast<std::uint32_t>(bytes.size()));
-  stream_->write({reserve + sizeof reserve - size, size});
-  stream_->write(bytes);
-  stream_->write(proto::kChunkEnd);
+  out_->write({reserve + sizeof reserve - size, size});
+  out_->write(bytes);
+  out_->write(proto::kChunkEnd);
 }
 
 void ClientConn::end_body() {
-  stream_->write(proto::kLastChunk);
+  out_->write(proto::kLastChunk);
 }
 
 // A head, or a chunked body, that cannot be understood: where the next request would begin is not

@@ -82,7 +82,7 @@ ClientConn::~ClientConn() {
 }
 
 void ClientConn::attach(net::Stream& stream, bool is_tls) {
-  stream_ = &stream;
+  stream_ = out_ = &stream;
   const Limits& limits = gateway_.limits();
   set_timer(is_tls ? limits.tls_handshake_ms_max : limits.request_head_ms_max);
 }

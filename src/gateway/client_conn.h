@@ -15,6 +15,7 @@
 #include "base/block.h"
 #include "gateway/exchange.h"
 #include "gateway/routes.h"
+#include "net/held_stream.h"
 #include "net/stream.h"
 #include "proto/chunked.h"
 #include "proto/http1_request.h"
@@ -42,7 +43,12 @@ class ClientConn final : public ListNode<ClientConn>,
   void attach(net::Stream& stream, bool is_tls);
 
   // ---- For the Exchange ----
-  net::Stream& stream() { return *stream_; }
+  net::Stream& stream() { return *out_; }
+  // What is written of the answer from here on is held until it may go out, or is dropped; until
+  // then exchange_over() is not to be called.
+  void hold_end();
+  void pass_on_end();
+  void drop_end();
   bool is_http10() const { return http10_; }
   // Whether the connection may serve another request after this answer.
   bool keeps_alive() const;
@@ -106,6 +112,8 @@ class ClientConn final : public ListNode<ClientConn>,
 
   Gateway& gateway_;
   net::Stream* stream_ = nullptr;
+  net::Stream* out_ = nullptr;  // where answers are written: stream_, or what holds them back
+  std::unique_ptr<net::HeldStream> held_;
   Exchange* exchange_ = nullptr;
   BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn
   std::size_t kept_requests_ = 0;  // whose heads are whole in kept_, while it waits

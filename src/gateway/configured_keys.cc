@@ -45,8 +45,13 @@ std::string_view key_name(const Options& options, std::uint32_t key, KeyName& ro
   if (key >= kConfiguredKeys && key - kConfiguredKeys < options.keys.size()) {
     return options.keys[key - kConfiguredKeys].name;
   }
+  return account_name(key, room);
+}
+
+std::string_view account_name(std::uint32_t account, KeyName& room) {
+  if (account == 0) return {};
   room[0] = '#';
-  const auto end = std::to_chars(room.data() + 1, room.data() + room.size(), key);
+  const auto end = std::to_chars(room.data() + 1, room.data() + room.size(), account);
   return {room.data(), static_cast<std::size_t>(end.ptr - room.data())};
 }
 

@@ -31,5 +31,7 @@ KeyDelta configured_delta(const Options& options, const policy::Catalogue& catal
 // none, else its number in the store: "#17". Views the options or `room`.
 using KeyName = std::array<char, 16>;
 std::string_view key_name(const Options& options, std::uint32_t key, KeyName& room);
+// The same of a workspace or an organisation: its number, empty for 0. Views `room`.
+std::string_view account_name(std::uint32_t account, KeyName& room);
 
 }  // namespace leat::gateway

@@ -30,6 +30,7 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, con
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
       notes_(gateway.shard().now(), gateway.shard().io().wall_now()),
+      key_(key.id),
       load_(&gateway.key_loads().begin(key.id)),
       face_(route.face),
       kind_(route.request),
@@ -83,7 +84,7 @@ void Exchange::charge_body(std::uint64_t bytes) {
 }
 
 void Exchange::start() {
-  if (!plan()) return;
+  if (!plan() || !begin_record()) return;
   attempt();
 }
 
@@ -125,6 +126,8 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   const KeyDirectory::Found found = gateway_.find_key(request.key);
   if (found.fault != KeyFault::kNone) return refuse_key();
   money_.terms.markup_ppm = found.key->markup_ppm;
+  workspace_ = found.key->workspace;
+  organisation_ = found.key->organisation;
   find_conversation(fields);
   PlanningFacts facts;
   facts.sticky = gateway_.conversations().find(conversation_, gateway_.shard().now());
@@ -381,14 +384,15 @@ void Exchange::on_reply_failed(const Error& why) {
 // ---- Ends --------------------------------------------------------------------------------------
 
 void Exchange::client_gone() {
-  client_ = nullptr;
-  if (state_ == State::kOver) return;
+  const bool has_answer = ending_ == Ending::kHeld;  // all but the end of it
+  leave_client();
+  if (has_answer || state_ == State::kOver) return;
   gateway_.counters().client_gone.add();
   over(false);
 }
 
 void Exchange::abandon() {
-  client_ = nullptr;
+  leave_client();
   over(false);
 }
 
@@ -458,10 +462,8 @@ void Exchange::over(bool clean) {
   gateway_.key_loads().end(*load_);
   load_ = nullptr;
   state_ = State::kOver;
-  ClientConn* client = client_;
-  client_ = nullptr;
-  if (client != nullptr) client->exchange_over(clean);
-  gateway_.shard().defer(*this);
+  end_client(clean);
+  if (client_ == nullptr) gateway_.shard().defer(*this);
 }
 
 void Exchange::release_request() {

@@ -17,7 +17,9 @@
 // way back is for the rest of it. The client going away cancels what is upstream in the same turn.
 //
 // Belongs to its shard's Gateway. Relay (relay.h) is the running stream; all that only the request
-// needs is freed at the commit, or once the stream cannot be carried on.
+// needs is freed at the commit, or once the stream cannot be carried on. Where records are kept,
+// the end of an answer waits at the client's connection until its own is durable
+// (exchange_record.cc).
 #pragma once
 
 #include <memory>
@@ -39,6 +41,7 @@
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
 #include "gateway/routes.h"
+#include "gateway/shard_ledger.h"
 #include "gateway/snapshot.h"
 #include "gateway/usage_notes.h"
 #include "policy/attempt_rule.h"
@@ -49,7 +52,9 @@ namespace leat::gateway {
 class ClientConn;
 class Gateway;
 
-class Exchange final : public ListNode<Exchange>, private shard::Deferred {
+class Exchange final : public ListNode<Exchange>,
+                       private shard::Deferred,
+                       private ledger::DurableWaiter {
  public:
   Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
            bool is_sdk_retry);
@@ -82,7 +87,7 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   void client_drained();
   // The client was answered otherwise: nothing of this exchange is wanted any more.
   void abandon();
-  std::uint32_t key() const { return load_->key; }
+  std::uint32_t key() const { return key_; }
 
  private:
   friend class Gateway;
@@ -92,6 +97,13 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
     kBackoff,  // before the only endpoint is asked again
     kAsking,   // the leg's state says more
     kOver,
+  };
+
+  // The end of the answer, on its way to the client.
+  enum class Ending : std::uint8_t {
+    kFree,       // may go out as it is written
+    kHeld,       // until the record is durable
+    kForbidden,  // there will be no record in time
   };
 
   // A plan's candidate, as far as an attempt needs it.
@@ -239,6 +251,13 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   dialect::UsageCost cost_of(const dialect::ChatUsage& usage) const;
   void settle(const Metered& metered, ledger::AttemptOutcome outcome, int status);
   void keep_tail(std::string_view bytes);
+  // Its record, and the end that waits for it (exchange_record.cc).
+  bool begin_record();
+  void append_record(const Metered& metered, UsageNotes::End& end);
+  void on_durable(bool is_durable) override;
+  void end_client(bool clean);
+  bool refuse_end();
+  void leave_client();
   void settle_unfinished(policy::AnswerEnd end);
 
   void drop_upstream();
@@ -280,6 +299,10 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   WallTime admitted_{};             // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;
+  ShardLedger::Slot slot_ = ledger::OpenTable::kNoSlot;  // while its record is not written
+  std::uint32_t key_;
+  std::uint32_t workspace_ = 0;  // that its key belongs to
+  std::uint32_t organisation_ = 0;
   std::uint64_t body_charged_ = 0;
   std::uint64_t passed_bytes_ = 0;  // of the answer, in kPassing
   KeyLoad* load_;                   // of its key; null once it is over
@@ -290,7 +313,11 @@ class Exchange final : public ListNode<Exchange>, private shard::Deferred {
   bool streams_ = false;
   bool wants_usage_ = false;
   bool wants_cost_ = false;
+  bool is_begun_ = false;  // a provider may have been asked: it will have a record
   bool is_settled_ = false;
+  Ending ending_ = Ending::kFree;
+  bool ends_clean_ = false;      // with kHeld
+  bool has_begun_body_ = false;  // of an answer that is passed on unseen
   bool http10_;
   char id_[36] = {};  // gen-...
 };

@@ -134,6 +134,7 @@ void Exchange::pass_collected_on() {
   leg_->state = Leg::State::kPassing;
   passed_bytes_ = leg_->collected->size;
   client_->begin_body("application/json", id_);
+  has_begun_body_ = true;
   status_ = 200;
   const BlockRef begun = std::move(leg_->collected);
   client_->write_body({begun->data(), begun->size});

@@ -97,6 +97,7 @@ void Exchange::finish_stream() {
       meter_stream(told, leg_->relay.finish_seen() ? AnswerEnd::kFinished : AnswerEnd::kBlank);
   note_answer(leg_->relay.upstream_id(), leg_->relay.native_finish());
   settle(metered, AttemptOutcome::kSucceeded, 200);
+  leg_->relay.go_on_at(client_->stream());
   leg_->relay.set_usage(metered.measured.usage);
   if (trace_ != nullptr) {
     const dialect::RouterMetadata metadata = trace_->metadata(gateway_.shard().now());
@@ -107,12 +108,10 @@ void Exchange::finish_stream() {
   gateway_.counters().streams_completed.add();
   succeeded(told);
   if (leg_->upstream == nullptr) return over(true);
-  ClientConn* client = client_;
-  client_ = nullptr;
   leg_->state = Leg::State::kTrailing;
   if (leg_->is_paused) leg_->upstream->resume_reply();
   gateway_.shard().wheel().set(leg_->timer, gateway_.shard().now() + kTrailTime);
-  client->exchange_over(true);
+  end_client(true);
 }
 
 // After the commit: an error event, and no clean end.

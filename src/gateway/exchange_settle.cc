@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "gateway/configured_keys.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 
@@ -102,8 +101,6 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   const Snapshot& snapshot = gateway_.snapshot();
   UsageNotes::End end;
   end.generation_id = id_;
-  KeyName room;
-  end.key_id = key_name(snapshot.options(), key(), room);
   end.kind = kind_;
   end.finish_reason = finish_reason_;
   end.error_type = error_type_;
@@ -116,12 +113,13 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
     end.model_served = leg_->model_name;
   }
   end.status = status_;
-  gateway_.settle(metered, notes_.record(snapshot.catalogue(), metered, money_, end));
+  gateway_.count_used(metered);
+  append_record(metered, end);
 }
 
 // What ends otherwise than by a checked, whole answer is settled by what had come.
 void Exchange::settle_unfinished(AnswerEnd end) {
-  if (is_settled_ || leg_->endpoint == policy::kNoId) return;
+  if (is_settled_ || !is_begun_) return;
   const AttemptOutcome midway =
       client_ == nullptr ? AttemptOutcome::kClientGone : AttemptOutcome::kFailedMidway;
   // Nobody has taken over: what had come until the break is all.

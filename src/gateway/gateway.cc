@@ -51,7 +51,11 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       conversations_(snapshot.options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {
   if (parts.keys != nullptr) keys_.apply(*parts.keys);
+  if (parts.ledger.keeping != nullptr) {
+    ledger_ = std::make_unique<ShardLedger>(shard, parts.ledger);
+  }
   anonymous_.id = kAnonymousKey;
+  anonymous_.organisation = kConfiguredOrganisation;
   const auto& providers = snapshot.options().providers;
   upstreams_.reserve(providers.size());
   for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
@@ -194,6 +198,12 @@ void Gateway::shut_down() {
   tcp_streams_.abort_ending();
 }
 
+bool Gateway::finish_ledger() {
+  if (ledger_ == nullptr) return true;
+  if (!std::exchange(ledger_finishing_, true)) ledger_->finish();
+  return ledger_->is_finished();
+}
+
 void Gateway::note_drained() {
   if (drained_told_ || !is_drained() || !on_drained) return;
   drained_told_ = true;
@@ -211,6 +221,8 @@ void Gateway::on_message(const shard::Message& message) {
       return apply(*owned_of<HealthUpdate>(message));
     case shard::Message::Kind::kKeyDelta:
       return keys_.apply(*owned_of<KeyDelta>(message));
+    case shard::Message::Kind::kSegment:
+      return ledger_->take(*owned_of<SegmentDelivery>(message));
     case shard::Message::Kind::kDrained:
     case shard::Message::Kind::kHealthNews:
       return;
@@ -219,7 +231,7 @@ void Gateway::on_message(const shard::Message& message) {
 
 // ---- Bookkeeping -------------------------------------------------------------------------------
 
-void Gateway::settle(const Metered& metered, const ledger::UsageRecord& /*record*/) {
+void Gateway::count_used(const Metered& metered) {
   const dialect::ChatUsage& usage = metered.measured.usage;
   counters_.prompt_tokens.add(static_cast<std::uint64_t>(usage.prompt));
   counters_.completion_tokens.add(static_cast<std::uint64_t>(usage.completion));

@@ -20,8 +20,8 @@
 #include "gateway/metering.h"
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
+#include "gateway/shard_ledger.h"
 #include "gateway/snapshot.h"
-#include "ledger/record.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "net/upstream_pool.h"
@@ -47,6 +47,7 @@ struct GatewayParts {
   const ListingSource* listings = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
+  LedgerParts ledger;
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
   std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
 };
@@ -67,6 +68,8 @@ class Gateway final : private shard::MessageHandler {
   }
   // Cuts whatever still runs and drops every connection: the end of the grace.
   void shut_down();
+  // After shut_down() and a turn: the ledger is closed in order. False: it needs more turns.
+  bool finish_ledger();
   // Copies what other layers count into counters().
   void refresh_counters();
 
@@ -122,8 +125,10 @@ class Gateway final : private shard::MessageHandler {
                          bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
+  // Null: no records are kept.
+  ShardLedger* ledger() { return ledger_.get(); }
   // What an exchange used, once for each that a provider was asked for.
-  void settle(const Metered& metered, const ledger::UsageRecord& record);
+  void count_used(const Metered& metered);
   // Logs a refusal; `key` is 0 where none was shown or known, `bytes` counts the body so far.
   void refused(const char* reason, std::uint32_t key, const io::Address& peer, std::uint64_t bytes);
   // The Date field's value now; valid until the next call.
@@ -161,6 +166,8 @@ class Gateway final : private shard::MessageHandler {
   Conversations conversations_;
   std::unique_ptr<RoutePlanner> planner_;
   std::unique_ptr<HealthNews> untold_;  // the mailbox was full
+  std::unique_ptr<ShardLedger> ledger_;
+  bool ledger_finishing_ = false;
   Pool<ClientConn> connections_;
   Pool<Exchange> exchanges_;
   IntrusiveList<ClientConn, ClientConn> open_;

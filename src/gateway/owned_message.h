@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
+#include "gateway/shard_ledger.h"
 #include "shard/mailbox.h"
 
 namespace leat::gateway {
@@ -21,6 +22,8 @@ template <>
 inline constexpr shard::Message::Kind kKindOf<HealthUpdate> = shard::Message::Kind::kHealthUpdate;
 template <>
 inline constexpr shard::Message::Kind kKindOf<KeyDelta> = shard::Message::Kind::kKeyDelta;
+template <>
+inline constexpr shard::Message::Kind kKindOf<SegmentDelivery> = shard::Message::Kind::kSegment;
 
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
@@ -40,6 +43,7 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<HealthNews>) owned_of<HealthNews>(message).reset();
   if (message.kind == kKindOf<HealthUpdate>) owned_of<HealthUpdate>(message).reset();
   if (message.kind == kKindOf<KeyDelta>) owned_of<KeyDelta>(message).reset();
+  if (message.kind == kKindOf<SegmentDelivery>) owned_of<SegmentDelivery>(message).reset();
 }
 
 }  // namespace leat::gateway

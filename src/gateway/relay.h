@@ -70,6 +70,8 @@ class Relay {
   // The end in order: usage and metadata (null: none) where they are due, [DONE], the last chunk.
   // REQUIRES: committed.
   void write_end(const dialect::UsageCost& cost, const dialect::RouterMetadata* metadata = nullptr);
+  // What follows is written there. REQUIRES: committed.
+  void go_on_at(net::Stream& client) { client_ = &client; }
   // One event of ours that says that the stream broke; no [DONE], no last chunk. For a client whose
   // stream was begun, by whichever relay.
   static void write_error(net::Stream& client, bool chunked, dialect::ErrorKind kind,

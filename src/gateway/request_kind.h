@@ -9,7 +9,7 @@
 
 namespace leat::gateway {
 
-// IF YOU ADD A VALUE: add its path to request_path().
+// IF YOU ADD A VALUE: add its path to request_path(), its name to api_name().
 enum class RequestKind : std::uint8_t {
   kChat,
   kText,  // legacy text completions: a `prompt` to go on from
@@ -28,6 +28,19 @@ constexpr std::string_view request_path(RequestKind kind) {
       break;
   }
   return "/chat/completions";
+}
+
+// As usage records have it.
+constexpr std::string_view api_name(RequestKind kind) {
+  switch (kind) {
+    case RequestKind::kText:
+      return "completions";
+    case RequestKind::kEmbeddings:
+      return "embeddings";
+    case RequestKind::kChat:
+      break;
+  }
+  return "chat";
 }
 
 }  // namespace leat::gateway

@@ -11,18 +11,6 @@ using ledger::AttemptOutcome;
 using ledger::RecordLimits;
 using ledger::UsageRecord;
 
-std::string_view api_name(RequestKind kind) {
-  switch (kind) {
-    case RequestKind::kChat:
-      return "chat";
-    case RequestKind::kText:
-      return "completions";
-    case RequestKind::kEmbeddings:
-      return "embeddings";
-  }
-  return "";
-}
-
 ledger::UsageTokens tokens_of(const dialect::ChatUsage& usage) {
   ledger::UsageTokens tokens;
   tokens.prompt = usage.prompt;
@@ -155,6 +143,8 @@ UsageRecord UsageNotes::record(const policy::Catalogue& catalogue, const Metered
   record.generation_id = end.generation_id;
   record.request_id = text(request_id_);
   record.key_id = end.key_id;
+  record.workspace_id = end.workspace_id;
+  record.organisation_id = end.organisation_id;
   record.user_id = text(user_);
   record.session_id = text(session_);
   record.app_referer = text(referer_);

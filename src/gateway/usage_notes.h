@@ -44,6 +44,8 @@ class UsageNotes {
   struct End {
     std::string_view generation_id;
     std::string_view key_id;
+    std::string_view workspace_id;
+    std::string_view organisation_id;
     RequestKind kind = RequestKind::kChat;
     std::string_view model_served;
     policy::EndpointId endpoint = policy::kNoId;  // that answered; none: nobody did

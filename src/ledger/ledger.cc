@@ -237,6 +237,7 @@ void Ledger::committed() {
   committing_ = {};
   if (last == FrameKind::kEnd) is_finished_ = true;
   if (last != FrameKind::kUsage) leave_segment(SegmentFate::kSealed);
+  if (listener_ != nullptr) listener_->on_durable_until(durable_.sequence);
   tell_durable();
   schedule();
 }

@@ -78,6 +78,16 @@ class DurableWaiter : public ListNode<DurableTag> {
   std::uint64_t sequence_ = 0;
 };
 
+// Who wants to know how far the ledger is durable, whoever waits.
+class DurableListener {
+ public:
+  // Entries before `sequence` are durable; before any waiter is told. May append.
+  virtual void on_durable_until(std::uint64_t sequence) = 0;
+
+ protected:
+  ~DurableListener() = default;
+};
+
 enum class LedgerMode : std::uint8_t {
   kStrict,   // the end of an answer waits until its record is durable
   kGrouped,  // records are durable at most some milliseconds after
@@ -132,6 +142,11 @@ class Ledger final : private io::FileHandler, private shard::Flushable {
   // must be known before it is spent. REQUIRES: at most kGrantBytesMax.
   Appended append_grant(std::span<const char> grant, DurableWaiter& waiter);
   static constexpr std::size_t kGrantBytesMax = 1024;
+
+  // The number of what is appended next: with it append() can be told from durable_sequence().
+  std::uint64_t next_sequence() const { return next_sequence_; }
+  // Null: nobody. It outlives the ledger.
+  void set_listener(DurableListener* listener) { listener_ = listener; }
 
   // The last entry's end: everything is made durable, and the segment is closed in order. Nothing
   // may be appended from here on. REQUIRES: not called before.
@@ -191,6 +206,7 @@ class Ledger final : private io::FileHandler, private shard::Flushable {
 
   shard::Shard& shard_;
   SegmentSource& source_;
+  DurableListener* listener_ = nullptr;
   LedgerOptions options_;
   LedgerStats stats_;
   std::optional<Current> current_;

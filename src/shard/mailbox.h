@@ -22,6 +22,7 @@ struct Message {
     kHealthNews,    // (to control) what a shard saw of endpoints
     kHealthUpdate,  // what has changed in the health of endpoints
     kKeyDelta,      // what has changed in the client keys
+    kSegment,       // a segment for the shard's ledger
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/ledger_keeper.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "base/check.h"
+#include "gateway/owned_message.h"
+#include "ledger/recovery.h"
+#include "ledger/replay.h"
+
+namespace leat::app {
+
+namespace {
+
+// Some 10,000 records of those that run when no other segment can be had.
+constexpr std::uint64_t kEmergencyBytes = std::uint64_t{8} << 20;
+// A disk that was full is asked again.
+constexpr std::chrono::seconds kRetryInterval{1};
+
+WallTime wall_now() {
+  const auto since = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::duration_cast<std::chrono::nanoseconds>(since).count()};
+}
+
+std::string fault_text(const std::string& folder, const Error& error) {
+  std::string text = "ledger.folder " + folder + ": " + std::string(error.what);
+  if (error.os_errno != 0) text += std::string(" (") + std::strerror(error.os_errno) + ")";
+  return text;
+}
+
+// Whether no frame was ever written to it.
+bool is_unused(std::span<const char> file) {
+  if (file.size() <= ledger::kSegmentHeaderBytes) return true;
+  const auto first =
+      file.subspan(ledger::kSegmentHeaderBytes)
+          .first(std::min(ledger::kSectorBytes, file.size() - ledger::kSegmentHeaderBytes));
+  return std::ranges::all_of(first, [](char byte) { return byte == '\0'; });
+}
+
+}  // namespace
+
+// ---- The shard's side ----
+
+void LedgerDesk::tell(Wish wish) {
+  const bool is_told = wishes_.give(wish);
+  LEAT_CHECK(is_told);
+  keeper_.work_.release();
+}
+
+void LedgerDesk::want_segment() {
+  if (std::exchange(has_first_segment_, false)) return;
+  tell({.kind = Wish::Kind::kSegment});
+}
+
+void LedgerDesk::want_emergency() {
+  if (std::exchange(has_first_emergency_, false)) return;
+  tell({.kind = Wish::Kind::kEmergency});
+}
+
+void LedgerDesk::segment_done(const ledger::SegmentFile& segment, ledger::SegmentFate) {
+  tell({.kind = Wish::Kind::kDone, .segment = segment});
+}
+
+void LedgerDesk::recovered_is_durable() {
+  tell({.kind = Wish::Kind::kRecovered});
+}
+
+// ---- Before the shards ----
+
+LedgerKeeper::LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards)
+    : settings_(settings) {
+  for (std::uint32_t i = 0; i < shards; ++i) desks_.push_back(std::make_unique<LedgerDesk>(*this));
+}
+
+LedgerKeeper::~LedgerKeeper() {
+  if (thread_.joinable()) {
+    is_ending_.store(true, std::memory_order_release);
+    work_.release();
+    thread_.join();
+  }
+  if (folder_) close_all();
+}
+
+std::string LedgerKeeper::open() {
+  auto folder = control::SegmentFolder::open(settings_.folder);
+  if (!folder) return fault_text(settings_.folder, folder.error());
+  folder_ = std::move(*folder);
+  if (const auto locked = folder_->lock(); !locked) {
+    return fault_text(settings_.folder, locked.error());
+  }
+  const auto generation = folder_->take_generation();
+  if (!generation) return fault_text(settings_.folder, generation.error());
+  generation_ = *generation;
+  if (const auto swept = folder_->sweep(generation_); !swept) {
+    return fault_text(settings_.folder, swept.error());
+  }
+  if (std::string fault = recover(); !fault.empty()) return fault;
+  for (std::uint32_t i = 0; i < desks_.size(); ++i) {
+    if (std::string fault = prepare(i); !fault.empty()) return fault;
+  }
+  return {};
+}
+
+// What stands in the open tables of processes that are gone, less what has a record. Only segments
+// from the oldest of those processes on can have it.
+std::string LedgerKeeper::recover() {
+  const auto files = folder_->list();
+  if (!files) return fault_text(settings_.folder, files.error());
+  std::vector<ledger::OpenRequest> open;
+  std::uint64_t oldest = UINT64_MAX;
+  std::map<std::pair<std::uint64_t, std::uint32_t>, std::vector<control::MappedFile>> segments;
+  for (const control::LedgerFile& file : *files) {
+    auto mapped = folder_->map(file);
+    if (!mapped) return fault_text(settings_.folder, mapped.error());
+    if (file.kind == control::LedgerFile::Kind::kSegment) {
+      if (is_unused(mapped->bytes())) {
+        if (const auto removed = folder_->remove(file); !removed) {
+          return fault_text(settings_.folder, removed.error());
+        }
+        continue;
+      }
+      segments[{file.owner.generation, file.owner.shard}].push_back(std::move(*mapped));
+      continue;
+    }
+    auto requests = ledger::open_requests(mapped->bytes());
+    if (!requests) return "ledger.folder " + settings_.folder + ": " + file.name + " is damaged";
+    oldest = std::min(oldest, file.owner.generation);
+    open.insert(open.end(), requests->requests.begin(), requests->requests.end());
+    old_tables_.push_back(file);
+    old_mapped_.push_back(std::move(*mapped));
+  }
+  if (open.empty()) {
+    remove_recovered();
+    return {};
+  }
+  ledger::Recovery recovery(open);
+  for (const auto& [owner, mapped] : segments) {
+    if (owner.first < oldest) continue;
+    std::vector<std::span<const char>> bytes;
+    for (const control::MappedFile& file : mapped) bytes.push_back(file.bytes());
+    ledger::replay(bytes, recovery);
+  }
+  recovered_ = recovery.remaining();
+  if (recovered_.empty()) remove_recovered();
+  return {};
+}
+
+void LedgerKeeper::remove_recovered() {
+  for (const control::LedgerFile& file : old_tables_) {
+    // One that stays is read again at the next start, and found to be settled.
+    if (const auto removed = folder_->remove(file); !removed) break;
+  }
+  old_tables_.clear();
+}
+
+std::string LedgerKeeper::prepare(std::uint32_t shard) {
+  LedgerDesk& desk = *desks_[shard];
+  const ledger::SegmentIdentity owner{.generation = generation_, .shard = shard};
+  auto table = folder_->create_open_table(owner, settings_.open_requests_max);
+  if (!table) return fault_text(settings_.folder, table.error());
+  desk.open_table_ = std::move(*table);
+  for (const bool is_emergency : {false, true}) {
+    const auto made = make_segment(desk, shard, is_emergency);
+    if (!made) return fault_text(settings_.folder, made.error());
+  }
+  return {};
+}
+
+gateway::LedgerParts LedgerKeeper::parts(std::uint32_t shard) {
+  LedgerDesk& desk = *desks_[shard];
+  gateway::LedgerParts parts;
+  parts.keeping = &desk;
+  parts.options.mode = settings_.mode == LedgerDurability::kStrict ? ledger::LedgerMode::kStrict
+                                                                   : ledger::LedgerMode::kGrouped;
+  parts.owner = {.generation = generation_, .shard = shard};
+  parts.open_table = desk.open_table_.writable();
+  parts.next.segment = desk.segments_[0];
+  parts.emergency = {.segment = desk.segments_[1], .is_emergency = true};
+  parts.ambiguous_charge = settings_.charge_ambiguous ? ledger::AmbiguousCharge::kReserved
+                                                      : ledger::AmbiguousCharge::kNothing;
+  if (shard == 0) parts.recovered = recovered_;
+  return parts;
+}
+
+Result<ledger::SegmentFile> LedgerKeeper::make_segment(LedgerDesk& desk, std::uint32_t shard,
+                                                       bool is_emergency) {
+  const std::uint64_t usual = std::uint64_t{settings_.segment_mib} << 20;
+  const ledger::SegmentIdentity identity{
+      .generation = generation_, .shard = shard, .number = desk.segments_made_};
+  LEAT_TRY(const ledger::SegmentFile made,
+           folder_->create_segment(
+               identity, is_emergency ? std::min(kEmergencyBytes, usual) : usual, wall_now()));
+  ++desk.segments_made_;
+  desk.segments_.push_back(made);
+  return made;
+}
+
+// ---- The keeper's thread ----
+
+void LedgerKeeper::begin() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void LedgerKeeper::run() {
+  pthread_setname_np(pthread_self(), "leat-ledger");
+  while (!is_ending_.load(std::memory_order_acquire)) {
+    bool is_waiting = false;
+    for (std::uint32_t i = 0; i < desks_.size(); ++i) {
+      take_wishes(*desks_[i]);
+      make_wanted(*desks_[i], i);
+      is_waiting = is_waiting || desks_[i]->is_wanted_[0] || desks_[i]->is_wanted_[1];
+    }
+    if (is_waiting) {
+      (void)work_.try_acquire_for(kRetryInterval);
+    } else {
+      work_.acquire();
+    }
+  }
+  for (const auto& desk : desks_) take_wishes(*desk);
+}
+
+void LedgerKeeper::take_wishes(LedgerDesk& desk) {
+  while (const auto wish = desk.wishes_.take()) {
+    switch (wish->kind) {
+      case LedgerDesk::Wish::Kind::kSegment:
+        desk.is_wanted_[0] = true;
+        break;
+      case LedgerDesk::Wish::Kind::kEmergency:
+        desk.is_wanted_[1] = true;
+        break;
+      case LedgerDesk::Wish::Kind::kDone:
+        release(desk, wish->segment);
+        break;
+      case LedgerDesk::Wish::Kind::kRecovered:
+        remove_recovered();
+        break;
+    }
+  }
+}
+
+void LedgerKeeper::make_wanted(LedgerDesk& desk, std::uint32_t shard) {
+  for (const bool is_emergency : {false, true}) {
+    bool& is_wanted = desk.is_wanted_[is_emergency ? 1 : 0];
+    if (!is_wanted) continue;
+    const auto made = make_segment(desk, shard, is_emergency);
+    if (!made) continue;  // the shard says that its ledger is unavailable; tried again
+    is_wanted = false;
+    const bool is_posted = desk.deliveries_.post(
+        gateway::message_of(std::make_unique<gateway::SegmentDelivery>(*made, is_emergency)));
+    LEAT_CHECK(is_posted);  // no more are wanted than there is room for
+    desk.waker_.load(std::memory_order_acquire)->wake();
+  }
+}
+
+void LedgerKeeper::release(LedgerDesk& desk, const ledger::SegmentFile& segment) {
+  ::close(segment.fd);
+  std::erase_if(desk.segments_,
+                [&](const ledger::SegmentFile& each) { return each.identity == segment.identity; });
+}
+
+// ---- After the shards ----
+
+// A table that is not empty tells the next start of requests that are open still.
+void LedgerKeeper::close_all() {
+  const auto files = folder_->list();
+  for (std::uint32_t i = 0; i < desks_.size(); ++i) {
+    LedgerDesk& desk = *desks_[i];
+    shard::Message message;
+    while (desk.deliveries_.take(message)) gateway::discard(message);
+    for (const ledger::SegmentFile& segment : desk.segments_) ::close(segment.fd);
+    desk.segments_.clear();
+    const auto open = ledger::open_requests(desk.open_table_.bytes());
+    const bool is_table_empty = open && open->requests.empty() && open->damaged == 0;
+    desk.open_table_ = {};
+    if (!files) continue;
+    for (const control::LedgerFile& file : *files) {
+      if (file.owner.generation != generation_ || file.owner.shard != i) continue;
+      if (is_of_no_use(file, is_table_empty)) (void)folder_->remove(file);
+    }
+  }
+}
+
+bool LedgerKeeper::is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const {
+  if (file.kind == control::LedgerFile::Kind::kOpenTable) return is_table_empty;
+  const auto mapped = folder_->map(file);
+  return mapped && is_unused(mapped->bytes());
+}
+
+}  // namespace leat::app

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// LedgerKeeper: the ledger's files for the shards that write them. Before the shards start it takes
+// the folder, a process generation and the first segments, and reads what processes before had
+// begun and not settled; then a thread of its own makes segments as they are wanted and closes
+// those that are done, since both wait for the disk. Made and ended by serve(), on its thread.
+//
+//   shard --LedgerDesk--> keeper's thread --kSegment by mailbox--> shard
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <semaphore>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/handover.h"
+#include "control/segment_folder.h"
+#include "gateway/shard_ledger.h"
+#include "io/io.h"
+#include "leat/options.h"
+#include "shard/mailbox.h"
+
+namespace leat::app {
+
+class LedgerKeeper;
+
+// One shard's way to the keeper; its virtual functions are for that shard's thread.
+class LedgerDesk final : public gateway::LedgerKeeping {
+ public:
+  explicit LedgerDesk(LedgerKeeper& keeper) : keeper_(keeper) {}
+
+  // Segments come through it.
+  shard::Mailbox& deliveries() { return deliveries_; }
+  // Whom to wake for them; before the shard's ledger is made.
+  void attach(io::Waker& waker) { waker_.store(&waker, std::memory_order_release); }
+
+  void want_segment() override;
+  void want_emergency() override;
+  void segment_done(const ledger::SegmentFile& segment, ledger::SegmentFate fate) override;
+  void recovered_is_durable() override;
+
+ private:
+  friend class LedgerKeeper;
+  struct Wish {
+    enum class Kind : std::uint8_t { kSegment, kEmergency, kDone, kRecovered };
+    Kind kind = Kind::kSegment;
+    ledger::SegmentFile segment;
+  };
+  void tell(Wish wish);
+
+  LedgerKeeper& keeper_;
+  // Those that it begins with were made before it asked.
+  bool has_first_segment_ = true;
+  bool has_first_emergency_ = true;
+  // No more than a want of each kind, and what was done with the segments that they brought.
+  Handover<Wish, 16> wishes_;
+  shard::Mailbox deliveries_;
+  std::atomic<io::Waker*> waker_{nullptr};
+  // The keeper's.
+  std::uint64_t segments_made_ = 0;
+  std::array<bool, 2> is_wanted_{};            // and could not be made so far
+  std::vector<ledger::SegmentFile> segments_;  // that are the shard's
+  control::MappedFile open_table_;
+};
+
+class LedgerKeeper {
+ public:
+  LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards);
+  // After the shards.
+  ~LedgerKeeper();
+  LedgerKeeper(const LedgerKeeper&) = delete;
+  LedgerKeeper& operator=(const LedgerKeeper&) = delete;
+
+  // Takes the folder. What is wrong, naming it, or empty.
+  std::string open();
+  // Requests of earlier processes without a record.
+  std::size_t recovered_count() const { return recovered_.size(); }
+  std::uint64_t generation() const { return generation_; }
+  // For one shard: its parts and its desk, which outlives it. REQUIRES: opened.
+  gateway::LedgerParts parts(std::uint32_t shard);
+  LedgerDesk& desk(std::uint32_t shard) { return *desks_[shard]; }
+  // From here on wishes are granted.
+  void begin();
+
+ private:
+  friend class LedgerDesk;
+
+  std::string recover();
+  std::string prepare(std::uint32_t shard);
+  Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,
+                                           bool is_emergency);
+  void run();
+  void take_wishes(LedgerDesk& desk);
+  void make_wanted(LedgerDesk& desk, std::uint32_t shard);
+  void release(LedgerDesk& desk, const ledger::SegmentFile& segment);
+  void remove_recovered();
+  void close_all();
+  bool is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const;
+
+  const LedgerSettings& settings_;
+  std::uint64_t generation_ = 0;
+  std::optional<control::SegmentFolder> folder_;
+  std::vector<std::unique_ptr<LedgerDesk>> desks_;
+  // Open tables of earlier processes; what is recovered views them.
+  std::vector<control::LedgerFile> old_tables_;
+  std::vector<control::MappedFile> old_mapped_;
+  std::vector<ledger::OpenRequest> recovered_;
+  std::counting_semaphore<> work_{0};
+  std::atomic<bool> is_ending_{false};
+  std::thread thread_;
+};
+
+}  // namespace leat::app

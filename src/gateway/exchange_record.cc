@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// The exchange's record: entered in the open table before anything goes to a provider, appended
+// when all is counted, and until it is durable the end of the answer is held at the client's
+// connection. What is on its way by then may go on: the provider's connection ends its reply, the
+// key's place is free again.
+#include "gateway/client_conn.h"
+#include "gateway/configured_keys.h"
+#include "gateway/exchange.h"
+#include "gateway/gateway.h"
+
+namespace leat::gateway {
+
+using dialect::ErrorKind;
+
+// False: no record could be kept, and the client was told.
+bool Exchange::begin_record() {
+  is_begun_ = true;
+  ShardLedger* const ledger = gateway_.ledger();
+  if (ledger == nullptr) return true;
+  KeyName key_room;
+  KeyName workspace_room;
+  KeyName organisation_room;
+  const ledger::OpenRequest request{
+      .generation_id = id_,
+      .key_id = key_name(gateway_.snapshot().options(), key(), key_room),
+      .organisation_id = account_name(organisation_, organisation_room),
+      .workspace_id = account_name(workspace_, workspace_room),
+      .api = api_name(kind_),
+      .model_asked = request_->chat.model(),
+      .price_version = gateway_.snapshot().price_version(),
+      .reserved = money_.reserved == policy::kMoneyMax ? 0 : money_.reserved,
+      .began = admitted_,
+      .is_streamed = streams_};
+  slot_ = ledger->begin(request);
+  if (slot_ != ledger::OpenTable::kNoSlot) return true;
+  is_begun_ = false;
+  gateway_.refused(dialect::error_row(ErrorKind::kLedgerUnavailable).error_type, key(),
+                   client_->peer(), request_->body->size);
+  client_->answer_error(ErrorKind::kLedgerUnavailable, {}, {});
+  over(true);
+  return false;
+}
+
+// From here on nothing reaches the client before the record is durable, if the ledger is strict.
+void Exchange::append_record(const Metered& metered, UsageNotes::End& end) {
+  ShardLedger* const ledger = gateway_.ledger();
+  if (ledger == nullptr) return;
+  const Snapshot& snapshot = gateway_.snapshot();
+  KeyName key_room;
+  KeyName workspace_room;
+  KeyName organisation_room;
+  end.key_id = key_name(snapshot.options(), key(), key_room);
+  end.workspace_id = account_name(workspace_, workspace_room);
+  end.organisation_id = account_name(organisation_, organisation_room);
+  const auto record = notes_.record(snapshot.catalogue(), metered, money_, end);
+  const auto slot = std::exchange(slot_, ledger::OpenTable::kNoSlot);
+  const auto appended = ledger->settle(record, slot, client_ != nullptr ? this : nullptr);
+  if (appended == ShardLedger::Appended::kDone || client_ == nullptr) return;
+  ending_ = appended == ShardLedger::Appended::kWaiting ? Ending::kHeld : Ending::kForbidden;
+  client_->hold_end();
+}
+
+void Exchange::on_durable(bool is_durable) {
+  ending_ = is_durable ? Ending::kFree : Ending::kForbidden;
+  if (is_durable) client_->pass_on_end();
+  end_client(ends_clean_);
+  if (state_ == State::kOver) gateway_.shard().defer(*this);
+}
+
+// The answer is written to its end: the client goes on to its next request, as soon as it has it.
+void Exchange::end_client(bool clean) {
+  if (client_ == nullptr) return;
+  if (ending_ == Ending::kHeld) {
+    ends_clean_ = clean;
+    return;
+  }
+  if (ending_ == Ending::kForbidden) clean = refuse_end() && clean;
+  std::exchange(client_, nullptr)->exchange_over(clean);
+}
+
+// What was held says that all went well, which without a record is not so. Whether the client has
+// an answer to its end.
+bool Exchange::refuse_end() {
+  if (!error_type_.empty()) {  // it says that all did not go well
+    client_->pass_on_end();
+    return true;
+  }
+  client_->drop_end();
+  gateway_.refused(dialect::error_row(ErrorKind::kLedgerUnavailable).error_type, key(),
+                   client_->peer(), 0);
+  if (leg_->relay.is_committed()) {
+    Relay::write_error(client_->stream(), !http10_, ErrorKind::kLedgerUnavailable, {});
+    return false;
+  }
+  if (has_begun_body_) return false;
+  client_->answer_error(ErrorKind::kLedgerUnavailable, {}, {});
+  return true;
+}
+
+// The client hears nothing more. Nor does it wait: what is to be durable will be.
+void Exchange::leave_client() {
+  client_ = nullptr;
+  DurableWaiter::unlink();
+  if (std::exchange(ending_, Ending::kFree) == Ending::kHeld && state_ == State::kOver) {
+    gateway_.shard().defer(*this);
+  }
+}
+
+}  // namespace leat::gateway
