@@ -81,6 +81,22 @@ LedgerKeeper::LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards)
   for (std::uint32_t i = 0; i < shards; ++i) desks_.push_back(std::make_unique<LedgerDesk>(*this));
 }
 
+std::unique_ptr<LedgerKeeper> LedgerKeeper::start(const LedgerSettings& settings,
+                                                  std::uint32_t shards, std::string& fault) {
+  if (settings.folder.empty()) return nullptr;
+  std::unique_ptr<LedgerKeeper> made(new LedgerKeeper(settings, shards));
+  fault = made->open();
+  if (!fault.empty()) return nullptr;
+  if (!made->recovered_.empty()) {
+    std::fprintf(stderr,
+                 "leat: an earlier run was cut off with %zu requests under way; they are recorded "
+                 "as ambiguous\n",
+                 made->recovered_.size());
+  }
+  made->thread_ = std::thread([raw = made.get()] { raw->run(); });
+  return made;
+}
+
 LedgerKeeper::~LedgerKeeper() {
   if (thread_.joinable()) {
     is_ending_.store(true, std::memory_order_release);
@@ -205,10 +221,6 @@ Result<ledger::SegmentFile> LedgerKeeper::make_segment(LedgerDesk& desk, std::ui
 }
 
 // ---- The keeper's thread ----
-
-void LedgerKeeper::begin() {
-  thread_ = std::thread([this] { run(); });
-}
 
 void LedgerKeeper::run() {
   pthread_setname_np(pthread_self(), "leat-ledger");

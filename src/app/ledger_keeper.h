@@ -69,26 +69,25 @@ class LedgerDesk final : public gateway::LedgerKeeping {
 
 class LedgerKeeper {
  public:
-  LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards);
+  // Takes the folder and begins; says on stderr what it found. Null if there is to be no ledger, or
+  // with a fault: what is wrong, naming the folder.
+  static std::unique_ptr<LedgerKeeper> start(const LedgerSettings& settings, std::uint32_t shards,
+                                             std::string& fault);
   // After the shards.
   ~LedgerKeeper();
   LedgerKeeper(const LedgerKeeper&) = delete;
   LedgerKeeper& operator=(const LedgerKeeper&) = delete;
 
-  // Takes the folder. What is wrong, naming it, or empty.
-  std::string open();
-  // Requests of earlier processes without a record.
-  std::size_t recovered_count() const { return recovered_.size(); }
   std::uint64_t generation() const { return generation_; }
   // For one shard: its parts and its desk, which outlives it. REQUIRES: opened.
   gateway::LedgerParts parts(std::uint32_t shard);
   LedgerDesk& desk(std::uint32_t shard) { return *desks_[shard]; }
-  // From here on wishes are granted.
-  void begin();
 
  private:
   friend class LedgerDesk;
 
+  LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards);
+  std::string open();
   std::string recover();
   std::string prepare(std::uint32_t shard);
   Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,

@@ -252,7 +252,8 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   sigaddset(&signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
-  prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  prctl(PR_SET_DUMPABLE, 0);      // keys and prompts belong in no core file
   const std::uint64_t descriptors = raise_descriptor_limit();
   const control::MachineFacts machine = control::read_machine_facts();
 
@@ -281,19 +282,10 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.listings = &listings;
   setup.tls = &material.tls();
 
-  std::unique_ptr<LedgerKeeper> ledger;  // outlives the shards
-  if (!options.ledger.folder.empty()) {
-    ledger = std::make_unique<LedgerKeeper>(options.ledger, shards);
-    if (const std::string fault = ledger->open(); !fault.empty()) return refuse(fault);
-    ledger->begin();
-    setup.ledger = ledger.get();
-    if (ledger->recovered_count() > 0) {
-      std::fprintf(stderr,
-                   "leat: %zu requests were cut off by the end of an earlier run; recorded "
-                   "as ambiguous\n",
-                   ledger->recovered_count());
-    }
-  }
+  std::string ledger_fault;
+  const auto ledger = LedgerKeeper::start(options.ledger, shards, ledger_fault);
+  if (!ledger_fault.empty()) return refuse(ledger_fault);
+  setup.ledger = ledger.get();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   ControlShard control(**io, snapshot, shards, signal_fd, memory);

@@ -311,6 +311,11 @@ class Answer:
     def json(self):
         return json.loads(self.body)
 
+    def field(self, name):
+        """A header field's value, or None."""
+        found = re.search(rf"(?im)^{name}: *(.*?)\r?$", self.head)
+        return found.group(1) if found else None
+
     def events(self):
         return [line[6:] for line in self.body.decode().split("\n") if line.startswith("data: ")]
 
