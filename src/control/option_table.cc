@@ -13,7 +13,7 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 11> kRoot{{
+constexpr std::array<Setting<RootKeys>, 12> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health, metrics and management."},
     {"accounts", OwnForm{"table", ""}, 0, 0, kFixed, "Keys that are made while Leat runs."},
