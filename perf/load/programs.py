@@ -8,6 +8,7 @@ id. Configurations are written from here, so that what was measured stands in on
 import hashlib
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,11 +18,15 @@ KEY_COUNT = 64
 KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
         for i in range(KEY_COUNT)]
 MODEL = "openai/gpt-4o-mini"
+# More than any load here asks for: what they cost is to be seen, not what they refuse.
+LIMITS = ("requests_per_minute_max = 100_000_000\ntokens_per_minute_max = 100_000_000_000\n"
+          "tokens_per_day_max = 100_000_000_000_000\nconcurrency_max = 100_000\n"
+          'budget_usd_max = "1000000"\nbudget_period = "monthly"\n')
 # The first is what most scenarios ask for, the rest are asked in turn by `leat-load --models 3`.
 MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
 PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-pools": 21001, "leat-routed": 21001,
-        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
+        "leat-bare": 21001, "leat-kept": 21001, "leat-governed": 21001, "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
         "relay-epoll": 21005, "relay-uring": 21006}
 
 
@@ -133,7 +138,9 @@ class Workbench:
     def start(self, subject, tls, streamed, shards=1):
         """Starts the program under test in front of the mock; tls: on the mock's side."""
         starter = {"leat": self.start_leat, "leat-pools": self.start_pools,
-                   "leat-routed": self.start_routed, "nginx": self.start_nginx,
+                   "leat-routed": self.start_routed, "leat-bare": self.start_bare,
+                   "leat-kept": self.start_kept, "leat-governed": self.start_governed,
+                   "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
         if starter is not None:
             return starter(tls, streamed, shards)
@@ -152,13 +159,33 @@ class Workbench:
         return self.start_leat(tls, streamed, shards,
                                [[(f"mock{max(i, 1)}", "")] for i in range(len(MODELS))])
 
-    def start_leat(self, tls, _streamed, shards, endpoints=None):
+    def start_bare(self, tls, streamed, shards):
+        """leat with everything off that can be: no keys, no prices, no records."""
+        return self.start_leat(tls, streamed, shards, auth="off")
+
+    def start_kept(self, tls, streamed, shards):
+        """leat that writes a durable record of each request before its answer ends."""
+        return self.start_leat(tls, streamed, shards, extra=self.ledger())
+
+    def start_governed(self, tls, streamed, shards):
+        """leat with everything on: keys with four rates and a budget, prices, durable records."""
+        price = 'price = { prompt = "0.15", completion = "0.60" }'
+        return self.start_leat(tls, streamed, shards, [[("mock", price)]] * len(MODELS),
+                               limits=LIMITS, extra=self.ledger())
+
+    def ledger(self):
+        folder = self.work / "ledger"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return f'[ledger]\nfolder = "{folder}"\n'
+
+    def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra=""):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
-        of the endpoint; None: one provider has all of them."""
+        of the endpoint; None: one provider has all of them. limits: of each key."""
         endpoints = endpoints or [[("mock", "")]] * len(MODELS)
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
-                       f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
+                       f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n{limits}'
                        for i, key in enumerate(KEYS))
         ca = f'ca_file = "{self.ca}"\n' if tls else ""
         providers = "".join(
@@ -176,8 +203,8 @@ class Workbench:
         config.write_text(
             f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
-            f'[auth]\nmode = "keys"\n{keys}{providers}'
-            + "".join(model(name, ends) for name, ends in zip(MODELS, endpoints)))
+            f'[auth]\nmode = "{auth}"\n{keys if auth == "keys" else ""}{providers}'
+            + "".join(model(name, ends) for name, ends in zip(MODELS, endpoints)) + extra)
         cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores
         return Program("leat", [self.tool("leat", "src/app/leat"), "serve", "--config", config],
                        PORT["leat"], cores, self.work, {"MOCK_KEY": UPSTREAM_KEY})

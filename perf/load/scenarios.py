@@ -78,6 +78,15 @@ SCENARIOS = (
         subjects=("leat", "leat-pools", "leat-routed"), streamed=True, mock=("--rate", "20"),
         load=(*streams(2000, 1000, 2), "--models", "3"), drain=0),
     Scenario(
+        "governed", "Everything on against everything off: 1 KB, not streamed, saturated by 256",
+        PER_REQUEST, (Goal("us_per_answer", 1.1, "leat-bare", subject="leat-governed"),),
+        subjects=("leat-bare", "leat-kept", "leat-governed"), load=("--connections", "256", *MANY)),
+    Scenario(
+        "governed-streams", "The same for tokens: 2,000 streams of 20 tokens/s",
+        PER_TOKEN, (Goal("ns_per_token", 1.02, "leat-bare", subject="leat-governed"),),
+        subjects=("leat-bare", "leat-kept", "leat-governed"), streamed=True,
+        mock=("--rate", "20"), load=streams(2000, 1000, 2), drain=0),
+    Scenario(
         "streams", "CPU per token: 2,000 streams of 20 tokens/s, one event a packet, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"), Goal("ns_per_token", 0.85, "nginx")),
         streamed=True, mock=("--rate", "20"), load=streams(2000, 1000, 2), drain=0),

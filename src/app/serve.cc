@@ -47,6 +47,19 @@ int refuse(const std::string& why) {
   return control::kExitConfig;
 }
 
+// Those that end us, blocked before any thread starts, so that all of them inherit it: they come
+// through a descriptor.
+sigset_t set_up_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  return signals;
+}
+
 // Every connection is a descriptor: as many as we may have.
 std::uint64_t raise_descriptor_limit() {
   rlimit limit{};
@@ -245,15 +258,8 @@ void print_addresses(const Options& options, const std::vector<io::Address>& bou
 
 int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue> routed,
           const control::Surroundings& surroundings) {
-  // Before any thread starts, so that all of them inherit it: signals come through the descriptor.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
-  prctl(PR_SET_DUMPABLE, 0);      // keys and prompts belong in no core file
+  const sigset_t signals = set_up_signals();
+  prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
   const std::uint64_t descriptors = raise_descriptor_limit();
   const control::MachineFacts machine = control::read_machine_facts();
 

@@ -101,6 +101,21 @@ constexpr Row kRows[] = {
      &Counters::pool_reused},
     {"leat_upstream_stray_bytes_total", "Connections dropped for bytes that nobody asked for.",
      kCount, &Counters::pool_stray_bytes},
+    {"leat_ledger_entries_total", "Entries of the ledger that are durable.", kCount,
+     &Counters::ledger_entries},
+    {"leat_ledger_bytes_total", "Bytes written by commits of the ledger.", kCount,
+     &Counters::ledger_bytes},
+    {"leat_ledger_commits_total", "Commits of the ledger.", kCount, &Counters::ledger_commits},
+    {"leat_ledger_failed_writes_total", "Commits that failed; the segment is not used again.",
+     kCount, &Counters::ledger_failed_writes},
+    {"leat_ledger_late_total", "Records that were not durable when their answer was to end.",
+     kCount, &Counters::ledger_late},
+    {"leat_ledger_dropped_total", "Records for which there was no room; the next start finds them.",
+     kCount, &Counters::ledger_dropped},
+    {"leat_ledger_open_requests", "Requests under way that will have a record.", kGauge,
+     &Counters::ledger_open},
+    {"leat_ledger_unavailable", "Shards on which nothing may begin, for want of a record.", kGauge,
+     &Counters::ledger_unavailable},
 };
 
 // A variant has endpoints of its own under the same tags.

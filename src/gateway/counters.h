@@ -82,6 +82,14 @@ struct Counters {
   Counter pool_dial_failures;
   Counter pool_reused;
   Counter pool_stray_bytes;
+  Counter ledger_entries;  // durable
+  Counter ledger_bytes;
+  Counter ledger_commits;
+  Counter ledger_failed_writes;
+  Counter ledger_late;         // of which an answer was told that they are not durable
+  Counter ledger_dropped;      // that stand in the open table only
+  Counter ledger_open;         // requests in the open table
+  Counter ledger_unavailable;  // 1: nothing may begin
 };
 
 }  // namespace leat::gateway

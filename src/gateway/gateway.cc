@@ -326,6 +326,16 @@ void Gateway::refresh_counters() {
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);
   counters_.pool_stray_bytes.set(sum.stray_bytes);
+  if (ledger_ == nullptr) return;
+  const ledger::LedgerStats& kept = ledger_->stats();
+  counters_.ledger_entries.set(kept.entries);
+  counters_.ledger_bytes.set(kept.bytes);
+  counters_.ledger_commits.set(kept.commits);
+  counters_.ledger_failed_writes.set(kept.failed_writes);
+  counters_.ledger_late.set(kept.entries_late);
+  counters_.ledger_dropped.set(kept.entries_dropped);
+  counters_.ledger_open.set(ledger_->open_count());
+  counters_.ledger_unavailable.set(ledger_->admits() ? 0 : 1);
 }
 
 }  // namespace leat::gateway

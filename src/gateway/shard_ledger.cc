@@ -21,7 +21,7 @@ ShardLedger::ShardLedger(shard::Shard& shard, const LedgerParts& parts)
 ShardLedger::~ShardLedger() = default;
 
 ShardLedger::Slot ShardLedger::begin(const ledger::OpenRequest& request) {
-  if (is_finishing_ || !ledger_.admits()) return OpenTable::kNoSlot;
+  if (!admits()) return OpenTable::kNoSlot;
   return table_.begin(request);
 }
 

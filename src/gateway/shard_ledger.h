@@ -79,7 +79,8 @@ class ShardLedger final : private ledger::DurableListener {
   bool is_finished() const { return end_.is_over; }
 
   const ledger::LedgerStats& stats() const { return ledger_.stats(); }
-  ledger::LedgerState state() const { return ledger_.state(); }
+  // Whether a request may begin, as far as there is a slot for it.
+  bool admits() const { return !is_finishing_ && ledger_.admits(); }
   std::size_t open_count() const { return table_.open_count(); }
 
  private:
