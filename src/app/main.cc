@@ -17,6 +17,7 @@
 #include "control/doctor.h"
 #include "control/explain_command.h"
 #include "control/ledger_command.h"
+#include "control/ledger_report.h"
 #include "control/machine.h"
 #include "control/surroundings.h"
 #include "io/preflight.h"
@@ -63,17 +64,32 @@ int finish(const leat::control::CatalogueOutcome& outcome, const std::string& ou
   return leat::control::kExitConfig;
 }
 
+leat::WallTime wall_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return {std::chrono::nanoseconds(now).count()};
+}
+
 int explain(const leat::control::Command& command,
             const leat::control::Surroundings& surroundings) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const leat::WallTime wall{std::chrono::nanoseconds(now).count()};
-  const auto outcome = leat::control::explain_request(command, surroundings, wall);
+  const auto outcome = leat::control::explain_request(command, surroundings, wall_now());
   std::fputs(outcome.messages.c_str(), stderr);
   std::fputs(outcome.report.c_str(), stdout);
   return outcome.status;
 }
 
+// `rebuild --time`: how long the whole of it took, as a start would.
+int rebuild(const leat::control::Command& command, const leat::control::Printer& print,
+            const leat::control::Printer& complain) {
+  const auto begin = std::chrono::steady_clock::now();
+  const int status =
+      leat::control::rebuild_ledger(command.files.front(), wall_now(), print, complain);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  if (command.with_time) print(std::to_string(took.count()) + " s\n");
+  return status;
+}
+
 int ledger(const leat::control::Command& command) {
+  using Kind = leat::control::Command::Kind;
   const auto print = [](std::string_view text) {
     return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   };
@@ -81,17 +97,29 @@ int ledger(const leat::control::Command& command) {
     return std::fwrite(text.data(), 1, text.size(), stderr) == text.size();
   };
   const std::string& folder = command.files.front();
-  const int status =
-      command.kind == leat::control::Command::Kind::kLedgerVerify
-          ? leat::control::verify_ledger(folder, print)
-          : leat::control::export_ledger(folder, command.ledger_export, print, complain);
+  int status = 0;
+  switch (command.kind) {
+    case Kind::kLedgerVerify:
+      status = leat::control::verify_ledger(folder, print);
+      break;
+    case Kind::kLedgerStatement:
+      status =
+          leat::control::print_statement(folder, command.statement, wall_now(), print, complain);
+      break;
+    case Kind::kLedgerRebuild:
+      status = rebuild(command, print, complain);
+      break;
+    case Kind::kUsage:
+      status = leat::control::print_usage(folder, command.usage, print, complain);
+      break;
+    default:
+      status = leat::control::export_ledger(folder, command.ledger_export, print, complain);
+  }
   return std::fflush(stdout) == 0 || status != 0 ? status : leat::control::kExitLoss;
 }
 
 int accounts(const leat::control::Command& command) {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  const leat::WallTime wall{std::chrono::nanoseconds(now).count()};
-  const auto outcome = leat::control::run_account_command(command.accounts, wall);
+  const auto outcome = leat::control::run_account_command(command.accounts, wall_now());
   std::fputs(outcome.messages.c_str(), stderr);
   std::fputs(outcome.output.c_str(), stdout);
   return outcome.status;
@@ -130,6 +158,9 @@ int main(int argc, char** argv) {
       return explain(command, surroundings);
     case leat::control::Command::Kind::kLedgerVerify:
     case leat::control::Command::Kind::kLedgerExport:
+    case leat::control::Command::Kind::kLedgerStatement:
+    case leat::control::Command::Kind::kLedgerRebuild:
+    case leat::control::Command::Kind::kUsage:
       return ledger(command);
     case leat::control::Command::Kind::kAccounts:
       return accounts(command);

@@ -8,6 +8,7 @@
 
 #include "control/account_command_line.h"
 #include "control/config_reference.h"
+#include "control/ledger_command_line.h"
 #include "leat/version.h"
 
 namespace leat::control {
@@ -72,61 +73,6 @@ void add_explain(CLI::App& app, ExplainCommand& explain) {
       ->required();
 }
 
-// `leat ledger`, with what its own commands were given.
-struct LedgerCommands {
-  CLI::App* verify = nullptr;
-  CLI::App* dump = nullptr;
-  CLI::App* exported = nullptr;
-  std::string folder;
-  std::string format = "jsonl";
-  std::string from;
-  std::string until;
-};
-
-void add_ledger(CLI::App& app, LedgerCommands& commands) {
-  CLI::App* ledger =
-      app.add_subcommand("ledger", "Look at records of what was used; serve writes none yet");
-  ledger->require_subcommand(1);
-  const auto add = [&](const char* name, const char* what) {
-    CLI::App* command = ledger->add_subcommand(name, what);
-    command->add_option("FOLDER", commands.folder, "The ledger's folder")->required();
-    return command;
-  };
-  commands.verify =
-      add("verify",
-          "Read all of it and tell whether anything is lost, damaged or doubled. Status 1 if so");
-  commands.dump = add("dump", "Print all records, a line of JSON each");
-  commands.exported = add("export", "Print the records of a period");
-  commands.exported->add_option("--format", commands.format, "jsonl or csv")
-      ->check(CLI::IsMember({"jsonl", "csv"}));
-  const CLI::Validator is_moment(
-      [](const std::string& text) {
-        WallTime moment;
-        return parse_moment(text, moment) ? std::string()
-                                          : "neither 2026-11-21 nor 2026-11-21T15:30:00Z: " + text;
-      },
-      "MOMENT");
-  commands.exported->add_option("--from", commands.from, "First moment, UTC")->check(is_moment);
-  commands.exported->add_option("--until", commands.until, "First moment after it, UTC")
-      ->check(is_moment);
-}
-
-// None of it, if nothing of the ledger was asked for.
-std::optional<Command> asked_of_ledger(const LedgerCommands& commands) {
-  Command command{.kind = Command::Kind::kLedgerExport, .files = {commands.folder}};
-  if (*commands.verify) command.kind = Command::Kind::kLedgerVerify;
-  if (*commands.exported) {
-    const bool is_csv = commands.format == "csv";
-    command.ledger_export.format =
-        is_csv ? LedgerExport::Format::kCsv : LedgerExport::Format::kJsonLines;
-    // Both were judged as they were read.
-    parse_moment(commands.from, command.ledger_export.from);
-    parse_moment(commands.until, command.ledger_export.until);
-  }
-  if (!*commands.verify && !*commands.dump && !*commands.exported) return {};
-  return command;
-}
-
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -146,8 +92,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   add_catalogue(app, catalogue);
   ExplainCommand explain;
   add_explain(app, explain);
-  LedgerCommands ledger;
-  add_ledger(app, ledger);
+  const LedgerCommandLine ledger(app);
   const AccountCommandLine accounts(app);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
@@ -177,7 +122,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     explain.command.files = {explain.request};
     return explain.command;
   }
-  if (const auto command = asked_of_ledger(ledger)) return *command;
+  if (auto asked = ledger.asked()) return std::move(*asked);
   if (auto asked = accounts.asked()) {
     return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
   }

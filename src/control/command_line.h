@@ -8,6 +8,7 @@
 
 #include "control/account_command.h"
 #include "control/ledger_command.h"
+#include "control/ledger_report.h"
 
 namespace leat::control {
 
@@ -30,6 +31,9 @@ struct Command {
     kExplain,          // tell what would become of the request in the first of `files`
     kLedgerVerify,     // tell whether the ledger in the first of `files` is whole
     kLedgerExport,     // print its records, as `ledger_export` says
+    kLedgerStatement,  // print what `statement` says of it
+    kLedgerRebuild,    // make its projection anew
+    kUsage,            // print what `usage` says of it
     kAccounts,         // do what `accounts` says to an account store
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
@@ -37,9 +41,12 @@ struct Command {
   std::string config_file;
   std::vector<std::string> files;
   std::string out_file;
-  std::string key_name;  // of kExplain; empty: the first key
-  bool as_json = false;  // of kExplain
+  std::string key_name;    // of kExplain; empty: the first key
+  bool as_json = false;    // of kExplain
+  bool with_time = false;  // of kLedgerRebuild: tell how long it took
   LedgerExport ledger_export;
+  StatementQuery statement;
+  UsageQuery usage;
   AccountCommand accounts;
   std::string text;
   int status = 0;

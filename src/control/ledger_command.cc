@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "control/command_line.h"
+#include "control/ledger_history.h"
 #include "control/record_text.h"
 #include "control/segment_folder.h"
 #include "ledger/open_table.h"
@@ -19,41 +20,6 @@ namespace leat::control {
 namespace {
 
 constexpr std::size_t kPrintBytes = 64 * 1024;  // gathered before they are printed
-
-// The files of one shard of one process, mapped.
-struct History {
-  ledger::SegmentIdentity owner;
-  std::vector<LedgerFile> files;
-  std::vector<MappedFile> mapped;
-};
-
-// Calls `use` with one history after the other, so that only one is mapped at a time. An error is
-// that of the folder.
-template <class Use>
-Result<bool> for_each_history(const SegmentFolder& folder, Use use) {
-  LEAT_TRY(const auto files, folder.list());
-  for (std::size_t i = 0; i < files.size();) {
-    History history{.owner = files[i].owner, .files = {}, .mapped = {}};
-    const auto is_same = [&](const LedgerFile& file) {
-      return file.owner.generation == history.owner.generation &&
-             file.owner.shard == history.owner.shard;
-    };
-    for (; i < files.size() && is_same(files[i]); ++i) {
-      if (files[i].kind != LedgerFile::Kind::kSegment) continue;
-      LEAT_TRY(auto mapped, folder.map(files[i]));
-      history.files.push_back(files[i]);
-      history.mapped.push_back(std::move(mapped));
-    }
-    if (!history.files.empty() && !use(history)) break;
-  }
-  return true;
-}
-
-ledger::ReplayReport replay_history(const History& history, ledger::EntryVisitor& visitor) {
-  std::vector<std::span<const char>> bytes;
-  for (const MappedFile& file : history.mapped) bytes.push_back(file.bytes());
-  return ledger::replay(bytes, visitor);
-}
 
 // Sums and ids of all records.
 class Auditor final : public ledger::EntryVisitor {
@@ -150,8 +116,7 @@ class Exporter final : public ledger::EntryVisitor {
       ++unreadable_;
       return;
     }
-    const std::int64_t began = record->began.unix_ns;
-    if (began < what_.from.unix_ns || began >= what_.until.unix_ns) return;
+    if (!what_.filter.takes(*record)) return;
     if (what_.format == LedgerExport::Format::kCsv) {
       append_csv_line(*record, text_);
     } else {
@@ -176,6 +141,17 @@ class Exporter final : public ledger::EntryVisitor {
 };
 
 }  // namespace
+
+bool RecordFilter::takes(const ledger::UsageRecord& record) const {
+  const std::int64_t began = record.began.unix_ns;
+  return began >= from.unix_ns && began < until.unix_ns && (key.empty() || key == record.key_id) &&
+         (organisation.empty() || organisation == record.organisation_id);
+}
+
+std::string account_reference(std::string_view text) {
+  const bool is_number = !text.empty() && text.find_first_not_of("0123456789") == text.npos;
+  return is_number ? "#" + std::string(text) : std::string(text);
+}
 
 int verify_ledger(const std::string& path, const Printer& print) {
   const auto folder = SegmentFolder::open(path);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "base/instant.h"
+#include "ledger/record.h"
 
 namespace leat::control {
 
@@ -21,12 +22,24 @@ using Printer = std::function<bool(std::string_view text)>;
 // 1: something is; kExitNoInput: the folder cannot be read.
 int verify_ledger(const std::string& folder, const Printer& print);
 
+// Which records are meant. Accounts are named as records name them: "#17" or the name of a key of
+// the configuration; empty: all.
+struct RecordFilter {
+  std::string key;
+  std::string organisation;
+  // Those that began in [from, until).
+  WallTime from{INT64_MIN};
+  WallTime until{INT64_MAX};
+
+  bool takes(const ledger::UsageRecord& record) const;
+};
+// "17" is "#17", as people write it.
+std::string account_reference(std::string_view text);
+
 struct LedgerExport {
   enum class Format : std::uint8_t { kJsonLines, kCsv };
   Format format = Format::kJsonLines;
-  // Records that began in [from, until).
-  WallTime from{INT64_MIN};
-  WallTime until{INT64_MAX};
+  RecordFilter filter;
 };
 
 // Prints records, in the order of process, shard and time. Status as above; what can be read is

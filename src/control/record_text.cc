@@ -123,20 +123,6 @@ std::string dollars(ledger::Nanodollars money) {
   return std::string(writer.text());
 }
 
-void append_csv_text(std::string_view text, std::string& out) {
-  const bool is_formula = !text.empty() && std::string_view("=+-@\t\r").contains(text.front());
-  if (!is_formula && text.find_first_of(",\"\r\n") == text.npos) {
-    out += text;
-    return;
-  }
-  out += is_formula ? "\"'" : "\"";
-  for (const char c : text) {
-    out += c;
-    if (c == '"') out += c;
-  }
-  out += '"';
-}
-
 void append_attempt(const ledger::UsageAttempt& attempt, std::string& out) {
   out += "{\"endpoint\":";
   append_json_text(attempt.endpoint, out);
@@ -153,6 +139,20 @@ void append_attempt(const ledger::UsageAttempt& attempt, std::string& out) {
 }
 
 }  // namespace
+
+void append_csv_text(std::string_view text, std::string& out) {
+  const bool is_formula = !text.empty() && std::string_view("=+-@\t\r").contains(text.front());
+  if (!is_formula && text.find_first_of(",\"\r\n") == text.npos) {
+    out += text;
+    return;
+  }
+  out += is_formula ? "\"'" : "\"";
+  for (const char c : text) {
+    out += c;
+    if (c == '"') out += c;
+  }
+  out += '"';
+}
 
 std::string rfc3339(WallTime time) {
   std::int64_t seconds = time.unix_seconds();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "ledger/record.h"
 
@@ -16,6 +17,9 @@ void append_json_line(const ledger::UsageRecord& record, std::string& out);
 // spreadsheet would take for a formula gets an apostrophe in front.
 void append_csv_header(std::string& out);
 void append_csv_line(const ledger::UsageRecord& record, std::string& out);
+
+// One field of a CSV line.
+void append_csv_text(std::string_view text, std::string& out);
 
 // "2026-11-21T15:30:00.123Z".
 std::string rfc3339(WallTime time);

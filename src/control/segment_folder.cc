@@ -159,7 +159,43 @@ MappedFile::~MappedFile() {
   if (data_ != nullptr) ::munmap(data_, size_);
 }
 
+// ---- ReadableFile ----
+
+ReadableFile::ReadableFile(ReadableFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+ReadableFile& ReadableFile::operator=(ReadableFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+ReadableFile::~ReadableFile() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<std::size_t> ReadableFile::read(std::uint64_t offset, std::span<char> into) const {
+  std::size_t size = 0;
+  while (size < into.size()) {
+    const ssize_t count =
+        ::pread(fd_, into.data() + size, into.size() - size, static_cast<off_t>(offset + size));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error("a ledger file cannot be read");
+    if (count == 0) break;
+    size += static_cast<std::size_t>(count);
+  }
+  return size;
+}
+
+Result<WallTime> ReadableFile::written() const {
+  struct stat status {};
+  if (::fstat(fd_, &status) != 0) return system_error("a ledger file cannot be read");
+  return WallTime{status.st_mtim.tv_sec * 1'000'000'000 + status.st_mtim.tv_nsec};
+}
+
 // ---- SegmentFolder ----
+
+LedgerFile segment_file(const ledger::SegmentIdentity& identity) {
+  return {.kind = LedgerFile::Kind::kSegment, .name = segment_name(identity), .owner = identity};
+}
 
 Result<SegmentFolder> SegmentFolder::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -297,6 +333,47 @@ Result<MappedFile> SegmentFolder::map(const LedgerFile& file) const {
   if (data == MAP_FAILED) return system_error("a ledger file cannot be mapped");
   ::madvise(data, size, MADV_SEQUENTIAL);
   return MappedFile(static_cast<char*>(data), size);
+}
+
+Result<ReadableFile> SegmentFolder::open_to_read(const LedgerFile& file) const {
+  const int fd = ::openat(fd_, file.name.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0) return system_error("a ledger file cannot be opened");
+  return ReadableFile(fd);
+}
+
+Result<bool> SegmentFolder::has_file(const char* name) const {
+  if (::faccessat(fd_, name, F_OK, 0) == 0) return true;
+  if (errno == ENOENT) return false;
+  return system_error("the ledger's folder cannot be read");
+}
+
+Result<std::string> SegmentFolder::read_file(const char* name) const {
+  const int fd = ::openat(fd_, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  struct stat status {};
+  if (fd < 0) return system_error("a file of the ledger cannot be opened");
+  const ReadableFile file(fd);
+  if (::fstat(fd, &status) != 0) return system_error("a file of the ledger cannot be read");
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  LEAT_TRY(const std::size_t size, file.read(0, bytes));
+  bytes.resize(size);
+  return bytes;
+}
+
+Result<bool> SegmentFolder::write_file(const char* name, std::string_view bytes) const {
+  const std::string unfinished = std::string(name) + ".new";
+  const Descriptor file(
+      ::openat(fd_, unfinished.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, kMode));
+  if (file.get() < 0) return system_error("a file of the ledger cannot be made");
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(file.get(), bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return system_error("a file of the ledger cannot be written");
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  if (::fsync(file.get()) != 0 || ::renameat(fd_, unfinished.c_str(), fd_, name) != 0) {
+    return system_error("a file of the ledger cannot be written");
+  }
+  return sync();
 }
 
 Result<bool> SegmentFolder::sweep(std::uint64_t generation) {

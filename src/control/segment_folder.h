@@ -9,11 +9,14 @@
 //   GENERATION-SHARD-NUMBER.segment   (ledger/segment_format.h)
 //   GENERATION-SHARD.open             (ledger/open_table.h)
 //   ....making                        a segment until it is ready; a kill may leave one
+//   projection, archive               what is known of the segments (ledger_view.h)
+//   ....new                           such a file until it is whole; a kill may leave one
 #pragma once
 
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -40,12 +43,32 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// A file open to be read while another may write to it.
+class ReadableFile {
+ public:
+  explicit ReadableFile(int fd) : fd_(fd) {}
+  ReadableFile(ReadableFile&& other) noexcept;
+  ReadableFile& operator=(ReadableFile&& other) noexcept;
+  ~ReadableFile();
+
+  // As many of the bytes from `offset` on as there are, at the front of `into`.
+  Result<std::size_t> read(std::uint64_t offset, std::span<char> into) const;
+  // When it was last written to.
+  Result<WallTime> written() const;
+
+ private:
+  int fd_ = -1;
+};
+
 struct LedgerFile {
   enum class Kind : std::uint8_t { kSegment, kOpenTable };
   Kind kind = Kind::kSegment;
   std::string name;
   ledger::SegmentIdentity owner;  // as its name says; an open table has no number
 };
+
+// The file of that segment.
+LedgerFile segment_file(const ledger::SegmentIdentity& identity);
 
 class SegmentFolder {
  public:
@@ -73,6 +96,13 @@ class SegmentFolder {
   // In the order of generation, shard, number. What has another name is passed over.
   Result<std::vector<LedgerFile>> list() const;
   Result<MappedFile> map(const LedgerFile& file) const;
+  Result<ReadableFile> open_to_read(const LedgerFile& file) const;
+
+  // Small files of other names beside the segments.
+  Result<bool> has_file(const char* name) const;
+  Result<std::string> read_file(const char* name) const;
+  // The file has these bytes durably, or, should it fail or be cut off, what it had.
+  Result<bool> write_file(const char* name, std::string_view bytes) const;
   Result<bool> remove(const LedgerFile& file);
   // Removes what processes other than this generation's left half made. One that still runs beside
   // us then fails to make that segment, and makes another.

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The input is a script that spoils a segment: pairs of a place and a byte to put there; then what
 // is left is a payload of its own. Reading a spoiled segment never leaves its bytes, gives no entry
-// that was not written, and what it gives decodes or is refused.
+// that was not written, and what it gives decodes or is refused. Who reads it piece by piece finds
+// what the reader of whole segments finds.
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -14,6 +16,7 @@
 #include "ledger/open_table.h"
 #include "ledger/recovery.h"
 #include "ledger/replay.h"
+#include "ledger/segment_cursor.h"
 
 namespace {
 
@@ -34,6 +37,32 @@ void check_record(std::string_view bytes) {
   std::vector<char> out(kRecordBytesMax);
   const auto again = decode(std::span(out).first(encode(*record, out)));
   LEAT_CHECK(again && again->cost == record->cost && again->tokens == record->tokens);
+}
+
+// A cursor does not judge what lies behind an entry, so it may go on where the reader stops.
+void check_cursor(std::span<const char> file, std::size_t piece) {
+  auto reader = SegmentReader::open(file);
+  if (!reader) return;
+  SegmentCursor cursor(reader->header());
+  std::size_t size = piece;
+  for (;;) {
+    Entry entry;
+    const auto rest = file.subspan(cursor.at());
+    const auto step = cursor.next(rest.first(std::min(size, rest.size())), entry);
+    if (step == SegmentCursor::Step::kMore) {
+      LEAT_CHECK(cursor.wanted() > size);
+      if (cursor.wanted() > rest.size()) break;
+      size = cursor.wanted();
+      continue;
+    }
+    if (step != SegmentCursor::Step::kEntry && step != SegmentCursor::Step::kBegun) break;
+    size = piece;
+    if (step == SegmentCursor::Step::kBegun) continue;
+    const auto whole = reader->next();
+    LEAT_CHECK(!whole || (whole->sequence == entry.sequence &&
+                          std::ranges::equal(whole->payload, entry.payload)));
+  }
+  LEAT_CHECK(!reader->next());
 }
 
 }  // namespace
@@ -60,6 +89,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   LEAT_CHECK(report.entries == reader.payloads.size() && report.entries <= 3);
   for (const std::string_view each : reader.payloads) check_record(each);
   check_record(rest);
+  check_cursor(image.bytes, size % 4'096);
   static_cast<void>(open_requests(rest));
   return 0;
 }

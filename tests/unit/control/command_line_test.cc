@@ -82,23 +82,54 @@ TEST(CommandLine, KnowsWhatToDoWithALedger) {
   const Command dump = parsed({"ledger", "dump", "folder"});
   EXPECT_EQ(dump.kind, Command::Kind::kLedgerExport);
   EXPECT_EQ(dump.ledger_export.format, LedgerExport::Format::kJsonLines);
-  EXPECT_EQ(dump.ledger_export.from.unix_ns, INT64_MIN);
-  EXPECT_EQ(dump.ledger_export.until.unix_ns, INT64_MAX);
+  EXPECT_EQ(dump.ledger_export.filter.from.unix_ns, INT64_MIN);
+  EXPECT_EQ(dump.ledger_export.filter.until.unix_ns, INT64_MAX);
   const Command period = parsed({"ledger", "export", "folder", "--format", "csv", "--from",
                                  "2026-09-21", "--until", "2026-09-22T00:00:00Z"});
   EXPECT_EQ(period.kind, Command::Kind::kLedgerExport);
   EXPECT_EQ(period.files, std::vector<std::string>{"folder"});
   EXPECT_EQ(period.ledger_export.format, LedgerExport::Format::kCsv);
-  EXPECT_EQ(period.ledger_export.from.unix_seconds(), 1'789'948'800);
-  EXPECT_EQ(period.ledger_export.until.unix_seconds(), 1'789'948'800 + 86'400);
+  EXPECT_EQ(period.ledger_export.filter.from.unix_seconds(), 1'789'948'800);
+  EXPECT_EQ(period.ledger_export.filter.until.unix_seconds(), 1'789'948'800 + 86'400);
+  const Command some = parsed({"ledger", "export", "folder", "--to", "2026-09-22", "--key", "17",
+                               "--organisation", "acme"});
+  EXPECT_EQ(some.ledger_export.filter.key, "#17") << "as records name it";
+  EXPECT_EQ(some.ledger_export.filter.organisation, "acme");
+  EXPECT_EQ(some.ledger_export.filter.until.unix_seconds(), 1'789'948'800 + 86'400);
+  const Command rebuild = parsed({"ledger", "rebuild", "folder", "--time"});
+  EXPECT_EQ(rebuild.kind, Command::Kind::kLedgerRebuild);
+  EXPECT_TRUE(rebuild.with_time);
   for (const std::vector<const char*>& wrong :
        {std::vector<const char*>{"ledger"},
         {"ledger", "verify"},
+        {"ledger", "statement", "folder", "--organisation", "2"},
+        {"ledger", "statement", "folder", "--month", "2026-09"},
+        {"ledger", "statement", "folder", "--organisation", "2", "--month", "2026-13"},
+        {"usage", "folder", "--by", "colour"},
         {"ledger", "mend", "folder"},
         {"ledger", "export", "folder", "--format", "xml"},
         {"ledger", "export", "folder", "--from", "yesterday"}}) {
     EXPECT_EQ(parsed(wrong).status, kExitUsage);
   }
+}
+
+TEST(CommandLine, KnowsWhatIsToBeToldOfUsage) {
+  const Command statement = parsed({"ledger", "statement", "folder", "--organisation", "2",
+                                    "--month", "2026-09", "--format", "html"});
+  EXPECT_EQ(statement.kind, Command::Kind::kLedgerStatement);
+  EXPECT_EQ(statement.files, std::vector<std::string>{"folder"});
+  EXPECT_EQ(statement.statement.organisation, "#2");
+  EXPECT_EQ(statement.statement.format, StatementQuery::Format::kHtml);
+  EXPECT_EQ(statement.statement.from.unix_seconds(), 1'788'220'800);
+  EXPECT_EQ(statement.statement.until.unix_seconds(), 1'788'220'800 + 30 * 86'400);
+  const Command usage = parsed(
+      {"usage", "folder", "--by", "day", "--key", "first", "--from", "2026-09-21", "--json"});
+  EXPECT_EQ(usage.kind, Command::Kind::kUsage);
+  EXPECT_EQ(usage.usage.by, UsageBy::kDay);
+  EXPECT_EQ(usage.usage.filter.key, "first");
+  EXPECT_EQ(usage.usage.filter.from.unix_seconds(), 1'789'948'800);
+  EXPECT_TRUE(usage.usage.as_json);
+  EXPECT_EQ(parsed({"usage", "folder"}).usage.by, UsageBy::kModel);
 }
 
 TEST(CommandLine, PrintsVersionHelpAndReference) {

@@ -148,7 +148,7 @@ TEST_F(LedgerCommand, WithoutAFolderThereIsNothingToJudge) {
 
 TEST_F(LedgerCommand, APeriodIsExportedWithItsFirstMomentAndWithoutItsLast) {
   write(1, {record("gen-a", 0), record("gen-b", 1), record("gen-c", 2)});
-  EXPECT_EQ(run({.from = {kFirst + kDay}, .until = {kFirst + 2 * kDay}}), 0);
+  EXPECT_EQ(run({.filter = {.from = {kFirst + kDay}, .until = {kFirst + 2 * kDay}}}), 0);
   EXPECT_FALSE(says("gen-a"));
   EXPECT_TRUE(says("\"id\":\"gen-b\""));
   EXPECT_FALSE(says("gen-c"));

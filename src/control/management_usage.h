@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// `GET /generation?id=` and `GET /activity` of the API, in OpenRouter's shapes (openrouter-api.md
+// 1.3, 4.18; what @openrouter/sdk 1.3.19 demands), from what a LedgerView knows. They know no
+// connection and no store: who asks them has found out who is asking.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/instant.h"
+#include "control/management.h"
+#include "control/record_lookup.h"
+#include "control/usage_table.h"
+
+namespace leat::control {
+
+// Who asks, as records name it (AccountNames::text()): the operator sees all, others what their
+// organisation did, and their own key.
+struct UsageViewer {
+  bool is_operator = false;
+  std::string organisation;
+  std::string key;  // empty: it came without one
+
+  bool sees(std::string_view record_organisation, std::string_view record_key) const;
+};
+
+// 404 for what is not there and for what is somebody else's: the same answer. Reads the disk.
+ManagementAnswer generation_answer(const RecordLookup& lookup, std::string_view id,
+                                   const UsageViewer& viewer);
+
+// The object alone.
+std::string generation_json(const ledger::UsageRecord& record);
+
+struct ActivityQuery {
+  std::optional<std::string> date;  // "2026-11-21"; none: all of them
+  std::optional<std::string> key;   // as records name it; none: all
+};
+// The thirty whole UTC days before `now`, newest first, a line for each day, model and endpoint.
+// 400: `date` is no such day.
+ManagementAnswer activity_answer(const UsageTable& days, const ActivityQuery& query,
+                                 const UsageViewer& viewer, WallTime now);
+
+}  // namespace leat::control

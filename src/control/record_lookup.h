@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// RecordLookup: finds the record of a generation by its id. The newest million or so are found by a
+// compact index - a hash and a place, 32 bytes each - that a tail feeds; older ones by reading the
+// segments of the time that the id tells. Belongs to one thread; find() blocks for as long as the
+// disk takes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/ledger_tail.h"
+#include "control/segment_folder.h"
+
+namespace leat::control {
+
+class RecordLookup {
+ public:
+  static constexpr std::size_t kEntriesDefault = std::size_t{1} << 20;
+
+  // Of `entries_max`, at least the newer half is in the index. `folder` outlives it.
+  explicit RecordLookup(const SegmentFolder& folder, std::size_t entries_max = kEntriesDefault);
+
+  void put(std::string_view generation_id, const RecordPlace& place);
+
+  // The encoded record; none: there is no such, or retention removed it. An error is the folder's.
+  Result<std::optional<std::string>> find(std::string_view generation_id) const;
+
+ private:
+  struct Slot {
+    std::uint64_t hash = 0;  // 0: empty
+    std::uint32_t segment = 0;
+    std::uint32_t offset = 0;
+  };
+  // Open addressing, at most half full, nothing is taken out.
+  struct Table {
+    std::vector<Slot> slots;
+    std::vector<ledger::SegmentIdentity> segments;
+    std::size_t size = 0;
+  };
+  std::vector<RecordPlace> places_of(std::string_view generation_id) const;
+
+  const SegmentFolder& folder_;
+  std::size_t table_entries_max_;
+  std::array<Table, 2> tables_;  // the newer one first
+};
+
+// The second in which a generation began, as its id tells; none: no id of ours.
+std::optional<std::int64_t> second_of_id(std::string_view generation_id);
+
+}  // namespace leat::control

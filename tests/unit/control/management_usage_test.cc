@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: who asks for a generation or for activity gets what the ledger says, in the shape that
+// OpenRouter's SDK demands, and never what somebody else did. Method: records in a folder or a
+// table, answers read as JSON.
+#include "control/management_usage.h"
+
+#include <gtest/gtest.h>
+
+#include "../ledger/sample_record.h"
+#include "control/json_tree.h"
+#include "control/ledger_view.h"
+#include "ledger_files.h"
+
+namespace leat::control {
+namespace {
+
+constexpr std::int64_t kDay = 86'400'000'000'000;
+constexpr std::int64_t kToday = 1'789'948'800'000'000'000;  // 2026-09-21T00:00:00Z
+constexpr WallTime kNow{kToday + kDay / 3};
+
+JsonValue parsed(const std::string& text) {
+  std::string why;
+  auto value = parse_json(text, why);
+  EXPECT_TRUE(value) << why << text;
+  return value ? std::move(*value) : JsonValue();
+}
+
+const UsageViewer kOperator{.is_operator = true, .organisation = "", .key = ""};
+
+ledger::UsageRecord record(std::string_view id) {
+  ledger::UsageRecord record = ledger::sample_record();
+  record.generation_id = id;
+  record.organisation_id = "#2";
+  record.key_id = "#17";
+  record.workspace_id = "#3";
+  return record;
+}
+
+TEST(GenerationAnswer, HasEveryMemberThatTheSdkDemands) {
+  const JsonValue data = parsed(generation_json(record("gen-a")));
+  for (const char* member : {"api_type",
+                             "app_id",
+                             "cache_discount",
+                             "cancelled",
+                             "created_at",
+                             "data_region",
+                             "external_user",
+                             "finish_reason",
+                             "generation_time",
+                             "http_referer",
+                             "id",
+                             "is_byok",
+                             "latency",
+                             "model",
+                             "moderation_latency",
+                             "native_finish_reason",
+                             "native_tokens_cached",
+                             "native_tokens_completion",
+                             "native_tokens_completion_images",
+                             "native_tokens_prompt",
+                             "native_tokens_reasoning",
+                             "num_fetches",
+                             "num_input_audio_prompt",
+                             "num_media_completion",
+                             "num_media_prompt",
+                             "num_search_results",
+                             "origin",
+                             "preset_id",
+                             "provider_name",
+                             "provider_responses",
+                             "request_id",
+                             "response_cache_source_id",
+                             "router",
+                             "service_tier",
+                             "session_id",
+                             "streamed",
+                             "tokens_completion",
+                             "tokens_prompt",
+                             "total_cost",
+                             "upstream_id",
+                             "upstream_inference_cost",
+                             "usage",
+                             "user_agent",
+                             "web_search_engine",
+                             "workspace_id"}) {
+    EXPECT_NE(data.find(member), nullptr) << member;
+  }
+  const auto text = [&](const char* member) { return data.find(member)->text; };
+  EXPECT_EQ(text("id"), "gen-a");
+  EXPECT_EQ(text("api_type"), "completions");
+  EXPECT_EQ(text("created_at"), "2026-09-21T14:13:20.123Z");
+  EXPECT_EQ(text("model"), "some/model");
+  EXPECT_EQ(text("provider_name"), "one");
+  EXPECT_EQ(text("usage"), "0.001700031");
+  EXPECT_EQ(text("total_cost"), "0.001700031");
+  EXPECT_EQ(text("upstream_inference_cost"), "0.0016") << "on an own provider key";
+  EXPECT_EQ(text("latency"), "37000");
+  EXPECT_EQ(text("generation_time"), "36999");
+  EXPECT_EQ(text("tokens_prompt"), "1000017");
+  EXPECT_EQ(text("native_tokens_completion"), "2400");
+  EXPECT_EQ(text("native_tokens_reasoning"), "25");
+  EXPECT_EQ(text("native_tokens_cached"), "18");
+  EXPECT_EQ(text("native_tokens_completion_images"), "26");
+  EXPECT_EQ(text("num_media_prompt"), "28");
+  EXPECT_EQ(text("num_media_completion"), "29");
+  EXPECT_EQ(text("num_search_results"), "30");
+  EXPECT_EQ(text("external_user"), "user-6");
+  EXPECT_EQ(text("finish_reason"), "length");
+  EXPECT_EQ(text("native_finish_reason"), "max_tokens");
+  EXPECT_TRUE(data.find("streamed")->boolean);
+  EXPECT_FALSE(data.find("cancelled")->boolean);
+  const JsonValue* responses = data.find("provider_responses");
+  ASSERT_EQ(responses->items.size(), 2u);
+  EXPECT_TRUE(responses->items[0].find("status")->is(JsonValue::Kind::kNull));
+  EXPECT_EQ(responses->items[0].find("latency")->text, "12000");
+  EXPECT_EQ(responses->items[1].find("status")->text, "200");
+  EXPECT_EQ(responses->items[1].find("id")->text, "chatcmpl-10");
+}
+
+TEST(GenerationAnswer, WhatANodeNeverHadIsNull) {
+  ledger::UsageRecord bare;
+  bare.generation_id = "gen-a";
+  bare.model_asked = "some/model";
+  bare.cost = 5;
+  const JsonValue data = parsed(generation_json(bare));
+  for (const char* member : {"provider_name", "finish_reason", "upstream_id", "latency",
+                             "upstream_inference_cost", "http_referer", "api_type"}) {
+    EXPECT_TRUE(data.find(member)->is(JsonValue::Kind::kNull)) << member;
+  }
+  EXPECT_EQ(data.find("model")->text, "some/model") << "nobody served it";
+  EXPECT_EQ(data.find("origin")->text, "");
+}
+
+TEST(GenerationAnswer, IsGivenToItsOrganisationOnly) {
+  LedgerFiles files;
+  ledger::UsageRecord nobodys = record("gen-b");
+  nobodys.organisation_id = "";
+  std::vector<ledger::UsageRecord> records;
+  records.push_back(record("gen-a"));
+  records.push_back(nobodys);
+  files.append(records);
+  const auto view = LedgerView::open(files.path);
+  ASSERT_TRUE(view && (*view)->poll(kNow));
+  const auto status = [&](std::string_view id, const UsageViewer& viewer) {
+    return generation_answer((*view)->lookup(), id, viewer).status;
+  };
+  const UsageViewer owner{.is_operator = false, .organisation = "#2", .key = "#99"};
+  const UsageViewer other{.is_operator = false, .organisation = "#5", .key = "#17"};
+  EXPECT_EQ(status("gen-a", kOperator), 200);
+  EXPECT_EQ(status("gen-a", owner), 200);
+  EXPECT_EQ(status("gen-a", other), 404) << "another organisation's, though the key's is the name";
+  EXPECT_EQ(status("gen-b", owner), 404);
+  EXPECT_EQ(status("gen-b", other), 200) << "of no organisation: its key's";
+  EXPECT_EQ(status("gen-b", {}), 404);
+  EXPECT_EQ(status("gen-c", kOperator), 404);
+  EXPECT_EQ(generation_answer((*view)->lookup(), "gen-a", other).body,
+            generation_answer((*view)->lookup(), "gen-c", other).body);
+  EXPECT_EQ(status("", kOperator), 400);
+  EXPECT_EQ(status(std::string(65, 'x'), kOperator), 400);
+  const JsonValue answer = parsed(generation_answer((*view)->lookup(), "gen-a", kOperator).body);
+  EXPECT_EQ(answer.find("data")->find("id")->text, "gen-a");
+}
+
+class ActivityAnswer : public testing::Test {
+ protected:
+  void add(std::int64_t days_ago, std::string_view key, std::string_view organisation,
+           std::int64_t charge, std::string_view model = "some/model") {
+    ledger::UsageRecord each = record("gen-a");
+    each.began = {kToday - days_ago * kDay};
+    each.key_id = key;
+    each.organisation_id = organisation;
+    each.charge = charge;
+    each.model_served = model;
+    each.flags = {};
+    table.add(each);
+  }
+  std::vector<JsonValue> ask(const ActivityQuery& query, const UsageViewer& viewer = kOperator) {
+    const ManagementAnswer answer = activity_answer(table, query, viewer, kNow);
+    EXPECT_EQ(answer.status, 200);
+    return parsed(answer.body).find("data")->items;
+  }
+  int status(const char* date) {
+    return activity_answer(table, {.date = date, .key = {}}, kOperator, kNow).status;
+  }
+  UsageTable table;
+};
+
+TEST_F(ActivityAnswer, TellsOfThirtyWholeDays) {
+  for (const std::int64_t days_ago : {0, 1, 30, 31}) add(days_ago, "#17", "#2", 1 + days_ago);
+  add(1, "#18", "#2", 100);
+  const auto lines = ask({});
+  ASSERT_EQ(lines.size(), 2u) << "not today's, and none before";
+  EXPECT_EQ(lines[0].find("date")->text, "2026-09-20");
+  EXPECT_EQ(lines[0].find("usage")->text, "0.000000102");
+  EXPECT_EQ(lines[0].find("requests")->text, "2");
+  EXPECT_EQ(lines[1].find("date")->text, "2026-08-22");
+  for (const char* member : {"byok_usage_inference", "completion_tokens", "date", "endpoint_id",
+                             "model", "model_permaslug", "prompt_tokens", "provider_name",
+                             "reasoning_tokens", "requests", "usage"}) {
+    EXPECT_NE(lines[0].find(member), nullptr) << member;
+  }
+}
+
+TEST_F(ActivityAnswer, ALineForEachModelAndEndpoint) {
+  add(1, "#17", "#2", 1);
+  add(1, "#17", "#2", 1, "another/model");
+  EXPECT_EQ(ask({}).size(), 2u);
+}
+
+TEST_F(ActivityAnswer, OneDayOrOneKey) {
+  add(1, "#17", "#2", 1);
+  add(2, "#18", "#2", 2);
+  EXPECT_EQ(ask({.date = "2026-09-19", .key = {}}).size(), 1u);
+  EXPECT_EQ(ask({.date = {}, .key = "#17"}).size(), 1u);
+  EXPECT_TRUE(ask({.date = "2026-09-19", .key = "#17"}).empty());
+  for (const char* wrong : {"2026-09-21", "2026-08-21", "yesterday", "2026-09-31", ""}) {
+    EXPECT_EQ(status(wrong), 400) << wrong;
+  }
+  EXPECT_EQ(status("2026-08-22"), 200);
+}
+
+TEST_F(ActivityAnswer, NobodySeesWhatOthersDid) {
+  add(1, "#17", "#2", 1);
+  add(1, "#18", "#5", 2);
+  const auto lines = ask({}, {.is_operator = false, .organisation = "#5", .key = ""});
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].find("usage")->text, "0.000000002");
+  EXPECT_TRUE(ask({}, {}).empty());
+}
+
+}  // namespace
+}  // namespace leat::control
