@@ -159,6 +159,7 @@ Result<bool> LedgerView::save() {
 }
 
 Result<bool> LedgerView::poll(WallTime now, std::size_t bytes_max) {
+  if (!std::exchange(has_polled_, true)) lookup_->set_complete_after(now);
   LEAT_TRY(const bool is_more, tail_.poll(*this, bytes_max));
   days_.forget_before(day_of(now) - kDaysKept);
   return is_more;
@@ -173,7 +174,8 @@ void LedgerView::on_entry(const RecordPlace& place, const ledger::Entry& entry) 
   lookup_->put(record->generation_id, place);
 }
 
-Result<std::vector<LedgerFile>> LedgerView::expire(WallTime before, std::size_t count_max) {
+Result<std::vector<LedgerFile>> LedgerView::expire(WallTime now, Duration retention,
+                                                   std::size_t count_max) {
   std::vector<SegmentAge> segments;
   for (const LedgerTail::SegmentFacts& facts : tail_.segments()) {
     const auto file = folder_->open_to_read(facts.file);
@@ -182,7 +184,8 @@ Result<std::vector<LedgerFile>> LedgerView::expire(WallTime before, std::size_t 
     segments.push_back(
         {.file = facts.file, .state = facts.state, .ordinal = facts.ordinal, .written = written});
   }
-  std::vector<LedgerFile> expired = expired_segments(std::move(segments), before);
+  std::vector<LedgerFile> expired =
+      expired_segments(std::move(segments), {now.unix_ns - retention.ns});
   if (expired.empty()) return expired;
   // A second view, of the archive and of these segments alone, becomes the new archive.
   LEAT_TRY(auto folder, SegmentFolder::open(path_));
@@ -196,7 +199,7 @@ Result<std::vector<LedgerFile>> LedgerView::expire(WallTime before, std::size_t 
                    .what = "the ledger's archive of what retention removed is damaged"});
     }
   }
-  LEAT_TRY_VOID(archive.tail_.poll(archive));
+  LEAT_TRY_VOID(archive.poll(now));
   LEAT_TRY_VOID(archive.write(kArchive));
   // What goes must not be all that the projection stands on.
   LEAT_TRY_VOID(save());

@@ -56,9 +56,10 @@ class LedgerView final : public TailVisitor {
   // Whether it went on from `projection`.
   bool is_resumed() const { return is_resumed_; }
 
-  // Segments that were last written before that moment and may be removed or recycled now: they
-  // were read to their ends, and `archive` has what they say, durably. Up to `count_max` of them.
-  Result<std::vector<LedgerFile>> expire(WallTime before, std::size_t count_max = SIZE_MAX);
+  // Segments that were last written longer ago than `retention` and may be removed or recycled now:
+  // they were read to their ends, and `archive` has what they say, durably. Up to `count_max`.
+  Result<std::vector<LedgerFile>> expire(WallTime now, Duration retention,
+                                         std::size_t count_max = SIZE_MAX);
 
   void on_entry(const RecordPlace& place, const ledger::Entry& entry) override;
 
@@ -75,6 +76,7 @@ class LedgerView final : public TailVisitor {
   std::unique_ptr<RecordLookup> lookup_;
   LedgerTail tail_;
   bool is_resumed_ = false;
+  bool has_polled_ = false;
 };
 
 // Of the segments of a ledger those that may go: in each shard of each process the first in the

@@ -72,6 +72,7 @@ RecordLookup::RecordLookup(const SegmentFolder& folder, std::size_t entries_max)
 
 void RecordLookup::put(std::string_view generation_id, const RecordPlace& place) {
   if (tables_[0].size == table_entries_max_) {
+    complete_after_ = std::max(complete_after_, tables_[1].newest);
     tables_[1] = std::move(tables_[0]);
     tables_[0] = {};
   }
@@ -87,6 +88,7 @@ void RecordLookup::put(std::string_view generation_id, const RecordPlace& place)
                      .segment = static_cast<std::uint32_t>(table.segments.size() - 1),
                      .offset = place.offset};
   ++table.size;
+  table.newest = std::max(table.newest, second_of_id(generation_id).value_or(INT64_MIN));
 }
 
 std::vector<RecordPlace> RecordLookup::places_of(std::string_view generation_id) const {
@@ -112,7 +114,7 @@ Result<std::optional<std::string>> RecordLookup::find(std::string_view generatio
     if (id && *id == generation_id) return std::optional(std::move(*payload));
   }
   const auto second = second_of_id(generation_id);
-  if (!second) return std::optional<std::string>();
+  if (!second || *second > complete_after_) return std::optional<std::string>();
   LEAT_TRY(const auto files, folder_.list());
   for (const LedgerFile& file : files) {
     if (file.kind != LedgerFile::Kind::kSegment) continue;

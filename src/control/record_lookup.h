@@ -25,6 +25,9 @@ class RecordLookup {
   explicit RecordLookup(const SegmentFolder& folder, std::size_t entries_max = kEntriesDefault);
 
   void put(std::string_view generation_id, const RecordPlace& place);
+  // From now on every record is put that is written: an id of later that is not in the index does
+  // not exist, and nobody makes us read segments by making up ids.
+  void set_complete_after(WallTime now) { complete_after_ = now.unix_seconds(); }
 
   // The encoded record; none: there is no such, or retention removed it. An error is the folder's.
   Result<std::optional<std::string>> find(std::string_view generation_id) const;
@@ -40,12 +43,14 @@ class RecordLookup {
     std::vector<Slot> slots;
     std::vector<ledger::SegmentIdentity> segments;
     std::size_t size = 0;
+    std::int64_t newest = INT64_MIN;  // second of the ids that are in it
   };
   std::vector<RecordPlace> places_of(std::string_view generation_id) const;
 
   const SegmentFolder& folder_;
   std::size_t table_entries_max_;
   std::array<Table, 2> tables_;  // the newer one first
+  std::int64_t complete_after_ = INT64_MAX;
 };
 
 // The second in which a generation began, as its id tells; none: no id of ours.

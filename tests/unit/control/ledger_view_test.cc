@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-#include "control/ledger_report.h"
+#include "control/ledger_usage.h"
 #include "ledger_files.h"
 
 namespace leat::control {
@@ -15,6 +15,7 @@ namespace {
 constexpr std::int64_t kDay = 86'400'000'000'000;
 constexpr std::int64_t kFirst = 1'789'948'800'000'000'000;  // 2026-09-21T00:00:00Z
 constexpr WallTime kNow{kFirst + kDay / 2};
+constexpr Duration kRetention{kDay / 2};
 
 ledger::UsageRecord record(std::string_view id, std::int64_t charge) {
   ledger::UsageRecord record;
@@ -73,6 +74,17 @@ TEST_F(LedgerViewTest, KnowsWhatIsWrittenAsItIsWritten) {
   ASSERT_TRUE(found && *found);
   EXPECT_EQ(ledger::decode(**found)->charge, 10);
   EXPECT_FALSE(*view->lookup().find("gen-d"));
+}
+
+TEST_F(LedgerViewTest, WhoAsksForUsageIsToldWhatIsThereNow) {
+  const LedgerUsage usage(open());
+  files.append({record("gen-a", 1)});
+  EXPECT_EQ(usage.of_key(17, kNow).charged.total, 1);
+  EXPECT_EQ(usage.of_organisation(2, kNow).charged.daily, 1);
+  files.append({record("gen-b", 10)});
+  EXPECT_EQ(usage.of_key(17, kNow).charged.total, 1) << "one moment is one answer";
+  EXPECT_EQ(usage.of_key(17, {kNow.unix_ns + 1}).charged.total, 11);
+  EXPECT_EQ(usage.up_to_date(kNow).days().size(), 1u);
 }
 
 TEST_F(LedgerViewTest, AStartGoesOnFromTheProjection) {
@@ -154,7 +166,7 @@ TEST_F(LedgerViewTest, RetentionTakesNothingThatOnlySegmentsKnow) {
     files.set_written(file, old);
   }
   const auto view = open();
-  auto expired = view->expire({kFirst});
+  auto expired = view->expire(kNow, kRetention);
   ASSERT_TRUE(expired);
   ASSERT_EQ(expired->size(), 1u) << "the second is young, and the others may go on";
   EXPECT_EQ(expired->front().name, files.file(1, 0, 0).filename());
@@ -172,14 +184,14 @@ TEST_F(LedgerViewTest, RetentionTakesNothingThatOnlySegmentsKnow) {
   files.set_written(files.file(1, 0, 1), old);
   view->tail().set_ended_below(3);
   ASSERT_TRUE(view->poll(kNow));
-  expired = view->expire({kFirst});
+  expired = view->expire(kNow, kRetention);
   ASSERT_TRUE(expired);
   EXPECT_EQ(expired->size(), 3u);
   for (const LedgerFile& file : *expired) std::filesystem::remove(files.path / file.name);
   EXPECT_EQ(charged(*open()), 1'111);
   EXPECT_EQ(rebuild().charged, 1'111);
   EXPECT_EQ(charged_by_days(*open()), 1'111);
-  EXPECT_TRUE(view->expire({kFirst})->empty() || view->poll(kNow));
+  EXPECT_TRUE(view->expire(kNow, kRetention)->empty() || view->poll(kNow));
 }
 
 TEST_F(LedgerViewTest, WhatWasArchivedAndStayedIsNotCountedTwice) {
@@ -189,7 +201,7 @@ TEST_F(LedgerViewTest, WhatWasArchivedAndStayedIsNotCountedTwice) {
   files.seal();
   for (int number = 0; number < 2; ++number) files.set_written(files.file(1, 0, number), 1'000);
   const auto view = open();
-  const auto expired = view->expire({kFirst}, 1);
+  const auto expired = view->expire(kNow, kRetention, 1);
   ASSERT_TRUE(expired);
   EXPECT_EQ(expired->size(), 1u) << "no more than asked for";
   EXPECT_EQ(rebuild().charged, 11);
@@ -199,17 +211,32 @@ TEST_F(LedgerViewTest, WhatWasArchivedAndStayedIsNotCountedTwice) {
   files.set_written(files.file(2, 0, 0), 1'000);
   files.set_written(files.file(1, 0, 0), kNow.unix_ns / 1'000'000'000);
   ASSERT_TRUE(view->poll(kNow));
-  ASSERT_EQ(view->expire({kFirst})->size(), 1u);
+  ASSERT_EQ(view->expire(kNow, kRetention)->size(), 1u);
   std::filesystem::remove(files.file(2, 0, 0));
   EXPECT_EQ(rebuild().charged, 1'011);
   EXPECT_TRUE(rebuild().is_same);
+}
+
+TEST_F(LedgerViewTest, TheArchiveKeepsDaysAsLongAsTheyAreToldOf) {
+  ledger::UsageRecord old = record("gen-a", 1);
+  old.began.unix_ns -= (kDaysKept + 1) * kDay;
+  files.append({old, record("gen-b", 10)});
+  files.seal();
+  files.set_written(files.file(1, 0, 0), 1'000);
+  ASSERT_EQ(open()->expire(kNow, kRetention)->size(), 1u);
+  std::filesystem::remove(files.file(1, 0, 0));
+  std::filesystem::remove(files.path / "projection");
+  const auto view = LedgerView::open(files.path);
+  ASSERT_TRUE(view);
+  EXPECT_EQ(charged_by_days(**view), 10);
+  EXPECT_EQ(charged(**view), 11);
 }
 
 TEST_F(LedgerViewTest, ADamagedArchiveIsAnError) {
   files.append({record("gen-a", 1)});
   files.seal();
   files.set_written(files.file(1, 0, 0), 1'000);
-  ASSERT_EQ(open()->expire({kFirst})->size(), 1u);
+  ASSERT_EQ(open()->expire(kNow, kRetention)->size(), 1u);
   std::filesystem::remove(files.file(1, 0, 0));
   EXPECT_EQ(rebuild().charged, 1);
   spoil("archive", 20);
@@ -275,6 +302,24 @@ TEST_F(RecordLookupTest, OldOnesAreFoundByTheTimeThatTheirIdTells) {
   EXPECT_FALSE(*lookup.find("gen-other")) << "not indexed, and without a time";
   files.set_written(files.file(1, 0, 0), second - 8'000);
   EXPECT_FALSE(*lookup.find(id)) << "a segment that was finished before is not read";
+}
+
+TEST_F(RecordLookupTest, SegmentsAreNotReadForIdsThatTheIndexWouldHave) {
+  const auto id = [](char last) { return std::string("gen-01lblv0-0123456789abcdefghi") + last; };
+  const std::string later = "gen-01lblv1-0123456789abcdefghij";
+  files.append({record(id('a'), 1), record(later, 2)});
+  const std::int64_t second = *second_of_id(later);
+  files.set_written(files.file(1, 0, 0), second);
+  const auto folder = SegmentFolder::open(files.path);
+  RecordLookup lookup(*folder, 2);
+  lookup.set_complete_after({(second - 1) * 1'000'000'000});
+  EXPECT_TRUE(*lookup.find(id('a'))) << "it may be older than the index";
+  EXPECT_FALSE(*lookup.find(later)) << "it would have been put";
+  const RecordPlace nowhere{.segment = {.generation = 9, .shard = 0, .number = 0}, .offset = 0};
+  for (int i = 0; i < 2; ++i) lookup.put(later, nowhere);
+  EXPECT_FALSE(*lookup.find(later));
+  lookup.put(id('b'), nowhere);
+  EXPECT_TRUE(*lookup.find(later)) << "it may be one that the index had to drop";
 }
 
 TEST_F(RecordLookupTest, TheNewestAreInTheIndex) {

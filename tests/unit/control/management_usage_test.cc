@@ -85,6 +85,10 @@ TEST(GenerationAnswer, HasEveryMemberThatTheSdkDemands) {
                              "workspace_id"}) {
     EXPECT_NE(data.find(member), nullptr) << member;
   }
+}
+
+TEST(GenerationAnswer, SaysWhatTheRecordSays) {
+  const JsonValue data = parsed(generation_json(record("gen-a")));
   const auto text = [&](const char* member) { return data.find(member)->text; };
   EXPECT_EQ(text("id"), "gen-a");
   EXPECT_EQ(text("api_type"), "completions");
