@@ -25,6 +25,8 @@ namespace {
 constexpr std::uint64_t kEmergencyBytes = std::uint64_t{8} << 20;
 // A disk that was full is asked again.
 constexpr std::chrono::seconds kRetryInterval{1};
+// A start reads at most what was written since.
+constexpr std::chrono::minutes kHouseInterval{10};
 
 WallTime wall_now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -35,6 +37,12 @@ std::string fault_text(const std::string& folder, const Error& error) {
   std::string text = "ledger.folder " + folder + ": " + std::string(error.what);
   if (error.os_errno != 0) text += std::string(" (") + std::strerror(error.os_errno) + ")";
   return text;
+}
+
+std::vector<std::string> key_names(const Options& options) {
+  std::vector<std::string> names;
+  for (const ClientKey& key : options.keys) names.push_back(key.name);
+  return names;
 }
 
 // Whether no frame was ever written to it.
@@ -76,15 +84,15 @@ void LedgerDesk::recovered_is_durable() {
 
 // ---- Before the shards ----
 
-LedgerKeeper::LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards)
-    : settings_(settings) {
+LedgerKeeper::LedgerKeeper(const Options& options, std::uint32_t shards)
+    : settings_(options.ledger), names_(key_names(options)) {
   for (std::uint32_t i = 0; i < shards; ++i) desks_.push_back(std::make_unique<LedgerDesk>(*this));
 }
 
-std::unique_ptr<LedgerKeeper> LedgerKeeper::start(const LedgerSettings& settings,
-                                                  std::uint32_t shards, std::string& fault) {
-  if (settings.folder.empty()) return nullptr;
-  std::unique_ptr<LedgerKeeper> made(new LedgerKeeper(settings, shards));
+std::unique_ptr<LedgerKeeper> LedgerKeeper::start(const Options& options, std::uint32_t shards,
+                                                  std::string& fault) {
+  if (options.ledger.folder.empty()) return nullptr;
+  std::unique_ptr<LedgerKeeper> made(new LedgerKeeper(options, shards));
   fault = made->open();
   if (!fault.empty()) return nullptr;
   if (!made->recovered_.empty()) {
@@ -120,6 +128,7 @@ std::string LedgerKeeper::open() {
     return fault_text(settings_.folder, swept.error());
   }
   if (std::string fault = recover(); !fault.empty()) return fault;
+  if (std::string fault = read_usage(); !fault.empty()) return fault;
   for (std::uint32_t i = 0; i < desks_.size(); ++i) {
     if (std::string fault = prepare(i); !fault.empty()) return fault;
   }
@@ -167,6 +176,18 @@ std::string LedgerKeeper::recover() {
   }
   recovered_ = recovery.remaining();
   if (recovered_.empty()) remove_recovered();
+  return {};
+}
+
+std::string LedgerKeeper::read_usage() {
+  auto view = control::LedgerView::open(settings_.folder, names_);
+  if (!view) return fault_text(settings_.folder, view.error());
+  view_ = std::move(*view);
+  view_->tail().set_ended_below(generation_);
+  if (const auto read = view_->poll(wall_now()); !read) {
+    return fault_text(settings_.folder, read.error());
+  }
+  for (const ledger::OpenRequest& request : recovered_) view_->book().hold(request);
   return {};
 }
 
@@ -224,6 +245,7 @@ Result<ledger::SegmentFile> LedgerKeeper::make_segment(LedgerDesk& desk, std::ui
 
 void LedgerKeeper::run() {
   pthread_setname_np(pthread_self(), "leat-ledger");
+  auto house_at = std::chrono::steady_clock::now();
   while (!is_ending_.load(std::memory_order_acquire)) {
     bool is_waiting = false;
     for (std::uint32_t i = 0; i < desks_.size(); ++i) {
@@ -231,11 +253,12 @@ void LedgerKeeper::run() {
       make_wanted(*desks_[i], i);
       is_waiting = is_waiting || desks_[i]->is_wanted_[0] || desks_[i]->is_wanted_[1];
     }
-    if (is_waiting) {
-      (void)work_.try_acquire_for(kRetryInterval);
-    } else {
-      work_.acquire();
+    const auto now = std::chrono::steady_clock::now();
+    if (now >= house_at) {
+      keep_house();
+      house_at = now + kHouseInterval;
     }
+    (void)work_.try_acquire_until(is_waiting ? now + kRetryInterval : house_at);
   }
   for (const auto& desk : desks_) take_wishes(*desk);
 }
@@ -277,6 +300,30 @@ void LedgerKeeper::release(LedgerDesk& desk, const ledger::SegmentFile& segment)
   ::close(segment.fd);
   std::erase_if(desk.segments_,
                 [&](const ledger::SegmentFile& each) { return each.identity == segment.identity; });
+}
+
+// The projection is saved, and segments go whose time is over. What fails is tried again; a start
+// then reads more.
+void LedgerKeeper::keep_house() {
+  auto view = control::LedgerView::open(settings_.folder, names_);
+  const WallTime now = wall_now();
+  if (!view || !(*view)->poll(now)) return;
+  if (settings_.retention_days > 0) {
+    const Duration kept = seconds(std::int64_t{settings_.retention_days} * 86'400);
+    const auto expired = (*view)->expire(now, kept);
+    if (!expired) return;
+    for (const control::LedgerFile& file : *expired) {
+      if (file.owner.generation != generation_ || !is_held(file)) (void)folder_->remove(file);
+    }
+  }
+  (void)(*view)->save();
+}
+
+bool LedgerKeeper::is_held(const control::LedgerFile& file) const {
+  if (file.owner.shard >= desks_.size()) return false;
+  return std::ranges::any_of(
+      desks_[file.owner.shard]->segments_,
+      [&](const ledger::SegmentFile& each) { return each.identity == file.owner; });
 }
 
 // ---- After the shards ----

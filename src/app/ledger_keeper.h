@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // LedgerKeeper: the ledger's files for the shards that write them. Before the shards start it takes
 // the folder, a process generation and the first segments, and reads what processes before had
-// begun and not settled; then a thread of its own makes segments as they are wanted and closes
-// those that are done, since both wait for the disk. Made and ended by serve(), on its thread.
+// begun and not settled, and what accounts used; then a thread of its own makes segments as they
+// are wanted, closes those that are done, saves the projection and removes what is too old, since
+// all of it waits for the disk. Made and ended by serve(), on its thread.
 //
 //   shard --LedgerDesk--> keeper's thread --kSegment by mailbox--> shard
 #pragma once
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "base/handover.h"
+#include "control/ledger_view.h"
 #include "control/segment_folder.h"
 #include "gateway/shard_ledger.h"
 #include "io/io.h"
@@ -71,7 +73,7 @@ class LedgerKeeper {
  public:
   // Takes the folder and begins; says on stderr what it found. Null if there is to be no ledger, or
   // with a fault: what is wrong, naming the folder.
-  static std::unique_ptr<LedgerKeeper> start(const LedgerSettings& settings, std::uint32_t shards,
+  static std::unique_ptr<LedgerKeeper> start(const Options& options, std::uint32_t shards,
                                              std::string& fault);
   // After the shards.
   ~LedgerKeeper();
@@ -79,6 +81,8 @@ class LedgerKeeper {
   LedgerKeeper& operator=(const LedgerKeeper&) = delete;
 
   std::uint64_t generation() const { return generation_; }
+  // All that was used until now, and what is open of it; once.
+  std::unique_ptr<control::LedgerView> take_view() { return std::move(view_); }
   // For one shard: its parts and its desk, which outlives it. REQUIRES: opened.
   gateway::LedgerParts parts(std::uint32_t shard);
   LedgerDesk& desk(std::uint32_t shard) { return *desks_[shard]; }
@@ -86,9 +90,10 @@ class LedgerKeeper {
  private:
   friend class LedgerDesk;
 
-  LedgerKeeper(const LedgerSettings& settings, std::uint32_t shards);
+  LedgerKeeper(const Options& options, std::uint32_t shards);
   std::string open();
   std::string recover();
+  std::string read_usage();
   std::string prepare(std::uint32_t shard);
   Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,
                                            bool is_emergency);
@@ -97,11 +102,15 @@ class LedgerKeeper {
   void make_wanted(LedgerDesk& desk, std::uint32_t shard);
   void release(LedgerDesk& desk, const ledger::SegmentFile& segment);
   void remove_recovered();
+  void keep_house();
+  bool is_held(const control::LedgerFile& file) const;
   void close_all();
   bool is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const;
 
   const LedgerSettings& settings_;
+  const control::AccountNames names_;
   std::uint64_t generation_ = 0;
+  std::unique_ptr<control::LedgerView> view_;
   std::optional<control::SegmentFolder> folder_;
   std::vector<std::unique_ptr<LedgerDesk>> desks_;
   // Open tables of earlier processes; what is recovered views them.

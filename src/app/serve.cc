@@ -289,7 +289,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.tls = &material.tls();
 
   std::string ledger_fault;
-  const auto ledger = LedgerKeeper::start(options.ledger, shards, ledger_fault);
+  const auto ledger = LedgerKeeper::start(options, shards, ledger_fault);
   if (!ledger_fault.empty()) return refuse(ledger_fault);
   setup.ledger = ledger.get();
 
