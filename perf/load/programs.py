@@ -26,7 +26,8 @@ LIMITS = ("requests_per_minute_max = 100_000_000\ntokens_per_minute_max = 100_00
 MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
 PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-pools": 21001, "leat-routed": 21001,
-        "leat-bare": 21001, "leat-kept": 21001, "leat-governed": 21001, "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
+        "leat-bare": 21001, "leat-kept": 21001, "leat-governed": 21001,
+        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
         "relay-epoll": 21005, "relay-uring": 21006}
 
 
