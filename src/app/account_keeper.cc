@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <utility>
 
+#include "control/management_parts.h"
+#include "gateway/owned_message.h"
 #include "tls/digest.h"
 
 namespace leat::app {
@@ -18,6 +20,16 @@ namespace {
 constexpr Duration kRetryAfter = milliseconds(2);
 // A database that goes with the process (SQLite's name for it).
 constexpr const char* kInMemory = ":memory:";
+
+std::string path_of(gateway::AccountTopic topic) {
+  switch (topic) {
+    case gateway::AccountTopic::kKey:
+      return "/key";
+    case gateway::AccountTopic::kCredits:
+      return "/credits";
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -74,6 +86,7 @@ void AccountKeeper::stop() {
   thread_.reset();
   waiting_.clear();
   untold_.clear();
+  unsaid_.clear();
 }
 
 bool AccountKeeper::is_open() const {
@@ -126,8 +139,28 @@ void AccountKeeper::tell_shards(const gateway::KeyDelta& delta) {
   post_untold();
 }
 
+void AccountKeeper::take(const shard::Message& message) {
+  const auto question = gateway::owned_of<gateway::AccountQuestion>(message);
+  if (thread_ == nullptr) return;  // its shard has ended too
+  control::AccountJob job;
+  job.method = "GET";
+  job.path = path_of(question->topic);
+  job.actor = {.organisation = question->organisation, .key = question->key};
+  const auto then = [this, shard = question->shard, ticket = question->ticket](
+                        const control::ManagementAnswer& answer) { reply(shard, ticket, answer); };
+  if (ask(std::move(job), then) == 0) then(control::refusal(503, "Try again in a moment."));
+}
+
+void AccountKeeper::reply(std::uint32_t shard, std::uint64_t ticket,
+                          const control::ManagementAnswer& answer) {
+  unsaid_.push_back({shard, std::make_unique<gateway::AccountReply>(
+                                gateway::AccountReply{ticket, answer.status, answer.body})});
+  post_untold();
+}
+
 void AccountKeeper::post_untold() {
-  bool is_any_left = false;
+  std::erase_if(unsaid_, [&](Reply& each) { return threads_[each.shard]->post(each.reply); });
+  bool is_any_left = !unsaid_.empty();
   for (std::size_t i = 0; i < untold_.size(); ++i) {
     if (untold_[i] == nullptr || threads_[i]->post(untold_[i])) continue;
     is_any_left = true;

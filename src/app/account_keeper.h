@@ -40,6 +40,9 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   // Does what was asked, answers nobody any more, tells shards nothing more.
   void stop();
 
+  // What a client asks of its own account. REQUIRES: kAccountQuestion.
+  void take(const shard::Message& message);
+
   bool is_open() const override;
   std::optional<control::ManagementActor> actor_of(std::string_view shown) const override;
   std::uint64_t ask(control::AccountJob job, Then then) override;
@@ -62,6 +65,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   void on_poll(int fd, int events) override;
   void take_answers();
   void tell_shards(const gateway::KeyDelta& delta);
+  void reply(std::uint32_t shard, std::uint64_t ticket, const control::ManagementAnswer& answer);
   void post_untold();
 
   shard::Shard& control_;
@@ -75,6 +79,11 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   std::unordered_map<std::uint64_t, Then> waiting_;  // by ticket
   std::uint64_t last_ticket_ = 0;
   std::vector<std::unique_ptr<gateway::KeyDelta>> untold_;  // by shard; null: it has heard all
+  struct Reply {
+    std::uint32_t shard = 0;
+    std::unique_ptr<gateway::AccountReply> reply;
+  };
+  std::vector<Reply> unsaid_;  // for the same reason
   Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
 };
 

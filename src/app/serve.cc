@@ -120,8 +120,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     views.explain = [this](std::string_view body, std::string_view key) {
       return explain(body, key);
     };
-    admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views),
-                                                    options_.limits.small_body_bytes_max);
+    admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views), accounts_,
+                                                    options_.limits);
     const auto address = io::Address::parse(control::to_string(options_.admin.listen));
     LEAT_CHECK(address.has_value());
     LEAT_TRY(const io::Address bound, admin_->listen(*address));
@@ -162,6 +162,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
 
   void on_message(const shard::Message& message) override {
     if (message.kind == shard::Message::Kind::kHealthNews) return health_.take(message);
+    if (message.kind == shard::Message::Kind::kAccountQuestion) return accounts_.take(message);
     if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
       shard_.stop();
     }
@@ -205,11 +206,11 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   Rng rng_;
   shard::Shard shard_;
   int signal_fd_;
-  std::unique_ptr<control::AdminServer> admin_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   HealthKeeper health_;
   control::NoUsage usage_;
   AccountKeeper accounts_;
+  std::unique_ptr<control::AdminServer> admin_;
   std::size_t drained_ = 0;
   bool draining_ = false;
   std::uint64_t memory_bytes_;

@@ -54,16 +54,23 @@ void ShardThread::post(const shard::Message& message) {
   if (inbox_.post(message)) waker_->wake();
 }
 
-bool ShardThread::post(std::unique_ptr<gateway::HealthUpdate>& update) {
-  if (!post_owned(inbox_, update)) return false;
+template <class Owned>
+bool ShardThread::post_and_wake(std::unique_ptr<Owned>& owned) {
+  if (!post_owned(inbox_, owned)) return false;
   waker_->wake();
   return true;
 }
 
+bool ShardThread::post(std::unique_ptr<gateway::HealthUpdate>& update) {
+  return post_and_wake(update);
+}
+
 bool ShardThread::post(std::unique_ptr<gateway::KeyDelta>& delta) {
-  if (!post_owned(inbox_, delta)) return false;
-  waker_->wake();
-  return true;
+  return post_and_wake(delta);
+}
+
+bool ShardThread::post(std::unique_ptr<gateway::AccountReply>& reply) {
+  return post_and_wake(reply);
 }
 
 void ShardThread::pin() {
@@ -148,6 +155,11 @@ std::string ShardThread::set_up() {
   // Found by the desk's next tick: no reason to wake it.
   gateway_->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
     return post_owned(outbox_, news);
+  };
+  gateway_->on_account_question = [this](std::unique_ptr<gateway::AccountQuestion>& question) {
+    if (!post_owned(outbox_, question)) return false;
+    control_waker_.wake();
+    return true;
   };
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
   if (setup_.ledger != nullptr) {

@@ -67,9 +67,12 @@ class ShardThread {
   // False, and what was to be posted is left: it does not keep up with its messages.
   bool post(std::unique_ptr<gateway::HealthUpdate>& update);
   bool post(std::unique_ptr<gateway::KeyDelta>& delta);
+  bool post(std::unique_ptr<gateway::AccountReply>& reply);
   void join();
 
  private:
+  template <class Owned>
+  bool post_and_wake(std::unique_ptr<Owned>& owned);
   void run(std::promise<ShardStarted>& started);
   std::string set_up();
   void tear_down();

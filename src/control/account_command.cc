@@ -3,8 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "control/command_line.h"
 #include "control/json_tree.h"
 #include "control/management.h"
@@ -69,22 +67,14 @@ AccountOutcome run_account_command(const AccountCommand& command, WallTime now) 
   };
   const auto store = AccountStore::open(command.store_file, now.unix_seconds());
   if (!store) return failed(kExitNoInput, store.error().text);
-  ManagementActor actor{.is_operator = true};
-  if (!command.organisation.empty()) {
-    const auto all = (*store)->organisations();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const auto& each) {
-      return each.name == command.organisation;
-    });
-    if (found == all.end()) return failed(kExitRefused, "there is no such organisation");
-    actor.organisation = found->id;
-  }
   const NoUsage usage;
   const ManagementAnswer answer = Management(**store, usage)
                                       .handle({.method = command.method,
                                                .path = command.path,
                                                .query = command.query,
                                                .body = command.body,
-                                               .actor = actor},
+                                               .actor = {.is_operator = true},
+                                               .organisation = command.organisation},
                                               now);
   std::string why;
   const auto value = parse_json(answer.body, why);

@@ -75,7 +75,8 @@ AccountDone AccountThread::done(const AccountJob& job) {
                                     .path = job.path,
                                     .query = job.query,
                                     .body = job.body,
-                                    .actor = job.actor},
+                                    .actor = job.actor,
+                                    .organisation = job.organisation},
                                    job.now);
   auto delta = publisher_.follow();
   if (delta) {

@@ -31,6 +31,7 @@ struct AccountJob {
   std::string query;
   std::string body;
   ManagementActor actor;
+  std::string organisation;  // by name; see ManagementRequest
   WallTime now;
 };
 

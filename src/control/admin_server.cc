@@ -17,14 +17,41 @@ constexpr Duration kIdleTime = seconds(75);
 constexpr std::size_t kHeadRoom = 512;
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kApi = "/api/v1";
 constexpr std::string_view kExplainPath = "/api/v1/explain";
+
+// Who listens on loopback has no other clients: their failed tries count.
+Limits limits_here(Limits limits) {
+  limits.limit_private_addresses = true;
+  return limits;
+}
+
+std::string_view name_of(proto::Method method) {
+  switch (method) {
+    case proto::Method::kGet:
+      return "GET";
+    case proto::Method::kPost:
+      return "POST";
+    case proto::Method::kPut:
+      return "PUT";
+    case proto::Method::kDelete:
+      return "DELETE";
+    case proto::Method::kPatch:
+      return "PATCH";
+    default:
+      return "";  // that no path takes
+  }
+}
 
 }  // namespace
 
-AdminServer::AdminServer(shard::Shard& shard, Views views, std::uint64_t body_bytes_max)
+AdminServer::AdminServer(shard::Shard& shard, Views views, ManagementDesk& desk,
+                         const Limits& limits)
     : shard_(shard),
       views_(std::move(views)),
-      body_bytes_max_(body_bytes_max),
+      desk_(desk),
+      limits_(limits_here(limits)),
+      addresses_(limits_),
       streams_(shard),
       listener_(shard, *this, /*is_tls=*/false) {}
 
@@ -38,9 +65,9 @@ Result<io::Address> AdminServer::listen(const io::Address& address) {
   return listener_.address();
 }
 
-void AdminServer::on_connection(io::SocketId socket, const io::Address&, bool) {
+void AdminServer::on_connection(io::SocketId socket, const io::Address& peer, bool) {
   if (conns_.live() >= kConnectionsMax) return shard_.io().close(socket);
-  AdminConn* conn = conns_.create(*this);
+  AdminConn* conn = conns_.create(*this, peer);
   open_.push_back(*conn);
   conn->attach(streams_.adopt(socket, nullptr, conn->stream_user()));
 }
@@ -53,6 +80,7 @@ void AdminConn::attach(net::Stream& stream) {
 void AdminConn::close() {
   if (closed_) return;
   closed_ = true;
+  if (ticket_ != 0) server_.desk().forget(ticket_);
   ListNode<AdminConn>::unlink();
   server_.shard().wheel().cancel(idle_timer_);
   stream_->abort();
@@ -62,6 +90,7 @@ void AdminConn::close() {
 void AdminConn::finish() {
   if (closed_) return;
   closed_ = true;
+  if (ticket_ != 0) server_.desk().forget(ticket_);
   ListNode<AdminConn>::unlink();
   server_.shard().wheel().cancel(idle_timer_);
   stream_->finish();
@@ -75,7 +104,11 @@ void AdminConn::run_deferred() {
 void AdminConn::on_bytes(std::span<char> bytes) {
   if (closed_) return;
   input_.append(bytes.data(), bytes.size());
-  while (!closed_ && !input_.empty() && read_request()) {
+  read_requests();
+}
+
+void AdminConn::read_requests() {
+  while (!closed_ && ticket_ == 0 && !input_.empty() && read_request()) {
   }
 }
 
@@ -83,7 +116,7 @@ bool AdminConn::read_request() {
   if (!request_ && !read_head()) return false;
   if (!(request_->chunked ? read_chunked_body() : read_body())) return false;
   answer_request();
-  request_.reset();
+  if (ticket_ == 0) request_.reset();
   return !closed_;
 }
 
@@ -104,10 +137,11 @@ bool AdminConn::read_head() {
   if (head.chunked) request.chunked.emplace();
   const bool waits = head.expect_continue;
   const bool keep = head.keep_alive;
+  if (is_management()) note_credential(head);
   input_.erase(0, status.head_bytes);
   parser_.reset();
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
-  if (request.body_left > server_.body_bytes_max()) {
+  if (request.body_left > server_.limits().small_body_bytes_max) {
     answer_error(ErrorKind::kPayloadTooLarge, {});
     return false;
   }
@@ -129,7 +163,7 @@ bool AdminConn::read_chunked_body() {
   proto::ChunkStep step;
   while ((step = request_->chunked->next(in)).kind == proto::ChunkStep::Kind::kData) {
     request_->body.append(step.data);
-    if (request_->body.size() <= server_.body_bytes_max()) continue;
+    if (request_->body.size() <= server_.limits().small_body_bytes_max) continue;
     request_->keep = false;
     answer_error(ErrorKind::kPayloadTooLarge, {});
     return false;
@@ -143,7 +177,54 @@ bool AdminConn::read_chunked_body() {
   return step.kind == proto::ChunkStep::Kind::kEnd;
 }
 
+bool AdminConn::is_management() const {
+  const std::string_view path = request_->path;
+  return server_.desk().is_open() && path.starts_with(kApi) &&
+         is_management_path(path.substr(kApi.size()));
+}
+
+void AdminConn::note_credential(const proto::RequestHead& head) {
+  std::string_view shown = head.fields.get(proto::KnownField::kAuthorization);
+  if (shown.size() > 7 && proto::equal_ignoring_case(shown.substr(0, 7), "bearer ")) {
+    shown.remove_prefix(7);
+  }
+  request_->actor = server_.desk().actor_of(shown);
+  request_->organisation = head.fields.find("x-leat-organisation");
+}
+
+void AdminConn::ask_management() {
+  const Instant now = server_.shard().now();
+  if (server_.addresses().is_blocked(peer_, now)) {
+    return answer_error(ErrorKind::kTooManyFailures, {});
+  }
+  if (!request_->actor) {
+    server_.addresses().key_failed(peer_, now);
+    return answer_error(ErrorKind::kAuthentication, {});
+  }
+  AccountJob job;
+  job.method = name_of(request_->method);
+  job.path = request_->path.substr(kApi.size());
+  job.query = std::move(request_->query);
+  job.body = std::move(request_->body);
+  job.actor = *request_->actor;
+  job.organisation = std::move(request_->organisation);
+  ticket_ = server_.desk().ask(std::move(job),
+                               [this](const ManagementAnswer& made) { answer_management(made); });
+  if (ticket_ == 0) return answer_error(ErrorKind::kOverloaded, {});
+  stream_->pause();
+}
+
+void AdminConn::answer_management(const ManagementAnswer& made) {
+  ticket_ = 0;
+  answer(made.status, kJson, made.body);
+  request_.reset();
+  if (closed_) return;
+  stream_->resume();
+  read_requests();
+}
+
 void AdminConn::answer_request() {
+  if (is_management()) return ask_management();
   const bool is_explain = request_->path == kExplainPath;
   const bool is_view =
       request_->path == "/healthz" || request_->path == "/readyz" || request_->path == "/metrics";

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdminServer: the admin listener, on the control shard: GET /healthz (alive), /readyz (taking
 // work) and /metrics (Prometheus text, summed over the shards when asked), POST /api/v1/explain
-// (what would become of the request that is its body; ?key=NAME says whose). Everything else is
-// 404; errors have the shape of /api/v1. It has no credential of its own and listens on loopback
-// only.
+// (what would become of the request that is its body; ?key=NAME says whose), and the management API
+// (control/management.h) under /api/v1. Everything else is 404; errors have the shape of /api/v1.
+//
+// The management API wants a credential: the operator's key or a management key, as a bearer. All
+// that is wrong with one has one answer, in one time; who fails too often is not listened to for a
+// while. The rest asks for none, which is why it listens on loopback only.
 #pragma once
 
 #include <functional>
@@ -12,7 +15,9 @@
 #include <string>
 
 #include "base/pool.h"
+#include "control/management_desk.h"
 #include "dialect/errors.h"
+#include "gateway/address_table.h"
 #include "net/listener.h"
 #include "proto/chunked.h"
 #include "proto/http1_request.h"
@@ -26,7 +31,7 @@ class AdminConn final : public ListNode<AdminConn>,
                         private net::StreamUser,
                         private shard::Deferred {
  public:
-  explicit AdminConn(AdminServer& server) : server_(server) {}
+  AdminConn(AdminServer& server, const io::Address& peer) : server_(server), peer_(peer) {}
   net::StreamUser& stream_user() { return *this; }
   void attach(net::Stream& stream);
   void close();
@@ -44,12 +49,16 @@ class AdminConn final : public ListNode<AdminConn>,
     proto::Method method = proto::Method::kOther;
     std::string path;
     std::string query;
+    std::string organisation;  // that the operator means, by name; empty: the first
     std::string body;
+    // Whose it is, where that is asked. What was shown is not kept.
+    std::optional<ManagementActor> actor;
     std::uint64_t body_left = 0;  // of one that is not chunked
     std::optional<proto::ChunkedDecoder> chunked;
     bool keep = false;
   };
 
+  void read_requests();
   // Each takes its part off `input_`. False: more must come, or the connection is over.
   bool read_request();
   bool read_head();
@@ -57,6 +66,10 @@ class AdminConn final : public ListNode<AdminConn>,
   bool read_chunked_body();
   void answer_request();
   void answer_explain();
+  bool is_management() const;
+  void note_credential(const proto::RequestHead& head);
+  void ask_management();
+  void answer_management(const ManagementAnswer& made);
   // The key that the query names, empty without one; none: the query is wrong and was answered.
   std::optional<std::string> key_of_query();
   void answer(int status, std::string_view content_type, std::string_view body,
@@ -70,6 +83,8 @@ class AdminConn final : public ListNode<AdminConn>,
   std::string input_;
   proto::RequestParser parser_;
   std::optional<Request> request_;
+  io::Address peer_;
+  std::uint64_t ticket_ = 0;  // of what was asked of management; 0: no answer is awaited
   bool closed_ = false;
   Timer idle_timer_{timer_callback<&AdminConn::close>, this};
 };
@@ -83,7 +98,8 @@ class AdminServer final : private net::ConnectionSink {
     // there is no such key.
     std::function<std::optional<std::string>(std::string_view body, std::string_view key)> explain;
   };
-  AdminServer(shard::Shard& shard, Views views, std::uint64_t body_bytes_max);
+  // `desk` and `limits` outlive the server.
+  AdminServer(shard::Shard& shard, Views views, ManagementDesk& desk, const Limits& limits);
   ~AdminServer();
 
   Result<io::Address> listen(const io::Address& address);
@@ -91,7 +107,9 @@ class AdminServer final : private net::ConnectionSink {
   // ---- For AdminConn ----
   shard::Shard& shard() { return shard_; }
   const Views& views() const { return views_; }
-  std::uint64_t body_bytes_max() const { return body_bytes_max_; }
+  ManagementDesk& desk() { return desk_; }
+  gateway::AddressTable& addresses() { return addresses_; }
+  const Limits& limits() const { return limits_; }
   void free(AdminConn* conn) { conns_.destroy(conn); }
 
  private:
@@ -101,7 +119,9 @@ class AdminServer final : private net::ConnectionSink {
 
   shard::Shard& shard_;
   Views views_;
-  const std::uint64_t body_bytes_max_;
+  ManagementDesk& desk_;
+  const Limits limits_;
+  gateway::AddressTable addresses_;
   net::TcpStreams streams_;
   net::Listener listener_;
   Pool<AdminConn> conns_;

@@ -297,6 +297,17 @@ bool is_management_path(std::string_view path) {
 }
 
 ManagementAnswer Management::handle(const ManagementRequest& request, WallTime now) {
+  if (!request.actor.is_operator || request.organisation.empty()) return answer(request, now);
+  for (const policy::Organisation& organisation : store_.organisations()) {
+    if (organisation.name != request.organisation) continue;
+    ManagementRequest meant = request;
+    meant.actor.organisation = organisation.id;
+    return answer(meant, now);
+  }
+  return refusal(404, "There is no such organisation.");
+}
+
+ManagementAnswer Management::answer(const ManagementRequest& request, WallTime now) {
   const ManagementCall call{.request = request, .parts = split(request.path), .now = now};
   if (call.parts.empty()) return no_such_path();
   const std::string& part = call.parts[0];

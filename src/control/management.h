@@ -40,6 +40,8 @@ struct ManagementRequest {
   std::string_view query;   // without the question mark
   std::string_view body;
   ManagementActor actor;
+  // The operator's wish, by name; empty: actor.organisation. Others have one only.
+  std::string_view organisation;
 };
 
 struct ManagementAnswer {
@@ -61,6 +63,7 @@ class Management {
   friend class ManagementKeys;
   friend class ManagementWorkspaces;
   friend class ManagementByok;
+  ManagementAnswer answer(const ManagementRequest& request, WallTime now);
 
   AccountStore& store_;
   const UsageSource& usage_;

@@ -205,6 +205,8 @@ void ClientConn::take_head(const proto::RequestHead& head) {
       return refuse(ErrorKind::kMethodNotAllowed, {}, "method_not_allowed");
     case Action::kListing:
       return serve_listing(head);
+    case Action::kAccount:
+      return ask_account(head);
     case Action::kInference:
       return start_inference(head);
   }
@@ -263,6 +265,31 @@ void ClientConn::serve_listing(const proto::RequestHead& head) {
                   dialect::error_row(made.kind).error_type);
   }
   answer(200, "application/json", made.body, {});
+  after_answer();
+}
+
+void ClientConn::ask_account(const proto::RequestHead& head) {
+  const RequestKey key = authenticate(head);
+  if (key.id == 0) return;
+  if (head.has_body()) {
+    return refuse(ErrorKind::kInvalidRequest, {.message = "This request takes no body."},
+                  "invalid_request");
+  }
+  const KeyDirectory::Found found = gateway_.find_key(key.digest);
+  account_ticket_ =
+      gateway_.ask_account({.shard = gateway_.shard().index(),
+                            .topic = route_.topic,
+                            .key = key.digest,
+                            .organisation = found.key->organisation},
+                           [this](const AccountReply& reply) { answer_account(reply); });
+  if (account_ticket_ == 0) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
+  state_ = State::kBusy;
+  gateway_.shard().wheel().cancel(timer_);
+}
+
+void ClientConn::answer_account(const AccountReply& reply) {
+  account_ticket_ = 0;
+  answer(reply.status, "application/json", reply.body, {});
   after_answer();
 }
 
@@ -488,6 +515,7 @@ void ClientConn::close_now() {
   state_ = State::kClosed;
   if (exchange_ != nullptr) exchange_->client_gone();
   exchange_ = nullptr;
+  if (account_ticket_ != 0) gateway_.account_questions().forget(account_ticket_);
   gateway_.shard().wheel().cancel(timer_);
   stream_->abort();
   gateway_.shard().defer(*this);

@@ -90,6 +90,8 @@ class ClientConn final : public ListNode<ClientConn>,
   void begin_request();
   void take_head(const proto::RequestHead& head);
   void serve_listing(const proto::RequestHead& head);
+  void ask_account(const proto::RequestHead& head);
+  void answer_account(const AccountReply& reply);
   void start_inference(const proto::RequestHead& head);
   RequestKey authenticate(const proto::RequestHead& head);
   void read_body(std::string_view& in);
@@ -115,6 +117,7 @@ class ClientConn final : public ListNode<ClientConn>,
   net::Stream* out_ = nullptr;  // where answers are written: stream_, or what holds them back
   std::unique_ptr<net::HeldStream> held_;
   Exchange* exchange_ = nullptr;
+  std::uint64_t account_ticket_ = 0;  // of what control was asked; 0: no answer is awaited
   BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn
   std::size_t kept_requests_ = 0;  // whose heads are whole in kept_, while it waits
   proto::RequestParser parser_;

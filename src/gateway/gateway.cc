@@ -223,7 +223,10 @@ void Gateway::on_message(const shard::Message& message) {
       return keys_.apply(*owned_of<KeyDelta>(message));
     case shard::Message::Kind::kSegment:
       return ledger_->take(*owned_of<SegmentDelivery>(message));
+    case shard::Message::Kind::kAccountReply:
+      return account_questions_.take(*owned_of<AccountReply>(message));
     case shard::Message::Kind::kDrained:
+    case shard::Message::Kind::kAccountQuestion:
     case shard::Message::Kind::kHealthNews:
       return;
   }

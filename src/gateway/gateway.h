@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/pool.h"
+#include "gateway/account_question.h"
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/counters.h"
@@ -79,6 +80,9 @@ class Gateway final : private shard::MessageHandler {
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
+  // Takes what a client asks of its account, unless it cannot now: false, and it is refused. The
+  // answer comes as a message. May be null: nobody answers.
+  AccountQuestions::Send on_account_question;
 
   // What still lives: the simulator's oracle for leaks.
   std::size_t live_objects() const {
@@ -98,6 +102,10 @@ class Gateway final : private shard::MessageHandler {
   AddressTable& addresses() { return addresses_; }
   // Whose key it is; where none is asked for, everybody's is anonymous.
   KeyDirectory::Found find_key(const KeyDigest& digest) const;
+  std::uint64_t ask_account(const AccountQuestion& question, AccountQuestions::Then then) {
+    return account_questions_.ask(question, on_account_question, std::move(then));
+  }
+  AccountQuestions& account_questions() { return account_questions_; }
   KeyLoads& key_loads() { return key_loads_; }
   Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
   Upstream& upstream_of(const policy::Endpoint& endpoint) {
@@ -160,6 +168,7 @@ class Gateway final : private shard::MessageHandler {
   std::vector<Upstream> upstreams_;
   KeyDirectory keys_;
   KeyRow anonymous_;
+  AccountQuestions account_questions_;
   KeyLoads key_loads_;
   policy::RetryBudget retry_budget_;
   ShardHealth health_;

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "gateway/account_question.h"
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
 #include "gateway/shard_ledger.h"
@@ -24,6 +25,11 @@ template <>
 inline constexpr shard::Message::Kind kKindOf<KeyDelta> = shard::Message::Kind::kKeyDelta;
 template <>
 inline constexpr shard::Message::Kind kKindOf<SegmentDelivery> = shard::Message::Kind::kSegment;
+template <>
+inline constexpr shard::Message::Kind kKindOf<AccountQuestion> =
+    shard::Message::Kind::kAccountQuestion;
+template <>
+inline constexpr shard::Message::Kind kKindOf<AccountReply> = shard::Message::Kind::kAccountReply;
 
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
@@ -44,6 +50,8 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<HealthUpdate>) owned_of<HealthUpdate>(message).reset();
   if (message.kind == kKindOf<KeyDelta>) owned_of<KeyDelta>(message).reset();
   if (message.kind == kKindOf<SegmentDelivery>) owned_of<SegmentDelivery>(message).reset();
+  if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
+  if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
 }
 
 }  // namespace leat::gateway

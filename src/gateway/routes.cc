@@ -17,9 +17,10 @@ struct Row {
   Action action = Action::kListing;
   ListingKind listing = ListingKind::kModels;
   RequestKind request = RequestKind::kChat;
+  AccountTopic topic = AccountTopic::kKey;
 
   constexpr Method method() const {
-    return action == Action::kListing ? Method::kGet : Method::kPost;
+    return action == Action::kInference ? Method::kPost : Method::kGet;
   }
   constexpr bool is_of(std::string_view path) const {
     if (!has_model) return path == before;
@@ -30,6 +31,10 @@ struct Row {
 
 constexpr Row inference(std::string_view path, Face face, RequestKind kind) {
   return {.before = path, .face = face, .action = Action::kInference, .request = kind};
+}
+
+constexpr Row account(std::string_view path, AccountTopic topic) {
+  return {.before = path, .face = Face::kOpenRouter, .action = Action::kAccount, .topic = topic};
 }
 
 constexpr Row whole(std::string_view path, Face face, ListingKind listing) {
@@ -49,6 +54,8 @@ constexpr Row kRows[] = {
     inference("/api/v1/completions", Face::kOpenRouter, RequestKind::kText),
     inference("/v1/embeddings", Face::kOpenAi, RequestKind::kEmbeddings),
     inference("/api/v1/embeddings", Face::kOpenRouter, RequestKind::kEmbeddings),
+    account("/api/v1/key", AccountTopic::kKey),
+    account("/api/v1/credits", AccountTopic::kCredits),
     whole("/v1/models", Face::kOpenAi, ListingKind::kModels),
     whole("/api/v1/models", Face::kOpenRouter, ListingKind::kModels),
     whole("/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount),
@@ -66,8 +73,11 @@ constexpr Row kRows[] = {
 Route find_route(Method method, std::string_view path) {
   for (const Row& row : kRows) {
     if (!row.is_of(path)) continue;
-    Route route{
-        .action = row.action, .face = row.face, .listing = row.listing, .request = row.request};
+    Route route{.action = row.action,
+                .face = row.face,
+                .listing = row.listing,
+                .request = row.request,
+                .topic = row.topic};
     if (row.has_model) {
       route.before_model = row.before.size();
       route.behind_model = row.behind.size();

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "dialect/face.h"
+#include "gateway/account_question.h"
 #include "gateway/listing_source.h"
 #include "gateway/request_kind.h"
 #include "proto/http1_request.h"
@@ -20,6 +21,7 @@ namespace leat::gateway {
 enum class Action : std::uint8_t {
   kInference,    // POST of a RequestKind
   kListing,      // GET of what there is: see ListingKind
+  kAccount,      // GET of what the key that asks has: see AccountTopic
   kNotFound,     // 404
   kWrongMethod,  // 405
 };
@@ -29,6 +31,7 @@ struct Route {
   dialect::Face face = dialect::Face::kOpenAi;
   ListingKind listing = ListingKind::kModels;  // with kListing
   RequestKind request = RequestKind::kChat;    // with kInference
+  AccountTopic topic = AccountTopic::kKey;     // with kAccount
   const char* allow = "";                      // with kWrongMethod: the method that there is
   // Of the path, before and behind the model that it names; both 0: it names none.
   std::size_t before_model = 0;

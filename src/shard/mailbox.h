@@ -19,10 +19,12 @@ struct Message {
     kStop,     // end now
     kDrained,  // (to control) nothing runs any more on the shard named in `value`
     // `value` is a pointer that the taker owns; gateway/owned_message.h.
-    kHealthNews,    // (to control) what a shard saw of endpoints
-    kHealthUpdate,  // what has changed in the health of endpoints
-    kKeyDelta,      // what has changed in the client keys
-    kSegment,       // a segment for the shard's ledger
+    kHealthNews,       // (to control) what a shard saw of endpoints
+    kHealthUpdate,     // what has changed in the health of endpoints
+    kKeyDelta,         // what has changed in the client keys
+    kSegment,          // a segment for the shard's ledger
+    kAccountQuestion,  // (to control) what a client asks of its own account
+    kAccountReply,     // what control says to that
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

@@ -208,11 +208,13 @@ class Leat:
     `catalogue`: the text of a catalogue file."""
 
     def __init__(self, providers=(), limits=None, server="", provider_lines="", extra="",
-                 preexec=None, environment=None, listen="127.0.0.1:0", catalogue=""):
+                 preexec=None, environment=None, listen="127.0.0.1:0", catalogue="",
+                 admin=""):
         self.directory = tempfile.TemporaryDirectory()
         names = [f"p{i}" for i in range(len(providers))]
         text = 'catalogue = ["catalogue.toml"]\n' if catalogue else ""
-        text += f'[server]\nlisten = ["{listen}"]\n{server}\n[admin]\nlisten = "127.0.0.1:0"\n'
+        text += f'[server]\nlisten = ["{listen}"]\n{server}\n'
+        text += f'[admin]\nlisten = "127.0.0.1:0"\n{admin}'
         text += '[[keys]]\nname = "k1"\nsecret = { env = "LEAT_TEST_KEY" }\n'
         for name, provider in zip(names, providers):
             url = provider if isinstance(provider, str) else provider.url()

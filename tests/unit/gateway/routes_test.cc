@@ -129,5 +129,22 @@ TEST(Routes, UnknownPathsKeepTheirFace) {
   EXPECT_EQ(find_route(Method::kGet, "/v1/nothing").face, Face::kOpenAi);
 }
 
+// A key may ask about itself; nobody administers anything here.
+TEST(Routes, AKeyAsksAboutItselfAndManagementIsNotThere) {
+  const Route key = find_route(Method::kGet, "/api/v1/key");
+  EXPECT_EQ(key.action, Action::kAccount);
+  EXPECT_EQ(key.topic, AccountTopic::kKey);
+  EXPECT_EQ(key.face, dialect::Face::kOpenRouter);
+  const Route credits = find_route(Method::kGet, "/api/v1/credits");
+  EXPECT_EQ(credits.action, Action::kAccount);
+  EXPECT_EQ(credits.topic, AccountTopic::kCredits);
+  EXPECT_EQ(find_route(Method::kPost, "/api/v1/credits").action, Action::kWrongMethod);
+  for (const char* path : {"/api/v1/keys", "/api/v1/keys/0", "/api/v1/workspaces", "/api/v1/byok",
+                           "/v1/key", "/v1/credits", "/api/v1/key/", "/api/v1/credits/x"}) {
+    EXPECT_EQ(find_route(Method::kGet, path).action, Action::kNotFound) << path;
+    EXPECT_EQ(find_route(Method::kDelete, path).action, Action::kNotFound) << path;
+  }
+}
+
 }  // namespace
 }  // namespace leat::gateway
