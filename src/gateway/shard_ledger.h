@@ -71,6 +71,11 @@ class ShardLedger final : private ledger::DurableListener {
   // REQUIRES: a slot of begin(), once.
   Appended settle(const ledger::UsageRecord& record, Slot slot, ledger::DurableWaiter* waiter);
 
+  // A grant of a budget (ledger/grant.h), which must be durable before it is spent.
+  Appended append_grant(std::span<const char> grant, ledger::DurableWaiter& waiter) {
+    return is_finishing_ ? Appended::kDropped : ledger_.append_grant(grant, waiter);
+  }
+
   void take(const SegmentDelivery& delivery);
   // Everything is made durable, and the segment closed. Nothing may begin any more; what runs was
   // settled. REQUIRES: not called before.
