@@ -287,6 +287,8 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
       memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
   setup.snapshot = &snapshot;
   setup.listings = &listings;
+  gateway::PeerMail peers(shards);
+  setup.peers = &peers;
   setup.tls = &material.tls();
 
   std::string ledger_fault;

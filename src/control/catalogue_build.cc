@@ -217,6 +217,7 @@ void Build::add_endpoint(const DraftModel& model, const DraftEndpoint& from, boo
   spec.has_data_policy = from.data.has_value();
   policy::Endpoint& facts = spec.facts;
   facts.prices = from.prices;
+  facts.is_unpriced = !needs_prices;
   facts.context = from.context_tokens != 0 ? from.context_tokens : model.context_tokens;
   facts.prompt_max = from.prompt_tokens_max;
   facts.completion_max = from.completion_tokens_max;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// [[keys]] and [keys.routing].
+// [[keys]], [keys.routing] and [keys.limits].
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_map>
 
+#include "control/account_text.h"
 #include "control/client_key.h"
 #include "control/config_sections.h"
 #include "control/settings_reader.h"
@@ -75,6 +76,79 @@ void read_routing(Reading& reading, const TomlValue& key, const std::string& key
                                  printable(collection->value.text)));
 }
 
+// A decimal number that must be exact: text, or a whole number. Nothing, with a fault, if it is
+// none; `like` shows one.
+std::optional<std::int64_t> read_billionths(const TomlMember& member, const std::string& path,
+                                            const char* like, FaultList& faults) {
+  using Kind = TomlValue::Kind;
+  const TomlValue& value = member.value;
+  if (value.kind != Kind::kInteger && value.kind != Kind::kText) {
+    faults.add(member.line, path,
+               fmt::format("is {}; write it as text, {}, so that it is exact",
+                           kind_name(value.kind), like));
+    return {};
+  }
+  const std::string text =
+      value.kind == Kind::kInteger ? fmt::to_string(value.integer) : value.text;
+  const std::optional<std::int64_t> number = parse_dollars(text);
+  if (!number) {
+    faults.add(member.line, path,
+               fmt::format("\"{}\" is no such number; write {}", printable(text), like));
+  }
+  return number;
+}
+
+void read_budget(Reading& reading, const TomlValue& table, const std::string& path,
+                 KeyLimits& limits) {
+  if (const TomlMember* budget = table.find("budget_usd_max")) {
+    const std::string full = joined(path, budget->key);
+    const auto amount = read_billionths(*budget, full, "\"12.50\"", reading.faults);
+    if (amount && *amount < 0) {
+      reading.faults.add(budget->line, full, "is negative; write 0 or more dollars");
+    } else if (amount) {
+      limits.budget_nanodollars_max = *amount;
+    }
+  }
+  const TomlMember* member = table.find("budget_period");
+  if (member == nullptr) return;
+  const std::string full = joined(path, member->key);
+  if (!expect(member->value, TomlValue::Kind::kText, full, reading.faults)) return;
+  if (member->value.text == "none") return;
+  for (const auto period : {BudgetPeriod::kDaily, BudgetPeriod::kWeekly, BudgetPeriod::kMonthly}) {
+    if (member->value.text == policy::name_of(period)) limits.budget_period = period;
+  }
+  if (limits.budget_period != BudgetPeriod::kNone) return;
+  reading.faults.add(
+      member->line, full,
+      fmt::format("\"{}\" is none; write \"none\", \"daily\", \"weekly\" or \"monthly\"",
+                  printable(member->value.text)));
+}
+
+void read_limits(Reading& reading, const TomlValue& key, const std::string& key_path,
+                 KeyLimits& limits) {
+  const TomlMember* member = key.find("limits");
+  if (member == nullptr) return;
+  const std::string path = joined(key_path, "limits");
+  const TomlValue& table = member->value;
+  if (!expect(table, TomlValue::Kind::kTable, path, reading.faults)) return;
+  read_settings(table, path, key_limit_settings(), limits, reading.faults);
+  read_budget(reading, table, path, limits);
+  const TomlMember* markup = table.find("markup_percent");
+  if (markup == nullptr) return;
+  const std::string full = joined(path, markup->key);
+  const auto billionths = read_billionths(*markup, full, "\"12.5\"", reading.faults);
+  if (!billionths) return;
+  constexpr std::int64_t kBillionthsPerPpm = 100'000;  // of a percent
+  const std::int64_t ppm = *billionths / kBillionthsPerPpm;
+  if (ppm < policy::kMarkupPpmMin || ppm > policy::kMarkupPpmMax) {
+    reading.faults.add(markup->line, full, "is out of range; write -100 to 900");
+  } else if (*billionths % kBillionthsPerPpm != 0) {
+    reading.faults.add(markup->line, full, "has more than four decimals; write up to four");
+  } else {
+    limits.markup_ppm = ppm;
+  }
+}
+
 void read_key(Reading& reading, const TomlValue& table, const std::string& path, ClientKey& key) {
   read_settings(table, path, key_settings(), key, reading.faults);
   const TomlMember* name = table.find("name");
@@ -85,6 +159,7 @@ void read_key(Reading& reading, const TomlValue& table, const std::string& path,
                        "may have letters, digits, - _ and . only");
   }
   read_routing(reading, table, path, key.routing);
+  read_limits(reading, table, path, key.limits);
   const TomlMember* sha256 = table.find("sha256");
   const TomlMember* secret = table.find("secret");
   if ((sha256 == nullptr) == (secret == nullptr)) {

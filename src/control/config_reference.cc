@@ -163,6 +163,7 @@ std::string config_reference() {
   text += section("[auth]", auth_settings());
   text += section("[[keys]]", key_settings());
   text += section("[keys.routing]", key_routing_settings());
+  text += section("[keys.limits]", key_limit_settings());
   text += section("secret source", secret_settings());
   text += section("[providers.NAME]", provider_settings(), catalogue_provider_settings());
   text += quirks();

@@ -90,7 +90,7 @@ constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
      "only."},
 }};
 
-constexpr std::array<Setting<ClientKey>, 4> kKey{{
+constexpr std::array<Setting<ClientKey>, 5> kKey{{
     {"name", &ClientKey::name, 1, kNameMax, kLive,
      "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
     {"sha256", OwnForm{"text: 64 hex digits", "none"}, 0, 0, kLive,
@@ -99,6 +99,36 @@ constexpr std::array<Setting<ClientKey>, 4> kKey{{
      "Where the key itself is read from; only its digest is kept. This or `sha256`."},
     {"routing", OwnForm{"table", "none"}, 0, 0, kLive,
      "Where its requests may go at most. A request narrows that, and never widens it."},
+    {"limits", OwnForm{"table", "none"}, 0, 0, kLive,
+     "How much it may use, of all shards together (docs/limits.md)."},
+}};
+
+// Far above what anyone serves, and well within what admission counts with.
+constexpr std::int64_t kRateMax = 1'000'000'000;
+constexpr std::int64_t kTokensMax = 1'000'000'000'000'000;
+
+constexpr std::array<Setting<KeyLimits>, 8> kKeyLimits{{
+    {"requests_per_minute_max", &KeyLimits::requests_per_minute_max, 0, kRateMax, kLive,
+     "Requests in any 60 s. Above: 429 with `retry-after`.", "none"},
+    {"tokens_per_minute_max", &KeyLimits::tokens_per_minute_max, 0, kTokensMax, kLive,
+     "Tokens of prompts and answers in 60 s. A request counts with what it may come to at most "
+     "until it ends. Above: 429.",
+     "none"},
+    {"tokens_per_day_max", &KeyLimits::tokens_per_day_max, 0, kTokensMax, kLive,
+     "The same from midnight to midnight, UTC. Above: 429.", "none"},
+    {"concurrency_max", &KeyLimits::concurrency_max, 0, kRateMax, kLive,
+     "Requests that run at once. Above: 429.", "none"},
+    {"budget_usd_max", OwnForm{"text: dollars, or a whole number of them", "none"}, 0, 0, kLive,
+     "Dollars that it may spend in a `budget_period`, to the nano-dollar. Models without a price "
+     "are then refused. Above: 402."},
+    {"budget_period", OwnForm{"\"none\", \"daily\", \"weekly\" or \"monthly\"", "\"none\""}, 0, 0,
+     kLive,
+     "When the budget begins anew: at midnight UTC, of Mondays, of the first of a month, or "
+     "never."},
+    {"output_default_max", &KeyLimits::output_default_max, 0, 1'000'000, kLive,
+     "Tokens of an answer to a request that states no cap; sent to the provider. 0: the model's."},
+    {"markup_percent", OwnForm{"text: percent, or a whole number of them", "0"}, 0, 0, kLive,
+     "Added to the providers' prices, -100 to 900; negative: a discount. Four decimals at most."},
 }};
 
 constexpr std::array<Setting<KeyRouting>, 5> kKeyRouting{{
@@ -292,6 +322,10 @@ std::span<const Setting<Endpoint>> endpoint_settings() {
 std::span<const Setting<SecretSource>> secret_settings() {
   return kSecret;
 }
+std::span<const Setting<KeyLimits>> key_limit_settings() {
+  return kKeyLimits;
+}
+
 std::span<const Setting<KeyRouting>> key_routing_settings() {
   return kKeyRouting;
 }

@@ -55,6 +55,7 @@ std::span<const Setting<SimulatedOptions>> simulated_settings();
 std::span<const Setting<Model>> model_settings();
 std::span<const Setting<Endpoint>> endpoint_settings();
 std::span<const Setting<SecretSource>> secret_settings();
+std::span<const Setting<KeyLimits>> key_limit_settings();
 std::span<const Setting<KeyRouting>> key_routing_settings();
 std::span<const Setting<RoutingOptions>> routing_settings();
 std::span<const Setting<LedgerSettings>> ledger_settings();

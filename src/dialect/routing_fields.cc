@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialect/routing_fields.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "proto/json_value.h"
@@ -413,14 +414,28 @@ class Reader {
         continue;
       }
       std::string_view key;
+      bool is_image = false;
+      std::uint32_t sources = 0;
+      std::uint64_t source_bytes = 0;
       for (bool first_key = true; at.next_key(first_key, key);) {
         const std::string_view value = at.skip();
-        if (key_is(plain_word(key, room_), "type")) note_part(value);
+        key = plain_word(key, room_);
+        if (key_is(key, "type")) {
+          is_image = note_part(value) || is_image;
+        } else if (key_is(key, "image_url")) {
+          ++sources;
+          source_bytes += value.size();
+        }
       }
+      if (!is_image) continue;
+      // A member that stands twice counts twice: which of them is taken is the provider's choice.
+      out_.images += std::max(sources, 1U);
+      out_.image_bytes += source_bytes;
     }
   }
 
-  void note_part(std::string_view type) {
+  // Whether it is the type of an image.
+  bool note_part(std::string_view type) {
     struct PartRow {
       std::string_view name;
       Modality modality;
@@ -431,11 +446,14 @@ class Reader {
         {"video_url", Modality::kVideo},   {"input_video", Modality::kVideo},
     };
     const auto raw = proto::json_raw_string(type);
-    if (!raw) return;
+    if (!raw) return false;
     const std::string_view type_name = plain_word(*raw, room_);
     for (const PartRow& row : kParts) {
-      if (type_name == row.name) return add(out_.input_modalities, row.modality);
+      if (type_name != row.name) continue;
+      add(out_.input_modalities, row.modality);
+      return row.modality == Modality::kImage;
     }
+    return false;
   }
 
   const JsonScanner& scanner_;

@@ -108,7 +108,10 @@ struct RoutingFields {
   ReasoningWish reasoning;
   std::uint8_t input_modalities = 0;
   std::uint8_t output_modalities = 0;  // `modalities`, if any: text, image or audio
-  bool has_server_tools = false;       // tools named `openrouter:…`: the gateway's to run
+  // Of the content parts: how many images, and the bytes of the body that are theirs alone.
+  std::uint32_t images = 0;
+  std::uint64_t image_bytes = 0;
+  bool has_server_tools = false;  // tools named `openrouter:…`: the gateway's to run
   // A message hands reasoning back in OpenRouter's form: its signatures bind it to a provider
   // (4.7).
   bool replays_reasoning = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writing: whole answers, refusals, and what happens to the connection after them.
+#include <algorithm>
 #include <charconv>
 #include <cstdint>
 #include <cstring>
@@ -46,11 +47,10 @@ bool ClientConn::keeps_alive() const {
 
 void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
                         std::span<const proto::Field> fields) {
-  proto::Field all[8] = {{"date", gateway_.date()}, {"x-request-id", request_id_}};
+  LEAT_CHECK(fields.size() <= kFieldsMax);
+  proto::Field all[kFieldsMax + 2] = {{"date", gateway_.date()}, {"x-request-id", request_id_}};
   std::size_t count = 2;
-  for (const proto::Field& field : fields) {
-    if (count < std::size(all)) all[count++] = field;
-  }
+  for (const proto::Field& field : fields) all[count++] = field;
   proto::ResponseOptions options;
   options.status = status;
   options.content_length = body.size();
@@ -99,15 +99,26 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
   answer(row.status, "application/json", body.text(), {fields, count});
 }
 
-void ClientConn::begin_stream(const char* generation_id) {
+// The fields of an answer that a provider gives, into `all`; their number.
+std::size_t ClientConn::begin_fields(const char* generation_id, std::span<const proto::Field> more,
+                                     std::span<proto::Field> all) {
+  LEAT_CHECK(more.size() < kFieldsMax);
+  all[0] = {"date", gateway_.date()};
+  all[1] = {"x-request-id", request_id_};
+  all[2] = {"x-generation-id", generation_id};
+  std::ranges::copy(more, all.begin() + 3);
+  return 3 + more.size();
+}
+
+void ClientConn::begin_stream(const char* generation_id, std::span<const proto::Field> more) {
   if (http10_) wants_keep_alive_ = false;  // its end is the connection's end
-  const proto::Field fields[] = {
-      {"date", gateway_.date()}, {"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  proto::Field fields[kFieldsMax + 2];
+  const std::size_t count = begin_fields(generation_id, more, fields);
   proto::ResponseOptions options;
   options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
   options.keep_alive = keeps_alive();
   options.http10 = http10_;
-  options.fields = fields;
+  options.fields = {fields, count};
   char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_sse_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
@@ -115,15 +126,16 @@ void ClientConn::begin_stream(const char* generation_id) {
   gateway_.counters().responses_by_class[2].add();
 }
 
-void ClientConn::begin_body(std::string_view content_type, const char* generation_id) {
+void ClientConn::begin_body(std::string_view content_type, const char* generation_id,
+                            std::span<const proto::Field> more) {
   LEAT_CHECK(!http10_);
-  const proto::Field fields[] = {
-      {"date", gateway_.date()}, {"x-request-id", request_id_}, {"x-generation-id", generation_id}};
+  proto::Field fields[kFieldsMax + 2];
+  const std::size_t count = begin_fields(generation_id, more, fields);
   proto::ResponseOptions options;
   options.framing = proto::BodyFraming::kChunked;
   options.content_type = content_type;
   options.keep_alive = keeps_alive();
-  options.fields = fields;
+  options.fields = {fields, count};
   char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());

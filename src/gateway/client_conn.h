@@ -43,6 +43,8 @@ class ClientConn final : public ListNode<ClientConn>,
   void attach(net::Stream& stream, bool is_tls);
 
   // ---- For the Exchange ----
+  // That an answer may have beside Date and x-request-id.
+  static constexpr std::size_t kFieldsMax = 12;
   net::Stream& stream() { return *out_; }
   // What is written of the answer from here on is held until it may go out, or is dropped; until
   // then exchange_over() is not to be called.
@@ -58,9 +60,10 @@ class ClientConn final : public ListNode<ClientConn>,
   void answer_error(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
                     const RetryAdvice& advice);
   // Writes the head of a stream of events, which Relay frames.
-  void begin_stream(const char* generation_id);
+  void begin_stream(const char* generation_id, std::span<const proto::Field> more);
   // An answer whose length is not known: head, pieces, end. REQUIRES: the client speaks HTTP/1.1.
-  void begin_body(std::string_view content_type, const char* generation_id);
+  void begin_body(std::string_view content_type, const char* generation_id,
+                  std::span<const proto::Field> more);
   void write_body(std::string_view bytes);
   void end_body();
   // The exchange's answer is written to its end; `clean` false: it broke off, so close.
@@ -85,6 +88,8 @@ class ClientConn final : public ListNode<ClientConn>,
   // shard
   void run_deferred() override;
 
+  std::size_t begin_fields(const char* generation_id, std::span<const proto::Field> more,
+                           std::span<proto::Field> all);
   void consume(std::string_view in);
   void read_head(std::string_view& in, BlockRef& hold);
   void begin_request();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The keys that stand in the configuration, as rows of the key table: all of one organisation that
-// has no limits of its own. Their ids lie apart from those that the accounts' store gives.
+// The keys that stand in the configuration, as rows of the key table: with the limits that they
+// state, all of one organisation that has none. Their ids lie apart from those that the accounts'
+// store gives.
 #pragma once
 
 #include <array>
@@ -26,6 +27,9 @@ std::vector<KeyEntry> configured_keys(const Options& options, const policy::Cata
 AccountRow configured_organisation();
 // All of them, for directories to begin with.
 KeyDelta configured_delta(const Options& options, const policy::Catalogue& catalogue);
+
+// The output cap of a key's requests that state none; 0: the model's.
+std::uint32_t output_default_of(const Options& options, std::uint32_t key);
 
 // What logs and records call a key: its name in the configuration, "anonymous", "-" for 0, which is
 // none, else its number in the store: "#17". Views the options or `room`.

@@ -84,8 +84,8 @@ void Exchange::charge_body(std::uint64_t bytes) {
 }
 
 void Exchange::start() {
-  if (!plan() || !begin_record()) return;
-  attempt();
+  if (!plan()) return;
+  admit();
 }
 
 // Which endpoints may serve the request. False: it was answered.
@@ -158,7 +158,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
         candidate.endpoint, candidate.model_rank, candidate.dropped,
         std::string(planner.models()[candidate.model_rank].rest)};
   }
-  return choose_first();
+  return take_limits(found, fields) && choose_first();
 }
 
 // Only where staying at an endpoint is worth something: naming a conversation reads its first
@@ -456,6 +456,7 @@ void Exchange::over(bool clean) {
   drop_upstream();
   end_attempt(policy::OutcomeClass::kNotCounted, 0, {});  // if it ended by nobody's fault
   settle_unfinished(policy::AnswerEnd::kBlank);
+  release_limits();
   leg_->stop(gateway_.shard().wheel());
   account();
   release_request();
@@ -480,6 +481,7 @@ void Exchange::account() {
 }
 
 void Exchange::run_deferred() {
+  if (state_ == State::kAdmitting) return admitted_or_not();
   gateway_.free_exchange(this);
 }
 

@@ -28,6 +28,7 @@
 #include "base/block.h"
 #include "dialect/embeddings.h"
 #include "dialect/final_error.h"
+#include "dialect/limit_answers.h"
 #include "dialect/next_step.h"
 #include "dialect/openai_error.h"
 #include "dialect/openai_request.h"
@@ -42,6 +43,7 @@
 #include "gateway/route_trace.h"
 #include "gateway/routes.h"
 #include "gateway/shard_ledger.h"
+#include "gateway/shard_limits.h"
 #include "gateway/snapshot.h"
 #include "gateway/usage_notes.h"
 #include "policy/attempt_rule.h"
@@ -93,9 +95,10 @@ class Exchange final : public ListNode<Exchange>,
   friend class Gateway;
   friend class Leg;
   enum class State : std::uint8_t {
-    kReading,  // the request's body
-    kBackoff,  // before the only endpoint is asked again
-    kAsking,   // the leg's state says more
+    kReading,    // the request's body
+    kAdmitting,  // its limits are asked (exchange_admit.cc)
+    kBackoff,    // before the only endpoint is asked again
+    kAsking,     // the leg's state says more
     kOver,
   };
 
@@ -146,6 +149,10 @@ class Exchange final : public ListNode<Exchange>,
     dialect::PromptInput input;  // not of a chat
     std::string session;
     KeyDigest key{};  // looked up again where the request is decided
+    // What it could come to at most, and what is reserved for that; 0 where nothing limits it.
+    policy::Bound bound;
+    policy::AdmissionAmounts amounts;
+    dialect::RateLines rates;  // for a refusal
     std::array<Stop, kStopsMax> stops;
     std::uint8_t stop_count = 0;
     std::uint8_t last_stop = 0;  // the furthest that was gone to
@@ -156,6 +163,15 @@ class Exchange final : public ListNode<Exchange>,
     dialect::FinalError errors;
     dialect::ProviderFailure failure;  // the last one that a provider told
     bool has_failure_detail = false;   // ... which is the last of all
+  };
+
+  class Ticket final : public policy::AdmissionTicket {
+   public:
+    explicit Ticket(Exchange& exchange) : exchange_(exchange) {}
+
+   private:
+    void admission_decided() override;
+    Exchange& exchange_;
   };
 
   // What happens to leg_.
@@ -201,6 +217,22 @@ class Exchange final : public ListNode<Exchange>,
   void give_up();
   void release_request();
   void finish_collected();
+
+  // What it may use, and what it did (exchange_admit.cc).
+  bool take_limits(const KeyDirectory::Found& found, const dialect::RoutingFields& fields);
+  policy::Bound bound_at(const Stop& stop, const policy::ChargeDemand& demand) const;
+  void add_second_prompt(policy::ChargeDemand demand);
+  std::uint32_t default_cap() const;
+  void admit();
+  void admitted_or_not();
+  void note_rates();
+  void begin();
+  bool refuse_unpriced();
+  void refuse_limit();
+  dialect::RateLines rate_lines() const;
+  std::int64_t now_unix_ms() const;
+  void settle_limits(const Metered& metered);
+  void release_limits();
 
   // Two legs at once (exchange_hedge.cc).
   policy::HedgeFacts hedge_facts() const;
@@ -296,7 +328,11 @@ class Exchange final : public ListNode<Exchange>,
   std::uint16_t status_ = 0;        // of the answer to the client; 0: none was begun
   MeterFacts size_;                 // of the request; what it says of the answer is not filled in
   MoneyTerms money_;                // between list prices and what this request pays
-  WallTime admitted_{};             // the moment of its prices
+  Ticket ticket_{*this};            // its place in admission
+  policy::AdmissionAccount* account_ = nullptr;  // null: nothing limits it, or no more
+  LimitsMet limits_met_;
+  std::uint32_t output_default_max_ = 0;  // the key's; 0: the model's alone
+  WallTime admitted_{};                   // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;
   ShardLedger::Slot slot_ = ledger::OpenTable::kNoSlot;  // while its record is not written

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answer as one body, once it is checked.
+#include <algorithm>
+#include <array>
 #include <string>
 
 #include "gateway/client_conn.h"
@@ -125,15 +127,19 @@ void Exchange::write_provider_answer(std::string_view body, const dialect::ChatU
 void Exchange::write_answer(std::string_view body, const Metered& metered) {
   status_ = 200;
   settle(metered, ledger::AttemptOutcome::kSucceeded, 200);
-  const proto::Field fields[] = {{"x-generation-id", id_}};
-  client_->answer(200, "application/json", body, fields);
+  const dialect::LimitFields limits(face_, rate_lines(), now_unix_ms());
+  std::array<proto::Field, ClientConn::kFieldsMax> fields{{{"x-generation-id", id_}}};
+  std::ranges::copy(limits.fields(), fields.begin() + 1);
+  client_->answer(200, "application/json", body,
+                  std::span(fields).first(1 + limits.fields().size()));
 }
 
 // Too large to be collected: committed unseen, and passed on as it comes (OpenAI face only).
 void Exchange::pass_collected_on() {
   leg_->state = Leg::State::kPassing;
   passed_bytes_ = leg_->collected->size;
-  client_->begin_body("application/json", id_);
+  const dialect::LimitFields limits(face_, rate_lines(), now_unix_ms());
+  client_->begin_body("application/json", id_, limits.fields());
   has_begun_body_ = true;
   status_ = 200;
   const BlockRef begun = std::move(leg_->collected);

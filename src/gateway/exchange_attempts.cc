@@ -148,6 +148,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   const policy::ModelRef ref{.rest = stop().rest};
   dialect::EndpointShape shape = shape_for(gateway_.snapshot().catalogue(), endpoint(),
                                            ref.upstream_name(endpoint()), stop().dropped, kind_);
+  if (const std::uint32_t cap = default_cap()) shape.output_default = cap;
   if (is_carrying_on()) {
     const auto by = continues_by(gateway_.snapshot().catalogue(), endpoint());
     dialect::shape_continuation(by, *continuation_->so_far, shape);

@@ -77,8 +77,7 @@ bool Exchange::can_carry_on(dialect::Attempted attempted,
   if (dialect::next_step(attempted, failure, options) != dialect::NextStep::kOtherEndpoint) {
     return false;
   }
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
-  const std::uint32_t output_default = catalogue.model(endpoint().model).output_default_max;
+  const std::uint32_t output_default = default_cap();
   return dialect::can_be_continued(
       request.scanner, {request.body->data(), request.body->size}, *continuation_->so_far,
       output_default > 0 ? std::int64_t{output_default} : dialect::kUnset);

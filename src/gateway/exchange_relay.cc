@@ -36,7 +36,8 @@ net::Stream& Exchange::on_commit() {
   if (is_carrying_on()) {
     close_seam();
   } else {
-    client_->begin_stream(id_);
+    const dialect::LimitFields limits(face_, rate_lines(), now_unix_ms());
+    client_->begin_stream(id_, limits.fields());
   }
   status_ = 200;
   gateway_.health().first_token(leg_->health, gateway_.shard().now());

@@ -96,6 +96,7 @@ void Exchange::keep_tail(std::string_view bytes) {
 // `outcome` and `status`: of the attempt that is under way, if there is one.
 void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, int status) {
   is_settled_ = true;
+  settle_limits(metered);
   const Instant now = gateway_.shard().now();
   notes_.ended(leg_->note, outcome, status, now);
   const Snapshot& snapshot = gateway_.snapshot();

@@ -15,6 +15,17 @@ namespace {
 
 // How old the mirrored counters may be when they are scraped.
 constexpr Duration kRefreshInterval = seconds(1);
+// What a request may take beyond its own time limit until it is settled.
+constexpr Duration kSettleTime = seconds(60);
+
+LimitSetup limit_setup(LimitSetup setup, const Options& options) {
+  std::uint32_t longest_ms = options.limits.request_ms_max;
+  for (const Model& model : options.models) {
+    longest_ms = std::max(longest_ms, model.request_ms_max);
+  }
+  setup.hold = milliseconds(longest_ms) + kSettleTime;
+  return setup;
+}
 
 }  // namespace
 
@@ -45,6 +56,7 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
+      limits_(shard, limit_setup(parts.limits, snapshot.options())),
       retry_budget_(snapshot.limits().retry_budget_percent_max,
                     snapshot.limits().retry_floor_per_second),
       health_(snapshot, shard.index()),
@@ -223,6 +235,8 @@ void Gateway::on_message(const shard::Message& message) {
       return keys_.apply(*owned_of<KeyDelta>(message));
     case shard::Message::Kind::kSegment:
       return ledger_->take(*owned_of<SegmentDelivery>(message));
+    case shard::Message::Kind::kLeaseMail:
+      return limits_.take(owned_of<LeaseMail>(message));
     case shard::Message::Kind::kAccountReply:
       return account_questions_.take(*owned_of<AccountReply>(message));
     case shard::Message::Kind::kDrained:

@@ -22,6 +22,7 @@
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
 #include "gateway/shard_ledger.h"
+#include "gateway/shard_limits.h"
 #include "gateway/snapshot.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
@@ -49,6 +50,7 @@ struct GatewayParts {
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
   LedgerParts ledger;
+  LimitSetup limits;                               // but for `hold`, which follows from the models
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
   std::uint64_t buffered_bodies_max = 6ull << 30;  // bytes, this shard's share
 };
@@ -107,6 +109,15 @@ class Gateway final : private shard::MessageHandler {
   }
   AccountQuestions& account_questions() { return account_questions_; }
   KeyLoads& key_loads() { return key_loads_; }
+  ShardLimits& shard_limits() { return limits_; }
+  // What the key's requests meet. REQUIRES: as ShardLimits::account_of.
+  policy::AdmissionAccount& account_of(const KeyDirectory::Found& found) {
+    return limits_.account_of(found, keys_.version());
+  }
+  // It has not been forgotten or replaced.
+  bool knows_account(std::uint32_t key, const policy::AdmissionAccount* account) {
+    return limits_.admission().find(key, keys_.version()) == account;
+  }
   Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
   Upstream& upstream_of(const policy::Endpoint& endpoint) {
     return upstreams_[snapshot_.connection_of(endpoint)];
@@ -170,6 +181,7 @@ class Gateway final : private shard::MessageHandler {
   KeyRow anonymous_;
   AccountQuestions account_questions_;
   KeyLoads key_loads_;
+  ShardLimits limits_;
   policy::RetryBudget retry_budget_;
   ShardHealth health_;
   Conversations conversations_;

@@ -124,11 +124,13 @@ void KeyDelta::append(const KeyDelta& later) {
   if (later.chunk_count != 0) chunk_count = later.chunk_count;
   chunks.insert(chunks.end(), later.chunks.begin(), later.chunks.end());
   accounts.insert(accounts.end(), later.accounts.begin(), later.accounts.end());
+  version = later.version;
 }
 
 KeyTable::KeyTable() : chunks_(1, chunk_from({})) {}
 
 void KeyTable::assign(std::span<const KeyEntry> entries) {
+  ++version_;
   const std::size_t count = std::bit_ceil(std::max<std::size_t>(entries.size() / kRowsMin, 1)) / 2;
   chunks_.assign(std::max<std::size_t>(count, 1), nullptr);
   // Counted first, so that each chunk's rows stand together without a container for each.
@@ -166,6 +168,7 @@ std::vector<KeyEntry> KeyTable::entries_of(std::size_t index) const {
 }
 
 KeyDelta KeyTable::replace(std::size_t index, std::vector<KeyEntry> entries) {
+  ++version_;
   auto made = chunk_from(entries);
   size_ = size_ - chunks_[index]->used + made->used;
   chunks_[index] = std::move(made);
@@ -181,6 +184,7 @@ KeyDelta KeyTable::replace(std::size_t index, std::vector<KeyEntry> entries) {
     return delta;
   }
   KeyDelta delta;
+  delta.version = version_;
   delta.chunk_count = static_cast<std::uint32_t>(chunks_.size());
   delta.chunks.push_back({static_cast<std::uint32_t>(index), chunks_[index]});
   return delta;
@@ -207,6 +211,7 @@ std::uint64_t KeyTable::account_key(const AccountRow& account) {
 KeyDelta KeyTable::put(AccountRow account) {
   const std::uint64_t key = account_key(account);
   KeyDelta delta;
+  delta.version = ++version_;
   delta.accounts.push_back(std::make_shared<const AccountRow>(std::move(account)));
   if (delta.accounts.back()->is_removed) {
     accounts_.erase(key);
@@ -218,6 +223,7 @@ KeyDelta KeyTable::put(AccountRow account) {
 
 KeyDelta KeyTable::whole() const {
   KeyDelta delta;
+  delta.version = version_;
   delta.chunk_count = static_cast<std::uint32_t>(chunks_.size());
   delta.chunks.reserve(chunks_.size());
   for (std::size_t i = 0; i < chunks_.size(); ++i) {
@@ -242,6 +248,7 @@ KeyDirectory::KeyDirectory() {
 }
 
 void KeyDirectory::apply(const KeyDelta& delta) {
+  version_ = delta.version;
   if (delta.chunk_count != 0 && delta.chunk_count != places_.size()) {
     LEAT_CHECK(delta.chunks.size() >= delta.chunk_count);
     places_.assign(delta.chunk_count, {});

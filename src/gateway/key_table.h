@@ -95,6 +95,7 @@ struct KeyDelta {
   std::uint32_t chunk_count = 0;  // of the table; not the directory's: `chunks` are all of them
   std::vector<Chunk> chunks;
   std::vector<std::shared_ptr<const AccountRow>> accounts;
+  std::uint32_t version = 0;  // of the table that it makes; the same on every shard
 
   bool is_empty() const { return chunks.empty() && accounts.empty(); }
   // For a shard whose mailbox is full: it gets both at once, later.
@@ -127,6 +128,7 @@ class KeyTable {
   std::vector<std::shared_ptr<const KeyChunk>> chunks_;  // a power of two
   std::unordered_map<std::uint64_t, std::shared_ptr<const AccountRow>> accounts_;
   std::size_t size_ = 0;
+  std::uint32_t version_ = 0;  // counts changes
 };
 
 // Why a key does not open. To the outside all of these are one answer.
@@ -159,6 +161,8 @@ class KeyDirectory {
   Found look_up(const KeyDigest& digest, policy::KeyScope scope, WallTime now) const;
 
   std::size_t bytes() const;
+  // Of the table as of the last delta: what is made of rows holds until it changes.
+  std::uint32_t version() const { return version_; }
 
  private:
   struct Place {
@@ -172,6 +176,7 @@ class KeyDirectory {
   std::vector<std::shared_ptr<const KeyChunk>> owners_;
   Accounts workspaces_;
   Accounts organisations_;
+  std::uint32_t version_ = 0;
 };
 
 }  // namespace leat::gateway

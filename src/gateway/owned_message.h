@@ -10,6 +10,7 @@
 #include "gateway/account_question.h"
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
+#include "gateway/lease_mail.h"
 #include "gateway/shard_ledger.h"
 #include "shard/mailbox.h"
 
@@ -25,6 +26,8 @@ template <>
 inline constexpr shard::Message::Kind kKindOf<KeyDelta> = shard::Message::Kind::kKeyDelta;
 template <>
 inline constexpr shard::Message::Kind kKindOf<SegmentDelivery> = shard::Message::Kind::kSegment;
+template <>
+inline constexpr shard::Message::Kind kKindOf<LeaseMail> = shard::Message::Kind::kLeaseMail;
 template <>
 inline constexpr shard::Message::Kind kKindOf<AccountQuestion> =
     shard::Message::Kind::kAccountQuestion;
@@ -50,6 +53,7 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<HealthUpdate>) owned_of<HealthUpdate>(message).reset();
   if (message.kind == kKindOf<KeyDelta>) owned_of<KeyDelta>(message).reset();
   if (message.kind == kKindOf<SegmentDelivery>) owned_of<SegmentDelivery>(message).reset();
+  if (message.kind == kKindOf<LeaseMail>) owned_of<LeaseMail>(message).reset();
   if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
 }

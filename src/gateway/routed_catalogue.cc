@@ -40,6 +40,7 @@ void add_model(policy::CatalogueBuilder& builder, const Options& options, const 
     spec.tag = tag;
     spec.upstream_model = endpoint.model;
     spec.declared_free = policy::kFreeOfAll;
+    spec.facts.is_unpriced = true;
     LEAT_CHECK(builder.add_endpoint(spec).has_value());
   }
 }

@@ -137,6 +137,8 @@ class Admission {
   // long, forgets accounts that nobody uses. Bounded work a call.
   void tidy(Instant now);
 
+  // Somebody waits, or something is reserved or held of a lease: tidy() has work.
+  bool is_active() const { return !active_.empty(); }
   std::size_t accounts() const { return accounts_.size(); }
   std::size_t quantities() const { return slots_.size(); }
 

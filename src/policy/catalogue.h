@@ -142,6 +142,7 @@ struct Endpoint {
   // The static variant that it serves; none: the plain model.
   std::optional<Variant> variant;
   bool is_free = false;           // every class costs nothing; set by the builder
+  bool is_unpriced = false;       // ... but for want of a price: nobody said that it is free
   bool implicit_caching = false;  // its provider caches prompts unasked
   bool disabled = false;          // known, but not to be asked
 };

@@ -52,7 +52,7 @@ bool has_price(const Catalogue& catalogue, const Endpoint& endpoint) {
   const auto costs = [](const Prices& prices) {
     return std::ranges::any_of(prices.values, [](Picodollars price) { return price > 0; });
   };
-  return endpoint.is_free || costs(endpoint.prices) ||
+  return (endpoint.is_free && !endpoint.is_unpriced) || costs(endpoint.prices) ||
          std::ranges::any_of(catalogue.overrides_of(endpoint),
                              [&](const PriceOverride& item) { return costs(item.prices); });
 }
@@ -75,7 +75,8 @@ std::uint64_t times(std::uint64_t a, std::uint64_t b) {
 }
 
 std::uint64_t prompt_tokens_max(const Endpoint& endpoint, const ChargeDemand& demand) {
-  const std::uint64_t most = least_known(endpoint.context, endpoint.prompt_max);
+  const std::uint64_t most = times(least_known(endpoint.context, endpoint.prompt_max),
+                                   std::max<std::uint64_t>(demand.prompts, 1));
   std::uint64_t tokens = demand.text_tokens_max != 0 ? demand.text_tokens_max : demand.text_bytes;
   tokens = added(tokens, times(demand.images, kImageTokensMax));
   if (demand.has_open_media) tokens = added(tokens, most != 0 ? most : kContextTokensMax);

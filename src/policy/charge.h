@@ -45,13 +45,15 @@ struct ChargeDemand {
   // Of the prompt with its JSON around it (which covers what chat templates add), without the data
   // of media parts. A token per byte is the bound for every tokenizer that falls back to bytes.
   std::uint64_t text_bytes = 0;
+  // Prompts, or inputs of an embeddings request, each of which has the model's context to itself.
+  std::uint64_t prompts = 1;
   // A calibrated bound of the same for this model, 0: none.
   std::uint64_t text_tokens_max = 0;
   std::uint64_t images = 0;
   bool has_open_media = false;     // audio, video or files: bounded by the context alone
   bool caches_for_an_hour = true;  // false where the request has no cache_control
   std::int64_t output_cap = 0;     // as asked; 0 or less: none
-  std::int64_t choices = 1;        // `n` or `best_of`, or the inputs of an embeddings request
+  std::int64_t choices = 1;        // `n` or `best_of`, for each prompt
   bool has_output = true;          // false of embeddings: nothing is generated
   ModalitySet output;              // as asked; empty: text
   std::uint32_t web_searches = 0;

@@ -44,7 +44,7 @@ struct Distributions {
 };
 
 template <class Slot, std::int64_t kSlots, std::int64_t kSlotSeconds>
-class SlidingWindow {
+class SlotWindow {
  public:
   static constexpr std::int64_t kCount = kSlots;
   static constexpr Duration kWidth = leat::seconds(kSlotSeconds);
@@ -89,10 +89,10 @@ class SlidingWindow {
 };
 
 struct EndpointWindows {
-  SlidingWindow<Counts, 10, 3> half_minute;
-  SlidingWindow<Distributions, 5, 60> five_minutes;
-  SlidingWindow<Distributions, 6, 300> half_hour;
-  SlidingWindow<Counts, 24, 3600> day;
+  SlotWindow<Counts, 10, 3> half_minute;
+  SlotWindow<Distributions, 5, 60> five_minutes;
+  SlotWindow<Distributions, 6, 300> half_hour;
+  SlotWindow<Counts, 24, 3600> day;
 
   void merge(const HealthSummary& summary, Instant now);
 };

@@ -32,6 +32,8 @@ class QuantityHomes {
   // For those who ask what a key has left; null: nothing was ever taken of it.
   QuantityHome* find(QuantityId id);
   std::size_t size() const { return homes_.size(); }
+  // An ask waits for what others have idle, and is refused by a tick().
+  bool has_waiting() const { return !waiting_.empty(); }
 
  private:
   LeaseOptions options_;

@@ -25,6 +25,7 @@ struct Message {
     kSegment,          // a segment for the shard's ledger
     kAccountQuestion,  // (to control) what a client asks of its own account
     kAccountReply,     // what control says to that
+    kLeaseMail,        // (between data shards) asks, returns, grants and recalls of leases
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

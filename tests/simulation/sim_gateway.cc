@@ -18,7 +18,7 @@ io::Address host_of(std::uint32_t shard) {
 }  // namespace
 
 SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
-                   std::span<const io::Address> providers)
+                   std::span<const io::Address> providers, gateway::PeerMail& peers)
     : io(world, host_of(index)),
       rng(world.rng().next()),
       shard(io, rng, index),
@@ -36,8 +36,10 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
   const gateway::KeyDelta keys =
       gateway::configured_delta(snapshot.options(), snapshot.catalogue());
   parts.keys = &keys;
+  parts.limits.peers = &peers;
   gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
   shard.attach_mailbox(mailbox, gateway->message_handler());
+  peers.attach(shard, gateway->message_handler());
   io.set_run_turn([this] { shard.run_turn(); });
 }
 
@@ -52,13 +54,14 @@ SimShard::~SimShard() {
 SimGateway::SimGateway(World& world, const gateway::Snapshot& snapshot,
                        std::span<const io::Address> providers)
     : world_(world),
+      peers_(snapshot.options().server.shards),
       desk_(snapshot, snapshot.options().server.shards,
             [this](std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
               return post(shard, update);
             }),
       was_ejected_(snapshot.catalogue().endpoints().size(), false) {
   for (std::uint32_t i = 0; i < snapshot.options().server.shards; ++i) {
-    shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers));
+    shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers, peers_));
     shards_.back()->gateway->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
       desk_.take(*news, world_.now());
       return true;
@@ -74,6 +77,7 @@ void SimGateway::listen(const io::Address& address, bool half_close_allowed) {
   for (const auto& shard : shards_) {
     LEAT_CHECK(shard->gateway->listen(address, false, half_close_allowed).has_value());
     shard->io.start();
+    peers_.open(shard->shard.index(), shard->io.waker());
   }
 }
 

@@ -18,7 +18,7 @@ namespace leat::sim {
 
 struct SimShard {
   SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
-           std::span<const io::Address> providers);
+           std::span<const io::Address> providers, gateway::PeerMail& peers);
   ~SimShard();
 
   SimIo io;
@@ -54,6 +54,7 @@ class SimGateway {
   bool post(std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update);
 
   World& world_;
+  gateway::PeerMail peers_;
   gateway::HealthDesk desk_;
   std::vector<bool> was_ejected_;  // by EndpointId
   std::vector<std::unique_ptr<SimShard>> shards_;

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "gateway/snapshot.h"
+#include "simulation/limit_watch.h"
 #include "simulation/oracle.h"
 #include "simulation/priced_catalogue.h"
 #include "simulation/sim_client.h"
@@ -27,6 +28,10 @@ constexpr Duration kDrainPatience = seconds(200);
 constexpr std::uint32_t kBodyBytesOdd = 30'000;
 // So many retries fit the budget's floor, whatever else was asked.
 constexpr std::uint64_t kRetriesSure = 10;
+// Leases that nobody uses have returned, and all that was spent is told.
+constexpr Duration kLeasesReturn = seconds(4);
+// What a request takes from its admission to its provider, where nothing delays it.
+constexpr Duration kAskedWithin = seconds(1);
 constexpr std::uint64_t kEventsMax = 3'000'000;
 
 io::Address gateway_address() {
@@ -68,6 +73,28 @@ void make_odd(Rng& rng, Options& options) {
       model.chunk_gap_ms_max = static_cast<std::uint32_t>(rng.between(20, 3'000));
     if (rng.chance(0.3)) model.request_ms_max = static_cast<std::uint32_t>(rng.between(20, 9'000));
   }
+}
+
+// Limits of the key that are met by a few requests.
+void make_limited(Rng& rng, KeyLimits& limits) {
+  const auto draw = [&](std::int64_t most) {
+    return static_cast<std::uint64_t>(rng.between(1, most));
+  };
+  if (rng.chance(0.5)) limits.requests_per_minute_max = draw(12);
+  if (rng.chance(0.3)) limits.tokens_per_minute_max = draw(400'000);
+  if (rng.chance(0.3)) limits.tokens_per_day_max = draw(400'000);
+  if (rng.chance(0.4)) limits.concurrency_max = draw(4);
+  if (rng.chance(0.6)) limits.budget_nanodollars_max = rng.between(1, 2'000'000'000);
+  if (rng.chance(0.6)) limits.output_default_max = static_cast<std::uint32_t>(draw(2'000));
+  if (rng.chance(0.3)) limits.markup_ppm = rng.between(-1'000'000, 1'000'000);
+}
+
+bool has_limits(const KeyLimits& limits) {
+  return limits.requests_per_minute_max != KeyLimits::kUnlimited ||
+         limits.tokens_per_minute_max != KeyLimits::kUnlimited ||
+         limits.tokens_per_day_max != KeyLimits::kUnlimited ||
+         limits.concurrency_max != KeyLimits::kUnlimited ||
+         limits.budget_nanodollars_max != KeyLimits::kNoBudget;
 }
 
 // Streams are asked of a second provider soon, and of some models.
@@ -115,6 +142,10 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
   }
   if (faults.of(Fault::kOddLimits) > 0) make_odd(rng, options);
   if (rng.chance(0.4)) make_hedged(rng, options);
+  if (rng.chance(0.4)) {
+    make_limited(rng, options.keys.front().limits);
+    options.server.shards = static_cast<std::uint32_t>(rng.between(1, 4));
+  }
   return options;
 }
 
@@ -145,8 +176,10 @@ class Simulation {
   std::vector<std::unique_ptr<SimProvider>> providers_;
   const Options options_;
   const bool half_close_allowed_;
+  const bool is_limited_;
   std::unique_ptr<gateway::Snapshot> snapshot_;
   std::unique_ptr<SimGateway> gateway_;
+  std::unique_ptr<LimitWatch> limits_;
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
 
@@ -155,7 +188,8 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
       faults_(FaultPlan::draw(rng_)),
       world_(seed, faults_),
       options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)),
-      half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0) {
+      half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0),
+      is_limited_(has_limits(options_.keys.front().limits)) {
   world_.verbose = verbose;
   for (std::size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
@@ -210,6 +244,8 @@ void Simulation::make_gateway() {
   }
   gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, providers);
   gateway_->listen(gateway_address(), half_close_allowed_);
+  limits_ = std::make_unique<LimitWatch>(world_, *gateway_, *snapshot_);
+  limits_->start();
   if (options_.routing.hedge) {
     gateway_->remember_first_tokens(milliseconds(rng_.between(1, 1'000)));
   }
@@ -272,6 +308,10 @@ void Simulation::drain() {
   if (!run_while(may_run_on ? kPatience : kDrainPatience, &Simulation::gateway_is_busy)) {
     world_.violation("the gateway does not come to rest");
   }
+  world_.run_until(world_.now() + kLeasesReturn);
+  limits_->check_at_rest();
+  const OracleOptions excuses = oracle_options(faults_);
+  if (excuses.must_serve && excuses.is_prompt) limits_->check_minutes(book_, kAskedWithin);
 }
 
 void Simulation::check_nothing_is_left() {
@@ -349,6 +389,8 @@ OracleOptions Simulation::oracle() const {
   }
   oracle.may_be_left_out = may_be_left_out();
   oracle.are_hedged = options_.routing.hedge;
+  // A limit is an excuse.
+  if (is_limited_) oracle.must_serve = false;
   return oracle;
 }
 

@@ -205,17 +205,18 @@ def answer_well(call):
 
 class Leat:
     """A running leat. `providers`: one or more Provider, tried in this order for MODEL.
-    `catalogue`: the text of a catalogue file."""
+    `catalogue`: the text of a catalogue file; `key_limits`: lines of the key's [keys.limits]."""
 
     def __init__(self, providers=(), limits=None, server="", provider_lines="", extra="",
                  preexec=None, environment=None, listen="127.0.0.1:0", catalogue="",
-                 admin=""):
+                 key_limits="", admin=""):
         self.directory = tempfile.TemporaryDirectory()
         names = [f"p{i}" for i in range(len(providers))]
         text = 'catalogue = ["catalogue.toml"]\n' if catalogue else ""
         text += f'[server]\nlisten = ["{listen}"]\n{server}\n'
         text += f'[admin]\nlisten = "127.0.0.1:0"\n{admin}'
         text += '[[keys]]\nname = "k1"\nsecret = { env = "LEAT_TEST_KEY" }\n'
+        text += f"[keys.limits]\n{key_limits}\n" if key_limits else ""
         for name, provider in zip(names, providers):
             url = provider if isinstance(provider, str) else provider.url()
             text += (f'[providers.{name}]\nbase_url = "{url}"\nallow_private = true\n'

@@ -80,6 +80,14 @@ TEST_F(ChargeBound, WithoutCapOrDefaultWhatTheEndpointCanGiveIsTaken) {
   EXPECT_EQ(default_output_cap(catalogue_.model(at.model), at, 0), 0u) << "nothing to send";
 }
 
+TEST_F(ChargeBound, EachPromptHasTheContextToItself) {
+  one([](EndpointSpec& spec) { spec.facts.context = 8'000; });
+  EXPECT_EQ(bound({.text_bytes = 90'000}).prompt_tokens, 8'000u);
+  EXPECT_EQ(bound({.text_bytes = 90'000, .prompts = 3}).prompt_tokens, 24'000u);
+  EXPECT_EQ(bound({.text_bytes = 90'000, .prompts = 100}).prompt_tokens, 90'000u);
+  EXPECT_EQ(bound({.text_bytes = 90'000, .prompts = 0}).prompt_tokens, 8'000u);
+}
+
 TEST_F(ChargeBound, MediaAtTheirMaximum) {
   one([](EndpointSpec& spec) {
     spec.facts.prices[PriceClass::kImage] = 5'000'000'000;  // $0.005
@@ -213,6 +221,8 @@ TEST_F(ChargeBound, WhatHasNoPriceIsNotPriced) {
   const Bound free = bound_of(shown, unpriced, {.text_bytes = 5}, {}, kNoon, false);
   EXPECT_TRUE(free.is_priced);
   EXPECT_EQ(free.money, 0);
+  unpriced.is_unpriced = true;
+  EXPECT_FALSE(bound_of(shown, unpriced, {}, {}, kNoon, false).is_priced) << "nobody said so";
   EXPECT_FALSE(bound_of(shown, std::span<const Candidate>{}, {}, {}, kNoon).is_priced);
 }
 

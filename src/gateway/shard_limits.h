@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+// ShardLimits: what one shard has to do with limits (design.md, "Quantities"). It holds the shard's
+// Admission, the homes of the quantities that are this shard's, and the mail between both and those
+// of the other shards; and it knows which limits a key's requests meet. Owned by the shard's
+// Gateway; wakes the shard only while somebody waits or something is reserved or leased.
+//
+//     admit() .. a lease is short --ask--> home: this shard's, later in the turn
+//                                          or another's, by PeerMail, one batch a turn
+//     home --grant--> lease --> who waits is told: AdmissionTicket::admission_decided()
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/instant.h"
+#include "gateway/key_table.h"
+#include "gateway/lease_mail.h"
+#include "gateway/peer_mail.h"
+#include "policy/admission.h"
+#include "policy/quantity_homes.h"
+#include "shard/shard.h"
+
+namespace leat::gateway {
+
+// What the ledger knows of a budget when a process starts.
+struct RestoredQuantity {
+  policy::QuantityId id = 0;
+  policy::QuantityTerms terms;
+  std::int64_t settled = 0;  // in the period of now
+  std::int64_t open = 0;     // reserved in a life before and not settled yet
+  Instant until{0};          // when that is given up at the latest
+};
+
+struct LimitSetup {
+  PeerMail* peers = nullptr;  // null: this shard is the only one
+  // Of this process, higher than of any before: leases of a life before are told apart by it.
+  std::uint32_t life = 0;
+  // Longer than any request runs, or what it reserved would be given up under it.
+  Duration hold = seconds(960);
+  // Of all shards; each takes its own. Read by the constructor only.
+  std::span<const RestoredQuantity> restored;
+};
+
+// Which kinds of limits a key's requests meet, its own or those of what it belongs to.
+struct LimitsMet {
+  bool requests = false;  // a minute, or at once
+  bool tokens = false;
+  bool money = false;
+
+  bool any() const { return requests || tokens || money; }
+};
+LimitsMet limits_met(const KeyDirectory::Found& found);
+
+class ShardLimits final : private policy::LeaseLink,
+                          private policy::GrantLink,
+                          private shard::Deferred {
+ public:
+  ShardLimits(shard::Shard& shard, const LimitSetup& setup);
+  ShardLimits(const ShardLimits&) = delete;
+  ShardLimits& operator=(const ShardLimits&) = delete;
+  ~ShardLimits();
+
+  policy::Admission& admission() { return admission_; }
+  // What the key's requests meet. `version`: of the keys (KeyDirectory::version). REQUIRES:
+  // limits_met(found).any(). Valid until the next call or the shard's next turn.
+  policy::AdmissionAccount& account_of(const KeyDirectory::Found& found, std::uint32_t version);
+  // What other shards say.
+  void take(std::unique_ptr<LeaseMail> mail);
+
+  // ---- For tests: the simulator's oracles, and whether the shard would rest.
+  policy::QuantityHomes& homes() { return homes_; }
+  bool is_resting() const { return !timer_.is_set(); }
+
+ private:
+  void send(policy::ShardIndex home, const policy::LeaseAsk& ask) override;
+  void send(policy::ShardIndex home, const policy::LeaseReturn& back) override;
+  void send(policy::ShardIndex to, const policy::LeaseGrant& grant) override;
+  void send(policy::ShardIndex to, const policy::LeaseRecall& recall) override;
+  void run_deferred() override;
+  void on_timer();
+
+  LeaseMail& outgoing(policy::ShardIndex to);
+  void hear(const LeaseMail& mail);
+  void keep(std::unique_ptr<LeaseMail> used);
+  bool post_all();
+  void set_timer();
+  policy::Moment moment() const { return {shard_.now(), shard_.io().wall_now()}; }
+
+  shard::Shard& shard_;
+  PeerMail* peers_;
+  std::uint32_t shards_;
+  policy::Admission admission_;
+  policy::QuantityHomes homes_;
+  std::vector<std::unique_ptr<LeaseMail>> outgoing_;  // by shard; null: there is nothing to say
+  std::vector<std::unique_ptr<LeaseMail>> spare_;     // empty ones, to be written again
+  bool is_kept_back_ = false;                         // a mailbox was full
+  Instant rests_at_{0};  // what was last heard or said may want looking after until then
+  Timer timer_{timer_callback<&ShardLimits::on_timer>, this};
+};
+
+}  // namespace leat::gateway
