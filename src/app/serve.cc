@@ -288,7 +288,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.snapshot = &snapshot;
   setup.listings = &listings;
   gateway::PeerMail peers(shards);
-  setup.peers = &peers;
+  setup.limits.peers = &peers;
   setup.tls = &material.tls();
 
   std::string ledger_fault;

@@ -101,7 +101,7 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
   if (!serves) tear_down();
   started.set_value(std::move(result));  // `started` may be gone from here on
   if (!serves) return;
-  setup_.peers->open(setup_.index, *waker_);
+  setup_.limits.peers->open(setup_.index, *waker_);
   shard_->run();
   tear_down();
 }
@@ -130,7 +130,7 @@ std::string ShardThread::set_up() {
   parts.log = &log_;
   parts.listings = setup_.listings;
   parts.keys = setup_.keys;
-  parts.limits.peers = setup_.peers;
+  parts.limits = setup_.limits;
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
   parts.buffered_bodies_max = setup_.buffered_bodies_max;
@@ -168,7 +168,7 @@ std::string ShardThread::set_up() {
     shard_->attach_mailbox(setup_.ledger->desk(setup_.index).deliveries(),
                            gateway_->message_handler());
   }
-  setup_.peers->attach(*shard_, gateway_->message_handler());
+  setup_.limits.peers->attach(*shard_, gateway_->message_handler());
   return {};
 }
 

@@ -40,7 +40,7 @@ struct ShardSetup {
   const gateway::ListingSource* listings = nullptr;
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
   LedgerKeeper* ledger = nullptr;           // null: no records are kept
-  gateway::PeerMail* peers = nullptr;       // of all shards; outlives them
+  gateway::LimitSetup limits;               // its mail outlives the shards
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };

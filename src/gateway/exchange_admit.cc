@@ -206,7 +206,8 @@ void Exchange::refuse_limit() {
     refusal.needed = why.needed;
     refusal.wait_ms = wait_ms(why.wait);
     refusal.requested_tokens = bound.output_tokens;
-    refusal.affordable_tokens = policy::affordable_output(bound, why.remaining);
+    const policy::Nanodollars second_prompt = request_->amounts.money - bound.money;
+    refusal.affordable_tokens = policy::affordable_output(bound, why.remaining - second_prompt);
   }
   const dialect::LimitAnswer answer(face_, refusal, request_->rates, now_unix_ms());
   error_type_ = dialect::error_row(answer.kind()).error_type;

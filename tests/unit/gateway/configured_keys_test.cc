@@ -45,6 +45,32 @@ TEST_F(ConfiguredKeysTest, OpenWithTheirOwnCeilings) {
   EXPECT_EQ(find(3).fault, KeyFault::kUnknown);
 }
 
+TEST_F(ConfiguredKeysTest, HaveTheLimitsThatTheyState) {
+  KeyLimits& limits = options_.keys.front().limits;
+  limits = {.requests_per_minute_max = 3,
+            .tokens_per_minute_max = 4,
+            .tokens_per_day_max = 5,
+            .concurrency_max = 6,
+            .budget_nanodollars_max = 7,
+            .budget_period = BudgetPeriod::kWeekly,
+            .output_default_max = 8,
+            .markup_ppm = -9};
+  directory_.apply(configured_delta(options_, catalogue_));
+  const KeyRow& web = *find(1).key;
+  EXPECT_EQ(web.requests_per_minute, 3u);
+  EXPECT_EQ(web.tokens_per_minute, 4u);
+  EXPECT_EQ(web.tokens_per_day, 5u);
+  EXPECT_EQ(web.concurrency, 6u);
+  EXPECT_EQ(web.budget, 7);
+  EXPECT_EQ(web.period, BudgetPeriod::kWeekly);
+  EXPECT_EQ(web.markup_ppm, -9);
+  EXPECT_EQ(output_default_of(options_, web.id), 8u);
+  const KeyRow& batch = *find(2).key;
+  EXPECT_EQ(batch.quota(), policy::Quota()) << "what is not stated is not limited";
+  EXPECT_EQ(output_default_of(options_, batch.id), 0u);
+  EXPECT_EQ(output_default_of(options_, 17), 0u) << "a key of the store";
+}
+
 TEST_F(ConfiguredKeysTest, ServeInferenceAndNothingElse) {
   const auto found = directory_.look_up(digest(1), policy::KeyScope::kManagement, {});
   EXPECT_EQ(found.fault, KeyFault::kScope);

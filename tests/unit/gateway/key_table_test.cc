@@ -85,12 +85,15 @@ TEST(KeyTable, DirectoriesFollowEveryChange) {
       delta = table.put(entry(number, id));
       wanted[number] = id;
     }
+    const std::uint32_t before = prompt.version();
     prompt.apply(delta);
+    EXPECT_NE(prompt.version(), before) << "what is made of rows is made anew";
     pending.append(delta);
     ASSERT_EQ(table.size(), wanted.size());
     if (step % 100 != 0) continue;
     late.apply(pending);
     pending = {};
+    EXPECT_EQ(late.version(), prompt.version()) << "two shards must not call one table two names";
     check(prompt, step);
     check(late, step);
   }
