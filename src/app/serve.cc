@@ -244,6 +244,16 @@ std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t
   return {};
 }
 
+// What a shard may hold of what the process may.
+void share_out(const Limits& limits, std::uint64_t descriptors, std::uint64_t memory,
+               std::uint32_t shards, ShardSetup& setup) {
+  const std::uint64_t connections = limits.connections_max != 0
+                                        ? limits.connections_max
+                                        : std::min<std::uint64_t>(descriptors / 2, 50'000);
+  setup.connections_max = static_cast<std::uint32_t>((connections + shards - 1) / shards);
+  setup.buffered_bodies_max = memory / 100 * limits.buffered_body_memory_percent_max / shards;
+}
+
 void print_addresses(const Options& options, const std::vector<io::Address>& bound,
                      const std::string& admin, std::uint32_t shards) {
   for (std::size_t i = 0; i < bound.size(); ++i) {
@@ -276,15 +286,10 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
       options.server.shards != 0 ? options.server.shards : std::max(machine.cores_usable, 1U);
 
   ShardSetup setup;
-  const std::uint64_t connections = options.limits.connections_max != 0
-                                        ? options.limits.connections_max
-                                        : std::min<std::uint64_t>(descriptors / 2, 50'000);
-  setup.connections_max = static_cast<std::uint32_t>((connections + shards - 1) / shards);
   const std::uint64_t memory = options.limits.memory_bytes_max != 0
                                    ? options.limits.memory_bytes_max
                                    : machine.usable_memory();
-  setup.buffered_bodies_max =
-      memory / 100 * options.limits.buffered_body_memory_percent_max / shards;
+  share_out(options.limits, descriptors, memory, shards, setup);
   setup.snapshot = &snapshot;
   setup.listings = &listings;
   gateway::PeerMail peers(shards);

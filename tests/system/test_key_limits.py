@@ -194,7 +194,7 @@ class KeyLimits(harness.Case):
             self.assertEqual(field(answer, "x-should-retry"), "false")
             self.assertIsNone(field(answer, "retry-after"))
             self.assert_error(answer, face)
-        fewer = chat_body(model=MODEL, max_tokens=6).replace(b'"max_tokens": 6', b'"max_tokens":  6')
+        fewer = chat_body(model=MODEL, max_tokens=6).replace(b": 6", b":  6")
         self.assertEqual(len(fewer), len(BODY))
         self.assertEqual(self.ask(router, fewer).status, 200)
         until(lambda: "reason=limit_budget key=k1" in router.log(), "the line in the log")
@@ -270,6 +270,26 @@ class KeyLimits(harness.Case):
         self.assertEqual(self.ask(router, image).status, 402)
         self.assertEqual(self.ask(router).status, 200)
 
+    def test_a_stream_that_may_be_carried_on_has_room_for_a_second_prompt(self):
+        def stream(call):
+            call.send(harness.stream_bytes())
+
+        def status(budget, lines):
+            ends = ", ".join(f'{{ provider = "{name}", model = "up", price = '
+                             '{ prompt = "10", completion = "30" } }' for name in ("p0", "p1"))
+            router = self.leat([self.provider(stream), self.provider(stream)],
+                               key_limits=f"budget_usd_max = {dollars(budget)}",
+                               provider_lines='quirks = ["continues_assistant"]',
+                               extra=f'[[models]]\nid = "{MODEL}"\nendpoints = [{ends}]\n{lines}\n')
+            return self.ask(router, body).status
+
+        body = chat_body(model=MODEL, max_tokens=OUTPUT, stream=True)
+        once = len(body) * PROMPT + OUTPUT * COMPLETION
+        second = (len(body) + OUTPUT) * PROMPT
+        self.assertEqual(status(once, ""), 200)
+        self.assertEqual(status(once + second - 1, "continuation = true"), 402)
+        self.assertEqual(status(once + second, "continuation = true"), 200)
+
     # ---- Whatever way it ends, what was reserved comes back ----
 
     ALL = f"budget_usd_max = {dollars(BOUND + 20 * 90_000)}\nconcurrency_max = 1"
@@ -292,6 +312,20 @@ class KeyLimits(harness.Case):
             until(lambda: router.metric("leat_requests_open") == 0, "the end")
         held.set()
         self.assert_all_back(router, 6)
+
+    def test_who_leaves_has_asked_all_the_same(self):
+        def script(call):
+            call.is_cut()
+            return "close"
+
+        provider = self.provider(script)
+        router = self.serve(provider, "requests_per_minute_max = 3")
+        for i in range(3):
+            with router.connect() as client:
+                client.send(request(body=BODY))
+                until(lambda: len(provider.calls) > i, "the call")
+            until(lambda: router.metric("leat_requests_open") == 0, "the end")
+        self.assertEqual(self.ask(router).status, 429)
 
     def test_client_gone_within_the_answer(self):
         held = threading.Event()

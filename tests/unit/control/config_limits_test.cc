@@ -13,7 +13,7 @@ KeyLimits limits_of(std::vector<std::string> stated) {
   std::vector<std::string> lines = sample_lines();
   stated.insert(stated.begin(), "[keys.limits]");
   lines.insert(lines.begin() + 14, stated.begin(), stated.end());
-  const Config config = load_config(text_of(lines), kSampleFile, sample_surroundings());
+  const Config config = parse_config(text_of(lines), kSampleFile, sample_surroundings());
   for (const Fault& fault : config.faults) ADD_FAILURE() << fault.to_string();
   return config.options.keys.at(0).limits;
 }
