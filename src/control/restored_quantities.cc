@@ -16,7 +16,7 @@ using policy::LimitClass;
 std::int64_t settled_of(const AccountQuantity& quantity, const AccountTotals& totals) {
   if (quantity.limit_class == LimitClass::kDayTokens) return totals.tokens_today;
   const std::int64_t own = totals.usage.charged.in(quantity.terms.period);
-  if (!quantity.counts_byok || quantity.is_credit) return own;
+  if (!quantity.counts_byok) return own;
   std::int64_t sum = 0;
   return __builtin_add_overflow(own, totals.usage.byok.in(quantity.terms.period), &sum) ? INT64_MAX
                                                                                         : sum;

@@ -192,9 +192,10 @@ std::size_t encode(const UsageRecord& record, std::span<char> out) {
   return writer.size();
 }
 
-Result<UsageRecord> decode(std::span<const char> bytes) {
+namespace {
+
+Result<bool> decode_into(std::span<const char> bytes, UsageRecord& record) {
   VarintReader in({bytes.data(), bytes.size()});
-  UsageRecord record;
   LEAT_TRY_VOID(check_version(in));
   if (!decode_numbers(in.section(), record)) return malformed("numbers of a record");
   const std::uint64_t attempts = in.number();
@@ -212,6 +213,15 @@ Result<UsageRecord> decode(std::span<const char> bytes) {
     record.*kTexts[i].member = value;
   }
   if (!in.ok()) return malformed("a record that is cut short");
+  return true;
+}
+
+}  // namespace
+
+Result<UsageRecord> decode(std::span<const char> bytes) {
+  Result<UsageRecord>
+      record;  // filled in where it is returned: it is larger than what it is read of
+  if (const auto done = decode_into(bytes, *record); !done) record = fail(done.error());
   return record;
 }
 

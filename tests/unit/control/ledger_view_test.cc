@@ -217,6 +217,23 @@ TEST_F(LedgerViewTest, WhatWasArchivedAndStayedIsNotCountedTwice) {
   EXPECT_TRUE(rebuild().is_same);
 }
 
+TEST_F(LedgerViewTest, TheArchiveHasOnlyWhatWentAndTheProjectionIsNotLeftBehind) {
+  files.append({record("gen-a", 1)});
+  ASSERT_TRUE(open()->save());  // in the middle of what goes
+  files.append({record("gen-b", 10)});
+  files.seal();
+  files.append({record("gen-c", 100)});
+  const std::string durable = files.image().bytes;
+  files.append({record("gen-d", 1'000)});
+  files.set_written(files.file(1, 0, 0), 1'000);
+  ASSERT_EQ(open()->expire(kNow, kRetention)->size(), 1u);
+  std::filesystem::remove(files.file(1, 0, 0));
+  EXPECT_EQ(charged(*open()), 1'111);
+  std::ofstream(files.file(1, 0, 1), std::ios::binary) << durable;  // a power cut
+  EXPECT_EQ(charged(*open()), 111);
+  EXPECT_EQ(rebuild().charged, 111);
+}
+
 TEST_F(LedgerViewTest, TheArchiveKeepsDaysAsLongAsTheyAreToldOf) {
   ledger::UsageRecord old = record("gen-a", 1);
   old.began.unix_ns -= (kDaysKept + 1) * kDay;
@@ -343,6 +360,9 @@ TEST_F(RecordLookupTest, TheNewestAreInTheIndex) {
     EXPECT_EQ(ledger::decode(**found)->generation_id, id);
   }
   EXPECT_FALSE(*lookup.find("gen-f"));
+  const auto image_end = static_cast<std::uint32_t>(ledger::kSegmentHeaderBytes + 64);
+  lookup.put("gen-f", {.segment = {.generation = 1, .shard = 0, .number = 0}, .offset = image_end});
+  EXPECT_FALSE(*lookup.find("gen-f")) << "what stands there is another's";
   std::filesystem::remove(files.file(1, 0, 0));
   EXPECT_FALSE(*lookup.find("gen-e")) << "retention took it";
 }

@@ -100,6 +100,16 @@ TEST_F(SegmentCursorTest, WhatIsNotWholeIsNotThereYet) {
   }
 }
 
+TEST_F(SegmentCursorTest, AFrameWithoutItsMarkIsNotWhole) {
+  const std::size_t size = payloads.back().size();
+  std::string torn = image.bytes;
+  torn[image.end - frame_bytes(size) + kFrameHeaderBytes + size] = '\0';
+  SegmentCursor cursor(header());
+  std::vector<std::string> found;
+  EXPECT_EQ(drain(cursor, torn, 4'096, found), Step::kPending);
+  EXPECT_EQ(found.size(), 4u);
+}
+
 TEST_F(SegmentCursorTest, NoFlippedBitGivesSomethingElse) {
   for (std::size_t bit = kSegmentHeaderBytes * 8; bit < image.end * 8; bit += 3) {
     std::string spoilt = image.bytes;
