@@ -31,7 +31,7 @@ StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSe
 AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup,
                              io::Waker& waker)
     : store_(std::move(store)),
-      management_(*store_, *setup.usage, setup.master, setup.options),
+      management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
       publisher_(*store_, *setup.catalogue, keys_beside(setup)),
       waker_(waker) {}
 

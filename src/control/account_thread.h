@@ -49,6 +49,8 @@ struct AccountSetup {
   std::optional<tls::AeadKey> master;            // in locked memory that outlives it
   // Whose `keys` stand beside the store's; outlives the thread. Null: none do.
   const Options* options = nullptr;
+  // What `usage` is, if it is this; asked on the thread.
+  const LedgerUsage* ledger = nullptr;
   WallTime now;
 };
 

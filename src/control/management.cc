@@ -18,7 +18,8 @@ namespace {
 
 constexpr std::size_t kListMax = 100;  // openrouter-api.md 2.13
 constexpr std::size_t kListedNameMax = 256;
-constexpr std::array<std::string_view, 5> kParts = {"key", "keys", "credits", "workspaces", "byok"};
+constexpr std::array<std::string_view, 7> kParts = {"key",  "keys",       "credits", "workspaces",
+                                                    "byok", "generation", "activity"};
 
 // Stable names of OpenRouter's list (openrouter-api.md 4.1); it has none for a conflict.
 std::string_view error_type(int status) {
@@ -314,6 +315,10 @@ ManagementAnswer Management::answer(const ManagementRequest& request, WallTime n
   if (part == "key" && call.parts.size() == 1) return ManagementKeys(*this, call).current();
   if (part == "credits" && call.parts.size() == 1) return ManagementKeys(*this, call).credits();
   if (part == "keys" && call.parts.size() <= 2) return ManagementKeys(*this, call).handle();
+  if (part == "generation" && call.parts.size() == 1) {
+    return ManagementUsage(*this, call).generation();
+  }
+  if (part == "activity" && call.parts.size() == 1) return ManagementUsage(*this, call).activity();
   if (part == "workspaces") return ManagementWorkspaces(*this, call).handle();
   if (part == "byok" && call.parts.size() <= 2) return ManagementByok(*this, call).handle();
   return no_such_path();

@@ -9,6 +9,7 @@
 //   GET, POST /workspaces    GET, PATCH, DELETE /workspaces/{id or slug}
 //   GET /workspaces/{..}/budgets   GET, PUT, DELETE /workspaces/{..}/budgets/{interval}
 //   GET, POST /byok          GET, PATCH, DELETE /byok/{id}
+//   GET /generation?id=      GET /activity?date=&api_key_hash=     (where a ledger is read)
 //
 // Beyond OpenRouter's, a key takes `scope`, `requests_per_minute`, `tokens_per_minute`,
 // `tokens_per_day`, `concurrency`, `allowed_models`, `allowed_providers`, `ignored_providers`,
@@ -25,6 +26,8 @@
 #include "control/usage_source.h"
 
 namespace leat::control {
+
+class LedgerUsage;
 
 // Who asks. The operator has the machine and may do all; others have a key, and see and change
 // what their organisation has.
@@ -52,10 +55,12 @@ struct ManagementAnswer {
 class Management {
  public:
   // `master` seals provider keys; without it there are none. The keys of `configured` may ask about
-  // themselves; null: there are none. All outlive this object.
+  // themselves; null: there are none. `ledger` knows single requests and days; null: nobody does.
+  // All outlive this object.
   Management(AccountStore& store, const UsageSource& usage,
-             std::optional<tls::AeadKey> master = std::nullopt, const Options* configured = nullptr)
-      : store_(store), usage_(usage), master_(master), configured_(configured) {}
+             std::optional<tls::AeadKey> master = std::nullopt, const Options* configured = nullptr,
+             const LedgerUsage* ledger = nullptr)
+      : store_(store), usage_(usage), master_(master), configured_(configured), ledger_(ledger) {}
 
   ManagementAnswer handle(const ManagementRequest& request, WallTime now);
 
@@ -63,12 +68,14 @@ class Management {
   friend class ManagementKeys;
   friend class ManagementWorkspaces;
   friend class ManagementByok;
+  friend class ManagementUsage;
   ManagementAnswer answer(const ManagementRequest& request, WallTime now);
 
   AccountStore& store_;
   const UsageSource& usage_;
   std::optional<tls::AeadKey> master_;
   const Options* configured_;
+  const LedgerUsage* ledger_;
 };
 
 // Whether a path of the API is one of management's.

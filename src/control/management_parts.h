@@ -15,6 +15,8 @@
 
 namespace leat::control {
 
+struct UsageViewer;
+
 ManagementAnswer refusal(int status, std::string_view message);
 ManagementAnswer refusal(const StoreFault& fault);
 ManagementAnswer no_such_path();
@@ -115,6 +117,27 @@ class ManagementWorkspaces {
   void read(ManagementBody& body, WorkspaceRecord& record) const;
 
   AccountStore& store_;
+  const ManagementCall& call_;
+};
+
+// What the ledger says of single requests and of days (management_usage.h).
+class ManagementUsage {
+ public:
+  ManagementUsage(Management& management, const ManagementCall& call)
+      : store_(management.store_),
+        configured_(management.configured_),
+        ledger_(management.ledger_),
+        call_(call) {}
+  ManagementAnswer generation();
+  ManagementAnswer activity();
+
+ private:
+  UsageViewer viewer() const;
+  std::string name_of(const KeyDigest& digest) const;
+
+  AccountStore& store_;
+  const Options* configured_;
+  const LedgerUsage* ledger_;
   const ManagementCall& call_;
 };
 

@@ -9,11 +9,13 @@
 #include <tuple>
 
 #include "control/account_text.h"
+#include "control/ledger_usage.h"
 #include "control/listing_json.h"
 #include "control/management_parts.h"
 #include "control/record_text.h"
 #include "control/statement.h"
 #include "control/usage_book.h"
+#include "gateway/configured_keys.h"
 
 namespace leat::control {
 namespace {
@@ -86,8 +88,10 @@ std::string activity_json(const ActivityPlace& place, const UsageSums& sums) {
 
 bool UsageViewer::sees(std::string_view record_organisation, std::string_view record_key) const {
   if (is_operator) return true;
-  if (!organisation.empty() && organisation == record_organisation) return true;
-  return record_organisation.empty() && !key.empty() && key == record_key;
+  if (!organisation.empty() && !record_organisation.empty()) {
+    return organisation == record_organisation;
+  }
+  return !key.empty() && key == record_key;
 }
 
 std::string generation_json(const ledger::UsageRecord& record) {
@@ -173,6 +177,49 @@ ManagementAnswer activity_answer(const UsageTable& days, const ActivityQuery& qu
     out += activity_json(place, sums);
   }
   return {200, out + "]}"};
+}
+
+// The key as records name it; empty: there is no such.
+std::string ManagementUsage::name_of(const KeyDigest& digest) const {
+  for (std::size_t i = 0; configured_ != nullptr && i < configured_->keys.size(); ++i) {
+    if (configured_->keys[i].sha256 == digest) return configured_->keys[i].name;
+  }
+  const auto record = store_.key(digest);
+  return record ? AccountNames().text(policy::AccountLevel::kKey, record->key.id) : "";
+}
+
+// Keys of the configuration stand in one organisation without being one customer's.
+UsageViewer ManagementUsage::viewer() const {
+  const ManagementActor& actor = call_.request.actor;
+  UsageViewer viewer{.is_operator = actor.is_operator, .organisation = "", .key = ""};
+  if (actor.organisation != gateway::kConfiguredOrganisation) {
+    viewer.organisation =
+        AccountNames().text(policy::AccountLevel::kOrganisation, actor.organisation);
+  }
+  if (actor.key) viewer.key = name_of(*actor.key);
+  return viewer;
+}
+
+ManagementAnswer ManagementUsage::generation() {
+  if (!call_.is("GET")) return method_not_allowed();
+  if (ledger_ == nullptr) return refusal(404, "There is no such generation.");
+  const auto id = call_.parameter("id");
+  return generation_answer(ledger_->up_to_date(call_.now).lookup(), id.value_or(""), viewer());
+}
+
+ManagementAnswer ManagementUsage::activity() {
+  if (!call_.is("GET")) return method_not_allowed();
+  if (call_.parameter("user_id")) return refusal(400, "`user_id` is not offered here.");
+  ActivityQuery query{.date = call_.parameter("date"), .key = {}};
+  if (const auto hash = call_.parameter("api_key_hash")) {
+    KeyDigest digest{};
+    if (!parse_digest(*hash, digest)) return refusal(400, "`api_key_hash` must be a key's hash.");
+    query.key = name_of(digest);
+    if (query.key->empty()) return {200, R"({"data":[]})"};
+  }
+  // Where no ledger is read nothing was used.
+  if (ledger_ == nullptr) return activity_answer(UsageTable(), query, viewer(), call_.now);
+  return activity_answer(ledger_->up_to_date(call_.now).days(), query, viewer(), call_.now);
 }
 
 }  // namespace leat::control

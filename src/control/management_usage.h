@@ -16,7 +16,7 @@
 namespace leat::control {
 
 // Who asks, as records name it (AccountNames::text()): the operator sees all, others what their
-// organisation did, and their own key.
+// organisation did. Who has none, and where a record names none, sees what its own key did.
 struct UsageViewer {
   bool is_operator = false;
   std::string organisation;

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: who asks for a generation or for activity gets what the ledger says, in the shape that
 // OpenRouter's SDK demands, and never what somebody else did. Method: records in a folder or a
-// table, answers read as JSON.
+// table, answers read as JSON; the API with a store in memory.
 #include "control/management_usage.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "../ledger/sample_record.h"
 #include "control/json_tree.h"
-#include "control/ledger_view.h"
+#include "control/ledger_usage.h"
+#include "gateway/configured_keys.h"
 #include "ledger_files.h"
 
 namespace leat::control {
@@ -230,6 +232,105 @@ TEST_F(ActivityAnswer, NobodySeesWhatOthersDid) {
   ASSERT_EQ(lines.size(), 1u);
   EXPECT_EQ(lines[0].find("usage")->text, "0.000000002");
   EXPECT_TRUE(ask({}, {}).empty());
+}
+
+class UsageApi : public testing::Test {
+ protected:
+  UsageApi() {
+    options.keys = {{.name = "first", .sha256 = {1}}, {.name = "second", .sha256 = {2}}};
+    auto opened = AccountStore::open(":memory:", 1);
+    EXPECT_TRUE(opened);
+    store = std::move(*opened);
+    KeyRecord wanted;
+    wanted.key.name = "one";
+    wanted.key.workspace = wanted.key.organisation = AccountStore::kFirst;
+    const auto created = store->create(wanted, 1);
+    EXPECT_TRUE(created);
+    key = created->record;
+    const std::string name = "#" + std::to_string(key.key.id);
+    ledger::UsageRecord own = record("gen-own");
+    own.key_id = name;
+    own.organisation_id = "#1";
+    own.began = {kToday - kDay / 2};
+    ledger::UsageRecord others = record("gen-first");
+    others.key_id = "first";
+    others.organisation_id = "#" + std::to_string(gateway::kConfiguredOrganisation);
+    others.began = own.began;
+    files.append({own});
+    files.append({others});
+    auto view = LedgerView::open(files.path);
+    EXPECT_TRUE(view);
+    ledger.emplace(std::move(*view));
+  }
+  ManagementAnswer get(std::string_view path, std::string_view query,
+                       const ManagementActor& actor) {
+    Management management(*store, *ledger, std::nullopt, &options, &*ledger);
+    return management.handle(
+        {.method = "GET", .path = path, .query = query, .body = "", .actor = actor}, kNow);
+  }
+  static std::size_t lines(const ManagementAnswer& answer) {
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return parsed(answer.body).find("data")->items.size();
+  }
+  static std::string hash_of(const KeyDigest& digest) {
+    std::string hash;
+    for (const std::uint8_t byte : digest) hash += fmt::format("{:02x}", byte);
+    return hash;
+  }
+
+  Options options;
+  LedgerFiles files;
+  std::unique_ptr<AccountStore> store;
+  KeyRecord key;
+  std::optional<LedgerUsage> ledger;
+};
+
+TEST_F(UsageApi, EachSeesItsOwn) {
+  const ManagementActor owner{.key = key.digest};
+  const ManagementActor first{.organisation = gateway::kConfiguredOrganisation,
+                              .key = options.keys[0].sha256};
+  const ManagementActor second{.organisation = gateway::kConfiguredOrganisation,
+                               .key = options.keys[1].sha256};
+  const ManagementActor all{.is_operator = true};
+  EXPECT_EQ(get("/generation", "id=gen-own", owner).status, 200);
+  EXPECT_EQ(get("/generation", "id=gen-first", owner).status, 404);
+  EXPECT_EQ(get("/generation", "id=gen-first", first).status, 200);
+  EXPECT_EQ(get("/generation", "id=gen-first", second).status, 404)
+      << "keys of the configuration are not one customer's";
+  EXPECT_EQ(get("/generation", "id=gen-own", all).status, 200);
+  EXPECT_EQ(get("/generation", "", all).status, 400);
+  EXPECT_EQ(lines(get("/activity", "", all)), 1u) << "one line for both";
+  EXPECT_EQ(lines(get("/activity", "", owner)), 1u);
+  EXPECT_EQ(lines(get("/activity", "", second)), 0u);
+  EXPECT_TRUE(is_management_path("/generation"));
+  EXPECT_TRUE(is_management_path("/activity"));
+}
+
+TEST_F(UsageApi, ActivityOfAKeyIsAskedByItsHash) {
+  const ManagementActor all{.is_operator = true};
+  const auto of_key = [&](const KeyDigest& digest) {
+    return get("/activity", "api_key_hash=" + hash_of(digest), all);
+  };
+  EXPECT_EQ(lines(of_key(key.digest)), 1u);
+  EXPECT_EQ(lines(of_key(options.keys[0].sha256)), 1u);
+  EXPECT_EQ(lines(of_key(options.keys[1].sha256)), 0u);
+  EXPECT_EQ(lines(of_key({9})), 0u) << "no such key";
+  EXPECT_EQ(get("/activity", "api_key_hash=xyz", all).status, 400);
+  EXPECT_EQ(get("/activity", "user_id=me", all).status, 400) << "not offered";
+  EXPECT_EQ(get("/activity", "date=2026-09-20", all).status, 200);
+  EXPECT_EQ(get("/activity", "date=2026-09-21", all).status, 400);
+}
+
+TEST_F(UsageApi, WithoutALedgerThereIsNothing) {
+  const NoUsage none;
+  Management management(*store, none);
+  const ManagementActor all{.is_operator = true};
+  const auto get = [&](std::string_view path, std::string_view query) {
+    return management.handle(
+        {.method = "GET", .path = path, .query = query, .body = "", .actor = all}, kNow);
+  };
+  EXPECT_EQ(get("/generation", "id=gen-own").status, 404);
+  EXPECT_EQ(lines(get("/activity", "")), 0u);
 }
 
 }  // namespace
