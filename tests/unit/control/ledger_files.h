@@ -34,15 +34,19 @@ class LedgerFiles {
     if (is_new) begin(at->second, {.generation = generation, .shard = shard, .number = 0}, 0);
     return at->second.image;
   }
-  // Each durable.
+  // Durable.
+  void append_one(const ledger::UsageRecord& record, std::uint64_t generation = 1,
+                  std::uint32_t shard = 0) {
+    std::vector<char> payload(ledger::kRecordBytesMax);
+    const std::size_t size = ledger::encode(record, payload);
+    image(generation, shard).entry(std::string(payload.data(), size)).commit();
+    write(generation, shard);
+  }
+  // Of records without attempts: of others, gcc 12.2 with -ftrivial-auto-var-init=zero spoils the
+  // copies that a braced list makes.
   void append(const std::vector<ledger::UsageRecord>& records, std::uint64_t generation = 1,
               std::uint32_t shard = 0) {
-    ledger::SegmentImage& into = image(generation, shard);
-    std::vector<char> payload(ledger::kRecordBytesMax);
-    for (const ledger::UsageRecord& record : records) {
-      into.entry(std::string(payload.data(), ledger::encode(record, payload))).commit();
-    }
-    write(generation, shard);
+    for (const ledger::UsageRecord& record : records) append_one(record, generation, shard);
   }
   void seal(std::uint64_t generation = 1, std::uint32_t shard = 0) {
     Open& open = open_.at({generation, shard});

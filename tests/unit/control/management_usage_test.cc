@@ -141,10 +141,8 @@ TEST(GenerationAnswer, IsGivenToItsOrganisationOnly) {
   LedgerFiles files;
   ledger::UsageRecord nobodys = record("gen-b");
   nobodys.organisation_id = "";
-  std::vector<ledger::UsageRecord> records;
-  records.push_back(record("gen-a"));
-  records.push_back(nobodys);
-  files.append(records);
+  files.append_one(record("gen-a"));
+  files.append_one(nobodys);
   const auto view = LedgerView::open(files.path);
   ASSERT_TRUE(view && (*view)->poll(kNow));
   const auto status = [&](std::string_view id, const UsageViewer& viewer) {
@@ -256,8 +254,8 @@ class UsageApi : public testing::Test {
     others.key_id = "first";
     others.organisation_id = "#" + std::to_string(gateway::kConfiguredOrganisation);
     others.began = own.began;
-    files.append({own});
-    files.append({others});
+    files.append_one(own);
+    files.append_one(others);
     auto view = LedgerView::open(files.path);
     EXPECT_TRUE(view);
     ledger.emplace(std::move(*view));
