@@ -92,14 +92,7 @@ void LimitWatch::check_at_rest() {
   }
 }
 
-void LimitWatch::check_minutes(const RequestBook& book, Duration slack) {
-  std::vector<Instant> asked;
-  for (const auto& [nonce, record] : book.all()) {
-    if (record.status == 200 && !record.executions.empty()) {
-      asked.push_back(record.executions.front().asked_at);
-    }
-  }
-  std::ranges::sort(asked);
+void LimitWatch::check_minutes(std::span<const Instant> asked, Duration slack) {
   for (const policy::AccountQuantity& quantity : quantities_) {
     if (quantity.limit_class != policy::LimitClass::kRequests) continue;
     const auto most = static_cast<std::size_t>(quantity.terms.limit);

@@ -8,10 +8,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "policy/account_quantities.h"
-#include "simulation/request_record.h"
 #include "simulation/sim_gateway.h"
 #include "simulation/sim_world.h"
 
@@ -27,13 +27,15 @@ class LimitWatch {
   // What must hold at any moment; once nothing runs any more.
   void check();
   void check_at_rest();
-  // `slack`: what a request may take from its admission to its provider.
-  void check_minutes(const RequestBook& book, Duration slack);
+  // When requests that were served were first asked of a provider, in order. `slack`: what a
+  // request may take to there from its admission.
+  void check_minutes(std::span<const Instant> asked, Duration slack);
+  // Of all shards together, nano-dollars.
+  std::int64_t charged() const;
 
  private:
   void on_tick(std::uint64_t);
   policy::QuantityHome* home_of(const policy::AccountQuantity& quantity, policy::Moment& at);
-  std::int64_t charged() const;
 
   World& world_;
   SimGateway& gateway_;

@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "simulation/limit_watch.h"
+
 namespace leat::sim {
 
 namespace {
@@ -388,6 +390,61 @@ void breaks_off(std::uint64_t seed, bool verbose, ScenarioResult& result) {
   tell(scenario, result);
 }
 
+// ---- Limits ------------------------------------------------------------------------------------
+
+// Far more is asked, of four shards, than the key may use: it gets all that it may, and never more.
+// Seeds take turns: requests a minute, to the request; money and places, on machines that falter
+// and with a provider that dies for a while.
+void limits(std::uint64_t seed, bool verbose, ScenarioResult& result) {
+  constexpr std::int64_t kPerMinute = 30;
+  constexpr std::int64_t kBudget = 100'000'000;
+  constexpr std::int64_t kBoundMax = 2'000'000;  // a request's: 400 bytes and 100 tokens at $4
+  const bool is_rate = seed % 2 == 1;
+  ScenarioOptions options = options_of(seed, verbose);
+  options.shards = 4;
+  options.requests_per_second = 60;
+  options.limits.output_default_max = 100;
+  if (is_rate) {
+    options.limits.requests_per_minute_max = kPerMinute;
+  } else {
+    options.limits.budget_nanodollars_max = kBudget;
+    options.limits.concurrency_max = 8;
+    for (const Fault fault : {Fault::kSlowTurn, Fault::kNoBuffers, Fault::kFullRings}) {
+      options.faults.set(fault, 0.02);
+    }
+  }
+  ScenarioWorld scenario(options);
+  LimitWatch watch(scenario.world(), scenario.gateway(), scenario.snapshot());
+  watch.start();
+  const auto victim = static_cast<std::uint32_t>(scenario.rng().below(3));
+  scenario.run_for(seconds(30));
+  if (!is_rate) scenario.providers()[victim]->set_trouble(Trouble::kDead);
+  scenario.run_for(seconds(20));
+  scenario.providers()[victim]->set_trouble(Trouble::kNone);
+  scenario.run_for(seconds(135));
+  scenario.world().calm();
+  scenario.finish();
+  watch.check_at_rest();
+
+  std::vector<Instant> asked;
+  for (const auto& provider : scenario.providers()) {
+    for (const SteadyProvider::Asked& each : provider->asked()) asked.push_back(each.at);
+  }
+  std::ranges::sort(asked);
+  const std::int64_t charged = watch.charged();
+  scenario.note(std::to_string(scenario.load().samples().size()) + " requests, " +
+                std::to_string(asked.size()) + " asked of providers, charged " +
+                std::to_string(charged));
+  if (is_rate) {
+    // In 185 s: at once, and whenever a minute has passed.
+    watch.check_minutes(asked, seconds(1));
+    scenario.require(asked.size() == 4 * kPerMinute, "not all that it may was asked");
+  } else {
+    scenario.require(charged > kBudget - kBoundMax, "money is left that nobody can spend");
+  }
+  tell(scenario, result);
+}
+
 constexpr Scenario kScenarios[] = {
     {"dead", one<Trouble::kDead>},
     {"hangs", one<Trouble::kHangs>},
@@ -404,6 +461,7 @@ constexpr Scenario kScenarios[] = {
     {"one-by-one", one_by_one},
     {"keys", keys},
     {"breaks-off", breaks_off},
+    {"limits", limits},
 };
 
 }  // namespace

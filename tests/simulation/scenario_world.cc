@@ -60,6 +60,7 @@ Options ScenarioWorld::make_options() const {
   Options options;
   options.server.shards = scenario_.shards;
   options.keys.push_back({.name = "scenario", .sha256 = tls::sha256(kClientKey)});
+  options.keys.back().limits = scenario_.limits;
   Model model;
   model.id = model.name = "m0";
   for (std::uint32_t i = 0; i < scenario_.dollars.size(); ++i) {
@@ -88,7 +89,7 @@ Options ScenarioWorld::make_options() const {
 ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
     : scenario_(options),
       rng_(options.seed ^ 0x5ce0'0000'0000'0000),
-      world_(options.seed, FaultPlan()),
+      world_(options.seed, options.faults),
       options_(make_options()),
       load_(world_, {.gateway = gateway_address(),
                      .key = kClientKey,

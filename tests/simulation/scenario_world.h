@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // ScenarioWorld: a whole gateway, a steady load and a few providers of one priced model, in which a
 // scenario stops and mends providers at chosen times and then reads off what clients saw. Nothing
-// else goes wrong in it: what it measures is routing.
+// else goes wrong in it, unless the scenario says so: what it measures is routing and limits.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,8 @@ struct ScenarioOptions {
   double requests_per_second = 500;
   bool continuation = false;  // of broken streams, which all providers can carry on
   bool hedges = false;
+  KeyLimits limits;  // of the clients' key
+  FaultPlan faults;  // of the gateway's machine; none usually
   bool verbose = false;
 };
 
@@ -52,6 +54,7 @@ class ScenarioWorld {
   const World& world() const { return world_; }
   const Load& load() const { return load_; }
   SimGateway& gateway() { return *gateway_; }
+  const gateway::Snapshot& snapshot() const { return *snapshot_; }
   Rng& rng() { return rng_; }
   std::span<const std::unique_ptr<SteadyProvider>> providers() const { return providers_; }
 
