@@ -161,7 +161,8 @@ void ShardLimits::run_deferred() {
     keep(std::move(mail));
   }
   is_kept_back_ = !post_all();
-  if (own != nullptr) shard_.defer(*this);
+  // What was said meanwhile has left too: there is nothing to come back for.
+  if (own == nullptr) unlink();
   set_timer();
 }
 

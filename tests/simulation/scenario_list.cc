@@ -397,7 +397,7 @@ void breaks_off(std::uint64_t seed, bool verbose, ScenarioResult& result) {
 // and with a provider that dies for a while.
 void limits(std::uint64_t seed, bool verbose, ScenarioResult& result) {
   constexpr std::int64_t kPerMinute = 30;
-  constexpr std::int64_t kBudget = 100'000'000;
+  constexpr std::int64_t kBudget = 40'000'000;
   constexpr std::int64_t kBoundMax = 2'000'000;  // a request's: 400 bytes and 100 tokens at $4
   const bool is_rate = seed % 2 == 1;
   ScenarioOptions options = options_of(seed, verbose);
