@@ -9,6 +9,7 @@ Usage: test_key_limits.py LEAT"""
 
 import json
 import re
+import tempfile
 import threading
 import time
 
@@ -361,6 +362,29 @@ class KeyLimits(harness.Case):
         good.set()
         self.assert_all_back(router, 6)
         self.assertEqual(self.charged(router), 6 * 90_000)
+
+    def test_refused_for_want_of_a_record(self):
+        held = threading.Event()
+
+        def script(call):
+            held.wait(10 * harness.SLOW)
+            little(call)
+
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        ledger = (f'[ledger]\nfolder = "{folder.name}"\nsegment_mib = 1\n'
+                  "open_requests_max = 1\n")
+        provider = self.provider(script)
+        router = self.serve(provider, "requests_per_minute_max = 3", extra=ledger, server="")
+        first = threading.Thread(target=lambda: self.ask(router))
+        first.start()
+        until(lambda: provider.calls, "the first call")
+        for _ in range(5):
+            answer = self.ask(router)
+            self.assertEqual(answer.status, 503, answer.body)
+        held.set()
+        first.join()
+        self.assertEqual([self.ask(router).status for _ in range(3)], [200, 200, 429])
 
     def test_broken_and_hanging_providers(self):
         mode = ["reset"]
