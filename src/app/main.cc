@@ -118,8 +118,10 @@ int ledger(const leat::control::Command& command) {
   return std::fflush(stdout) == 0 || status != 0 ? status : leat::control::kExitLoss;
 }
 
-int accounts(const leat::control::Command& command) {
-  const auto outcome = leat::control::run_account_command(command.accounts, wall_now());
+int accounts(const leat::control::Command& command,
+             const leat::control::Surroundings& surroundings) {
+  const auto outcome =
+      leat::control::run_account_command(command.accounts, surroundings, wall_now());
   std::fputs(outcome.messages.c_str(), stderr);
   std::fputs(outcome.output.c_str(), stdout);
   return outcome.status;
@@ -163,7 +165,7 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kUsage:
       return ledger(command);
     case leat::control::Command::Kind::kAccounts:
-      return accounts(command);
+      return accounts(command, surroundings);
     case leat::control::Command::Kind::kServe:
       return serve(command, surroundings);
   }

@@ -107,7 +107,6 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   }
 
   Result<std::string> open_admin() {
-    if (!options_.admin.enabled) return std::string("off");
     control::AdminServer::Views views;
     views.is_ready = [this] { return !draining_; };
     views.metrics = [this] {
@@ -122,10 +121,17 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     };
     admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views), accounts_,
                                                     options_.limits);
+    if (!options_.admin.enabled) return std::string("off");
     const auto address = io::Address::parse(control::to_string(options_.admin.listen));
     LEAT_CHECK(address.has_value());
     LEAT_TRY(const io::Address bound, admin_->listen(*address));
     return "http://" + bound.to_string();
+  }
+
+  // After open_admin().
+  Result<void> open_admin_socket() {
+    if (options_.admin.socket.empty()) return {};
+    return admin_->listen_local(options_.admin.socket);
   }
 
   HealthKeeper& health() { return health_; }
@@ -261,6 +267,9 @@ void print_addresses(const Options& options, const std::vector<io::Address>& bou
                 bound[i].to_string().c_str());
   }
   std::printf("leat: admin on %s\n", admin.c_str());
+  if (!options.admin.socket.empty()) {
+    std::printf("leat: admin socket at %s\n", options.admin.socket.c_str());
+  }
   std::printf("leat: %s, %u shard%s, ready\n", kVersion, shards, shards == 1 ? "" : "s");
   std::fflush(stdout);
 }
@@ -320,6 +329,10 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   if (!admin) {
     control.shut_down();
     return refuse(std::string("cannot open the admin listener: ") + admin.error().what);
+  }
+  if (const auto opened = control.open_admin_socket(); !opened) {
+    control.shut_down();
+    return refuse(options.admin.socket + ": " + opened.error().what);
   }
   print_addresses(options, control.shards().front()->started().bound, *admin, shards);
   control.run();

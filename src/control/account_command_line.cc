@@ -18,6 +18,17 @@ std::string number(const std::string& text) {
   return is_number ? text : json_text(text);
 }
 
+// What was typed becomes one part of a path or query, whatever is in it.
+std::string percent_encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                          (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    out += is_plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return out;
+}
+
 }  // namespace
 
 struct AccountCommandLine::Commands {
@@ -29,6 +40,13 @@ struct AccountCommandLine::Commands {
   CLI::App* remove = nullptr;
   CLI::App* credits = nullptr;
   CLI::App* grant = nullptr;
+  CLI::App* add_workspace = nullptr;
+  CLI::App* workspaces = nullptr;
+  CLI::App* workspace_shown = nullptr;
+  CLI::App* workspace_removed = nullptr;
+  CLI::App* budgets = nullptr;
+  CLI::App* set_budget = nullptr;
+  CLI::App* drop_budget = nullptr;
 
   AccountCommand common;
   std::string name;
@@ -36,6 +54,9 @@ struct AccountCommandLine::Commands {
   std::string amount;
   std::string note;
   std::string workspace;
+  std::string slug;
+  std::string description;
+  std::string interval;
   std::vector<std::pair<std::string, std::string>> texts;    // member, value
   std::vector<std::pair<std::string, std::string>> numbers;  // member, value
   std::vector<std::pair<std::string, std::vector<std::string>>> lists;
@@ -43,7 +64,14 @@ struct AccountCommandLine::Commands {
   bool with_disabled = false;
 
   void add_common(CLI::App& app) {
-    app.add_option("--store", common.store_file, "The account store, a file")->required();
+    CLI::Option_group* where = app.add_option_group("Where the accounts are");
+    where->add_option("-c,--config", common.config_file,
+                      "Leat's TOML file: its admin.socket, or its accounts.store_file if no Leat "
+                      "runs");
+    where->add_option("--socket", common.socket, "The admin socket of a running Leat");
+    where->add_option("--store", common.store_file,
+                      "The account store, a file, while no Leat runs");
+    where->require_option(1, 3);
     app.add_option("--organisation", common.organisation, "Its name; without it the first");
     app.add_flag("--json", common.as_json, "Answer in JSON, as the API does");
   }
@@ -61,6 +89,10 @@ struct AccountCommandLine::Commands {
         [this, member](const std::vector<std::string>& v) { lists.emplace_back(member, v); }, what);
   }
   void add_create(CLI::App& keys);
+  void add_keys(CLI::App& app);
+  void add_credits(CLI::App& app);
+  void add_workspaces(CLI::App& app);
+  bool fill_workspaces(AccountCommand& command) const;
   std::string create_body() const;
 };
 
@@ -98,35 +130,91 @@ std::string AccountCommandLine::Commands::create_body() const {
   return body + "}";
 }
 
-AccountCommandLine::AccountCommandLine(CLI::App& app) : commands_(std::make_unique<Commands>()) {
-  Commands& c = *commands_;
-  CLI::App* keys = app.add_subcommand(
-      "keys", "Make, list and change client keys of a store; serve does not read it yet");
+void AccountCommandLine::Commands::add_keys(CLI::App& app) {
+  CLI::App* keys = app.add_subcommand("keys", "Make, list and change client keys");
   keys->require_subcommand(1);
-  c.add_create(*keys);
-  c.list = keys->add_subcommand("list", "List the newest hundred keys");
-  c.add_common(*c.list);
-  c.list->add_option("--workspace", c.workspace, "Of one workspace only; slug or id");
-  c.list->add_flag("--all", c.with_disabled, "Disabled ones too");
+  add_create(*keys);
+  list = keys->add_subcommand("list", "List the newest hundred keys");
+  add_common(*list);
+  list->add_option("--workspace", workspace, "Of one workspace only; slug or id");
+  list->add_flag("--all", with_disabled, "Disabled ones too");
   const auto add_one = [&](const char* name, const char* what) {
     CLI::App* command = keys->add_subcommand(name, what);
-    c.add_common(*command);
-    command->add_option("HASH", c.hash, "SHA-256 of the key, as list tells it")->required();
+    add_common(*command);
+    command->add_option("HASH", hash, "SHA-256 of the key, as list tells it")->required();
     return command;
   };
-  c.show = add_one("show", "Tell all of a key but the key itself");
-  c.disable = add_one("disable", "Refuse a key until it is enabled");
-  c.enable = add_one("enable", "Take a disabled key again");
-  c.remove = add_one("delete", "Forget a key; it is never taken again");
-  CLI::App* credits = app.add_subcommand(
-      "credits", "What an organisation of a store was granted; serve does not read it yet");
-  credits->require_subcommand(1);
-  c.credits = credits->add_subcommand("show", "Tell how much it is");
-  c.add_common(*c.credits);
-  c.grant = credits->add_subcommand("grant", "Grant more");
-  c.add_common(*c.grant);
-  c.grant->add_option("DOLLARS", c.amount, "How much")->required();
-  c.grant->add_option("--note", c.note, "What for");
+  show = add_one("show", "Tell all of a key but the key itself");
+  disable = add_one("disable", "Refuse a key until it is enabled");
+  enable = add_one("enable", "Take a disabled key again");
+  remove = add_one("delete", "Forget a key; it is never taken again");
+}
+
+void AccountCommandLine::Commands::add_credits(CLI::App& app) {
+  CLI::App* parent =
+      app.add_subcommand("credits", "What an organisation was granted, and what it has used");
+  parent->require_subcommand(1);
+  credits = parent->add_subcommand("show", "Tell how much it is");
+  add_common(*credits);
+  grant = parent->add_subcommand("grant", "Grant more");
+  add_common(*grant);
+  grant->add_option("DOLLARS", amount, "How much")->required();
+  grant->add_option("--note", note, "What for");
+}
+
+void AccountCommandLine::Commands::add_workspaces(CLI::App& app) {
+  CLI::App* parent = app.add_subcommand("workspaces", "Make, list and bound groups of keys");
+  parent->require_subcommand(1);
+  add_workspace = parent->add_subcommand("create", "Make a workspace");
+  add_common(*add_workspace);
+  add_workspace->add_option("NAME", name, "What people call it")->required();
+  add_workspace->add_option("--slug", slug, "What commands call it: small letters, digits and -")
+      ->required();
+  add_workspace->add_option("--description", description, "What it is for");
+  workspaces = parent->add_subcommand("list", "List the first hundred workspaces");
+  add_common(*workspaces);
+  const auto add_one = [&](const char* called, const char* what) {
+    CLI::App* command = parent->add_subcommand(called, what);
+    add_common(*command);
+    command->add_option("WORKSPACE", workspace, "Slug or id")->required();
+    return command;
+  };
+  workspace_shown = add_one("show", "Tell all of a workspace");
+  workspace_removed = add_one("delete", "Forget a workspace that has no keys");
+  budgets = add_one("budgets", "List what its keys may spend together");
+  set_budget = add_one("budget", "Set what its keys may spend together in an interval");
+  set_budget->add_option("INTERVAL", interval, "daily, weekly, monthly or lifetime")->required();
+  set_budget->add_option("DOLLARS", amount, "How much")->required();
+  drop_budget = add_one("unbudget", "Take such a bound away");
+  drop_budget->add_option("INTERVAL", interval, "daily, weekly, monthly or lifetime")->required();
+}
+
+bool AccountCommandLine::Commands::fill_workspaces(AccountCommand& command) const {
+  command.path = "/workspaces/" + percent_encoded(workspace);
+  if (*workspace_shown) return true;
+  if (*workspace_removed) {
+    command.method = "DELETE";
+  } else if (*budgets) {
+    command.path += "/budgets";
+  } else if (*set_budget || *drop_budget) {
+    command.path += "/budgets/" + percent_encoded(interval);
+    command.method = *set_budget ? "PUT" : "DELETE";
+    if (*set_budget) command.body = fmt::format(R"({{"limit_usd":{}}})", number(amount));
+  } else {
+    command.path = "/workspaces";
+    if (*workspaces) return true;
+    if (!*add_workspace) return false;
+    command.method = "POST";
+    command.body = fmt::format(R"({{"name":{},"slug":{},"description":{}}})", json_text(name),
+                               json_text(slug), json_text(description));
+  }
+  return true;
+}
+
+AccountCommandLine::AccountCommandLine(CLI::App& app) : commands_(std::make_unique<Commands>()) {
+  commands_->add_keys(app);
+  commands_->add_credits(app);
+  commands_->add_workspaces(app);
 }
 
 AccountCommandLine::~AccountCommandLine() = default;
@@ -135,7 +223,7 @@ std::optional<AccountCommand> AccountCommandLine::asked() const {
   const Commands& c = *commands_;
   AccountCommand command = c.common;
   command.method = "GET";
-  command.path = "/keys/" + c.hash;
+  command.path = "/keys/" + percent_encoded(c.hash);
   if (*c.create) {
     command.method = "POST";
     command.path = "/keys";
@@ -144,7 +232,8 @@ std::optional<AccountCommand> AccountCommandLine::asked() const {
     command.path = "/keys";
     if (c.with_disabled) command.query = "include_disabled=true";
     if (!c.workspace.empty()) {
-      command.query += (command.query.empty() ? "workspace_id=" : "&workspace_id=") + c.workspace;
+      command.query += (command.query.empty() ? "workspace_id=" : "&workspace_id=") +
+                       percent_encoded(c.workspace);
     }
   } else if (*c.disable || *c.enable) {
     command.method = "PATCH";
@@ -158,7 +247,7 @@ std::optional<AccountCommand> AccountCommandLine::asked() const {
       command.body =
           fmt::format(R"({{"amount":{},"note":{}}})", number(c.amount), json_text(c.note));
     }
-  } else if (!*c.show) {
+  } else if (!*c.show && !c.fill_workspaces(command)) {
     return std::nullopt;
   }
   return command;

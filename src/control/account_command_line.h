@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of the command line that is `leat keys` and `leat credits`: from arguments to a request
-// to the management API. For command_line.cc.
+// The part of the command line that is `leat keys`, `leat credits` and `leat workspaces`: from
+// arguments to a request to the management API. For command_line.cc.
 #pragma once
 
 #include <memory>

@@ -6,7 +6,8 @@
 //
 // The management API wants a credential: the operator's key or a management key, as a bearer. All
 // that is wrong with one has one answer, in one time; who fails too often is not listened to for a
-// while. The rest asks for none, which is why it listens on loopback only.
+// while. The rest asks for none, which is why it listens on loopback only. On a Unix socket the
+// file's mode is the credential: who may open it is the operator.
 #pragma once
 
 #include <functional>
@@ -31,7 +32,9 @@ class AdminConn final : public ListNode<AdminConn>,
                         private net::StreamUser,
                         private shard::Deferred {
  public:
-  AdminConn(AdminServer& server, const io::Address& peer) : server_(server), peer_(peer) {}
+  // `is_operator`: whatever it shows.
+  AdminConn(AdminServer& server, const io::Address& peer, bool is_operator)
+      : server_(server), peer_(peer), is_operator_(is_operator) {}
   net::StreamUser& stream_user() { return *this; }
   void attach(net::Stream& stream);
   void close();
@@ -84,12 +87,13 @@ class AdminConn final : public ListNode<AdminConn>,
   proto::RequestParser parser_;
   std::optional<Request> request_;
   io::Address peer_;
+  bool is_operator_;
   std::uint64_t ticket_ = 0;  // of what was asked of management; 0: no answer is awaited
   bool closed_ = false;
   Timer idle_timer_{timer_callback<&AdminConn::close>, this};
 };
 
-class AdminServer final : private net::ConnectionSink {
+class AdminServer final {
  public:
   struct Views {
     std::function<bool()> is_ready;
@@ -103,6 +107,7 @@ class AdminServer final : private net::ConnectionSink {
   ~AdminServer();
 
   Result<io::Address> listen(const io::Address& address);
+  Result<void> listen_local(const std::string& path);
 
   // ---- For AdminConn ----
   shard::Shard& shard() { return shard_; }
@@ -115,7 +120,23 @@ class AdminServer final : private net::ConnectionSink {
  private:
   // More clients than any monitoring has.
   static constexpr std::size_t kConnectionsMax = 64;
-  void on_connection(io::SocketId socket, const io::Address& peer, bool is_tls) override;
+  // One for each way in.
+  class Door final : private net::ConnectionSink {
+   public:
+    Door(AdminServer& server, bool is_operator)
+        : listener(server.shard_, *this, /*is_tls=*/false),
+          server_(server),
+          is_operator_(is_operator) {}
+    net::Listener listener;
+
+   private:
+    void on_connection(io::SocketId socket, const io::Address& peer, bool) override {
+      server_.accept(socket, peer, is_operator_);
+    }
+    AdminServer& server_;
+    bool is_operator_;
+  };
+  void accept(io::SocketId socket, const io::Address& peer, bool is_operator);
 
   shard::Shard& shard_;
   Views views_;
@@ -123,7 +144,8 @@ class AdminServer final : private net::ConnectionSink {
   const Limits limits_;
   gateway::AddressTable addresses_;
   net::TcpStreams streams_;
-  net::Listener listener_;
+  Door network_{*this, false};
+  Door local_{*this, true};
   Pool<AdminConn> conns_;
   IntrusiveList<AdminConn, AdminConn> open_;
 };

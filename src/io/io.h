@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string>
 
 #include "base/block.h"
 #include "base/instant.h"
@@ -139,6 +140,13 @@ class Io {
 
   // ---- Listening ----
   virtual Result<ListenerId> listen(const Address& address, const ListenOptions& options) = 0;
+  // Listens on a Unix socket: a file that only its owner may open, removed with the listener. One
+  // that a process has left behind is replaced; one that is listened on, or any other file at that
+  // path, is not. Peers have the unspecified address. An Io without files has none.
+  virtual Result<ListenerId> listen_local(const std::string& path) {
+    (void)path;
+    return fail({.code = Code::kUnsupported, .what = "no Unix sockets here"});
+  }
   virtual Address listener_address(
       ListenerId listener) const = 0;  // with the port the kernel chose
   virtual void accept_start(ListenerId listener, AcceptHandler& handler) = 0;

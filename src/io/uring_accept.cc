@@ -81,11 +81,16 @@ Result<ListenerId> UringIo::listen(const Address& address, const ListenOptions& 
   }
   length = sizeof local;
   getsockname(fd, &local.any, &length);
+  return keep_listener(fd, from_kernel(local), {});
+}
+
+ListenerId UringIo::keep_listener(int fd, const Address& address, LocalFile file) {
   auto free = std::find_if(listeners_.begin(), listeners_.end(),
                            [](const Listener& l) { return l.fd < 0; });
   if (free == listeners_.end()) free = listeners_.emplace(free);
   free->fd = fd;
-  free->address = from_kernel(local);
+  free->address = address;
+  free->file = std::move(file);
   free->is_open = true;
   return ListenerId{static_cast<std::uint32_t>(free - listeners_.begin()), free->generation};
 }
@@ -127,6 +132,7 @@ void UringIo::listener_close(ListenerId id) {
   if (listener == nullptr) return;
   accept_stop(id);
   listener->is_open = false;
+  remove(listener->file);
   // The armed accept holds the file: without this the port stays taken until the next turn.
   ::shutdown(listener->fd, SHUT_RDWR);
   release_if_idle(*listener);

@@ -62,6 +62,7 @@ class UringIo final : public Io {
   Instant now() const override { return now_; }
   WallTime wall_now() const override;
   Result<ListenerId> listen(const Address& address, const ListenOptions& options) override;
+  Result<ListenerId> listen_local(const std::string& path) override;
   Address listener_address(ListenerId listener) const override;
   void accept_start(ListenerId listener, AcceptHandler& handler) override;
   void accept_stop(ListenerId listener) override;
@@ -115,11 +116,18 @@ class UringIo final : public Io {
     BlockRef stash;  // bytes that came while nobody wanted them
     std::size_t stash_begin = 0;
   };
+  // Of a Unix socket, as it was made: whoever put another file there keeps it.
+  struct LocalFile {
+    std::string path;  // empty: none
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+  };
   struct Listener {
     AcceptHandler* handler = nullptr;
     int fd = -1;
     std::uint32_t generation = 1;
     Address address;
+    LocalFile file;  // of a Unix socket
     bool is_open = false;
     bool is_accepting = false;  // accept_start() holds
     bool is_armed = false;
@@ -181,6 +189,8 @@ class UringIo final : public Io {
   Socket* find(SocketId id);
   bool is_current(std::uint32_t slot, std::uint32_t generation);
   std::uint32_t open_socket(int fd);
+  ListenerId keep_listener(int fd, const Address& address, LocalFile file);
+  static void remove(const LocalFile& file);
   void hang_up(std::uint32_t slot);
   void release_if_idle(std::uint32_t slot);
   void after_submission(std::uint32_t slot);

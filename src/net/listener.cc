@@ -17,6 +17,12 @@ Result<void> Listener::open(const io::Address& address) {
   return {};
 }
 
+Result<void> Listener::open_local(const std::string& path) {
+  LEAT_TRY(listener_, shard_.io().listen_local(path));
+  shard_.io().accept_start(listener_, *this);
+  return {};
+}
+
 void Listener::close() {
   shard_.wheel().cancel(retry_);
   if (listener_) shard_.io().listener_close(listener_);

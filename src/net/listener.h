@@ -25,6 +25,8 @@ class Listener final : private io::AcceptHandler {
 
   // Binds and starts to accept. The error names what the kernel said.
   Result<void> open(const io::Address& address);
+  // The same on a Unix socket (io::Io::listen_local).
+  Result<void> open_local(const std::string& path);
   // The address with the port that the kernel chose.
   io::Address address() const { return shard_.io().listener_address(listener_); }
   void close();

@@ -8,13 +8,15 @@ import json
 import os
 import pathlib
 import socket
+import stat
+import subprocess
 import tempfile
 import time
 import urllib.error
 import urllib.request
 
-from harness import (KEY, MODEL, PROVIDER_KEY, SLOW, Case, answer_well, chat_body, main, request,
-                     until)
+from harness import (KEY, LEAT, MODEL, PROVIDER_KEY, SLOW, Case, answer_well, chat_body, main,
+                     request, until)
 
 OPERATOR = "operator-key-0123456789-0123456789"
 MASTER = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
@@ -30,13 +32,13 @@ class Accounts(Case):
         self.store = pathlib.Path(folder.name, "accounts.db")
         self.seen = []  # secrets that nothing may repeat
 
-    def start(self, shards=1, providers=(), **options):
+    def start(self, shards=1, providers=(), admin="", **options):
         extra = (f'[accounts]\nstore_file = "{self.store}"\n'
                  'master_key = { env = "LEAT_TEST_MASTER" }\n')
         environment = {"LEAT_TEST_OPERATOR": OPERATOR, "LEAT_TEST_MASTER": MASTER}
         return self.leat(providers, server=f"shards = {shards}",
-                         admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n', extra=extra,
-                         environment=environment, **options)
+                         admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n' + admin,
+                         extra=extra, environment=environment, **options)
 
     def manage(self, leat, method, path, body=None, key=OPERATOR, fields=None):
         """Status and text of an answer of the management API."""
@@ -276,6 +278,66 @@ class Accounts(Case):
             with leat.connect() as client:
                 client.send(request("GET", "/api/v1/key", key=key, length=False))
         self.assertEqual(self.ask(self.connections(leat)[0], key).status, 200)
+
+    def command(self, *words, status=0):
+        """What a `leat` command prints; of one that fails, with that status, its complaint."""
+        done = subprocess.run([LEAT, *words], capture_output=True, text=True, timeout=30 * SLOW)
+        self.assertEqual(done.returncode, status, done.stderr)
+        return done.stdout if status == 0 else done.stderr
+
+    def test_commands_ask_who_runs_and_use_the_file_when_nobody_does(self):
+        socket_path = self.store.parent / "admin.sock"
+        admin = f'socket = "{socket_path}"\n'
+        leat = self.start(shards=2, admin=admin)
+        mode = os.lstat(socket_path).st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+        config = str(pathlib.Path(leat.directory.name, "leat.toml"))
+        made = json.loads(self.command("keys", "create", "ci", "--json", "--config", config))
+        clients = self.connections(leat)[:16]
+        self.assertLessEqual(self.in_force(clients, made["key"], 200), IN_FORCE_S * SLOW)
+        self.command("keys", "disable", made["data"]["hash"], "--socket", str(socket_path))
+        self.assertLessEqual(self.in_force(clients, made["key"], 401), IN_FORCE_S * SLOW)
+        self.command("credits", "grant", "3.5", "--config", config)
+        self.command("workspaces", "create", "Team A", "--slug", "team-a", "--config", config)
+        self.command("workspaces", "budget", "team-a", "daily", "5", "--config", config)
+        self.assertIn("team-a", self.command("workspaces", "list", "--config", config))
+        self.assertIn("$5", self.command("workspaces", "budgets", "team-a", "--config", config))
+        self.assertIn("no such organisation", self.command(
+            "keys", "list", "--organisation", "none", "--config", config, status=1))
+        self.assertIn("no such key",
+                      self.command("keys", "show", "../credits", "--config", config, status=1))
+        # The file is Leat's while it runs, and the command says which of the two it means.
+        self.assertIn(str(self.store),
+                      self.command("keys", "list", "--store", str(self.store), status=66))
+        leat.process.terminate()
+        leat.process.wait(10 * SLOW)
+        self.assertFalse(socket_path.exists())
+        self.assertIn(made["data"]["hash"],
+                      self.command("keys", "list", "--all", "--config", config))
+        self.assertIn("3.5", self.command("credits", "show", "--config", config))
+        self.assertIn("no Leat listens",
+                      self.command("keys", "list", "--socket", str(socket_path), status=66))
+        self.command("keys", "list", status=64)
+
+    def test_a_socket_is_replaced_only_where_its_leat_is_gone(self):
+        socket_path = self.store.parent / "admin.sock"
+        admin = f'socket = "{socket_path}"\n'
+        first = self.start(admin=admin)
+        self.store = self.store.with_name("other.db")
+        with self.assertRaisesRegex(AssertionError, "another process listens"):
+            self.start(admin=admin)
+        first.process.kill()
+        first.process.wait()
+        self.assertTrue(socket_path.exists())
+        second = self.start(admin=admin)
+        self.assertEqual(self.command("keys", "list", "--socket", str(socket_path)), "no keys\n")
+        second.process.terminate()
+        second.process.wait(10 * SLOW)
+        socket_path.write_text("kept")
+        with self.assertRaisesRegex(AssertionError, "no socket"):
+            self.start(admin=admin)
+        self.assertEqual(socket_path.read_text(), "kept")
 
     def test_without_a_store_there_is_nothing_to_manage(self):
         leat = self.leat(admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n',

@@ -10,6 +10,7 @@
 
 #include "control/account_store.h"
 #include "control/command_line.h"
+#include "fake_surroundings.h"
 
 namespace leat::control {
 namespace {
@@ -34,7 +35,7 @@ class AccountCommandTest : public ::testing::Test {
     const Command command =
         parse_command_line(static_cast<int>(arguments.size()), arguments.data());
     EXPECT_EQ(command.kind, Command::Kind::kAccounts) << command.text;
-    return run_account_command(command.accounts, kNow);
+    return run_account_command(command.accounts, FakeSurroundings(), kNow);
   }
   // The hash of the one key that list shows.
   std::string listed_hash() { return run({"keys", "list", "--all"}).output.substr(0, 64); }
