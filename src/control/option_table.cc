@@ -69,7 +69,7 @@ constexpr std::array<Setting<AdminOptions>, 3> kAdmin{{
      "Who shows it as `Authorization: Bearer` may do all that the management API can; 32 or more "
      "characters."},
     {"socket", &AdminOptions::socket, 0, kPathMax, kFixed,
-     "Path of a Unix socket with the same, for `leat keys` and `leat credits`: who may open the "
+     "Path of a Unix socket with the same, for `leat keys` and the like: who may open the "
      "file, which is its owner, is the operator. `\"\"`: there is none.",
      "none"},
 }};

@@ -16,6 +16,7 @@ import { generateText, jsonSchema, streamText, tool } from 'ai';
 import OpenAI from 'openai';
 
 export const KEY = 'client-key-0123456789';
+export const OPERATOR = 'operator-key-0123456789-0123456789';
 export const MODEL = 'acme/one';
 export const slow = Number(process.env.LEAT_TEST_SLOW ?? 1);
 
@@ -154,6 +155,10 @@ ${catalogue ? 'catalogue = ["catalogue.toml"]' : ''}
 listen = ["127.0.0.1:0"]
 [admin]
 listen = "127.0.0.1:0"
+operator_key = { env = "LEAT_TEST_OPERATOR" }
+[accounts]
+store_file = "accounts.db"
+master_key = { env = "LEAT_TEST_MASTER" }
 [[keys]]
 name = "client"
 secret = { env = "LEAT_TEST_KEY" }
@@ -168,13 +173,19 @@ id = "busy/*"
 endpoints = [{ provider = "scripted", model = "*" }]
 `);
     leat.process = spawn(process.env.LEAT, ['serve', '--config', config], {
-      env: { ...process.env, LEAT_TEST_KEY: KEY }, stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        ...process.env, LEAT_TEST_KEY: KEY, LEAT_TEST_OPERATOR: OPERATOR,
+        LEAT_TEST_MASTER: '0f1e2d3c4b5a6978'.repeat(4),
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     leat.said = '';
     leat.process.stderr.on('data', (data) => { leat.said += data; });
     for await (const line of readline.createInterface({ input: leat.process.stdout })) {
       const found = /^leat: serving on (http:\S+)$/.exec(line.trim());
       if (found) leat.url = found[1];
+      const admin = /^leat: admin on (http:\S+)$/.exec(line.trim());
+      if (admin) leat.admin = admin[1];
       if (line.trim().endsWith('ready')) break;
     }
     if (!leat.url) throw new Error(`leat did not start: ${leat.said}`);
