@@ -166,11 +166,11 @@ UsageBreakdown breakdown_of(const UsageTable& table, UsageBy by) {
   });
   for (auto& [name, sum] : sums) breakdown.lines.push_back({name, sum});
   if (by != UsageBy::kDay) {
-    std::stable_sort(breakdown.lines.begin(), breakdown.lines.end(),
-                     [](const UsageLine& a, const UsageLine& b) {
-                       return std::tie(a.sums.charge, a.sums.cost, a.sums.requests) >
-                              std::tie(b.sums.charge, b.sums.cost, b.sums.requests);
-                     });
+    std::sort(breakdown.lines.begin(), breakdown.lines.end(),
+              [](const UsageLine& a, const UsageLine& b) {
+                return std::tie(b.sums.charge, b.sums.cost, b.sums.requests, a.name) <
+                       std::tie(a.sums.charge, a.sums.cost, a.sums.requests, b.name);
+              });
   }
   return breakdown;
 }

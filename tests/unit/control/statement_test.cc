@@ -182,6 +182,12 @@ TEST(Statement, LinesAreInAnOrderThatPeopleExpect) {
   const UsageBreakdown days = breakdown_of(table, UsageBy::kDay);
   EXPECT_EQ(days.lines[0].name, "2026-09-22");
   EXPECT_EQ(days.lines[2].name, "2026-09-30");
+  for (const char* name : {"same-b", "same-a"}) {
+    ledger::UsageRecord each = record(5);
+    each.model_served = name;
+    table.add(each);
+  }
+  EXPECT_EQ(breakdown_of(table, UsageBy::kModel).lines[2].name, "same-a");
 }
 
 TEST(Statement, WhatPeopleWroteStaysText) {
