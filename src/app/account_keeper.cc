@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "control/management_parts.h"
+#include "gateway/configured_keys.h"
 #include "gateway/owned_message.h"
 #include "tls/digest.h"
 
@@ -27,6 +28,8 @@ std::string path_of(gateway::AccountTopic topic) {
       return "/key";
     case gateway::AccountTopic::kCredits:
       return "/credits";
+    case gateway::AccountTopic::kGeneration:
+      return "/generation";
   }
   return {};
 }
@@ -53,30 +56,60 @@ void AccountKeeper::Bell::clear() {
 }
 
 AccountKeeper::AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
-                             const std::vector<std::unique_ptr<ShardThread>>& threads,
-                             const control::UsageSource& usage)
-    : control_(control), snapshot_(snapshot), threads_(threads), usage_(usage) {}
+                             const std::vector<std::unique_ptr<ShardThread>>& threads)
+    : control_(control), snapshot_(snapshot), threads_(threads) {}
 
 AccountKeeper::~AccountKeeper() {
   stop();
 }
 
-std::string AccountKeeper::start(const AccountSecrets& secrets) {
+std::string AccountKeeper::start(const AccountSecrets& secrets,
+                                 std::unique_ptr<control::LedgerView> ledger) {
   const Options& options = snapshot_.options();
+  std::optional<control::QuantityRestore> restore;
+  if (ledger != nullptr) {
+    records_ = std::make_unique<control::LedgerUsage>(std::move(ledger));
+    restore.emplace(records_->view().book(),
+                    control::QuantityRestore::Options{.now = control_.io().wall_now()});
+    restore_configured(*restore);
+  }
   control::AccountSetup setup;
   setup.store_file = is_open() ? options.accounts.store_file : kInMemory;
   setup.catalogue = &snapshot_.catalogue();
-  setup.usage = &usage_;
+  setup.usage =
+      records_ != nullptr ? static_cast<const control::UsageSource*>(records_.get()) : &no_usage_;
+  setup.records = records_.get();
+  setup.restore = restore ? &*restore : nullptr;
   setup.master = secrets.master;
   setup.options = &options;
   setup.now = control_.io().wall_now();
   auto thread = control::AccountThread::start(setup, bell_);
   if (!thread) return options.accounts.store_file + ": " + thread.error().text;
   thread_ = std::move(*thread);
+  if (restore) restored_ = restore->take();
+  settle_open(options.ledger.charge_ambiguous);
   keys_.apply(thread_->first());
   operator_key_ = secrets.operator_key;
   control_.io().poll_start(bell_.fd(), POLLIN, *this);
   return {};
+}
+
+void AccountKeeper::restore_configured(control::QuantityRestore& restore) const {
+  policy::Organisation organisation;
+  organisation.id = gateway::kConfiguredOrganisation;
+  for (std::size_t i = 0; i < snapshot_.options().keys.size(); ++i) {
+    restore.add(gateway::configured_key(snapshot_.options(), i), nullptr, organisation);
+  }
+}
+
+// What an earlier process had open is about to be recorded, and what its key pays is known.
+void AccountKeeper::settle_open(bool charge_ambiguous) {
+  for (gateway::RestoredQuantity& each : restored_) {
+    const std::int64_t open = std::exchange(each.open, 0);
+    if (charge_ambiguous && __builtin_add_overflow(each.settled, open, &each.settled)) {
+      each.settled = INT64_MAX;
+    }
+  }
 }
 
 void AccountKeeper::stop() {
@@ -145,6 +178,7 @@ void AccountKeeper::take(const shard::Message& message) {
   control::AccountJob job;
   job.method = "GET";
   job.path = path_of(question->topic);
+  job.query = std::move(question->query);
   job.actor = {.organisation = question->organisation, .key = question->key};
   const auto then = [this, shard = question->shard, ticket = question->ticket](
                         const control::ManagementAnswer& answer) { reply(shard, ticket, answer); };

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,17 +27,18 @@ namespace leat::app {
 
 class AccountKeeper final : public control::ManagementDesk, private io::PollHandler {
  public:
-  // `threads` may still be empty; it, the snapshot and `usage` outlive the keeper.
+  // `threads` may still be empty; it and the snapshot outlive the keeper.
   AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
-                const std::vector<std::unique_ptr<ShardThread>>& threads,
-                const control::UsageSource& usage);
+                const std::vector<std::unique_ptr<ShardThread>>& threads);
   ~AccountKeeper() override;
 
   // Opens the store and reads all keys. What is wrong, or empty. Before there are shards. What
-  // `secrets` view outlives the keeper.
-  std::string start(const AccountSecrets& secrets);
+  // `secrets` view outlives the keeper. `ledger`: what was used until now; null: nobody knows.
+  std::string start(const AccountSecrets& secrets, std::unique_ptr<control::LedgerView> ledger);
   // The keys that every shard begins with. REQUIRES: start().
   const gateway::KeyDelta& first() const { return thread_->first(); }
+  // What of limits was used before this start. REQUIRES: start().
+  std::span<const gateway::RestoredQuantity> restored() const { return restored_; }
   // Does what was asked, answers nobody any more, tells shards nothing more.
   void stop();
 
@@ -62,6 +64,8 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
     int fd_;
   };
 
+  void restore_configured(control::QuantityRestore& restore) const;
+  void settle_open(bool charge_ambiguous);
   void on_poll(int fd, int events) override;
   void take_answers();
   void tell_shards(const gateway::KeyDelta& delta);
@@ -71,7 +75,9 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   shard::Shard& control_;
   const gateway::Snapshot& snapshot_;
   const std::vector<std::unique_ptr<ShardThread>>& threads_;
-  const control::UsageSource& usage_;
+  const control::NoUsage no_usage_;
+  std::unique_ptr<control::LedgerUsage> records_;  // the thread's, once that runs; null: none kept
+  std::vector<gateway::RestoredQuantity> restored_;
   Bell bell_;
   std::unique_ptr<control::AccountThread> thread_;
   gateway::KeyDirectory keys_;  // as the shards have them: whose management keys are shown

@@ -92,7 +92,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
         shard_(io, rng_, 0),
         signal_fd_(signal_fd),
         health_(shard_, snapshot, shards, shards_),
-        accounts_(shard_, snapshot, shards_, usage_),
+        accounts_(shard_, snapshot, shards_),
         memory_bytes_(memory_bytes) {
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
@@ -214,7 +214,6 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   int signal_fd_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
   HealthKeeper health_;
-  control::NoUsage usage_;
   AccountKeeper accounts_;
   std::unique_ptr<control::AdminServer> admin_;
   std::size_t drained_ = 0;
@@ -314,9 +313,12 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   ControlShard control(**io, snapshot, shards, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
   control.health().load(surroundings);
-  if (const std::string fault = control.accounts().start(material.accounts()); !fault.empty()) {
+  if (const std::string fault = control.accounts().start(
+          material.accounts(), ledger != nullptr ? ledger->take_view() : nullptr);
+      !fault.empty()) {
     return refuse(fault);
   }
+  setup.limits.restored = control.accounts().restored();
   setup.keys = &control.accounts().first();
   if (const std::string fault =
           start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());

@@ -21,6 +21,8 @@ class LedgerUsage final : public UsageSource {
   AccountUsage of_organisation(policy::AccountId id, WallTime now) const override {
     return up_to_date(now).book().of_organisation(id, now);
   }
+  // As it was when it was last asked.
+  LedgerView& view() const { return *view_; }
   // For /generation and /activity. If the disk cannot be read, what was known before.
   LedgerView& up_to_date(WallTime now) const {
     if (now.unix_ns != asked_at_.unix_ns) {

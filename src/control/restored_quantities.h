@@ -11,17 +11,12 @@
 #include "base/instant.h"
 #include "control/account_store.h"
 #include "control/usage_book.h"
+#include "gateway/shard_limits.h"
 #include "policy/account_quantities.h"
 
 namespace leat::control {
 
-struct RestoredQuantity {
-  policy::QuantityId id = 0;
-  policy::QuantityTerms terms;
-  std::int64_t settled = 0;  // in the period of the moment asked for
-  std::int64_t open = 0;     // begun by an earlier process and not settled yet
-  Instant until{0};          // as long as that counts, if it is never settled
-};
+using gateway::RestoredQuantity;
 
 class QuantityRestore {
  public:

@@ -15,8 +15,9 @@
 namespace leat::gateway {
 
 enum class AccountTopic : std::uint8_t {
-  kKey,      // GET /api/v1/key
-  kCredits,  // GET /api/v1/credits
+  kKey,         // GET /api/v1/key
+  kCredits,     // GET /api/v1/credits
+  kGeneration,  // GET /api/v1/generation?id=
 };
 
 struct AccountQuestion {
@@ -25,6 +26,7 @@ struct AccountQuestion {
   AccountTopic topic = AccountTopic::kKey;
   KeyDigest key{};  // that was shown, and is good for inference
   std::uint32_t organisation = 0;
+  std::string query;  // of the request's target, without the question mark
 };
 
 struct AccountReply {

@@ -280,7 +280,8 @@ void ClientConn::ask_account(const proto::RequestHead& head) {
       gateway_.ask_account({.shard = gateway_.shard().index(),
                             .topic = route_.topic,
                             .key = key.digest,
-                            .organisation = found.key->organisation},
+                            .organisation = found.key->organisation,
+                            .query = std::string(query_of(head))},
                            [this](const AccountReply& reply) { answer_account(reply); });
   if (account_ticket_ == 0) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
   state_ = State::kBusy;

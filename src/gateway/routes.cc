@@ -56,6 +56,7 @@ constexpr Row kRows[] = {
     inference("/api/v1/embeddings", Face::kOpenRouter, RequestKind::kEmbeddings),
     account("/api/v1/key", AccountTopic::kKey),
     account("/api/v1/credits", AccountTopic::kCredits),
+    account("/api/v1/generation", AccountTopic::kGeneration),
     whole("/v1/models", Face::kOpenAi, ListingKind::kModels),
     whole("/api/v1/models", Face::kOpenRouter, ListingKind::kModels),
     whole("/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount),

@@ -138,6 +138,47 @@ class Ledger(harness.Case):
         self.assertEqual(len({each["id"] for each in records}), 800 * LOAD)
         self.assertEqual(len(records), 800 * LOAD)
 
+    # ---- What is read out of it ----
+
+    def ask_account(self, leat, target, key=harness.KEY):
+        with leat.connect() as client:
+            client.send(harness.request("GET", target, key=key))
+            return client.answer()
+
+    def test_a_generation_can_be_asked_for(self):
+        leat = self.serve(harness.answer_well)
+        asked = leat.chat("/api/v1", user="u1").field("x-generation-id")
+        answer = self.ask_account(leat, f"/api/v1/generation?id={asked}")
+        self.assertEqual(answer.status, 200, answer.body)
+        told = answer.json()["data"]
+        self.assertEqual((told["id"], told["tokens_prompt"], told["tokens_completion"],
+                          told["finish_reason"], told["streamed"]), (asked, 3, 2, "stop", False))
+        other = self.ask_account(leat, "/api/v1/generation?id=gen-1lg3q3a-0000000000000000000a")
+        self.assertEqual(other.status, 404)
+        self.assertEqual(self.ask_account(leat, "/api/v1/generation").status, 400)
+        self.assertEqual(self.ask_account(leat, "/api/v1/activity").status, 404, "not here")
+
+    def test_what_was_spent_outlives_the_process(self):
+        """A budget of ten requests gives ten, however often the process ends or is killed."""
+        model = ('[[models]]\nid = "priced/one"\nendpoints = [{ provider = "p0", model = "up", '
+                 'free = ["prompt", "completion"], '
+                 'price = { prompt = "0", completion = "0", request = "0.01" } }]\n')
+        limits = 'budget_usd_max = "0.1"\nbudget_period = "monthly"\n'
+        provider = self.provider(harness.answer_well)
+        served = []
+        for kill in (False, True, True, False):
+            leat = self.serve(provider, model, key_limits=limits, server="shards = 2")
+            for _ in range(3):
+                served.append(leat.chat("/api/v1", model="priced/one").status)
+            spent = self.ask_account(leat, "/api/v1/key").json()["data"]["usage"]
+            self.assertAlmostEqual(spent, 0.01 * served.count(200))
+            if kill:
+                leat.process.kill()
+                leat.process.wait()
+            leat.close()
+        self.assertEqual(served, [200] * 10 + [402] * 2)
+        self.assertEqual(len(provider.calls), 10)
+
     # ---- The process dies ----
 
     def test_killed_at_any_time(self):
