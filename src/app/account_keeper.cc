@@ -63,14 +63,14 @@ AccountKeeper::~AccountKeeper() {
   stop();
 }
 
-std::string AccountKeeper::start(const AccountSecrets& secrets,
-                                 std::unique_ptr<control::LedgerView> ledger) {
+std::string AccountKeeper::start(const AccountSecrets& secrets, LedgerKeeper* ledger) {
   const Options& options = snapshot_.options();
   std::optional<control::QuantityRestore> restore;
   if (ledger != nullptr) {
-    records_ = std::make_unique<control::LedgerUsage>(std::move(ledger));
+    records_ = std::make_unique<control::LedgerUsage>(ledger->take_view());
     restore.emplace(records_->view().book(),
-                    control::QuantityRestore::Options{.now = control_.io().wall_now()});
+                    control::QuantityRestore::Options{.now = control_.io().wall_now(),
+                                                      .lost = &ledger->lost()});
     restore_configured(*restore);
   }
   control::AccountSetup setup;
@@ -87,6 +87,9 @@ std::string AccountKeeper::start(const AccountSecrets& secrets,
   if (!thread) return options.accounts.store_file + ": " + thread.error().text;
   thread_ = std::move(*thread);
   if (restore) restored_ = restore->take();
+  if (ledger != nullptr) {
+    if (std::string fault = ledger->keep_lost(); !fault.empty()) return fault;
+  }
   settle_open(options.ledger.charge_ambiguous);
   keys_.apply(thread_->first());
   operator_key_ = secrets.operator_key;

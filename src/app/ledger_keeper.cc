@@ -39,11 +39,30 @@ std::string fault_text(const std::string& folder, const Error& error) {
   return text;
 }
 
+void replay_all(const std::vector<control::MappedFile>& segments, ledger::EntryVisitor& visitor) {
+  std::vector<std::span<const char>> bytes;
+  for (const control::MappedFile& file : segments) bytes.push_back(file.bytes());
+  ledger::replay(bytes, visitor);
+}
+
+// Another after each start of the machine; empty where there is none.
+std::string boot_id() {
+  std::FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re");
+  if (file == nullptr) return {};
+  char text[64];
+  const std::size_t size = std::fread(text, 1, sizeof text, file);
+  std::fclose(file);
+  return {text, size};
+}
+
 std::vector<std::string> key_names(const Options& options) {
   std::vector<std::string> names;
   for (const ClientKey& key : options.keys) names.push_back(key.name);
   return names;
 }
+
+// What a power cut may have cost, in the folder.
+constexpr const char* kLostFile = "lost";
 
 // Whether no frame was ever written to it.
 bool is_unused(std::span<const char> file) {
@@ -121,7 +140,7 @@ std::string LedgerKeeper::open() {
   if (const auto locked = folder_->lock(); !locked) {
     return fault_text(settings_.folder, locked.error());
   }
-  const auto generation = folder_->take_generation();
+  const auto generation = folder_->take_generation(boot_id());
   if (!generation) return fault_text(settings_.folder, generation.error());
   generation_ = *generation;
   if (const auto swept = folder_->sweep(generation_); !swept) {
@@ -142,7 +161,7 @@ std::string LedgerKeeper::recover() {
   if (!files) return fault_text(settings_.folder, files.error());
   std::vector<ledger::OpenRequest> open;
   std::uint64_t oldest = UINT64_MAX;
-  std::map<std::pair<std::uint64_t, std::uint32_t>, std::vector<control::MappedFile>> segments;
+  std::vector<std::uint64_t> cut_off;
   for (const control::LedgerFile& file : *files) {
     auto mapped = folder_->map(file);
     if (!mapped) return fault_text(settings_.folder, mapped.error());
@@ -153,28 +172,49 @@ std::string LedgerKeeper::recover() {
         }
         continue;
       }
-      segments[{file.owner.generation, file.owner.shard}].push_back(std::move(*mapped));
+      old_segments_[{file.owner.generation, file.owner.shard}].push_back(std::move(*mapped));
       continue;
     }
     auto requests = ledger::open_requests(mapped->bytes());
     if (!requests) return "ledger.folder " + settings_.folder + ": " + file.name + " is damaged";
     oldest = std::min(oldest, file.owner.generation);
+    cut_off.push_back(file.owner.generation);
     open.insert(open.end(), requests->requests.begin(), requests->requests.end());
     old_tables_.push_back(file);
     old_mapped_.push_back(std::move(*mapped));
   }
-  if (open.empty()) {
-    remove_recovered();
-    return {};
+  if (std::string fault = read_lost(cut_off); !fault.empty()) return fault;
+  if (!open.empty()) {
+    ledger::Recovery recovery(open);
+    for (const auto& [owner, mapped] : old_segments_) {
+      if (owner.first >= oldest) replay_all(mapped, recovery);
+    }
+    recovered_ = recovery.remaining();
   }
-  ledger::Recovery recovery(open);
-  for (const auto& [owner, mapped] : segments) {
-    if (owner.first < oldest) continue;
-    std::vector<std::span<const char>> bytes;
-    for (const control::MappedFile& file : mapped) bytes.push_back(file.bytes());
-    ledger::replay(bytes, recovery);
+  old_segments_.clear();
+  return {};
+}
+
+// Of a process that ended with its machine, all that was granted may be spent: its open tables were
+// never synced.
+std::string LedgerKeeper::read_lost(const std::vector<std::uint64_t>& cut_off) {
+  if (const auto there = folder_->has_file(kLostFile); there && *there) {
+    const auto text = folder_->read_file(kLostFile);
+    if (!text) return fault_text(settings_.folder, text.error());
+    if (!lost_.read(*text)) return "ledger.folder " + settings_.folder + ": lost is damaged";
   }
-  recovered_ = recovery.remaining();
+  const std::string boot = boot_id();
+  for (const auto& [owner, mapped] : old_segments_) {
+    if (std::ranges::find(cut_off, owner.first) == cut_off.end()) continue;
+    if (folder_->boot_of(owner.first) != boot) replay_all(mapped, lost_);
+  }
+  return {};
+}
+
+std::string LedgerKeeper::keep_lost() {
+  const auto kept = folder_->write_file(kLostFile, lost_.text());
+  if (!kept) return fault_text(settings_.folder, kept.error());
+  // What was read from the tables is written down, or will be by whoever settles them.
   if (recovered_.empty()) remove_recovered();
   return {};
 }

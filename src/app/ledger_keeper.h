@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <semaphore>
@@ -20,6 +21,7 @@
 
 #include "base/handover.h"
 #include "control/ledger_view.h"
+#include "control/lost_leases.h"
 #include "control/segment_folder.h"
 #include "gateway/shard_ledger.h"
 #include "io/io.h"
@@ -81,6 +83,10 @@ class LedgerKeeper {
   LedgerKeeper& operator=(const LedgerKeeper&) = delete;
 
   std::uint64_t generation() const { return generation_; }
+  // What a power cut may have cost; to be kept by keep_lost() once limits were told of it.
+  control::LostLeases& lost() { return lost_; }
+  // What is wrong, or empty.
+  std::string keep_lost();
   // All that was used until now, and what is open of it; once.
   std::unique_ptr<control::LedgerView> take_view() { return std::move(view_); }
   // For one shard: its parts and its desk, which outlives it. REQUIRES: opened.
@@ -94,6 +100,7 @@ class LedgerKeeper {
   std::string open();
   std::string recover();
   std::string read_usage();
+  std::string read_lost(const std::vector<std::uint64_t>& cut_off);
   std::string prepare(std::uint32_t shard);
   Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,
                                            bool is_emergency);
@@ -111,11 +118,14 @@ class LedgerKeeper {
   const control::AccountNames names_;
   std::uint64_t generation_ = 0;
   std::unique_ptr<control::LedgerView> view_;
+  control::LostLeases lost_;
   std::optional<control::SegmentFolder> folder_;
   std::vector<std::unique_ptr<LedgerDesk>> desks_;
   // Open tables of earlier processes; what is recovered views them.
   std::vector<control::LedgerFile> old_tables_;
   std::vector<control::MappedFile> old_mapped_;
+  using Owner = std::pair<std::uint64_t, std::uint32_t>;            // generation, shard
+  std::map<Owner, std::vector<control::MappedFile>> old_segments_;  // until all is read
   std::vector<ledger::OpenRequest> recovered_;
   std::counting_semaphore<> work_{0};
   std::atomic<bool> is_ending_{false};

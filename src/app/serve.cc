@@ -313,8 +313,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   ControlShard control(**io, snapshot, shards, signal_fd, memory);
   setup.memory_percent = &control.memory_percent();
   control.health().load(surroundings);
-  if (const std::string fault = control.accounts().start(
-          material.accounts(), ledger != nullptr ? ledger->take_view() : nullptr);
+  if (const std::string fault = control.accounts().start(material.accounts(), ledger.get());
       !fault.empty()) {
     return refuse(fault);
   }

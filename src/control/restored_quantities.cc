@@ -39,6 +39,11 @@ void QuantityRestore::add(const policy::Key& key, const policy::Workspace* works
                               .settled = settled_of(quantity, totals),
                               .open = 0,
                               .until = options_.until};
+    if (options_.lost != nullptr) {
+      const policy::BudgetWindow window =
+          policy::budget_window(quantity.terms.period, options_.now);
+      restored.settled += options_.lost->of(quantity.id, window.begin, restored.settled);
+    }
     if (quantity.limit_class == LimitClass::kMoney) restored.open = totals.reserved;
     if (restored.settled > 0 || restored.open > 0) restored_.push_back(restored);
   }

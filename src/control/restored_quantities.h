@@ -10,6 +10,7 @@
 
 #include "base/instant.h"
 #include "control/account_store.h"
+#include "control/lost_leases.h"
 #include "control/usage_book.h"
 #include "gateway/shard_limits.h"
 #include "policy/account_quantities.h"
@@ -24,6 +25,7 @@ class QuantityRestore {
     WallTime now{};
     Instant until{0};           // see RestoredQuantity; a while after the longest request
     std::uint32_t version = 0;  // of the snapshot that the accounts are of
+    LostLeases* lost = nullptr;  // what a power cut may have cost; null: nothing
   };
   // `book` outlives it, and has been fed with all that the ledger has.
   QuantityRestore(const UsageBook& book, const Options& options) : book_(book), options_(options) {}

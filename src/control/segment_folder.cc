@@ -226,7 +226,7 @@ Result<bool> SegmentFolder::lock() {
 }
 
 // The file system decides who was first, should two processes start at once.
-Result<std::uint64_t> SegmentFolder::take_generation() {
+Result<std::uint64_t> SegmentFolder::take_generation(std::string_view boot) {
   LEAT_TRY(const auto names, file_names(fd_));
   std::uint64_t generation = 1;
   for (const std::string& name : names) {
@@ -240,12 +240,19 @@ Result<std::uint64_t> SegmentFolder::take_generation() {
     const Descriptor file(::openat(fd_, generation_name(generation).c_str(),
                                    O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, kMode));
     if (file.get() < 0 && errno == EEXIST) continue;
-    if (file.get() < 0 || ::fsync(file.get()) != 0) {
+    if (file.get() < 0 ||
+        ::write(file.get(), boot.data(), boot.size()) != static_cast<ssize_t>(boot.size()) ||
+        ::fsync(file.get()) != 0) {
       return system_error("the ledger's folder cannot be written to");
     }
     LEAT_TRY_VOID(sync());
     return generation;
   }
+}
+
+std::string SegmentFolder::boot_of(std::uint64_t generation) const {
+  const auto text = read_file(generation_name(generation).c_str());
+  return text ? *text : std::string();
 }
 
 Result<ledger::SegmentFile> SegmentFolder::create_segment(const ledger::SegmentIdentity& identity,

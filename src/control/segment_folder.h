@@ -80,8 +80,10 @@ class SegmentFolder {
 
   // The folder is this process's until it ends. kOverloaded: another has it.
   Result<bool> lock();
-  // A number that no process had before, nor will have.
-  Result<std::uint64_t> take_generation();
+  // A number that no process had before, nor will have. `boot`: which run of the machine it is of.
+  Result<std::uint64_t> take_generation(std::string_view boot = {});
+  // What was told when that number was taken; empty: not known.
+  std::string boot_of(std::uint64_t generation) const;
   // A segment ready to be written. The descriptor is the caller's.
   Result<ledger::SegmentFile> create_segment(const ledger::SegmentIdentity& identity,
                                              std::uint64_t bytes, WallTime now);

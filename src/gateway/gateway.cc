@@ -65,6 +65,7 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
   if (parts.keys != nullptr) keys_.apply(*parts.keys);
   if (parts.ledger.keeping != nullptr) {
     ledger_ = std::make_unique<ShardLedger>(shard, parts.ledger);
+    limits_.keep_grants(*ledger_);
   }
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;

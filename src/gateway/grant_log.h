@@ -24,7 +24,7 @@ class GrantLog {
     ~Sink() = default;
   };
 
-  // Both outlive it.
+  // `sink` outlives it; the ledger is there as long as send() is called.
   GrantLog(ShardLedger& ledger, Sink& sink) : ledger_(ledger), sink_(sink) {}
   ~GrantLog();
   GrantLog(const GrantLog&) = delete;

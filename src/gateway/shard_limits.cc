@@ -123,7 +123,37 @@ void ShardLimits::send(policy::ShardIndex home, const policy::LeaseReturn& back)
 }
 
 void ShardLimits::send(policy::ShardIndex to, const policy::LeaseGrant& grant) {
+  if (!must_be_kept(grant)) return pass_on(to, grant);
+  unlogged_.push_back({to, grant});
+  shard_.defer(*this);
+}
+
+void ShardLimits::keep_grants(ShardLedger& ledger) {
+  log_ = std::make_unique<GrantLog>(ledger, static_cast<GrantLog::Sink&>(*this));
+}
+
+void ShardLimits::pass_on(policy::ShardIndex to, const policy::LeaseGrant& grant) {
   outgoing(to).grants.push_back(grant);
+}
+
+// Of rates and concurrency nothing is left after a power cut.
+bool ShardLimits::must_be_kept(const policy::LeaseGrant& grant) {
+  if (log_ == nullptr || grant.answer != policy::LeaseAnswer::kGranted) return false;
+  const policy::QuantityHome* const home = homes_.find(grant.quantity);
+  return home != nullptr && home->terms().kind == policy::QuantityKind::kBudget;
+}
+
+// Put off until the homes have done their work: what is settled and out is then what it came to.
+void ShardLimits::log_grants() {
+  const policy::Moment at = moment();
+  for (const Granted& each : unlogged_) {
+    policy::QuantityHome& home = *homes_.find(each.grant.quantity);
+    log_->send(each.to, each.grant,
+               {.quantity = each.grant.quantity,
+                .committed = home.settled(at) + home.outstanding(),
+                .period_begin = policy::budget_window(home.terms().period, at.wall).begin});
+  }
+  unlogged_.clear();
 }
 
 void ShardLimits::send(policy::ShardIndex to, const policy::LeaseRecall& recall) {
@@ -160,6 +190,7 @@ void ShardLimits::run_deferred() {
     hear(*mail);
     keep(std::move(mail));
   }
+  log_grants();
   is_kept_back_ = !post_all();
   // What was said meanwhile has left too: there is nothing to come back for.
   if (own == nullptr) unlink();

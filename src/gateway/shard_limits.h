@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "gateway/grant_log.h"
 #include "gateway/key_table.h"
 #include "gateway/lease_mail.h"
 #include "gateway/peer_mail.h"
@@ -55,12 +56,17 @@ LimitsMet limits_met(const KeyDirectory::Found& found);
 
 class ShardLimits final : private policy::LeaseLink,
                           private policy::GrantLink,
-                          private shard::Deferred {
+                          private shard::Deferred,
+                          private GrantLog::Sink {
  public:
   ShardLimits(shard::Shard& shard, const LimitSetup& setup);
   ShardLimits(const ShardLimits&) = delete;
   ShardLimits& operator=(const ShardLimits&) = delete;
   ~ShardLimits();
+
+  // From here on a grant of a budget waits until the ledger has it. It is there as long as turns
+  // are.
+  void keep_grants(ShardLedger& ledger);
 
   policy::Admission& admission() { return admission_; }
   // What the key's requests meet. `version`: of the keys (KeyDirectory::version). REQUIRES:
@@ -78,10 +84,13 @@ class ShardLimits final : private policy::LeaseLink,
   void send(policy::ShardIndex home, const policy::LeaseReturn& back) override;
   void send(policy::ShardIndex to, const policy::LeaseGrant& grant) override;
   void send(policy::ShardIndex to, const policy::LeaseRecall& recall) override;
+  void pass_on(policy::ShardIndex to, const policy::LeaseGrant& grant) override;
   void run_deferred() override;
   void on_timer();
 
   LeaseMail& outgoing(policy::ShardIndex to);
+  bool must_be_kept(const policy::LeaseGrant& grant);
+  void log_grants();
   void hear(const LeaseMail& mail);
   void keep(std::unique_ptr<LeaseMail> used);
   bool post_all();
@@ -95,8 +104,14 @@ class ShardLimits final : private policy::LeaseLink,
   policy::QuantityHomes homes_;
   std::vector<std::unique_ptr<LeaseMail>> outgoing_;  // by shard; null: there is nothing to say
   std::vector<std::unique_ptr<LeaseMail>> spare_;     // empty ones, to be written again
-  bool is_kept_back_ = false;                         // a mailbox was full
-  Instant rests_at_{0};  // what was last heard or said may want looking after until then
+  struct Granted {
+    policy::ShardIndex to = 0;
+    policy::LeaseGrant grant;
+  };
+  std::vector<Granted> unlogged_;  // this turn
+  std::unique_ptr<GrantLog> log_;  // null: grants go at once
+  bool is_kept_back_ = false;      // a mailbox was full
+  Instant rests_at_{0};            // what was last heard or said may want looking after until then
   Timer timer_{timer_callback<&ShardLimits::on_timer>, this};
 };
 

@@ -179,6 +179,37 @@ class Ledger(harness.Case):
         self.assertEqual(served, [200] * 10 + [402] * 2)
         self.assertEqual(len(provider.calls), 10)
 
+    def test_a_power_cut_gives_nobody_a_fresh_budget(self):
+        """With the open tables gone, what had been granted counts as spent until it is looked into."""
+        model = ('[[models]]\nid = "priced/one"\nendpoints = [{ provider = "p0", model = "up", '
+                 'free = ["prompt", "completion"], '
+                 'price = { prompt = "0", completion = "0", request = "0.01" } }]\n')
+        limits = 'budget_usd_max = "0.03"\nbudget_period = "monthly"\n'
+        provider = self.provider(lambda call: call.is_cut(60))
+        leat = self.serve(provider, model, key_limits=limits)
+        with leat.connect() as one, leat.connect() as two:
+            for client in (one, two):
+                client.send(harness.chat_request("/api/v1", model="priced/one"))
+            until(lambda: len(provider.calls) == 2, "two requests under way")
+            leat.process.kill()
+            leat.process.wait()
+        # What another start of the machine would find.
+        folder = pathlib.Path(self.folder.name)
+        for name in self.files(".open"):
+            table = folder / name
+            table.write_bytes(bytes(table.stat().st_size))
+        (folder / self.files(".generation")[0]).write_text("another boot")
+        provider.script = harness.answer_well
+        for _ in range(2):
+            leat = self.serve(provider, model, key_limits=limits)
+            answers = [leat.chat("/api/v1", model="priced/one").status for _ in range(2)]
+            self.assertIn(answers, ([200, 402], [402, 402]))
+            leat.close()
+        self.assertLessEqual(len(provider.calls), 3, "the two may have been executed")
+        (folder / "lost").unlink()
+        leat = self.serve(provider, model, key_limits=limits)
+        self.assertEqual(leat.chat("/api/v1", model="priced/one").status, 200)
+
     # ---- The process dies ----
 
     def test_killed_at_any_time(self):
