@@ -23,8 +23,8 @@ class QuantityRestore {
  public:
   struct Options {
     WallTime now{};
-    Instant until{0};           // see RestoredQuantity; a while after the longest request
-    std::uint32_t version = 0;  // of the snapshot that the accounts are of
+    Instant until{0};            // see RestoredQuantity; a while after the longest request
+    std::uint32_t version = 0;   // of the snapshot that the accounts are of
     LostLeases* lost = nullptr;  // what a power cut may have cost; null: nothing
   };
   // `book` outlives it, and has been fed with all that the ledger has.

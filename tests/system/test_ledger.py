@@ -180,7 +180,7 @@ class Ledger(harness.Case):
         self.assertEqual(len(provider.calls), 10)
 
     def test_a_power_cut_gives_nobody_a_fresh_budget(self):
-        """With the open tables gone, what had been granted counts as spent until it is looked into."""
+        """The open tables gone, what had been granted counts as spent until that is looked into."""
         model = ('[[models]]\nid = "priced/one"\nendpoints = [{ provider = "p0", model = "up", '
                  'free = ["prompt", "completion"], '
                  'price = { prompt = "0", completion = "0", request = "0.01" } }]\n')
