@@ -78,7 +78,7 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, LedgerKeeper* le
   setup.catalogue = &snapshot_.catalogue();
   setup.usage =
       records_ != nullptr ? static_cast<const control::UsageSource*>(records_.get()) : &no_usage_;
-  setup.records = records_.get();
+  setup.ledger = records_.get();
   setup.restore = restore ? &*restore : nullptr;
   setup.master = secrets.master;
   setup.options = &options;

@@ -19,6 +19,7 @@
 
 #include "app/material.h"
 #include "app/shard_thread.h"
+#include "control/ledger_usage.h"
 #include "control/management_desk.h"
 #include "gateway/key_table.h"
 #include "shard/shard.h"

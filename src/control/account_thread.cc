@@ -23,6 +23,11 @@ StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSe
   if (const auto loaded = made->publisher_.load(); !loaded) {
     return std::unexpected(loaded.error());
   }
+  if (setup.restore != nullptr) {
+    if (const auto told = setup.restore->add(*made->store_); !told) {
+      return std::unexpected(told.error());
+    }
+  }
   made->first_ = made->publisher_.table().whole();
   made->thread_ = std::thread([raw = made.get()] { raw->run(); });
   return made;

@@ -19,6 +19,7 @@
 #include "base/handover.h"
 #include "control/key_publisher.h"
 #include "control/management.h"
+#include "control/restored_quantities.h"
 #include "io/io.h"
 
 namespace leat::control {
@@ -51,6 +52,8 @@ struct AccountSetup {
   const Options* options = nullptr;
   // What `usage` is, if it is this; asked on the thread.
   const LedgerUsage* ledger = nullptr;
+  // Is told of all accounts, for limits to go on where they were. Null: nobody is.
+  QuantityRestore* restore = nullptr;
   WallTime now;
 };
 
