@@ -8,7 +8,7 @@ namespace leat::gateway {
 std::uint64_t AccountQuestions::ask(AccountQuestion question, const Send& send, Then then) {
   if (!send) return 0;
   question.ticket = last_ticket_ + 1;
-  auto owned = std::make_unique<AccountQuestion>(question);
+  auto owned = std::make_unique<AccountQuestion>(std::move(question));
   if (!send(owned)) return 0;
   waiting_.emplace(++last_ticket_, std::move(then));
   return last_ticket_;

@@ -26,7 +26,7 @@ struct AccountQuestion {
   AccountTopic topic = AccountTopic::kKey;
   KeyDigest key{};  // that was shown, and is good for inference
   std::uint32_t organisation = 0;
-  std::string query;  // of the request's target, without the question mark
+  std::string query;  // without the question mark
 };
 
 struct AccountReply {

@@ -104,8 +104,8 @@ class Gateway final : private shard::MessageHandler {
   AddressTable& addresses() { return addresses_; }
   // Whose key it is; where none is asked for, everybody's is anonymous.
   KeyDirectory::Found find_key(const KeyDigest& digest) const;
-  std::uint64_t ask_account(const AccountQuestion& question, AccountQuestions::Then then) {
-    return account_questions_.ask(question, on_account_question, std::move(then));
+  std::uint64_t ask_account(AccountQuestion question, AccountQuestions::Then then) {
+    return account_questions_.ask(std::move(question), on_account_question, std::move(then));
   }
   AccountQuestions& account_questions() { return account_questions_; }
   KeyLoads& key_loads() { return key_loads_; }

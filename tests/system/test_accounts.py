@@ -267,6 +267,9 @@ class Accounts(Case):
                                      ("POST", "/keys"), ("DELETE", f"/keys/{digest}")):
                     client.send(request(method, "/api/v1" + path, key=shown))
                     self.assertEqual(client.answer().status, 404, path)
+            # There is no ledger: what is looked for is not there, whoever asks well.
+            self.assertEqual(self.ask(client, key, "/api/v1/generation?id=gen-1").status, 404)
+            self.assertEqual(self.ask(client, "wrong", "/api/v1/generation?id=gen-1").status, 401)
             client.send(request("POST", "/api/v1/credits", key=key))
             answer = client.answer()
             self.assertEqual(answer.status, 405)

@@ -138,6 +138,9 @@ TEST(Routes, AKeyAsksAboutItselfAndManagementIsNotThere) {
   const Route credits = find_route(Method::kGet, "/api/v1/credits");
   EXPECT_EQ(credits.action, Action::kAccount);
   EXPECT_EQ(credits.topic, AccountTopic::kCredits);
+  const Route generation = find_route(Method::kGet, "/api/v1/generation");
+  EXPECT_EQ(generation.action, Action::kAccount);
+  EXPECT_EQ(generation.topic, AccountTopic::kGeneration);
   EXPECT_EQ(find_route(Method::kPost, "/api/v1/credits").action, Action::kWrongMethod);
   for (const char* path : {"/api/v1/keys", "/api/v1/keys/0", "/api/v1/workspaces", "/api/v1/byok",
                            "/v1/key", "/v1/credits", "/api/v1/key/", "/api/v1/credits/x"}) {
