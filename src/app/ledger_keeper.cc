@@ -9,13 +9,11 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <map>
 #include <utility>
 
 #include "base/check.h"
 #include "gateway/owned_message.h"
 #include "ledger/recovery.h"
-#include "ledger/replay.h"
 
 namespace leat::app {
 
@@ -39,12 +37,6 @@ std::string fault_text(const std::string& folder, const Error& error) {
   return text;
 }
 
-void replay_all(const std::vector<control::MappedFile>& segments, ledger::EntryVisitor& visitor) {
-  std::vector<std::span<const char>> bytes;
-  for (const control::MappedFile& file : segments) bytes.push_back(file.bytes());
-  ledger::replay(bytes, visitor);
-}
-
 // Another after each start of the machine; empty where there is none.
 std::string boot_id() {
   std::FILE* file = std::fopen("/proc/sys/kernel/random/boot_id", "re");
@@ -63,15 +55,6 @@ std::vector<std::string> key_names(const Options& options) {
 
 // What a power cut may have cost, in the folder.
 constexpr const char* kLostFile = "lost";
-
-// Whether no frame was ever written to it.
-bool is_unused(std::span<const char> file) {
-  if (file.size() <= ledger::kSegmentHeaderBytes) return true;
-  const auto first =
-      file.subspan(ledger::kSegmentHeaderBytes)
-          .first(std::min(ledger::kSectorBytes, file.size() - ledger::kSegmentHeaderBytes));
-  return std::ranges::all_of(first, [](char byte) { return byte == '\0'; });
-}
 
 }  // namespace
 
@@ -159,54 +142,55 @@ std::string LedgerKeeper::open() {
 std::string LedgerKeeper::recover() {
   const auto files = folder_->list();
   if (!files) return fault_text(settings_.folder, files.error());
-  std::vector<ledger::OpenRequest> open;
-  std::uint64_t oldest = UINT64_MAX;
-  std::vector<std::uint64_t> cut_off;
+  std::vector<ledger::OpenRequests> tables;
+  std::vector<ledger::OwnedSegment> segments;
+  std::vector<control::MappedFile> mapped_segments;
+  std::vector<const control::LedgerFile*> segment_files;
   for (const control::LedgerFile& file : *files) {
     auto mapped = folder_->map(file);
     if (!mapped) return fault_text(settings_.folder, mapped.error());
     if (file.kind == control::LedgerFile::Kind::kSegment) {
-      if (is_unused(mapped->bytes())) {
-        if (const auto removed = folder_->remove(file); !removed) {
-          return fault_text(settings_.folder, removed.error());
-        }
-        continue;
-      }
-      old_segments_[{file.owner.generation, file.owner.shard}].push_back(std::move(*mapped));
+      segment_files.push_back(&file);
+      segments.push_back({file.owner, mapped->bytes()});
+      mapped_segments.push_back(std::move(*mapped));
       continue;
     }
     auto requests = ledger::open_requests(mapped->bytes());
     if (!requests) return "ledger.folder " + settings_.folder + ": " + file.name + " is damaged";
-    oldest = std::min(oldest, file.owner.generation);
-    cut_off.push_back(file.owner.generation);
-    open.insert(open.end(), requests->requests.begin(), requests->requests.end());
+    requests->owner = file.owner;
+    tables.push_back(std::move(*requests));
     old_tables_.push_back(file);
     old_mapped_.push_back(std::move(*mapped));
   }
-  if (std::string fault = read_lost(cut_off); !fault.empty()) return fault;
-  if (!open.empty()) {
-    ledger::Recovery recovery(open);
-    for (const auto& [owner, mapped] : old_segments_) {
-      if (owner.first >= oldest) replay_all(mapped, recovery);
+  if (std::string fault = read_lost(tables, segments); !fault.empty()) return fault;
+  for (const std::size_t index : ledger::unneeded_segments(segments)) {
+    if (const auto removed = folder_->remove(*segment_files[index]); !removed) {
+      return fault_text(settings_.folder, removed.error());
     }
-    recovered_ = recovery.remaining();
   }
-  old_segments_.clear();
+  recovered_ = ledger::unsettled_requests(tables, segments);
   return {};
 }
 
 // Of a process that ended with its machine, all that was granted may be spent: its open tables were
 // never synced.
-std::string LedgerKeeper::read_lost(const std::vector<std::uint64_t>& cut_off) {
+std::string LedgerKeeper::read_lost(std::span<const ledger::OpenRequests> tables,
+                                    std::span<const ledger::OwnedSegment> segments) {
   if (const auto there = folder_->has_file(kLostFile); there && *there) {
     const auto text = folder_->read_file(kLostFile);
     if (!text) return fault_text(settings_.folder, text.error());
     if (!lost_.read(*text)) return "ledger.folder " + settings_.folder + ": lost is damaged";
   }
   const std::string boot = boot_id();
-  for (const auto& [owner, mapped] : old_segments_) {
-    if (std::ranges::find(cut_off, owner.first) == cut_off.end()) continue;
-    if (folder_->boot_of(owner.first) != boot) replay_all(mapped, lost_);
+  for (const ledger::OpenRequests& table : tables) {
+    if (folder_->boot_of(table.owner.generation) == boot) continue;
+    std::vector<std::span<const char>> its;
+    for (const ledger::OwnedSegment& each : segments) {
+      const bool is_its =
+          each.owner.generation == table.owner.generation && each.owner.shard == table.owner.shard;
+      if (is_its) its.push_back(each.bytes);
+    }
+    ledger::replay(its, lost_);
   }
   return {};
 }
@@ -391,7 +375,7 @@ void LedgerKeeper::close_all() {
 bool LedgerKeeper::is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const {
   if (file.kind == control::LedgerFile::Kind::kOpenTable) return is_table_empty;
   const auto mapped = folder_->map(file);
-  return mapped && is_unused(mapped->bytes());
+  return mapped && ledger::is_unused_segment(mapped->bytes());
 }
 
 }  // namespace leat::app

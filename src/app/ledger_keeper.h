@@ -11,10 +11,10 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -100,7 +100,8 @@ class LedgerKeeper {
   std::string open();
   std::string recover();
   std::string read_usage();
-  std::string read_lost(const std::vector<std::uint64_t>& cut_off);
+  std::string read_lost(std::span<const ledger::OpenRequests> tables,
+                        std::span<const ledger::OwnedSegment> segments);
   std::string prepare(std::uint32_t shard);
   Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,
                                            bool is_emergency);
@@ -124,8 +125,6 @@ class LedgerKeeper {
   // Open tables of earlier processes; what is recovered views them.
   std::vector<control::LedgerFile> old_tables_;
   std::vector<control::MappedFile> old_mapped_;
-  using Owner = std::pair<std::uint64_t, std::uint32_t>;            // generation, shard
-  std::map<Owner, std::vector<control::MappedFile>> old_segments_;  // until all is read
   std::vector<ledger::OpenRequest> recovered_;
   std::counting_semaphore<> work_{0};
   std::atomic<bool> is_ending_{false};

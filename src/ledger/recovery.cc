@@ -1,7 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "ledger/recovery.h"
 
+#include <algorithm>
+#include <map>
+#include <utility>
+
 namespace leat::ledger {
+
+namespace {
+
+using Owner = std::pair<std::uint64_t, std::uint32_t>;
+
+Owner owner_of(const OwnedSegment& segment) {
+  return {segment.owner.generation, segment.owner.shard};
+}
+
+class Nobody final : public EntryVisitor {
+ public:
+  void on_entry(const SegmentHeader&, const Entry&) override {}
+};
+
+}  // namespace
 
 Recovery::Recovery(std::span<const OpenRequest> open) : open_(open) {
   unsettled_.reserve(open.size());
@@ -25,6 +44,53 @@ std::vector<OpenRequest> Recovery::remaining() const {
     if (unsettled_.contains(request.generation_id)) remaining.push_back(request);
   }
   return remaining;
+}
+
+std::vector<OpenRequest> unsettled_requests(std::span<const OpenRequests> tables,
+                                            std::span<const OwnedSegment> segments) {
+  std::vector<OpenRequest> open;
+  std::uint64_t oldest = UINT64_MAX;
+  for (const OpenRequests& table : tables) {
+    oldest = std::min(oldest, table.owner.generation);
+    open.insert(open.end(), table.requests.begin(), table.requests.end());
+  }
+  if (open.empty()) return open;
+  std::map<Owner, std::vector<std::span<const char>>> by_owner;
+  for (const OwnedSegment& segment : segments) {
+    if (segment.owner.generation < oldest) continue;
+    by_owner[owner_of(segment)].push_back(segment.bytes);
+  }
+  Recovery recovery(open);
+  for (const auto& [owner, bytes] : by_owner) replay(bytes, recovery);
+  return recovery.remaining();
+}
+
+bool is_unused_segment(std::span<const char> segment) {
+  if (segment.size() <= kSegmentHeaderBytes) return true;
+  const auto frames = segment.subspan(kSegmentHeaderBytes);
+  const auto first = frames.first(std::min(kSectorBytes, frames.size()));
+  return std::ranges::all_of(first, [](char byte) { return byte == '\0'; });
+}
+
+std::vector<std::size_t> unneeded_segments(std::span<const OwnedSegment> segments) {
+  std::map<Owner, std::vector<std::span<const char>>> used;
+  std::map<Owner, bool> may_go;  // of owners with unused ones
+  for (const OwnedSegment& segment : segments) {
+    if (is_unused_segment(segment.bytes)) {
+      may_go[owner_of(segment)] = true;
+    } else {
+      used[owner_of(segment)].push_back(segment.bytes);
+    }
+  }
+  Nobody nobody;
+  for (auto& [owner, may] : may_go) may = replay(used[owner], nobody).is_intact;
+  std::vector<std::size_t> unneeded;
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    const auto found = may_go.find(owner_of(segments[i]));
+    const bool may = found != may_go.end() && found->second;
+    if (may && is_unused_segment(segments[i].bytes)) unneeded.push_back(i);
+  }
+  return unneeded;
 }
 
 UsageRecord record_of(const OpenRequest& request, AmbiguousCharge charge) {

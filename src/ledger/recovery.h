@@ -9,6 +9,7 @@
 //   3. append(record_of(each)) for each of remaining(); once all are durable the tables may go
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -46,6 +47,26 @@ class Recovery final : public EntryVisitor {
   std::uint64_t records_ = 0;
   std::uint64_t unreadable_ = 0;
 };
+
+// A segment's bytes, and which shard of which process wrote it.
+struct OwnedSegment {
+  SegmentIdentity owner;  // its number says nothing
+  std::span<const char> bytes;
+};
+
+// Steps 1 and 2 for all tables and segments there are, in any order: what stands in a table and has
+// no record. Only segments from the oldest of the tables' processes on can hold one, and no other
+// is read. The views are of the tables'.
+std::vector<OpenRequest> unsettled_requests(std::span<const OpenRequests> tables,
+                                            std::span<const OwnedSegment> segments);
+
+// Whether no frame was ever written to the segment.
+bool is_unused_segment(std::span<const char> segment);
+
+// Which of the segments of processes that are gone say nothing and may go: those that were never
+// written to. But where the last one that was is sealed, the next was at hand and is one of them:
+// without it that would look like a loss. Indices, in order.
+std::vector<std::size_t> unneeded_segments(std::span<const OwnedSegment> segments);
 
 // The record of a request that was cut off. Its cost, what a provider may ask, is the bound that
 // was reserved; the views are the request's.
