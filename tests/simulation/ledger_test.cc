@@ -148,7 +148,7 @@ TEST(LedgerSimulation, AFullDiskStopsWhatIsNewAndRecordsWhatRuns) {
   world.run_until(world.now() + milliseconds(8));
   EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kReady);
   EXPECT_TRUE(life.ledger().admits());
-  life.gives_segments = false;
+  life.maker().gives_segments = false;
   std::size_t refused_before_emergency = 0;
   bool was_on_emergency = false;
   while (history.refused.empty() && world.run_next()) {
@@ -163,7 +163,7 @@ TEST(LedgerSimulation, AFullDiskStopsWhatIsNewAndRecordsWhatRuns) {
   EXPECT_FALSE(history.refused.empty()) << "until it was full, too";
   EXPECT_EQ(life.waiting(), 0u) << "who waited was told";
   EXPECT_EQ(life.emergencies_made(), 1u);
-  life.gives_segments = true;
+  life.maker().gives_segments = true;
   world.run_until(world.now() + seconds(1));
   EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kReady);
   EXPECT_TRUE(life.ledger().admits());
@@ -178,17 +178,17 @@ TEST(LedgerSimulation, WhoWaitsIsToldWhenThereIsNowhereToWrite) {
     World world(seed, {});
     LedgerHistory history;
     LedgerLife life(world, history, {.records = 300, .span = milliseconds(60)});
-    life.gives_emergencies = false;
+    life.maker().gives_emergencies = false;
     world.run_until(world.now() + milliseconds(10));
     EXPECT_TRUE(history.refused.empty());
-    life.gives_segments = false;
+    life.maker().gives_segments = false;
     if (seed % 2 == 0) world.disk().fail_all = EIO;
     world.run_until(world.now() + milliseconds(45));
     EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kUnavailable);
     EXPECT_FALSE(history.refused.empty());
     EXPECT_EQ(life.waiting(), 0u);
     world.disk().fail_all = 0;
-    life.gives_segments = true;
+    life.maker().gives_segments = true;
     world.run_until(world.now() + seconds(1));
     EXPECT_EQ(life.ledger().state(), ledger::LedgerState::kReady);
     EXPECT_EQ(life.ledger().stats().entries, 300u);

@@ -29,27 +29,34 @@ std::string text_of(std::string_view body) {
 }
 
 std::string request_of(const LoadOptions& options, std::size_t number) {
-  char digits[16];
-  std::snprintf(digits, sizeof digits, "%08zu", number);
+  const std::string title = title_of(number);
   const std::string body = "{\"model\":\"" + options.model +
-                           "\",\"messages\":[{\"role\":\"user\",\"content\":\"" +
-                           std::string(kMark) + digits + "\"}],\"stream\":true}";
+                           "\",\"messages\":[{\"role\":\"user\",\"content\":\"" + title +
+                           "\"}],\"stream\":true}";
   return "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " +
-         options.key +
+         options.key + "\r\nX-Title: " + title +
          "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
          "\r\n\r\n" + body;
 }
 
 }  // namespace
 
+std::string title_of(std::uint64_t number) {
+  char digits[24];
+  std::snprintf(digits, sizeof digits, "%0*llu", static_cast<int>(kNumberDigits),
+                static_cast<unsigned long long>(number));
+  return std::string(kMark) + digits;
+}
+
 // One client with one connection, which it keeps as long as it may.
 class Load::Caller final : private EndUser {
  public:
   explicit Caller(Load& load) : load_(load) {}
 
-  void ask(Sample& sample, std::string request) {
+  void ask(Sample& sample, std::size_t index) {
     sample_ = &sample;
-    unwritten_ = std::move(request);
+    title_ = title_of(index);
+    unwritten_ = request_of(load_.options_, index);
     seen_ = 0;
     if (end_ == nullptr) {
       reader_ = HttpReader(HttpReader::Kind::kResponse);
@@ -87,6 +94,7 @@ class Load::Caller final : private EndUser {
   End* end_ = nullptr;  // null: not connected
   HttpReader reader_{HttpReader::Kind::kResponse};
   Sample* sample_ = nullptr;  // the request under way
+  std::string title_;
   std::string unwritten_;
   std::size_t seen_ = 0;  // of the body
   bool is_connecting_ = false;
@@ -128,7 +136,11 @@ void Load::Caller::finish() {
   if (sample.is_whole && text_of(body) != kWholeText) {
     load_.world_.violation("a whole answer says: " + text_of(body));
   }
-  if (sample.has_failed()) sample.refusal = body.substr(0, 400);
+  if (sample.has_failed()) {
+    sample.refusal = body.substr(0, 400);
+    sample.should_retry = reader_.field("x-should-retry");
+  }
+  if (sample.is_whole && load_.on_whole) load_.on_whole(title_);
   note_seams();
   sample_ = nullptr;
   --load_.open_;
@@ -188,7 +200,7 @@ void Load::ask(std::uint64_t) {
   std::swap(idle_[world_.rng().below(idle_.size())], idle_.back());
   Caller& caller = *idle_.back();
   idle_.pop_back();
-  caller.ask(samples_.back(), request_of(options_, samples_.size() - 1));
+  caller.ask(samples_.back(), samples_.size() - 1);
   schedule_next();
 }
 

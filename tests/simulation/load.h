@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -32,11 +33,15 @@ struct Sample {
   bool was_cut = false;               // a provider broke its answer off
   std::uint32_t seams = 0;            // how often the answer says that another carried it on
   std::string refusal;                // the body of an answer that is no success
+  std::string should_retry;           // the advice in its head
 
   // Nothing of an answer: what failover is there to prevent. Errors after content are another
   // thing.
   bool has_failed() const { return ended != kNever && first_token == kNever; }
 };
+
+// What the requests of a load are titled (X-Title), by their numbers.
+std::string title_of(std::uint64_t number);
 
 struct LoadOptions {
   io::Address gateway;
@@ -60,6 +65,8 @@ class Load {
   void hang_up();
 
   const std::deque<Sample>& samples() const { return samples_; }
+  // Told the title of a request whose answer is whole, at that moment. May be null.
+  std::function<void(const std::string& title)> on_whole;
   // The sample that a request's body belongs to; null: none of ours.
   Sample* sample_of(std::string_view body);
 

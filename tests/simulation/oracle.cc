@@ -150,7 +150,16 @@ class Judge {
     return (has_fin || !execution.until_close) &&
            end.incoming().delivered_total >= execution.reply_end;
   }
+  // Its record could not be had, and the client was told so; of an answer that was passed on
+  // unseen, by cutting it.
+  bool was_denied_its_end() const {
+    if (!options_.may_lack_record) return false;
+    const bool may_be_cut = !record_.stream && !record_.openrouter_face;
+    return record_.body.find(kNoRecord) != std::string::npos ||
+           (may_be_cut && record_.end == End::kCut);
+  }
   bool must_be_whole() const {
+    if (was_denied_its_end()) return false;
     const Execution* const asked = answering();
     return asked != nullptr && asked->is_sound && was_delivered(*asked) && is_awaited();
   }

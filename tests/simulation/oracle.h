@@ -31,6 +31,8 @@ struct OracleOptions {
   bool must_move_on = false;
   // A request may be at two providers at once.
   bool are_hedged = false;
+  // A ledger is kept on a disk that has failed: who has no record has no good end.
+  bool may_lack_record = false;
   std::vector<std::vector<std::uint32_t>> providers_of_model;
   std::vector<bool> may_carry_on;  // by model: its broken streams
   // By provider: some plan may have done without it, its breaker being open or its limit reached.

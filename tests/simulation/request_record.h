@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -18,6 +19,9 @@ namespace leat::sim {
 
 inline constexpr std::string_view kNoncePrefix = "nonce-";
 inline constexpr std::size_t kNonceSize = kNoncePrefix.size() + 16;
+
+// What a client is told, on either face, when a ledger that has to keep a record cannot.
+inline constexpr std::string_view kNoRecord = "cannot keep a record of the request";
 
 // One asking of one provider.
 struct Execution {
@@ -71,6 +75,9 @@ struct RequestRecord {
   };
   End end = End::kOpen;
   int ends = 0;  // how often an end was seen
+  // All of a good answer has come, if not the last of its framing: its last byte or its [DONE].
+  bool is_finished = false;
+  std::string generation_id;  // as its head says; empty: it came to none, or says none
   int status = 0;
   std::string body;                  // as far as it came
   Instant content_at = kNever;       // when the first of it did
@@ -92,6 +99,8 @@ class RequestBook {
     return found == records_.end() ? nullptr : &found->second;
   }
   const std::map<std::string, RequestRecord, std::less<>>& all() const { return records_; }
+  // Told when a client has all of a good answer, at that moment. May be null.
+  std::function<void(const RequestRecord&)> on_finished;
 
  private:
   std::map<std::string, RequestRecord, std::less<>> records_;

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "simulation/limit_watch.h"
+#include "simulation/scenario_ledger.h"
 
 namespace leat::sim {
 
@@ -462,6 +463,9 @@ constexpr Scenario kScenarios[] = {
     {"keys", keys},
     {"breaks-off", breaks_off},
     {"limits", limits},
+    {"disk-full", disk_full},
+    {"disk-slow", disk_slow},
+    {"kill-restart", kill_restart},
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The scenarios of routing, by name. Each makes a world of its own from the seed, in which the
+// The scenarios, by name. Each makes a world of its own from the seed, in which the
 // figures it stands for must hold.
 #pragma once
 

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "simulation/priced_catalogue.h"
+#include "simulation/record_oracle.h"
 #include "tls/digest.h"
 
 namespace leat::sim {
@@ -95,10 +96,8 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
                      .key = kClientKey,
                      .per_second = options.requests_per_second}) {
   world_.verbose = options.verbose;
-  std::vector<io::Address> addresses;
   for (std::uint32_t i = 0; i < options.dollars.size(); ++i) {
-    addresses.push_back(provider_address(i));
-    providers_.push_back(std::make_unique<SteadyProvider>(world_, load_, i, addresses.back()));
+    providers_.push_back(std::make_unique<SteadyProvider>(world_, load_, i, provider_address(i)));
     providers_.back()->carries_on = true;
     for (std::uint32_t key = 0; key < options.keys; ++key) {
       providers_.back()->keys.push_back(key_of(i, key));
@@ -111,9 +110,27 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
   auto routed = std::make_shared<const gateway::RoutedCatalogue>(
       priced_catalogue(options_, {options.dollars}, std::vector<bool>(providers_.size(), true)));
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
-  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, addresses);
-  gateway_->listen(gateway_address(), false);
+  if (options.ledger) {
+    keeping_ = std::make_unique<SimKeeping>(world_, *options.ledger);
+    load_.on_whole = [this](const std::string& title) {
+      const bool is_strict = keeping_->options().mode == ledger::LedgerMode::kStrict;
+      require(!is_strict || has_record(*keeping_, title), title + " ended before its record");
+    };
+  }
+  restart();
   load_.start();
+}
+
+void ScenarioWorld::restart() {
+  std::vector<io::Address> addresses;
+  for (std::uint32_t i = 0; i < providers_.size(); ++i) addresses.push_back(provider_address(i));
+  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, addresses, keeping_.get());
+  gateway_->listen(gateway_address(), false);
+}
+
+void ScenarioWorld::kill() {
+  gateway_->kill();
+  killed_.push_back(std::move(gateway_));
 }
 
 void ScenarioWorld::finish() {
@@ -128,6 +145,12 @@ void ScenarioWorld::finish() {
   for (const auto& shard : gateway_->shards()) {
     require(shard->gateway->is_drained() && shard->gateway->live_objects() == 0,
             "the gateway does not come to rest");
+  }
+  const Instant closed = world_.now() + kEndPatience;
+  while (!gateway_->finish_ledgers() && world_.run_next(closed)) {
+  }
+  require(gateway_->finish_ledgers(), "a ledger does not come to its end");
+  for (const auto& shard : gateway_->shards()) {
     shard->io.stop();
   }
 }

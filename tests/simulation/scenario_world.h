@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "gateway/snapshot.h"
 #include "simulation/load.h"
 #include "simulation/sim_gateway.h"
+#include "simulation/sim_keeping.h"
 #include "simulation/sim_world.h"
 #include "simulation/steady_provider.h"
 
@@ -26,8 +28,9 @@ struct ScenarioOptions {
   double requests_per_second = 500;
   bool continuation = false;  // of broken streams, which all providers can carry on
   bool hedges = false;
-  KeyLimits limits;  // of the clients' key
-  FaultPlan faults;  // of the gateway's machine; none usually
+  KeyLimits limits;                         // of the clients' key
+  FaultPlan faults;                         // of the machine, until the world's calm()
+  std::optional<SimKeepingOptions> ledger;  // none: no ledger is kept
   bool verbose = false;
 };
 
@@ -50,12 +53,18 @@ class ScenarioWorld {
   // Ends the load, waits for what runs and drains the gateway: nothing may be left.
   void finish();
 
+  // The gateway's process is killed, and starts again on the same files.
+  void kill();
+  void restart();
+
   World& world() { return world_; }
   const World& world() const { return world_; }
   const Load& load() const { return load_; }
   SimGateway& gateway() { return *gateway_; }
   const gateway::Snapshot& snapshot() const { return *snapshot_; }
   Rng& rng() { return rng_; }
+  // Null: no ledger is kept. Its ends are watched: a strict one has each record before its end.
+  SimKeeping* keeping() { return keeping_.get(); }
   std::span<const std::unique_ptr<SteadyProvider>> providers() const { return providers_; }
 
   // ---- What clients saw ----
@@ -95,6 +104,8 @@ class ScenarioWorld {
   std::unique_ptr<gateway::Snapshot> snapshot_;
   Load load_;
   std::vector<std::unique_ptr<SteadyProvider>> providers_;
+  std::unique_ptr<SimKeeping> keeping_;
+  std::vector<std::unique_ptr<SimGateway>> killed_;
   std::unique_ptr<SimGateway> gateway_;
   std::vector<std::string> notes_;
 };

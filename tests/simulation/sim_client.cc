@@ -15,6 +15,8 @@ constexpr std::size_t kSkippedSafe = 60'000;  // below Limits::drain_bytes_max
 constexpr Duration kPauseSafe = seconds(50);  // below Limits::client_stall_ms_max
 constexpr Duration kExpectPatience = seconds(1);
 
+constexpr std::string_view kDone = "data: [DONE]\n\n";
+
 constexpr std::string_view kGarbage[] = {
     "GET\r\n\r\n",
     "POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n"
@@ -209,7 +211,8 @@ std::string SimClient::head_of(const RequestRecord& record, std::size_t size, bo
   if (world_.rng().chance(0.1)) head += "?via=simulation";
   head += record.is_http10 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n";
   head += "Host: gateway\r\nAuthorization: Bearer " + options_.key +
-          (record.expected_status == 401 ? "x" : "") + "\r\nContent-Type: application/json\r\n";
+          (record.expected_status == 401 ? "x" : "") + "\r\nX-Title: " + record.nonce +
+          "\r\nContent-Type: application/json\r\n";
   head += chunked ? "Transfer-Encoding: chunked\r\n"
                   : "Content-Length: " + std::to_string(size) + "\r\n";
   if (expects) head += "Expect: 100-continue\r\n";
@@ -304,9 +307,7 @@ void SimClient::on_readable() {
     const std::size_t size = static_cast<std::size_t>(world_.rng().below(readable)) + 1;
     reader_.feed(end.readable().substr(0, size));
     end.consume(size);
-    if (!awaited_.empty() && awaited_.front()->content_at == kNever && !reader_.body().empty()) {
-      awaited_.front()->content_at = world_.now();
-    }
+    note_progress();
     read_answers();
     if (connection_ == nullptr) return;
     if (!reader_.fault().empty()) {
@@ -315,6 +316,18 @@ void SimClient::on_readable() {
     }
   }
   if (end.error() != 0 || end.at_end()) connection_over();
+}
+
+// What has come of the first answer.
+void SimClient::note_progress() {
+  if (awaited_.empty() || !reader_.has_head() || reader_.status() / 100 == 1) return;
+  RequestRecord& record = *awaited_.front();
+  if (record.content_at == kNever && !reader_.body().empty()) record.content_at = world_.now();
+  record.generation_id = reader_.field("x-generation-id");
+  const bool is_finished = record.stream ? reader_.body().ends_with(kDone) : reader_.is_whole();
+  if (!is_finished || record.is_finished || reader_.status() != 200) return;
+  record.is_finished = true;
+  if (book_.on_finished) book_.on_finished(record);
 }
 
 void SimClient::read_answers() {
@@ -329,6 +342,7 @@ void SimClient::read_answers() {
       continue;
     }
     take_answer();
+    note_progress();
   }
   if (connection_ == nullptr) return;
   if (reader_.is_within() && awaited_.empty()) complain("bytes that nobody asked for");
@@ -372,6 +386,7 @@ void SimClient::connection_over() {
   world_.say("client: connection %u over, error %d", connection_->id(), end.error());
   // Nothing but its FIN ends an answer that has no length; a reset, or our leaving, does not.
   if (end.error() == 0 && end.at_end()) reader_.feed_end();
+  note_progress();
   for (bool is_first = true; RequestRecord * record : awaited_) {
     record->end = !is_first || !reader_.has_head() ? RequestRecord::End::kUnserved
                   : reader_.is_whole()             ? RequestRecord::End::kWhole

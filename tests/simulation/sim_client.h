@@ -66,6 +66,7 @@ class SimClient final : private EndUser {
   void send_body();
   void on_expect_timeout(std::uint64_t asks);
   void read_answers();
+  void note_progress();
   void take_answer();
   void connection_over();
   void on_leave(std::uint64_t asks);

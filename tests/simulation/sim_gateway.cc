@@ -9,6 +9,8 @@ namespace leat::sim {
 
 namespace {
 
+constexpr int kLastTurns = 8;
+
 // Where a shard's connections to providers come from: each from a host of its own, so that
 // providers can tell the shards apart.
 io::Address host_of(std::uint32_t shard) {
@@ -18,7 +20,8 @@ io::Address host_of(std::uint32_t shard) {
 }  // namespace
 
 SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
-                   std::span<const io::Address> providers, gateway::PeerMail& peers)
+                   std::span<const io::Address> providers, gateway::PeerMail& peers,
+                   SimKeeping* keeping)
     : io(world, host_of(index)),
       rng(world.rng().next()),
       shard(io, rng, index),
@@ -37,6 +40,10 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
       gateway::configured_delta(snapshot.options(), snapshot.catalogue());
   parts.keys = &keys;
   parts.limits.peers = &peers;
+  if (keeping != nullptr) {
+    parts.ledger = keeping->parts(index);
+    keeping->attach(index, mailbox, io.waker());
+  }
   gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
   shard.attach_mailbox(mailbox, gateway->message_handler());
   peers.attach(shard, gateway->message_handler());
@@ -44,6 +51,9 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
 }
 
 SimShard::~SimShard() {
+  // One that was killed still holds what it was at.
+  gateway->shut_down();
+  for (int i = 0; i < kLastTurns; ++i) shard.run_turn();
   // What came after the shard's last turn.
   shard::Message message;
   while (mailbox.take(message)) {
@@ -52,16 +62,18 @@ SimShard::~SimShard() {
 }
 
 SimGateway::SimGateway(World& world, const gateway::Snapshot& snapshot,
-                       std::span<const io::Address> providers)
+                       std::span<const io::Address> providers, SimKeeping* keeping)
     : world_(world),
       peers_(snapshot.options().server.shards),
+      keeping_(keeping),
       desk_(snapshot, snapshot.options().server.shards,
             [this](std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
               return post(shard, update);
             }),
       was_ejected_(snapshot.catalogue().endpoints().size(), false) {
+  if (keeping != nullptr) keeping->start(snapshot.options().server.shards);
   for (std::uint32_t i = 0; i < snapshot.options().server.shards; ++i) {
-    shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers, peers_));
+    shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers, peers_, keeping));
     shards_.back()->gateway->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
       desk_.take(*news, world_.now());
       return true;
@@ -88,6 +100,21 @@ void SimGateway::tell_to_drain() {
   }
 }
 
+bool SimGateway::finish_ledgers() {
+  bool is_finished = true;
+  for (const auto& shard : shards_) {
+    is_finished = shard->gateway->finish_ledger() && is_finished;
+    shard->io.waker().wake();
+  }
+  return is_finished;
+}
+
+void SimGateway::kill() {
+  is_killed_ = true;
+  for (const auto& shard : shards_) shard->io.kill();
+  if (keeping_ != nullptr) keeping_->kill();
+}
+
 void SimGateway::remember_first_tokens(Duration took) {
   constexpr std::uint32_t kEnough = 50;
   gateway::HealthNews news;
@@ -101,6 +128,7 @@ void SimGateway::remember_first_tokens(Duration took) {
 }
 
 void SimGateway::on_health_tick(std::uint64_t) {
+  if (is_killed_) return;
   desk_.tick(world_.now());
   const policy::HealthView views = board().views();
   for (std::size_t i = 0; i < views.size(); ++i) {

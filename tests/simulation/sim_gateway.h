@@ -12,13 +12,14 @@
 #include "gateway/snapshot.h"
 #include "shard/shard.h"
 #include "simulation/sim_io.h"
+#include "simulation/sim_keeping.h"
 #include "simulation/sim_resolver.h"
 
 namespace leat::sim {
 
 struct SimShard {
   SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_t index,
-           std::span<const io::Address> providers, gateway::PeerMail& peers);
+           std::span<const io::Address> providers, gateway::PeerMail& peers, SimKeeping* keeping);
   ~SimShard();
 
   SimIo io;
@@ -33,13 +34,19 @@ struct SimShard {
 
 class SimGateway {
  public:
-  // `providers`: where each of the snapshot's is to be found under its host's name.
+  // `providers`: where each of the snapshot's is to be found under its host's name. `keeping`: of
+  // its ledger, a process of which it becomes; null: it has none.
   SimGateway(World& world, const gateway::Snapshot& snapshot,
-             std::span<const io::Address> providers);
+             std::span<const io::Address> providers, SimKeeping* keeping = nullptr);
 
   // Binds the same address on every shard and starts them.
   void listen(const io::Address& address, bool half_close_allowed);
   void tell_to_drain();
+  // After the drain, in steps: every shard's ledger is closed in order. False: turns are needed.
+  bool finish_ledgers();
+  // As kill -9: no shard runs any more, and its machine ends its connections. The object stays
+  // until the world has ended.
+  void kill();
   // As if every endpoint had answered well lately, its first tokens taking that long. Shards hear
   // of it with the next health update.
   void remember_first_tokens(Duration took);
@@ -55,6 +62,8 @@ class SimGateway {
 
   World& world_;
   gateway::PeerMail peers_;
+  SimKeeping* keeping_;
+  bool is_killed_ = false;
   gateway::HealthDesk desk_;
   std::vector<bool> was_ejected_;  // by EndpointId
   std::vector<std::unique_ptr<SimShard>> shards_;

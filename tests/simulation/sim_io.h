@@ -33,6 +33,8 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   // No turn is run any more.
   void stop() { stopped_ = true; }
   bool is_stopped() const { return stopped_; }
+  // Its process is no more: the same, and all of its sockets end.
+  void kill();
 
   // A foreign descriptor becomes ready.
   void set_ready(int fd, int events);

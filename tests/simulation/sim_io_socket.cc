@@ -398,6 +398,26 @@ void SimIo::close(io::SocketId id) {
   --stats_.sockets_open;
 }
 
+void SimIo::kill() {
+  stop();
+  for (Listener& listener : listeners_) {
+    if (listener.port != nullptr) listener.port->close();
+    listener.port = nullptr;
+    listener.handler = nullptr;
+  }
+  for (Socket& socket : sockets_) {
+    if (socket.end == nullptr) continue;
+    socket.end->connection().lose();
+    if (world_.rng().chance(0.5)) {
+      socket.end->close();
+    } else {
+      socket.end->reset(true);
+    }
+    socket.end = nullptr;
+    --stats_.sockets_open;
+  }
+}
+
 // A receive that was under way may still land, until its cancellation has gone through.
 void SimIo::leave_late_write(Socket& socket) {
   late_writes_.push_back({std::move(socket.into), socket.into_offset, socket.into_size});

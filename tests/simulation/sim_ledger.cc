@@ -6,10 +6,6 @@
 
 namespace leat::sim {
 
-namespace {
-constexpr Duration kSegmentTimeMax = milliseconds(3);
-}  // namespace
-
 void LedgerLife::Request::on_durable(bool is_durable) {
   (is_durable ? life->history_.acknowledged : life->history_.refused).insert(id);
   life->waits_.push_back(life->world_.now() - began);
@@ -21,6 +17,11 @@ LedgerLife::LedgerLife(World& world, LedgerHistory& history, const LedgerLifeOpt
       options_(options),
       rng_(world.rng().next()),
       io_(world, io::Address::v4(10, 0, 0, 1, 0)),
+      maker_(world,
+             {.owner = {.generation = options.generation},
+              .segment_bytes = options.segment_bytes,
+              .disk_is_full = options.disk_is_full},
+             [this](bool is_emergency) { on_segment(is_emergency); }),
       shard_(std::make_unique<shard::Shard>(io_, rng_, 0)),
       ledger_(std::make_unique<ledger::Ledger>(*shard_, static_cast<ledger::SegmentSource&>(*this),
                                                ledger::LedgerOptions{.mode = options.mode})) {
@@ -36,6 +37,7 @@ LedgerLife::LedgerLife(World& world, LedgerHistory& history, const LedgerLifeOpt
 }
 
 LedgerLife::~LedgerLife() {
+  maker_.stop();
   io_.stop();
 }
 
@@ -78,18 +80,18 @@ void LedgerLife::append(const std::string& id, Instant began) {
 
 // In the middle of the turn, as requests end.
 void LedgerLife::run_turn() {
-  if (!due_answers_.empty() || !due_records_.empty()) shard_->defer(*this);
+  if (!due_segments_.empty() || !due_records_.empty()) shard_->defer(*this);
   shard_->run_turn();
 }
 
 void LedgerLife::run_deferred() {
   if (ledger_ == nullptr) return;
-  for (const std::uint64_t what : std::exchange(due_answers_, {})) {
-    if (what == kNext) {
-      ledger_->take_next(make_segment());
-    } else {
+  for (const bool is_emergency : std::exchange(due_segments_, {})) {
+    if (is_emergency) {
       ledger_->take_emergency(make_segment());
       ++emergencies_made_;
+    } else {
+      ledger_->take_next(make_segment());
     }
   }
   for (const auto& [id, began] : std::exchange(due_records_, {})) {
@@ -105,29 +107,18 @@ void LedgerLife::run_deferred() {
 // ---- Segments ----------------------------------------------------------------------------------
 
 ledger::SegmentFile LedgerLife::make_segment() {
-  const ledger::SegmentIdentity identity{
-      .generation = options_.generation, .shard = 0, .number = segments_made_++};
-  const int fd = world_.disk().create(options_.segment_bytes);
-  ledger::write_segment_header({.identity = identity, .bytes = options_.segment_bytes},
-                               world_.disk().bytes(fd));
-  history_.files.push_back(fd);
-  return {.fd = fd, .identity = identity, .bytes = options_.segment_bytes};
+  const ledger::SegmentFile made = maker_.make();
+  history_.files.push_back(made.fd);
+  return made;
 }
 
 void LedgerLife::segment_done(const ledger::SegmentFile&, ledger::SegmentFate fate) {
   ++fates_[static_cast<std::size_t>(fate)];
 }
 
-void LedgerLife::ask(std::uint64_t what) {
-  world_.schedule(world_.now() + nanoseconds(world_.rng().between(0, kSegmentTimeMax.ns)),
-                  EventKind::kActor, event_callback<&LedgerLife::on_answer>, this, what);
-}
-
-void LedgerLife::on_answer(std::uint64_t what) {
+void LedgerLife::on_segment(bool is_emergency) {
   if (io_.is_stopped()) return;
-  const bool may_give = gives_segments && (gives_emergencies || what == kNext);
-  if (!may_give || world_.rng().chance(options_.disk_is_full)) return ask(what);
-  due_answers_.push_back(what);
+  due_segments_.push_back(is_emergency);
   io_.waker().wake();
 }
 

@@ -18,6 +18,7 @@
 
 #include "ledger/ledger.h"
 #include "ledger/replay.h"
+#include "simulation/segment_maker.h"
 #include "simulation/sim_io.h"
 #include "simulation/sim_world.h"
 
@@ -61,8 +62,7 @@ class LedgerLife final : private ledger::SegmentSource, private shard::Deferred 
   // Requests that wait to be told.
   std::size_t waiting() const;
   std::size_t emergencies_made() const { return emergencies_made_; }
-  bool gives_segments = true;
-  bool gives_emergencies = true;
+  SegmentMaker& maker() { return maker_; }
 
  private:
   struct Request final : ledger::DurableWaiter {
@@ -76,34 +76,30 @@ class LedgerLife final : private ledger::SegmentSource, private shard::Deferred 
     void on_durable(bool is_durable) override { life->is_finished_ = is_durable; }
   };
 
-  void want_segment() override { ask(kNext); }
-  void want_emergency() override { ask(kEmergency); }
+  void want_segment() override { maker_.ask(false); }
+  void want_emergency() override { maker_.ask(true); }
   void segment_done(const ledger::SegmentFile& file, ledger::SegmentFate fate) override;
-  void ask(std::uint64_t what);
-  void on_answer(std::uint64_t what);
+  void on_segment(bool is_emergency);
   void on_request(std::uint64_t number);
   void run_turn();
   void run_deferred() override;
   void append(const std::string& id, Instant began);
   ledger::SegmentFile make_segment();
 
-  static constexpr std::uint64_t kNext = 0;
-  static constexpr std::uint64_t kEmergency = 1;
-
   World& world_;
   LedgerHistory& history_;
   LedgerLifeOptions options_;
   Rng rng_;
   SimIo io_;
+  SegmentMaker maker_;
   std::unique_ptr<shard::Shard> shard_;
   std::unique_ptr<ledger::Ledger> ledger_;
   std::deque<Request> requests_;
   End end_;
-  std::vector<std::uint64_t> due_answers_;
+  std::vector<bool> due_segments_;                            // whether each is an emergency one
   std::vector<std::pair<std::string, Instant>> due_records_;  // with when they came
   std::vector<Duration> waits_;
   std::size_t begun_ = 0;
-  std::uint64_t segments_made_ = 0;
   std::size_t emergencies_made_ = 0;
   std::array<std::size_t, 2> fates_{};
   bool has_finish_begun_ = false;

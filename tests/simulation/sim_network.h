@@ -132,6 +132,8 @@ class Connection {
   const io::Address& to() const { return to_; }
   // The network itself broke it, or both ends would have lived on.
   bool was_broken() const { return was_broken_; }
+  // Something else than its two programs ends it.
+  void lose() { was_broken_ = true; }
   // 0: who connected; 1: who accepted.
   End& end(int index) { return ends_[index]; }
 

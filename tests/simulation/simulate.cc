@@ -108,6 +108,9 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.carried_on += result.carried_on;
   totals.sum.hedges += result.hedges;
   totals.sum.hedges_won += result.hedges_won;
+  totals.sum.records += result.records;
+  totals.sum.kills += result.kills;
+  totals.sum.recovered += result.recovered;
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     totals.sum.fault_counts[i] += result.fault_counts[i];
   }
@@ -152,6 +155,10 @@ void report(const Totals& totals, double seconds, const char* program) {
       static_cast<unsigned long long>(totals.sum.hedges_won),
       static_cast<unsigned long long>(totals.sum.carried_on),
       static_cast<unsigned long long>(totals.replayed));
+  std::printf("%llu records, %llu gateways killed, %llu requests recovered\n",
+              static_cast<unsigned long long>(totals.sum.records),
+              static_cast<unsigned long long>(totals.sum.kills),
+              static_cast<unsigned long long>(totals.sum.recovered));
   std::printf("faults:");
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     std::printf("%s %s %llu", i == 0 ? "" : ",", fault_name(static_cast<leat::sim::Fault>(i)),
@@ -194,6 +201,10 @@ int main(int count, char** words) {
   const bool both = totals.sum.hedges_won > 0 && totals.sum.hedges_won < totals.sum.hedges;
   if (totals.seeds >= kSeedsForCoverage && !both) {
     std::printf("no hedge was won, or none was lost\n");
+    return 1;
+  }
+  if (totals.seeds >= kSeedsForCoverage && (totals.sum.records == 0 || totals.sum.recovered == 0)) {
+    std::printf("no record was written, or none after a kill\n");
     return 1;
   }
   return totals.failed == 0 ? 0 : 1;

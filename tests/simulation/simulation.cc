@@ -7,9 +7,11 @@
 
 #include "base/check.h"
 #include "gateway/snapshot.h"
+#include "simulation/ledger_plan.h"
 #include "simulation/limit_watch.h"
 #include "simulation/oracle.h"
 #include "simulation/priced_catalogue.h"
+#include "simulation/record_oracle.h"
 #include "simulation/sim_client.h"
 #include "simulation/sim_gateway.h"
 #include "simulation/sim_provider.h"
@@ -159,9 +161,16 @@ class Simulation {
   std::vector<bool> draw_carrying_on();
   void make_gateway();
   void make_clients();
-  bool run_while(Duration patience, bool (Simulation::*is_busy)() const);
-  bool clients_are_busy() const;
-  bool gateway_is_busy() const;
+  bool run_while(Duration patience, bool (Simulation::*is_busy)());
+  bool clients_are_busy();
+  bool gateway_is_busy();
+  bool ledgers_are_busy() { return !gateway_->finish_ledgers(); }
+  bool is_down() { return gateway_ == nullptr; }
+  void follow_ledger_plan();
+  void kill();
+  void restart(std::uint64_t) { make_gateway(); }
+  void mend_disk(std::uint64_t);
+  std::uint64_t begun() const;
   void tell_to_drain(std::uint64_t);
   void drain();
   void check_minutes();
@@ -178,9 +187,17 @@ class Simulation {
   const Options options_;
   const bool half_close_allowed_;
   const bool is_limited_;
+  const LedgerPlan ledger_;
+  std::unique_ptr<SimKeeping> keeping_;  // null: no ledger is kept
+  std::unique_ptr<RecordOracle> records_;
   std::unique_ptr<gateway::Snapshot> snapshot_;
-  std::unique_ptr<SimGateway> gateway_;
-  std::unique_ptr<LimitWatch> limits_;
+  std::vector<std::unique_ptr<SimGateway>> killed_;
+  std::unique_ptr<SimGateway> gateway_;        // null: it was killed, and starts again soon
+  std::uint64_t started_at_ = 0;               // by events
+  std::uint64_t begun_without_ = kNotNoticed;  // requests, when the shards knew of no disk
+  static constexpr std::uint64_t kNotNoticed = UINT64_MAX;
+  bool is_ending_ = false;
+  std::vector<std::unique_ptr<LimitWatch>> limits_;  // of each gateway, the last one of this
   std::vector<std::unique_ptr<SimClient>> clients_;
 };
 
@@ -190,7 +207,8 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
       world_(seed, faults_),
       options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)),
       half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0),
-      is_limited_(has_limits(options_.keys.front().limits)) {
+      is_limited_(has_limits(options_.keys.front().limits)),
+      ledger_(draw_ledger_plan(seed, faults_)) {
   world_.verbose = verbose;
   for (std::size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
@@ -207,6 +225,11 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
       priced_catalogue(options_, prices, draw_carrying_on()));
   snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
   if (faults_.of(Fault::kOddLimits) > 0) world_.count(Fault::kOddLimits);
+  if (ledger_.is_kept) {
+    keeping_ = std::make_unique<SimKeeping>(world_, ledger_.keeping);
+    records_ = std::make_unique<RecordOracle>(world_, *keeping_);
+    book_.on_finished = [this](const RequestRecord& request) { records_->on_finished(request); };
+  }
   make_gateway();
   make_clients();
   if (world_.strikes(Fault::kDrainEarly)) {
@@ -243,10 +266,11 @@ void Simulation::make_gateway() {
   for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
     providers.push_back(provider_address(i));
   }
-  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, providers);
+  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, providers, keeping_.get());
+  started_at_ = world_.events_run();
   gateway_->listen(gateway_address(), half_close_allowed_);
-  limits_ = std::make_unique<LimitWatch>(world_, *gateway_, *snapshot_);
-  limits_->start();
+  limits_.push_back(std::make_unique<LimitWatch>(world_, *gateway_, *snapshot_));
+  limits_.back()->start();
   if (options_.routing.hedge) {
     gateway_->remember_first_tokens(milliseconds(rng_.between(1, 1'000)));
   }
@@ -268,14 +292,14 @@ void Simulation::make_clients() {
   }
 }
 
-bool Simulation::clients_are_busy() const {
+bool Simulation::clients_are_busy() {
   for (const auto& client : clients_) {
     if (!client->is_done()) return true;
   }
   return false;
 }
 
-bool Simulation::gateway_is_busy() const {
+bool Simulation::gateway_is_busy() {
   for (const auto& shard : gateway_->shards()) {
     if (!shard->gateway->is_drained() || shard->gateway->live_objects() > 0 ||
         shard->io.stats().sockets_open > 0) {
@@ -289,19 +313,71 @@ bool Simulation::gateway_is_busy() const {
 }
 
 // False: patience ran out.
-bool Simulation::run_while(Duration patience, bool (Simulation::*is_busy)() const) {
+bool Simulation::run_while(Duration patience, bool (Simulation::*is_busy)()) {
   const Instant latest = world_.now() + patience;
   for (std::uint64_t i = 0; (this->*is_busy)(); ++i) {
     if (!world_.run_next(latest) || world_.events_run() > kEventsMax) return false;
+    if (ledger_.is_kept && gateway_ != nullptr && !is_ending_) follow_ledger_plan();
   }
   return true;
 }
 
+// ---- What becomes of the process and its disk --------------------------------------------------
+
+void Simulation::follow_ledger_plan() {
+  const std::uint64_t age = world_.events_run() - started_at_;
+  if (killed_.size() < ledger_.kills.size() && age >= ledger_.kills[killed_.size()]) return kill();
+  if (age == ledger_.dies_at) {
+    world_.say("the disk takes nothing more");
+    keeping_->set_disk_dead(true);
+    if (ledger_.mends_after != LedgerPlan::kForEver) {
+      world_.schedule(world_.now() + ledger_.mends_after, EventKind::kActor,
+                      event_callback<&Simulation::mend_disk>, this);
+    }
+  }
+  if (!keeping_->is_disk_dead() || begun_without_ != kNotNoticed) return;
+  const auto knows = [](const std::unique_ptr<SimShard>& shard) {
+    return !shard->gateway->ledger()->admits();
+  };
+  if (std::ranges::all_of(gateway_->shards(), knows)) begun_without_ = begun();
+}
+
+// Requests that a provider was asked for.
+std::uint64_t Simulation::begun() const {
+  std::uint64_t count = 0;
+  for (const auto& shard : gateway_->shards()) {
+    const gateway::Counters& counters = shard->counters;
+    count += counters.attempts.get() - counters.retries.get() - counters.hedges.get();
+  }
+  return count;
+}
+
+void Simulation::mend_disk(std::uint64_t) {
+  world_.say("the disk is well again");
+  if (begun_without_ != kNotNoticed && begun_without_ != begun()) {
+    world_.violation("something began without a disk to record it");
+  }
+  begun_without_ = kNotNoticed;
+  keeping_->set_disk_dead(false);
+}
+
+void Simulation::kill() {
+  world_.say("the gateway is killed");
+  gateway_->kill();
+  killed_.push_back(std::move(gateway_));
+  world_.schedule(world_.now() + ledger_.restart_after, EventKind::kActor,
+                  event_callback<&Simulation::restart>, this);
+}
+
+// ---- The end -----------------------------------------------------------------------------------
+
 void Simulation::tell_to_drain(std::uint64_t) {
-  gateway_->tell_to_drain();
+  if (gateway_ != nullptr) gateway_->tell_to_drain();
 }
 
 void Simulation::drain() {
+  is_ending_ = true;
+  if (!run_while(kDrainPatience, &Simulation::is_down)) world_.violation("it did not start again");
   tell_to_drain(0);
   // Who left after a half-close that is allowed is not seen to leave: its request runs its time.
   const bool may_run_on =
@@ -310,9 +386,16 @@ void Simulation::drain() {
     world_.violation("the gateway does not come to rest");
   }
   world_.run_until(world_.now() + kLeasesReturn);
-  limits_->check_at_rest();
+  limits_.back()->check_at_rest();
   const OracleOptions excuses = oracle_options(faults_);
-  if (excuses.must_serve && excuses.is_prompt) check_minutes();
+  // What a killed one had counted is not known to the next.
+  if (excuses.must_serve && excuses.is_prompt && killed_.empty()) check_minutes();
+  if (!run_while(kDrainPatience, &Simulation::ledgers_are_busy)) {
+    world_.violation("a ledger does not come to its end");
+  }
+  if (begun_without_ != kNotNoticed && begun_without_ != begun()) {
+    world_.violation("something began without a disk to record it");
+  }
 }
 
 void Simulation::check_minutes() {
@@ -323,7 +406,7 @@ void Simulation::check_minutes() {
     }
   }
   std::ranges::sort(asked);
-  limits_->check_minutes(asked, kAskedWithin);
+  limits_.back()->check_minutes(asked, kAskedWithin);
 }
 
 void Simulation::check_nothing_is_left() {
@@ -360,6 +443,7 @@ SimulationResult Simulation::run() {
   check_nothing_is_left();
   const OracleOptions options = oracle();
   for (const auto& [nonce, record] : book_.all()) check_request(world_, record, options);
+  if (records_ != nullptr) records_->judge(book_);
   return result();
 }
 
@@ -403,6 +487,11 @@ OracleOptions Simulation::oracle() const {
   oracle.are_hedged = options_.routing.hedge;
   // A limit is an excuse.
   if (is_limited_) oracle.must_serve = false;
+  if (keeping_ != nullptr) {
+    oracle.may_lack_record = !records_->is_sound();
+    if (!keeping_->was_always_sound() || !killed_.empty()) oracle.must_serve = false;
+    if (!killed_.empty()) oracle.must_move_on = false;
+  }
   return oracle;
 }
 
@@ -422,6 +511,11 @@ SimulationResult Simulation::result() const {
     const auto& executions = record.executions;
     result.rescued += answered && !executions.empty() &&
                       executions.front().provider != executions.back().provider;
+  }
+  if (keeping_ != nullptr) {
+    result.records = records_->records();
+    result.recovered = keeping_->recovered_count();
+    result.kills = killed_.size();
   }
   for (const auto& shard : gateway_->shards()) {
     result.hedges += shard->counters.hedges.get();
