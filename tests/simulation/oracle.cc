@@ -120,11 +120,20 @@ class Judge {
     }
     return found;
   }
+  // The last one, unless that has not answered at all and another one, asked at the same time, has.
+  const Execution* beginning() const {
+    const Execution* const asked = last();
+    if (asked == nullptr || !asked->events.empty() || !options_.are_hedged) return asked;
+    for (const Execution& execution : record_.executions) {
+      if (!execution.events.empty()) return &execution;
+    }
+    return asked;
+  }
   // The one whose content came to the client, by the number that stands in it; without any content
   // the last one.
   const Execution* answering() const {
     const std::size_t at = record_.body.find(record_.nonce + ".");
-    if (record_.status != 200 || at == std::string::npos) return last();
+    if (record_.status != 200 || at == std::string::npos) return beginning();
     const char* digits = record_.body.c_str() + at + record_.nonce.size() + 1;
     const auto number = static_cast<std::size_t>(std::strtoul(digits, nullptr, 10));
     return number < record_.executions.size() ? &record_.executions[number] : last();
