@@ -51,9 +51,6 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
 }
 
 SimShard::~SimShard() {
-  // One that was killed still holds what it was at.
-  gateway->shut_down();
-  for (int i = 0; i < kLastTurns; ++i) shard.run_turn();
   // What came after the shard's last turn.
   shard::Message message;
   while (mailbox.take(message)) {
@@ -83,6 +80,14 @@ SimGateway::SimGateway(World& world, const gateway::Snapshot& snapshot,
   const Duration first = nanoseconds(world.rng().between(0, gateway::kHealthInterval.ns));
   world.schedule(world.now() + first, EventKind::kActor,
                  event_callback<&SimGateway::on_health_tick>, this);
+}
+
+// One that was killed still holds what it was at.
+SimGateway::~SimGateway() {
+  for (const auto& shard : shards_) shard->gateway->shut_down();
+  for (int i = 0; i < kLastTurns; ++i) {
+    for (const auto& shard : shards_) shard->shard.run_turn();
+  }
 }
 
 void SimGateway::listen(const io::Address& address, bool half_close_allowed) {

@@ -38,6 +38,7 @@ class SimGateway {
   // its ledger, a process of which it becomes; null: it has none.
   SimGateway(World& world, const gateway::Snapshot& snapshot,
              std::span<const io::Address> providers, SimKeeping* keeping = nullptr);
+  ~SimGateway();
 
   // Binds the same address on every shard and starts them.
   void listen(const io::Address& address, bool half_close_allowed);
