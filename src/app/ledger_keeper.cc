@@ -331,7 +331,9 @@ void LedgerKeeper::release(LedgerDesk& desk, const ledger::SegmentFile& segment)
 void LedgerKeeper::keep_house() {
   auto view = control::LedgerView::open(settings_.folder, names_);
   const WallTime now = wall_now();
-  if (!view || !(*view)->poll(now)) return;
+  if (!view) return;
+  (*view)->tail().set_ended_below(generation_);
+  if (!(*view)->poll(now)) return;
   if (settings_.retention_days > 0) {
     const Duration kept = seconds(std::int64_t{settings_.retention_days} * 86'400);
     const auto expired = (*view)->expire(now, kept);

@@ -285,6 +285,7 @@ class Exchange final : public ListNode<Exchange>,
   void keep_tail(std::string_view bytes);
   // Its record, and the end that waits for it (exchange_record.cc).
   bool begin_record();
+  void refuse_record();
   void append_record(const Metered& metered, UsageNotes::End& end);
   void on_durable(bool is_durable) override;
   void end_client(bool clean);

@@ -151,6 +151,8 @@ std::uint32_t Exchange::default_cap() const {
 
 void Exchange::admit() {
   if (account_ == nullptr) return begin();
+  // Nothing is granted that cannot be written down: it need not wait for that.
+  if (gateway_.ledger() != nullptr && !gateway_.ledger()->admits()) return refuse_record();
   policy::Admission& admission = gateway_.shard_limits().admission();
   const policy::AdmissionState state =
       admission.admit(*account_, request_->amounts, ticket_, gateway_.shard().now());

@@ -34,11 +34,15 @@ bool Exchange::begin_record() {
   slot_ = ledger->begin(request);
   if (slot_ != ledger::OpenTable::kNoSlot) return true;
   is_begun_ = false;
+  refuse_record();
+  return false;
+}
+
+void Exchange::refuse_record() {
   gateway_.refused(dialect::error_row(ErrorKind::kLedgerUnavailable).error_type, key(),
                    client_->peer(), request_->body->size);
   client_->answer_error(ErrorKind::kLedgerUnavailable, {}, {});
   over(true);
-  return false;
 }
 
 // From here on nothing reaches the client before the record is durable, if the ledger is strict.

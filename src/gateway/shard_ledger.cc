@@ -38,6 +38,7 @@ void ShardLedger::on_durable_until(std::uint64_t sequence) {
     table_.end(settled_.front().slot);
     settled_.pop_front();
   }
+  if (listener_ != nullptr) listener_->on_durable_until(sequence);
   if (!is_recovering_) return;
   write_recovered();
   if (recovered_written_ < recovered_.size() || sequence < recovered_until_) return;

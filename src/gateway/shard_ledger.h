@@ -76,6 +76,11 @@ class ShardLedger final : private ledger::DurableListener {
     return is_finishing_ ? Appended::kDropped : ledger_.append_grant(grant, waiter);
   }
 
+  // The number that the next entry will have.
+  std::uint64_t next_sequence() const { return ledger_.next_sequence(); }
+  // Hears how far all is durable. Null: nobody; it is there as long as turns are.
+  void set_listener(ledger::DurableListener* listener) { listener_ = listener; }
+
   void take(const SegmentDelivery& delivery);
   // Everything is made durable, and the segment closed. Nothing may begin any more; what runs was
   // settled. REQUIRES: not called before.
@@ -102,6 +107,7 @@ class ShardLedger final : private ledger::DurableListener {
   void write_recovered();
 
   LedgerKeeping& keeping_;
+  ledger::DurableListener* listener_ = nullptr;
   ledger::OpenTable table_;
   ledger::Ledger ledger_;
   std::deque<Settled> settled_;  // whose records are not durable yet, in their order

@@ -40,6 +40,14 @@ void LimitWatch::on_tick(std::uint64_t) {
   start();
 }
 
+// Whether its home can record what it grants.
+bool LimitWatch::can_write(const policy::AccountQuantity& quantity) const {
+  const auto shards = static_cast<std::uint32_t>(gateway_.shards().size());
+  gateway::ShardLedger* const ledger =
+      gateway_.shards()[policy::home_of(quantity.id, shards)]->gateway->ledger();
+  return ledger == nullptr || ledger->admits();
+}
+
 // Null: nobody has asked for it yet, or not for long.
 policy::QuantityHome* LimitWatch::home_of(const policy::AccountQuantity& quantity,
                                           policy::Moment& at) {
@@ -82,7 +90,11 @@ void LimitWatch::check_at_rest() {
     policy::Moment at;
     policy::QuantityHome* const home = home_of(quantity, at);
     if (home == nullptr) continue;
-    if (home->outstanding() != 0) world_.violation(name_of(quantity) + ": something is still out");
+    // A grant that could not be written down, for want of a disk, waits for one.
+    const bool may_be_out = !can_write(quantity);
+    if (home->outstanding() != 0 && !may_be_out) {
+      world_.violation(name_of(quantity) + ": something is still out");
+    }
     const bool is_for_ever = quantity.terms.period == policy::BudgetPeriod::kNone;
     if (quantity.limit_class != policy::LimitClass::kMoney || !is_for_ever) continue;
     if (home->settled(at) != charged()) {

@@ -35,6 +35,7 @@ class LimitWatch {
 
  private:
   void on_tick(std::uint64_t);
+  bool can_write(const policy::AccountQuantity& quantity) const;
   policy::QuantityHome* home_of(const policy::AccountQuantity& quantity, policy::Moment& at);
 
   World& world_;

@@ -237,6 +237,9 @@ void Judge::judge_attempts() {
     }
   }
   if (record_.status != 200 || record_.content_at == kNever || !options_.is_prompt) return;
+  // Nor is it if the client left before anything came that tells them apart.
+  const bool tells_who = record_.body.find(record_.nonce + ".") != std::string::npos;
+  if (options_.are_hedged && !tells_who) return;
   for (const Execution& execution : record_.executions) {
     sim::End& end = execution.connection->end(0);
     const bool is_whole = end.incoming().delivered_total >= execution.reply_end;
