@@ -17,6 +17,7 @@ namespace leat::app {
 
 namespace {
 
+constexpr Duration kFollowEach = seconds(1);
 // A shard with a full mailbox reads it within a turn.
 constexpr Duration kRetryAfter = milliseconds(2);
 // A database that goes with the process (SQLite's name for it).
@@ -67,7 +68,8 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, LedgerKeeper* le
   const Options& options = snapshot_.options();
   std::optional<control::QuantityRestore> restore;
   if (ledger != nullptr) {
-    records_ = std::make_unique<control::LedgerUsage>(ledger->take_view());
+    records_ = std::make_unique<control::LedgerUsage>(
+        ledger->take_view(), seconds(std::int64_t{options.ledger.retention_days} * 86'400));
     restore.emplace(records_->view().book(),
                     control::QuantityRestore::Options{.now = control_.io().wall_now(),
                                                       .lost = &ledger->lost()});
@@ -94,6 +96,7 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, LedgerKeeper* le
   keys_.apply(thread_->first());
   operator_key_ = secrets.operator_key;
   control_.io().poll_start(bell_.fd(), POLLIN, *this);
+  if (records_ != nullptr) on_follow();
   return {};
 }
 
@@ -119,7 +122,9 @@ void AccountKeeper::stop() {
   if (thread_ == nullptr) return;
   control_.io().poll_stop(bell_.fd(), *this);
   control_.wheel().cancel(retry_timer_);
+  control_.wheel().cancel(follow_timer_);
   thread_.reset();
+  if (records_ != nullptr) records_->finish(control_.io().wall_now());
   waiting_.clear();
   untold_.clear();
   unsaid_.clear();
@@ -145,6 +150,14 @@ std::uint64_t AccountKeeper::ask(control::AccountJob job, Then then) {
   if (!thread_->post(std::move(job))) return 0;
   waiting_.emplace(++last_ticket_, std::move(then));
   return last_ticket_;
+}
+
+// So that who asks finds most of it read.
+void AccountKeeper::on_follow() {
+  control::AccountJob job;
+  job.is_follow = true;
+  ask(std::move(job), [](const control::ManagementAnswer&) {});
+  control_.wheel().set(follow_timer_, control_.now() + kFollowEach);
 }
 
 void AccountKeeper::on_poll(int, int) {

@@ -67,6 +67,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
 
   void restore_configured(control::QuantityRestore& restore) const;
   void settle_open(bool charge_ambiguous);
+  void on_follow();
   void on_poll(int fd, int events) override;
   void take_answers();
   void tell_shards(const gateway::KeyDelta& delta);
@@ -91,6 +92,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
     std::unique_ptr<gateway::AccountReply> reply;
   };
   std::vector<Reply> unsaid_;  // for the same reason
+  Timer follow_timer_{timer_callback<&AccountKeeper::on_follow>, this};
   Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
 };
 

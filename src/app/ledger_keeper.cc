@@ -23,8 +23,6 @@ namespace {
 constexpr std::uint64_t kEmergencyBytes = std::uint64_t{8} << 20;
 // A disk that was full is asked again.
 constexpr std::chrono::seconds kRetryInterval{1};
-// A start reads at most what was written since.
-constexpr std::chrono::minutes kHouseInterval{10};
 
 WallTime wall_now() {
   const auto since = std::chrono::system_clock::now().time_since_epoch();
@@ -269,7 +267,6 @@ Result<ledger::SegmentFile> LedgerKeeper::make_segment(LedgerDesk& desk, std::ui
 
 void LedgerKeeper::run() {
   pthread_setname_np(pthread_self(), "leat-ledger");
-  auto house_at = std::chrono::steady_clock::now();
   while (!is_ending_.load(std::memory_order_acquire)) {
     bool is_waiting = false;
     for (std::uint32_t i = 0; i < desks_.size(); ++i) {
@@ -277,12 +274,11 @@ void LedgerKeeper::run() {
       make_wanted(*desks_[i], i);
       is_waiting = is_waiting || desks_[i]->is_wanted_[0] || desks_[i]->is_wanted_[1];
     }
-    const auto now = std::chrono::steady_clock::now();
-    if (now >= house_at) {
-      keep_house();
-      house_at = now + kHouseInterval;
+    if (is_waiting) {
+      (void)work_.try_acquire_for(kRetryInterval);
+    } else {
+      work_.acquire();
     }
-    (void)work_.try_acquire_until(is_waiting ? now + kRetryInterval : house_at);
   }
   for (const auto& desk : desks_) take_wishes(*desk);
 }
@@ -324,32 +320,6 @@ void LedgerKeeper::release(LedgerDesk& desk, const ledger::SegmentFile& segment)
   ::close(segment.fd);
   std::erase_if(desk.segments_,
                 [&](const ledger::SegmentFile& each) { return each.identity == segment.identity; });
-}
-
-// The projection is saved, and segments go whose time is over. What fails is tried again; a start
-// then reads more.
-void LedgerKeeper::keep_house() {
-  auto view = control::LedgerView::open(settings_.folder, names_);
-  const WallTime now = wall_now();
-  if (!view) return;
-  (*view)->tail().set_ended_below(generation_);
-  if (!(*view)->poll(now)) return;
-  if (settings_.retention_days > 0) {
-    const Duration kept = seconds(std::int64_t{settings_.retention_days} * 86'400);
-    const auto expired = (*view)->expire(now, kept);
-    if (!expired) return;
-    for (const control::LedgerFile& file : *expired) {
-      if (file.owner.generation != generation_ || !is_held(file)) (void)folder_->remove(file);
-    }
-  }
-  (void)(*view)->save();
-}
-
-bool LedgerKeeper::is_held(const control::LedgerFile& file) const {
-  if (file.owner.shard >= desks_.size()) return false;
-  return std::ranges::any_of(
-      desks_[file.owner.shard]->segments_,
-      [&](const ledger::SegmentFile& each) { return each.identity == file.owner; });
 }
 
 // ---- After the shards ----

@@ -2,8 +2,8 @@
 // LedgerKeeper: the ledger's files for the shards that write them. Before the shards start it takes
 // the folder, a process generation and the first segments, and reads what processes before had
 // begun and not settled, and what accounts used; then a thread of its own makes segments as they
-// are wanted, closes those that are done, saves the projection and removes what is too old, since
-// all of it waits for the disk. Made and ended by serve(), on its thread.
+// are wanted and closes those that are done, since both wait for the disk. Made and ended by
+// serve(), on its thread.
 //
 //   shard --LedgerDesk--> keeper's thread --kSegment by mailbox--> shard
 #pragma once
@@ -110,8 +110,6 @@ class LedgerKeeper {
   void make_wanted(LedgerDesk& desk, std::uint32_t shard);
   void release(LedgerDesk& desk, const ledger::SegmentFile& segment);
   void remove_recovered();
-  void keep_house();
-  bool is_held(const control::LedgerFile& file) const;
   void close_all();
   bool is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const;
 

@@ -2,6 +2,7 @@
 #include "control/account_thread.h"
 
 #include "base/check.h"
+#include "control/ledger_usage.h"
 #include "gateway/configured_keys.h"
 
 namespace leat::control {
@@ -38,6 +39,7 @@ AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountS
     : store_(std::move(store)),
       management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
       publisher_(*store_, *setup.catalogue, keys_beside(setup)),
+      ledger_(setup.ledger),
       waker_(waker) {}
 
 // One permit more than there are jobs: who finds none is to end.
@@ -67,7 +69,8 @@ void AccountThread::run() {
     work_.acquire();
     const auto job = jobs_.take();
     if (!job) return;
-    AccountDone answer = done(*job);
+    if (job->is_follow && ledger_ != nullptr) ledger_->follow(job->now);
+    AccountDone answer = job->is_follow ? AccountDone{.ticket = job->ticket} : done(*job);
     const bool is_given = answers_.give(answer);
     LEAT_CHECK(is_given);
     waker_.wake();

@@ -27,6 +27,7 @@ namespace leat::control {
 // A request as Management takes it, with texts of its own. `ticket` is the poster's.
 struct AccountJob {
   std::uint64_t ticket = 0;
+  bool is_follow = false;  // only to take in what the ledger has by now; the rest does not count
   std::string method;
   std::string path;
   std::string query;
@@ -51,7 +52,7 @@ struct AccountSetup {
   // Whose `keys` stand beside the store's; outlives the thread. Null: none do.
   const Options* options = nullptr;
   // What `usage` is, if it is this; asked on the thread.
-  const LedgerUsage* ledger = nullptr;
+  LedgerUsage* ledger = nullptr;
   // Is told of all accounts, for limits to go on where they were. Null: nobody is.
   QuantityRestore* restore = nullptr;
   WallTime now;
@@ -85,6 +86,7 @@ class AccountThread {
   std::unique_ptr<AccountStore> store_;
   Management management_;
   KeyPublisher publisher_;
+  LedgerUsage* ledger_;
   gateway::KeyDelta first_;
   io::Waker& waker_;
   Handover<AccountJob, kJobsMax> jobs_;

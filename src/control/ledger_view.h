@@ -61,6 +61,9 @@ class LedgerView final : public TailVisitor {
   Result<std::vector<LedgerFile>> expire(WallTime now, Duration retention,
                                          std::size_t count_max = SIZE_MAX);
 
+  // Of expire().
+  Result<bool> remove(const LedgerFile& file) { return folder_->remove(file); }
+
   void on_entry(const RecordPlace& place, const ledger::Entry& entry) override;
 
  private:

@@ -194,6 +194,38 @@ TEST_F(LedgerViewTest, RetentionTakesNothingThatOnlySegmentsKnow) {
   EXPECT_TRUE(view->expire(kNow, kRetention)->empty() || view->poll(kNow));
 }
 
+TEST_F(LedgerViewTest, WhoFollowsKeepsTheHouse) {
+  files.append({record("gen-a", 1)});
+  files.seal();
+  files.append({record("gen-b", 10)});
+  files.set_written(files.file(1, 0, 0), kFirst / 1'000'000'000 - 1'000);
+  {
+    LedgerUsage usage(open(), kRetention);
+    usage.follow(kNow);
+    EXPECT_FALSE(std::filesystem::exists(files.file(1, 0, 0))) << "its time is over";
+    EXPECT_TRUE(std::filesystem::exists(files.file(1, 0, 1)));
+    std::filesystem::remove(files.path / "projection");
+    usage.follow(kNow);
+    EXPECT_FALSE(std::filesystem::exists(files.path / "projection")) << "not each time";
+    files.append({record("gen-c", 100)});
+    usage.finish(kNow);
+  }
+  const auto view = LedgerView::open(files.path);
+  ASSERT_TRUE(view);
+  EXPECT_TRUE((*view)->is_resumed());
+  EXPECT_EQ(charged(**view), 111) << "without reading anything";
+}
+
+TEST_F(LedgerViewTest, WithoutRetentionNothingGoes) {
+  files.append({record("gen-a", 1)});
+  files.seal();
+  files.set_written(files.file(1, 0, 0), 1'000);
+  LedgerUsage usage(open());
+  usage.follow(kNow);
+  EXPECT_TRUE(std::filesystem::exists(files.file(1, 0, 0)));
+  EXPECT_TRUE(std::filesystem::exists(files.path / "projection"));
+}
+
 TEST_F(LedgerViewTest, WhatWasArchivedAndStayedIsNotCountedTwice) {
   files.append({record("gen-a", 1)});
   files.seal();
