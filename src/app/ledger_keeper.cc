@@ -19,8 +19,9 @@ namespace leat::app {
 
 namespace {
 
-// Some 10,000 records of those that run when no other segment can be had.
-constexpr std::uint64_t kEmergencyBytes = std::uint64_t{8} << 20;
+// Some 20,000 records: more than run at once, for when no other segment can be had; and enough to
+// begin with, so that a start need not wait for the usual size of all shards to be written.
+constexpr std::uint64_t kSmallBytes = std::uint64_t{8} << 20;
 // A disk that was full is asked again.
 constexpr std::chrono::seconds kRetryInterval{1};
 
@@ -227,8 +228,8 @@ std::string LedgerKeeper::prepare(std::uint32_t shard) {
   auto table = folder_->create_open_table(owner, settings_.open_requests_max);
   if (!table) return fault_text(settings_.folder, table.error());
   desk.open_table_ = std::move(*table);
-  for (const bool is_emergency : {false, true}) {
-    const auto made = make_segment(desk, shard, is_emergency);
+  for (int i = 0; i < 2; ++i) {  // the next and the emergency's
+    const auto made = make_segment(desk, shard, small_bytes());
     if (!made) return fault_text(settings_.folder, made.error());
   }
   return {};
@@ -251,16 +252,17 @@ gateway::LedgerParts LedgerKeeper::parts(std::uint32_t shard) {
 }
 
 Result<ledger::SegmentFile> LedgerKeeper::make_segment(LedgerDesk& desk, std::uint32_t shard,
-                                                       bool is_emergency) {
-  const std::uint64_t usual = std::uint64_t{settings_.segment_mib} << 20;
+                                                       std::uint64_t bytes) {
   const ledger::SegmentIdentity identity{
       .generation = generation_, .shard = shard, .number = desk.segments_made_};
-  LEAT_TRY(const ledger::SegmentFile made,
-           folder_->create_segment(
-               identity, is_emergency ? std::min(kEmergencyBytes, usual) : usual, wall_now()));
+  LEAT_TRY(const ledger::SegmentFile made, folder_->create_segment(identity, bytes, wall_now()));
   ++desk.segments_made_;
   desk.segments_.push_back(made);
   return made;
+}
+
+std::uint64_t LedgerKeeper::small_bytes() const {
+  return std::min(kSmallBytes, usual_bytes());
 }
 
 // ---- The keeper's thread ----
@@ -306,7 +308,7 @@ void LedgerKeeper::make_wanted(LedgerDesk& desk, std::uint32_t shard) {
   for (const bool is_emergency : {false, true}) {
     bool& is_wanted = desk.is_wanted_[is_emergency ? 1 : 0];
     if (!is_wanted) continue;
-    const auto made = make_segment(desk, shard, is_emergency);
+    const auto made = make_segment(desk, shard, is_emergency ? small_bytes() : usual_bytes());
     if (!made) continue;  // the shard says that its ledger is unavailable; tried again
     is_wanted = false;
     const bool is_posted = desk.deliveries_.post(

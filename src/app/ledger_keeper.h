@@ -104,7 +104,9 @@ class LedgerKeeper {
                         std::span<const ledger::OwnedSegment> segments);
   std::string prepare(std::uint32_t shard);
   Result<ledger::SegmentFile> make_segment(LedgerDesk& desk, std::uint32_t shard,
-                                           bool is_emergency);
+                                           std::uint64_t bytes);
+  std::uint64_t usual_bytes() const { return std::uint64_t{settings_.segment_mib} << 20; }
+  std::uint64_t small_bytes() const;
   void run();
   void take_wishes(LedgerDesk& desk);
   void make_wanted(LedgerDesk& desk, std::uint32_t shard);

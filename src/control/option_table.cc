@@ -271,7 +271,7 @@ constexpr std::array<Setting<LedgerSettings>, 6> kLedger{{
     {"mode", OwnForm{"\"strict\" or \"grouped\"", "\"strict\""}, 0, 0, kFixed,
      "`strict`: an answer ends when its record is on disk. `grouped`: up to 5 ms before."},
     {"segment_mib", &LedgerSettings::segment_mib, 1, 1'024, kFixed,
-     "Size of a file; two are made for each shard at start."},
+     "Size of a file, but for the first of each shard, which are small."},
     {"open_requests_max", &LedgerSettings::open_requests_max, 1, 1'000'000, kFixed,
      "Requests that run at once, a shard; above: 503 `ledger_unavailable`. 576 bytes each."},
     {"charge_ambiguous", &LedgerSettings::charge_ambiguous, 0, 0, kFixed,
