@@ -19,7 +19,8 @@ KEYS = [f"sk-load-{i:04d}-{hashlib.sha256(str(i).encode()).hexdigest()[:24]}"
         for i in range(KEY_COUNT)]
 MODEL = "openai/gpt-4o-mini"
 # More than any load here asks for: what they cost is to be seen, not what they refuse.
-LIMITS = ("requests_per_minute_max = 100_000_000\ntokens_per_minute_max = 100_000_000_000\n"
+LIMITS = ("[keys.limits]\nrequests_per_minute_max = 100_000_000\n"
+          "tokens_per_minute_max = 100_000_000_000\n"
           "tokens_per_day_max = 100_000_000_000_000\nconcurrency_max = 100_000\n"
           'budget_usd_max = "1000000"\nbudget_period = "monthly"\n')
 # The first is what most scenarios ask for, the rest are asked in turn by `leat-load --models 3`.
