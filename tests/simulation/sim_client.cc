@@ -88,9 +88,11 @@ void SimClient::ask(std::uint64_t connection_id) {
   if (world_.strikes(Fault::kClientStopsReading)) {
     reads_ = false;
     const Duration pause = milliseconds(world_.rng().between(1, 150'000));
+    // Who neither reads nor has sent all may lose what it was answered to the reset that follows a
+    // refusal.
+    const bool sends_late = held_record_ != nullptr || awaited_.back()->is_excused;
     for (RequestRecord* record : awaited_) {
-      // Who neither reads nor has sent all may lose a refusal to the reset that follows it.
-      if (pause > kPauseSafe || record == held_record_) record->is_excused = true;
+      if (pause > kPauseSafe || sends_late) record->is_excused = true;
     }
     world_.schedule(world_.now() + pause, EventKind::kActor,
                     event_callback<&SimClient::on_resume_reading>, this);
@@ -366,7 +368,8 @@ void SimClient::take_answer() {
   record.body = reader_.body();
   if (&record == held_record_) held_record_ = nullptr;
   if (&record == expecting_) expecting_ = nullptr;
-  const bool goes_on = reader_.keeps_alive() && record.is_sent;
+  // A refusal may have come before its nonsense was read to where it shows.
+  const bool goes_on = reader_.keeps_alive() && record.is_sent && !record.is_garbage;
   if (awaited_.empty()) leave_ = Leave::kNot;
   if (!goes_on) {
     for (RequestRecord* behind : awaited_) behind->is_excused = true;
