@@ -152,11 +152,14 @@ std::uint64_t AccountKeeper::ask(control::AccountJob job, Then then) {
   return last_ticket_;
 }
 
-// So that who asks finds most of it read.
+// So that who asks finds most of it read. One at a time: a slow disk must not fill the queue.
 void AccountKeeper::on_follow() {
-  control::AccountJob job;
-  job.is_follow = true;
-  ask(std::move(job), [](const control::ManagementAnswer&) {});
+  if (!is_following_) {
+    control::AccountJob job;
+    job.is_follow = true;
+    const auto then = [this](const control::ManagementAnswer&) { is_following_ = false; };
+    is_following_ = ask(std::move(job), then) != 0;
+  }
   control_.wheel().set(follow_timer_, control_.now() + kFollowEach);
 }
 

@@ -92,6 +92,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
     std::unique_ptr<gateway::AccountReply> reply;
   };
   std::vector<Reply> unsaid_;  // for the same reason
+  bool is_following_ = false;
   Timer follow_timer_{timer_callback<&AccountKeeper::on_follow>, this};
   Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
 };

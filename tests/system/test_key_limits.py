@@ -108,8 +108,7 @@ class KeyLimits(harness.Case):
         self.assertEqual({a.status for a in bad}, {402})
         until(lambda: self.charged(router) == 10 * BOUND, "the charge")
         self.assertEqual(router.metric("leat_shortfall_nanodollars_total"), 0)
-        time.sleep(0.05)
-        self.assertEqual(self.ask(router).status, 402)
+        self.assertEqual([self.ask(router).status for _ in range(5)], [402] * 5)
         self.assertEqual(self.charged(router), 10 * BOUND, "never more than the budget")
 
     def test_what_was_not_spent_can_be_spent(self):
