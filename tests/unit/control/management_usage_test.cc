@@ -252,7 +252,8 @@ class UsageApi : public testing::Test {
     own.began = {kToday - kDay / 2};
     ledger::UsageRecord others = record("gen-first");
     others.key_id = "first";
-    others.organisation_id = "#" + std::to_string(gateway::kConfiguredOrganisation);
+    const std::string configured = "#" + std::to_string(gateway::kConfiguredOrganisation);
+    others.organisation_id = configured;
     others.began = own.began;
     files.append_one(own);
     files.append_one(others);
