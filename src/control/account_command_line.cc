@@ -40,6 +40,7 @@ struct AccountCommandLine::Commands {
   CLI::App* remove = nullptr;
   CLI::App* credits = nullptr;
   CLI::App* grant = nullptr;
+  CLI::App* prepaid = nullptr;
   CLI::App* add_workspace = nullptr;
   CLI::App* workspaces = nullptr;
   CLI::App* workspace_shown = nullptr;
@@ -53,6 +54,7 @@ struct AccountCommandLine::Commands {
   std::string hash;
   std::string amount;
   std::string note;
+  std::string state;
   std::string workspace;
   std::string slug;
   std::string description;
@@ -160,6 +162,9 @@ void AccountCommandLine::Commands::add_credits(CLI::App& app) {
   add_common(*grant);
   grant->add_option("DOLLARS", amount, "How much")->required();
   grant->add_option("--note", note, "What for");
+  prepaid = parent->add_subcommand("prepaid", "Whether what was granted is all that may be used");
+  add_common(*prepaid);
+  prepaid->add_option("STATE", state, "on or off")->required()->check(CLI::IsMember({"on", "off"}));
 }
 
 void AccountCommandLine::Commands::add_workspaces(CLI::App& app) {
@@ -240,12 +245,15 @@ std::optional<AccountCommand> AccountCommandLine::asked() const {
     command.body = *c.disable ? R"({"disabled":true})" : R"({"disabled":false})";
   } else if (*c.remove) {
     command.method = "DELETE";
-  } else if (*c.credits || *c.grant) {
+  } else if (*c.credits || *c.grant || *c.prepaid) {
     command.path = "/credits";
     if (*c.grant) {
       command.method = "POST";
       command.body =
           fmt::format(R"({{"amount":{},"note":{}}})", number(c.amount), json_text(c.note));
+    } else if (*c.prepaid) {
+      command.method = "PATCH";
+      command.body = fmt::format(R"({{"prepaid":{}}})", c.state == "on");
     }
   } else if (!*c.show && !c.fill_workspaces(command)) {
     return std::nullopt;

@@ -303,6 +303,7 @@ StoreResult<Nanodollars> ManagementKeys::granted(policy::AccountId id) const {
 
 ManagementAnswer ManagementKeys::credits() {
   if (call_.is("POST")) return grant();
+  if (call_.is("PATCH")) return set_prepaid();
   if (!call_.is("GET")) return method_not_allowed();
   const policy::AccountId id = call_.request.actor.organisation;
   const auto total = granted(id);
@@ -335,6 +336,24 @@ ManagementAnswer ManagementKeys::grant() {
   return {201, fmt::format(R"({{"data":{{"amount":{},"note":{},"total_credits":{}}}}})",
                            dollars_text(wanted.amount), json_text(wanted.note),
                            dollars_text(organisation->granted))};
+}
+
+// Not OpenRouter's either, where everybody pays before: whether what was granted is all that there
+// is, or only a sum that is shown.
+ManagementAnswer ManagementKeys::set_prepaid() {
+  if (!call_.request.actor.is_operator) {
+    return refusal(403, "Whether an organisation pays before is the operator's to say.");
+  }
+  auto organisation = store_.organisation(call_.request.actor.organisation);
+  if (!organisation) return refusal(organisation.error());
+  ManagementBody body(call_.request.body);
+  if (!body.has("prepaid")) body.complain("`prepaid` must be given.");
+  body.flag("prepaid", organisation->is_prepaid);
+  if (auto fault = body.fault()) return *fault;
+  const auto updated = store_.update(*organisation, call_.unix_now());
+  if (!updated) return refusal(updated.error());
+  return {200, fmt::format(R"({{"data":{{"prepaid":{},"total_credits":{}}}}})",
+                           organisation->is_prepaid, dollars_text(organisation->granted))};
 }
 
 }  // namespace leat::control

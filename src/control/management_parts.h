@@ -88,6 +88,7 @@ class ManagementKeys {
   ManagementAnswer create();
   ManagementAnswer one();
   ManagementAnswer grant();
+  ManagementAnswer set_prepaid();
   std::string json(const KeyRecord& record) const;
   // From the members that both POST and PATCH know.
   void read(ManagementBody& body, KeyRecord& record) const;

@@ -15,14 +15,31 @@ import time
 import urllib.error
 import urllib.request
 
-from harness import (KEY, LEAT, MODEL, PROVIDER_KEY, SLOW, Case, answer_well, chat_body, main,
-                     request, until)
+from harness import (KEY, LEAT, MODEL, PROVIDER_KEY, SLOW, Case, answer_well, chat_body,
+                     completion, main, reply, request, until)
 
 OPERATOR = "operator-key-0123456789-0123456789"
 MASTER = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0"
 IN_FORCE_S = 0.1
 # The kernel spreads connections by a hash: with so many no shard of four is left out.
 CONNECTIONS = 64
+# At $10 and $30 a million tokens, in nano-dollars: what one request is bounded by (a token for each
+# byte and the output that it asks for), and what it costs if its provider uses all of that.
+PRICED = "priced/one"
+OUTPUT = 10
+PRICED_BODY = chat_body(model=PRICED, max_tokens=OUTPUT)
+BOUND = len(PRICED_BODY) * 10_000 + OUTPUT * 30_000
+
+
+def dollars(nano):
+    return nano / 10**9
+
+
+def all_of_it(call):
+    """Uses all that was reserved."""
+    usage = {"prompt_tokens": len(PRICED_BODY), "completion_tokens": OUTPUT,
+             "total_tokens": len(PRICED_BODY) + OUTPUT}
+    call.send(reply({**completion(), "usage": usage}))
 
 
 class Accounts(Case):
@@ -369,6 +386,90 @@ class Accounts(Case):
         self.assertAlmostEqual(chat(dear, "acme/two").json()["usage"]["cost"], cost * 1.5, places=9)
         self.assertEqual(chat(narrow, MODEL).status, 200)
         self.assertIn(chat(narrow, "acme/two").status, (403, 404))
+
+    # ---- Money of whole groups ----
+
+    def start_priced(self, shards=4):
+        catalogue = ('[providers.p0]\ndisplay_name = "P"\n'
+                     f'[[models]]\nid = "{PRICED}"\nendpoints = [{{ provider = "p0", model = "m",'
+                     ' price = { prompt = "10", completion = "30" } }]\n')
+        return self.start(shards=shards, providers=[self.provider(all_of_it)], catalogue=catalogue)
+
+    def chat(self, leat, key, face="/api/v1", body=PRICED_BODY):
+        with leat.connect() as client:
+            client.send(request(target=face + "/chat/completions", key=key, body=body))
+            return client.answer()
+
+    def serve_until_refused(self, leat, keys, good):
+        """Asks with each key in turn; so many are to be served before the first refusal, which
+        comes back."""
+        for number in range(good):
+            answer = self.chat(leat, keys[number % len(keys)])
+            self.assertEqual(answer.status, 200, (number, answer.body))
+        return self.chat(leat, keys[0])
+
+    def make_workspace(self, leat, slug):
+        status, text = self.manage(leat, "POST", "/workspaces", {"name": slug, "slug": slug})
+        self.assertEqual(status, 201, text)
+        return f"/workspaces/{json.loads(text)['data']['id']}"
+
+    def test_a_workspaces_budget_bounds_all_its_keys(self):
+        leat = self.start_priced()
+        path = self.make_workspace(leat, "team")
+        status, text = self.manage(leat, "PUT", path + "/budgets/monthly",
+                                   {"limit_usd": dollars(4 * BOUND)})
+        self.assertEqual(status, 200, text)
+        keys = [self.make_key(leat, workspace_id="team")[0] for _ in range(2)]
+        stranger, _ = self.make_key(leat)
+        clients = self.connections(leat)
+        for key in (*keys, stranger):
+            self.in_force(clients, key, 200)
+        refused = self.serve_until_refused(leat, keys, 4)
+        amount = f"{dollars(4 * BOUND):.9f}".rstrip("0")
+        message = f"Workspace monthly budget of ${amount} exceeded. Contact your org admin."
+        for face in ("/api/v1", "/v1"):
+            answer = refused if face == "/api/v1" else self.chat(leat, keys[1], face)
+            self.assertEqual(answer.status, 403)
+            self.assert_error(answer, face)
+            self.assertEqual(answer.json()["error"]["message"], message)
+            self.assertEqual(answer.field("x-should-retry"), "false")
+            self.assertIsNone(answer.field("retry-after"))
+        self.assertEqual(refused.json()["error"]["metadata"]["error_type"], "budget_exceeded")
+        self.assertEqual(leat.metric("leat_charged_nanodollars_total"), 4 * BOUND)
+        self.assertEqual(self.chat(leat, stranger).status, 200, "another workspace's")
+        # One more fits as soon as the budget has room for it.
+        self.manage(leat, "PUT", path + "/budgets/monthly", {"limit_usd": dollars(5 * BOUND)})
+        until(lambda: self.chat(leat, keys[1]).status == 200, "the larger budget")
+        self.assertEqual(self.chat(leat, keys[0]).status, 403)
+
+    def test_who_pays_before_gets_what_was_paid_for(self):
+        leat = self.start_priced()
+        # Four whole requests, and of a fifth all but three tokens of its output.
+        self.manage(leat, "POST", "/credits", {"amount": dollars(5 * BOUND - 3 * 30_000)})
+        status, text = self.manage(leat, "PATCH", "/credits", {"prepaid": True})
+        self.assertEqual(status, 200, text)
+        keys = [self.make_key(leat)[0] for _ in range(2)]
+        clients = self.connections(leat)
+        for key in keys:
+            self.in_force(clients, key, 200)
+        refused = self.serve_until_refused(leat, keys, 4)
+        for face in ("/api/v1", "/v1"):
+            answer = refused if face == "/api/v1" else self.chat(leat, keys[1], face)
+            self.assertEqual(answer.status, 402)
+            self.assert_error(answer, face)
+            self.assertEqual(answer.json()["error"]["message"],
+                             "This request requires more credits, or fewer max_tokens. You "
+                             "requested up to 10 tokens, but can only afford 7.")
+            self.assertEqual(answer.field("x-should-retry"), "false")
+            self.assertIsNone(answer.field("retry-after"))
+        self.assertEqual(refused.json()["error"]["metadata"]["error_type"], "payment_required")
+        self.assertEqual(leat.metric("leat_charged_nanodollars_total"), 4 * BOUND)
+        # What is granted while it runs can be used, and who need not pay before is not bounded.
+        self.manage(leat, "POST", "/credits", {"amount": dollars(3 * 30_000)})
+        until(lambda: self.chat(leat, keys[1]).status == 200, "the new credit")
+        self.assertEqual(self.chat(leat, keys[0]).status, 402)
+        self.manage(leat, "PATCH", "/credits", {"prepaid": False})
+        until(lambda: self.chat(leat, keys[0]).status == 200, "no bound")
 
     def test_no_secret_is_in_logs_metrics_or_answers(self):
         leat = self.start(providers=[self.provider(answer_well)])

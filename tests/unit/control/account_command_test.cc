@@ -94,6 +94,8 @@ TEST_F(AccountCommandTest, CreditIsGranted) {
   EXPECT_EQ(run({"credits", "show", "--json"}).output,
             "{\"data\":{\"total_credits\":100.25,\"total_usage\":0}}\n");
   EXPECT_EQ(run({"credits", "grant", "much"}).status, kExitRefused);
+  EXPECT_NE(run({"credits", "prepaid", "on"}).output.find("yes"), std::string::npos);
+  EXPECT_NE(run({"credits", "prepaid", "off"}).output.find("no"), std::string::npos);
 }
 
 TEST_F(AccountCommandTest, WhatIsWrongIsTold) {

@@ -281,6 +281,8 @@ TEST_F(ManagementTest, OnlyTheOperatorSetsPricesAndGrantsAndMakesManagementKeys)
   expect_refused(400, "operator", "POST", "/keys", R"({"name":"k","markup_ppm":-1000000})");
   expect_refused(403, "operator", "POST", "/keys", R"({"name":"k","scope":"management"})");
   expect_refused(403, "operator", "POST", "/credits", R"({"amount":5})");
+  expect_refused(403, "operator", "PATCH", "/credits", R"({"prepaid":true})");
+  EXPECT_FALSE(store_->organisation(1)->is_prepaid);
   EXPECT_TRUE(store_->keys({}).empty());
   EXPECT_EQ(store_->organisation(1)->granted, 0);
 }
@@ -298,6 +300,17 @@ TEST_F(ManagementTest, CreditsAreGrantedAndTakenBack) {
   for (const char* body : {R"({"amount":0})", R"({"amount":-5})", R"({"amount":null})", "{}"}) {
     expect_refused(400, "`amount`", "POST", "/credits", body);
   }
+}
+
+TEST_F(ManagementTest, AnOrganisationPaysBeforeOrDoesNot) {
+  EXPECT_TRUE(data(200, "PATCH", "/credits", R"({"prepaid":true})").is_true("prepaid"));
+  EXPECT_TRUE(store_->organisation(1)->is_prepaid);
+  EXPECT_FALSE(data(200, "PATCH", "/credits", R"({"prepaid":false})").is_true("prepaid"));
+  EXPECT_FALSE(store_->organisation(1)->is_prepaid);
+  for (const char* body : {"{}", R"({"prepaid":null})", R"({"prepaid":true,"amount":5})"}) {
+    EXPECT_EQ(ask("PATCH", "/credits", body).status, 400) << body;
+  }
+  EXPECT_FALSE(store_->organisation(1)->is_prepaid);
 }
 
 TEST_F(ManagementTest, AnotherOrganisationsIsNotThere) {
