@@ -42,8 +42,8 @@ README_LINES_MAX = 60
 
 CXX = {'.cc', '.h'}
 # What may lie at the top of the tree: a program run there leaves things behind.
-TOP_FILES = {'.clang-format', '.clang-tidy', '.gitignore', 'LICENSE', 'README.md', 'meson.build',
-             'meson_options.txt'}
+TOP_FILES = {'.clang-format', '.clang-tidy', '.gitignore', 'CHANGELOG.md', 'LICENSE', 'README.md',
+             'SECURITY.md', 'meson.build', 'meson_options.txt'}
 OWN_SUBPROJECTS = {'dependencies', 'packagefiles'}  # others are fetched by meson
 SKIPPED_FOLDERS = {'.git', '.cache', 'node_modules', '__pycache__', 'packagecache', 'corpus'}
 
