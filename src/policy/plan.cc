@@ -26,6 +26,7 @@ class Pool {
   void keep_supporting(std::uint8_t rank);
   void drop_limited();
   void drop_broken(std::uint8_t rank);
+  void bring_own_keys();
   void keep_first();
   std::span<Candidate> candidates() {
     return std::span(plan_.candidates_).first(plan_.candidate_count_);
@@ -35,9 +36,29 @@ class Pool {
   const Endpoint& endpoint_of(const Candidate& candidate) const {
     return input_.catalogue.endpoint(candidate.endpoint);
   }
+  bool is_limited(const Candidate& candidate) const {
+    return health_of(input_.health, candidate.endpoint).limited_until > input_.now;
+  }
+  // Whether an own key can be used for it in place of shared capacity.
+  bool has_own_key(const Candidate& candidate) const {
+    return std::ranges::any_of(input_.own_keys, [&](const OwnKeyRule& key) {
+      return key.is_readable && applies(key, candidate);
+    });
+  }
+  bool applies(const OwnKeyRule& key, const Candidate& candidate) const {
+    return key.applies_to(candidate.model_rank, endpoint_of(candidate).provider);
+  }
+  // With own keys an endpoint has several candidates; more reasons than there is room for are
+  // counted.
   void exclude(EndpointId endpoint, std::uint8_t rank, Exclusion reason) {
-    plan_.excluded_[plan_.excluded_count_++] = {endpoint, rank, reason};
+    if (plan_.excluded_count_ < kPlanMax) {
+      plan_.excluded_[plan_.excluded_count_++] = {endpoint, rank, reason};
+    }
     ++plan_.counts[static_cast<std::size_t>(reason)];
+  }
+  void note_wait(const Candidate& candidate) {
+    const Instant until = health_of(input_.health, candidate.endpoint).limited_until;
+    plan_.retry_at = std::min(plan_.retry_at, until);
   }
   // Takes out those for which `is_out` holds; the others keep their order.
   template <class Predicate>
@@ -128,9 +149,9 @@ void Pool::keep_supporting(std::uint8_t rank) {
 // An endpoint that says it is exhausted is not asked until it says it is back.
 void Pool::drop_limited() {
   take_out(Exclusion::kRateLimited, [&](const Candidate& c) {
-    const Instant until = health_of(input_.health, c.endpoint).limited_until;
-    if (until <= input_.now) return false;
-    plan_.retry_at = std::min(plan_.retry_at, until);
+    // What the operator's keys have used up is not an own key's; bring_own_keys() looks again.
+    if (!is_limited(c) || has_own_key(c)) return false;
+    note_wait(c);
     return true;
   });
 }
@@ -158,6 +179,32 @@ void Pool::drop_broken(std::uint8_t rank) {
   }
   take_out(Exclusion::kBreakerOpen,
            [&](const Candidate& c) { return is_open(c) && !c.is_last_resort; });
+}
+
+// Each own key is a copy of the endpoint. Whatever shut an endpoint out before, its data policy
+// foremost, holds for its copies; a limit or a requirement takes only the shared one out.
+void Pool::bring_own_keys() {
+  const std::uint16_t shared = plan_.candidate_count_;
+  std::uint8_t place = 0;
+  for (const OwnKeyRule& key : input_.own_keys) {  // where not all have room, the first keys have
+    for (std::uint16_t i = 0; i < shared && plan_.candidate_count_ < kPlanMax; ++i) {
+      if (!key.is_readable || !applies(key, plan_.candidates_[i])) continue;
+      Candidate& copy = plan_.candidates_[plan_.candidate_count_++] = plan_.candidates_[i];
+      copy.own_key = key.id;
+      copy.turn = key.is_fallback ? OwnKeyTurn::kFallback : OwnKeyTurn::kOwn;
+      copy.own_key_place = place;
+    }
+    ++place;
+  }
+  take_out(Exclusion::kOwnKeyRequired, [&](const Candidate& c) {
+    const auto requires_it = [&](const OwnKeyRule& k) { return k.is_required && applies(k, c); };
+    return c.own_key == 0 && std::ranges::any_of(input_.own_keys, requires_it);
+  });
+  take_out(Exclusion::kRateLimited, [&](const Candidate& c) {
+    if (c.own_key != 0 || !is_limited(c)) return false;
+    note_wait(c);
+    return true;
+  });
 }
 
 // allow_fallbacks false: what `order` lists, else each model's first. The models themselves are a
@@ -203,6 +250,7 @@ Picodollars blended_price(const Prices& prices) {
 
 void make_plan(const PlanInput& input, Rng& rng, Plan& plan) {
   LEAT_CHECK(input.request.models.size() <= kRouteModelsMax);
+  LEAT_CHECK(input.own_keys.size() <= kOwnKeysMax);
   Pool pool(input, plan);
   if (const auto part = part_not_served(input.request)) {
     plan.outcome = PlanOutcome::kVariantNotServed;
@@ -217,6 +265,7 @@ void make_plan(const PlanInput& input, Rng& rng, Plan& plan) {
   for (std::uint8_t rank = 0; rank < models; ++rank) pool.keep_supporting(rank);
   pool.drop_limited();
   for (std::uint8_t rank = 0; rank < models; ++rank) pool.drop_broken(rank);
+  if (!input.own_keys.empty()) pool.bring_own_keys();
   order_candidates(input, rng, pool.candidates());
   pool.keep_first();
 

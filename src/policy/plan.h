@@ -8,7 +8,8 @@
 //
 //   every endpoint of the models -> variant, tier -> lists -> data policy, region -> quantization
 //     -> modalities, context, output -> parameters -> price -> tier pool -> soft parameters
-//     -> limits and breaker -> order (sticky, `order`, sort or balance; cutoffs demote)
+//     -> limits and breaker -> copies for own keys
+//     -> order (own keys, sticky, `order`, sort or balance; cutoffs demote)
 //     -> allow_fallbacks
 //
 // The first rule that an endpoint fails is its reason.
@@ -23,6 +24,7 @@
 #include "base/rng.h"
 #include "policy/catalogue.h"
 #include "policy/health_view.h"
+#include "policy/own_key.h"
 #include "policy/route_request.h"
 
 namespace leat::policy {
@@ -65,9 +67,10 @@ enum class Exclusion : std::uint8_t {
   kSoftParameters,       // a peer supports tools, response_format or verbosity; this one does not
   kRateLimited,          // it said that it is exhausted
   kBreakerOpen,          // it failed too often of late
+  kOwnKeyRequired,       // shared capacity of a provider whose own key is required
   kFallbacksDisallowed,  // provider.allow_fallbacks false, and it is not the first
 };
-inline constexpr std::size_t kExclusions = 26;
+inline constexpr std::size_t kExclusions = 27;
 
 // A stable name ("rate_limited") for metadata, logs and metrics; static.
 std::string_view name_of(Exclusion reason);
@@ -76,17 +79,23 @@ std::string_view excluded_by(Exclusion reason);
 // One clause for people; static.
 std::string_view text_of(Exclusion reason);
 
+// When a candidate has its turn: with an own key, shared, or with an own key that is a fallback.
+enum class OwnKeyTurn : std::uint8_t { kOwn, kShared, kFallback };
+
 struct Candidate {
   EndpointId endpoint = kNoId;
+  std::uint32_t own_key = 0;    // OwnKeyRule::id; 0: shared capacity
   std::uint8_t model_rank = 0;  // of RouteRequest::models
-  bool is_sticky = false;       // first because the conversation is there
-  bool is_demoted = false;      // behind for a preferred threshold
-  bool is_last_resort = false;  // its breaker is open, but so are too many others'
-  SortBy sort = SortBy::kNone;  // what `measure` is of; kNone: of its price
-  bool reasoning_on = false;    // `:thinking`: reasoning unless the request says otherwise
-  ParameterSet dropped;         // carried by the request, not supported here: left out upstream
-  Picodollars price = 0;        // blended, see blended_price
-  double first_chance = 0;      // of being drawn before its peers; 0: nothing was drawn
+  OwnKeyTurn turn = OwnKeyTurn::kShared;
+  std::uint8_t own_key_place = 0;  // of the key among PlanInput::own_keys
+  bool is_sticky = false;          // first because the conversation is there
+  bool is_demoted = false;         // behind for a preferred threshold
+  bool is_last_resort = false;     // its breaker is open, but so are too many others'
+  SortBy sort = SortBy::kNone;     // what `measure` is of; kNone: of its price
+  bool reasoning_on = false;       // `:thinking`: reasoning unless the request says otherwise
+  ParameterSet dropped;            // carried by the request, not supported here: left out upstream
+  Picodollars price = 0;           // blended, see blended_price
+  double first_chance = 0;         // of being drawn before its peers; 0: nothing was drawn
   // Where it stands: lower is earlier, the place before the measure. Of use only in one plan.
   std::uint64_t place = 0;
   double measure = 0;
@@ -136,6 +145,8 @@ struct PlanInput {
   HealthView health;
   Instant now{};
   UtcMoment utc;
+  // In the order in which they are used; kOwnKeysMax at most.
+  std::span<const OwnKeyRule> own_keys = {};
 };
 
 // REQUIRES: every model of the request is one of the catalogue, kRouteModelsMax at most. A model

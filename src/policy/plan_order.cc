@@ -13,10 +13,13 @@ namespace {
 // A candidate's place, from the weightiest bits to the lightest. Those of one group (all but the
 // class) are balanced among themselves.
 //
-//   demoted | model | not sticky | position in `order` | not the tier asked for | class
+//   demoted | model | own key's turn | own key | not sticky | position in `order`
+//     | not the tier asked for | class
 //
-constexpr unsigned kDemotedShift = 40;
-constexpr unsigned kModelShift = 32;
+constexpr unsigned kDemotedShift = 56;
+constexpr unsigned kModelShift = 48;
+constexpr unsigned kTurnShift = 40;
+constexpr unsigned kOwnKeyShift = 32;
 constexpr unsigned kNotStickyShift = 31;
 constexpr unsigned kListShift = 16;
 constexpr unsigned kTierShift = 8;
@@ -83,8 +86,10 @@ void place(const PlanInput& input, Candidate& candidate) {
   const Endpoint& endpoint = input.catalogue.endpoint(candidate.endpoint);
   const EndpointHealth& health = health_of(input.health, candidate.endpoint);
   const std::uint64_t listed = position_in(request.order, endpoint);
-  // What the client put first stays there, however slow it is of late.
-  candidate.is_demoted = listed == kUnlisted && fails_cutoffs(request, health);
+  // What the client put first stays there, however slow it is of late, and so does what its own
+  // keys reach.
+  candidate.is_demoted =
+      listed == kUnlisted && candidate.turn != OwnKeyTurn::kOwn && fails_cutoffs(request, health);
   candidate.is_sticky = !candidate.is_demoted && !candidate.is_last_resort &&
                         holds_conversation(input, endpoint, health);
   // openrouter-api.md 2.9: priority endpoints first and by throughput, flex ones by price.
@@ -99,10 +104,28 @@ void place(const PlanInput& input, Candidate& candidate) {
   if (candidate.is_last_resort) rank = kLastResort;
   const std::uint64_t model = request.partition_none ? 0 : candidate.model_rank;
   candidate.place = std::uint64_t{candidate.is_demoted} << kDemotedShift | model << kModelShift |
+                    static_cast<std::uint64_t>(candidate.turn) << kTurnShift |
+                    std::uint64_t{candidate.own_key_place} << kOwnKeyShift |
                     std::uint64_t{!candidate.is_sticky} << kNotStickyShift | listed << kListShift |
                     std::uint64_t{!(priority || flex)} << kTierShift | rank;
   candidate.sort = sort;
   candidate.measure = measure_of(sort, candidate, health);
+}
+
+// They wait for shared capacity, that which is demoted included.
+void demote_fallback_keys(const RouteRequest& request, std::span<Candidate> candidates) {
+  std::uint32_t demoted = 0;  // a bit for each model
+  static_assert(kRouteModelsMax <= 32);
+  const auto bit = [&](const Candidate& c) {
+    return request.partition_none ? 1 : std::uint32_t{1} << c.model_rank;
+  };
+  for (const Candidate& c : candidates) {
+    if (c.turn == OwnKeyTurn::kShared && c.is_demoted) demoted |= bit(c);
+  }
+  for (Candidate& c : candidates) {
+    if (c.turn != OwnKeyTurn::kFallback || (demoted & bit(c)) == 0) continue;
+    c.place |= std::uint64_t{1} << kDemotedShift;
+  }
 }
 
 // Moves one of `peers`, the cheapest first, to the front: drawn among those up to
@@ -144,6 +167,7 @@ bool is_listed(const RouteRequest& request, const Endpoint& endpoint) {
 void order_candidates(const PlanInput& input, Rng& rng, std::span<Candidate> candidates) {
   const RouteRequest& request = input.request;
   for (Candidate& candidate : candidates) place(input, candidate);
+  if (!input.own_keys.empty()) demote_fallback_keys(request, candidates);
   std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
     return std::tie(a.place, a.measure, a.price, a.endpoint) <
            std::tie(b.place, b.measure, b.price, b.endpoint);

@@ -38,6 +38,7 @@ constexpr std::array<Row, kExclusions> kRows = {{
     {"soft_parameters", "", "others of the model support the tools or format sent, it does not"},
     {"rate_limited", "", "it said that it is exhausted"},
     {"breaker_open", "", "it failed too often of late"},
+    {"own_key_required", "", "an own key of this provider is required"},
     {"fallbacks_disallowed", "", "provider.allow_fallbacks is false and it is not the first"},
 }};
 static_assert(!kRows.back().name.empty());

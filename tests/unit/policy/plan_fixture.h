@@ -89,16 +89,18 @@ class PlanFixture : public testing::Test {
                .ceilings = ceilings_,
                .health = health_,
                .now = now_,
-               .utc = utc_},
+               .utc = utc_,
+               .own_keys = own_keys_},
               rng_, *plan_);
     return *plan_;
   }
-  // Makes a plan: its candidates' tags, a blank between.
+  // Makes a plan: its candidates' tags, a blank between; with `+id` of an own key.
   std::string order() {
     std::string text;
     for (const Candidate& candidate : plan().candidates()) {
       if (!text.empty()) text += ' ';
       text += catalogue_.endpoint(candidate.endpoint).tag;
+      if (candidate.own_key != 0) text += '+' + std::to_string(candidate.own_key);
     }
     return text;
   }
@@ -121,6 +123,7 @@ class PlanFixture : public testing::Test {
   std::vector<EndpointHealth> health_;
   Instant now_ = Instant{} + seconds(1'000);
   UtcMoment utc_;
+  std::vector<OwnKeyRule> own_keys_;
   Rng rng_{1};
   std::unique_ptr<Plan> plan_ = std::make_unique<Plan>();
 };
