@@ -24,8 +24,11 @@
 #include "control/client_key.h"
 #include "control/command_line.h"
 #include "control/explain.h"
+#include "control/inherited_sockets.h"
 #include "control/machine.h"
 #include "control/metrics.h"
+#include "control/service_manager.h"
+#include "control/turn_watch.h"
 #include "leat/version.h"
 
 namespace leat::app {
@@ -81,11 +84,12 @@ std::uint64_t resident_bytes() {
   return read == 2 ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
 }
 
-// The control shard: signals, the admin listener, the shards' log lines and health.
+// The control shard: signals, the admin listener, the shards' log lines and health; and what the
+// service manager is told.
 class ControlShard final : private io::PollHandler, private shard::MessageHandler {
  public:
   ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards, int signal_fd,
-               std::uint64_t memory_bytes)
+               std::uint64_t memory_bytes, const control::Surroundings& surroundings)
       : snapshot_(snapshot),
         options_(snapshot.options()),
         rng_(0),
@@ -93,7 +97,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
         signal_fd_(signal_fd),
         health_(shard_, snapshot, shards, shards_),
         accounts_(shard_, snapshot, shards_),
-        memory_bytes_(memory_bytes) {
+        memory_bytes_(memory_bytes),
+        manager_(surroundings, getpid()) {
     shard_.io().poll_start(signal_fd_, POLLIN, *this);
     on_log_timer();
     on_memory_timer();
@@ -137,7 +142,11 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   HealthKeeper& health() { return health_; }
   AccountKeeper& accounts() { return accounts_; }
 
-  void run() { shard_.run(); }
+  void run() {
+    manager_.tell("READY=1\nSTATUS=serving");
+    if (manager_.watchdog_interval() > Duration{}) on_watchdog_timer();
+    shard_.run();
+  }
 
   // After run(): the end of everything, in order.
   void shut_down() {
@@ -160,6 +169,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   void start_drain() {
     if (draining_) return shard_.stop();
     draining_ = true;
+    manager_.tell("STOPPING=1\nSTATUS=running requests finish");
     std::printf("leat: draining, at most %u s\n", options_.server.drain_grace_ms / 1000);
     std::fflush(stdout);
     for (const auto& each : shards_) each->post({shard::Message::Kind::kDrain});
@@ -199,6 +209,14 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     shard_.wheel().set(memory_timer_, shard_.now() + kMemoryInterval);
   }
 
+  // Silent as soon as one shard is stuck: its clients are better served by a restart.
+  void on_watchdog_timer() {
+    std::vector<std::uint64_t> turns;
+    for (const auto& each : shards_) turns.push_back(each->counters().io_turns.get());
+    if (turn_watch_.all_moved(std::move(turns))) manager_.tell("WATCHDOG=1");
+    shard_.wheel().set(watchdog_timer_, shard_.now() + manager_.watchdog_interval());
+  }
+
   void write_logs() {
     for (const auto& each : shards_) {
       each->log().drain([](std::string_view line) {
@@ -220,6 +238,9 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   bool draining_ = false;
   std::uint64_t memory_bytes_;
   std::atomic<std::uint32_t> memory_percent_{0};
+  const control::ServiceManager manager_;
+  control::TurnWatch turn_watch_;
+  Timer watchdog_timer_{timer_callback<&ControlShard::on_watchdog_timer>, this};
   Timer memory_timer_{timer_callback<&ControlShard::on_memory_timer>, this};
   Timer grace_timer_{timer_callback<&ControlShard::on_grace_over>, this};
   Timer log_timer_{timer_callback<&ControlShard::on_log_timer>, this};
@@ -228,7 +249,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
 // Starts the shards one by one: a port that the kernel chose for the first is the others' too.
 // What went wrong, or empty.
 std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t count,
-                         ControlShard& control, io::Waker& waker, Instant now) {
+                         const control::InheritedSockets& inherited, ControlShard& control,
+                         io::Waker& waker, Instant now) {
   for (const Listener& listener : options.server.listen) {
     const auto address = io::Address::parse(
         control::to_string(Listener{.host = listener.host, .port = listener.port}));
@@ -239,6 +261,7 @@ std::string start_shards(const Options& options, ShardSetup setup, std::uint32_t
   setup.tickets = &tickets;
   for (std::uint32_t i = 0; i < count; ++i) {
     setup.index = i;
+    setup.inherited = inherited.of_shard(i);
     setup.core = i < options.server.pin.size() ? static_cast<int>(options.server.pin[i]) : -1;
     setup.seed = random_seed();
     auto thread = std::make_unique<ShardThread>(setup, waker);
@@ -286,7 +309,9 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   if (const std::string fault = material.load(options, surroundings); !fault.empty()) {
     return refuse(fault);
   }
-  auto io = io::UringIo::create(io::UringOptions{});
+  const auto inherited = control::inherited_sockets(surroundings, getpid(), options);
+  if (!inherited.fault.empty()) return refuse(inherited.fault);
+  auto io = io::UringIo::create({.inherited = inherited.admin});
   if (!io) return refuse(io.error().what);
   const control::CatalogueListing listings(routed, (*io)->wall_now().unix_seconds());
   const gateway::Snapshot snapshot(options, std::move(routed), material.bearers());
@@ -310,7 +335,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.ledger = ledger.get();
 
   const int signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
-  ControlShard control(**io, snapshot, shards, signal_fd, memory);
+  ControlShard control(**io, snapshot, shards, signal_fd, memory, surroundings);
   setup.memory_percent = &control.memory_percent();
   control.health().load(surroundings);
   if (const std::string fault = control.accounts().start(material.accounts(), ledger.get());
@@ -320,7 +345,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.limits.restored = control.accounts().restored();
   setup.keys = &control.accounts().first();
   if (const std::string fault =
-          start_shards(options, setup, shards, control, (*io)->waker(), (*io)->now());
+          start_shards(options, setup, shards, inherited, control, (*io)->waker(), (*io)->now());
       !fault.empty()) {
     control.shut_down();
     return refuse(fault);

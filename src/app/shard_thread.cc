@@ -108,7 +108,7 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
 
 // What is wrong, or empty.
 std::string ShardThread::set_up() {
-  auto io = io::UringIo::create(io::UringOptions{});
+  auto io = io::UringIo::create({.inherited = setup_.inherited});
   if (!io) return io.error().what;
   io_ = std::move(*io);
   waker_ = &io_->waker();

@@ -32,7 +32,8 @@ struct ShardSetup {
   std::uint32_t index = 0;
   int core = -1;  // to be pinned to; -1: not
   std::uint64_t seed = 0;
-  std::vector<io::Address> listen;  // one for each Options::server.listen
+  std::vector<io::Address> listen;               // one for each Options::server.listen
+  std::vector<io::InheritedListener> inherited;  // some of those, open already
   std::uint32_t connections_max = 0;
   std::uint64_t buffered_bodies_max = 0;
   const std::atomic<std::uint32_t>* memory_percent = nullptr;

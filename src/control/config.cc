@@ -19,6 +19,21 @@ namespace {
 // The system's bundle of authorities has 220 KiB.
 constexpr std::size_t kPemBytesMax = 4 * 1024 * 1024;
 
+// Makes the path of a credential of its name. What is wrong, or empty.
+std::string locate_credential(const Reading& reading, std::string& name) {
+  if (name.find('/') != std::string::npos || name.starts_with('.')) {
+    return fmt::format("is {}, no name of a credential; write what LoadCredential calls it",
+                       printable(name));
+  }
+  const auto folder = reading.surroundings.variable("CREDENTIALS_DIRECTORY");
+  if (!folder || folder->empty()) {
+    return "is a credential, and whoever starts Leat gave it none; a service manager does "
+           "(LoadCredential)";
+  }
+  name = fmt::format("{}/{}", *folder, name);
+  return {};
+}
+
 }  // namespace
 
 Config parse_config(std::string_view text, const std::string& file,
@@ -79,7 +94,8 @@ bool has_system_roots(const Surroundings& surroundings) {
 
 SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::string_view key,
                                 std::array<std::uint8_t, 32>* digest) {
-  constexpr std::string_view kForm = "write { env = \"NAME\" } or { file = \"PATH\" }";
+  constexpr std::string_view kForm =
+      "write { env = \"NAME\" }, { file = \"PATH\" } or { credential = \"NAME\" }";
   if (value.kind != TomlValue::Kind::kTable) {
     reading.faults.add(value.line, key, fmt::format("is {}; {}", kind_name(value.kind), kForm));
     return {};
@@ -88,17 +104,25 @@ SecretSource read_secret_source(Reading& reading, const TomlValue& value, std::s
   read_settings(value, key, secret_settings(), source, reading.faults);
   const TomlMember* env = value.find("env");
   const TomlMember* path = value.find("file");
-  if ((env == nullptr) == (path == nullptr)) {
-    reading.faults.add(value.line, key, fmt::format("needs one of env and file; {}", kForm));
+  const TomlMember* credential = value.find("credential");
+  if ((env != nullptr) + (path != nullptr) + (credential != nullptr) != 1) {
+    reading.faults.add(value.line, key,
+                       fmt::format("needs one of env, file and credential; {}", kForm));
     return {};
   }
-  const TomlMember& given = env != nullptr ? *env : *path;
+  const TomlMember& given = env != nullptr ? *env : path != nullptr ? *path : *credential;
   const std::string given_key = joined(key, given.key);
   constexpr std::int64_t kNameMax = 4'096;  // PATH_MAX
   store(given.value, {1, kNameMax}, given_key, source.name, reading.faults);
   if (source.name.empty()) return {};
   source.kind = env != nullptr ? SecretSource::Kind::kEnvironment : SecretSource::Kind::kFile;
   if (path != nullptr) source.name = resolved_path(reading, source.name);
+  if (credential != nullptr) {
+    if (std::string fault = locate_credential(reading, source.name); !fault.empty()) {
+      reading.faults.add(given.line, given_key, std::move(fault));
+      return {};
+    }
+  }
   SecretText secret;
   if (const auto found = secret.read(source, reading.surroundings); !found) {
     reading.faults.add(given.line, given_key, found.error());

@@ -27,8 +27,8 @@ Units stand in the names: `_ms` milliseconds, `_s` seconds, `_bytes` bytes, `_pe
 A name ending in `_max` is a limit. *Reload*: `live` settings are part of the snapshot that shards
 are handed, `fixed` ones need a restart.
 
-A *secret source* is `{ env = "NAME" }` or `{ file = "PATH" }`; secrets themselves never stand in
-the file. Digest of a client key: `printf %s "$KEY" | sha256sum`.
+A *secret source* is `{ env = "NAME" }`, `{ file = "PATH" }` or `{ credential = "NAME" }`; secrets
+themselves never stand in the file. Digest of a client key: `printf %s "$KEY" | sha256sum`.
 
 ## Example
 

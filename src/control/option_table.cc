@@ -144,11 +144,14 @@ constexpr std::array<Setting<KeyRouting>, 5> kKeyRouting{{
      "`deny`: no endpoint that trains on prompts or publishes them."},
 }};
 
-constexpr std::array<Setting<SecretSource>, 2> kSecret{{
+constexpr std::array<Setting<SecretSource>, 3> kSecret{{
     {"env", OwnForm{"text", "none"}, 0, 0, kLive,
      "Name of an environment variable. This or `file`."},
     {"file", OwnForm{"text", "none"}, 0, 0, kLive,
      "Path of a file; one newline at its end is dropped. This or `env`."},
+    {"credential", OwnForm{"text", "none"}, 0, 0, kLive,
+     "Name of a file in the folder that the service manager made for this service: what the unit "
+     "has `LoadCredential=NAME:PATH` for. This or one of the above."},
 }};
 
 constexpr std::array<Setting<Provider>, 16> kProvider{{

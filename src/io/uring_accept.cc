@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connecting, listening, accepting; and polling of descriptors that are not ours.
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -7,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "io/uring_io.h"
@@ -64,7 +66,33 @@ void UringIo::on_connect_completion(std::uint32_t slot, int result) {
 
 // ---- Listening ----
 
+std::optional<InheritedListener> InheritedListener::of(int fd) {
+  int is_listening = 0;
+  socklen_t size = sizeof is_listening;
+  if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size) != 0 || is_listening == 0) {
+    return std::nullopt;
+  }
+  SocketAddress local{};
+  socklen_t length = sizeof local;
+  if (getsockname(fd, &local.any, &length) != 0) return std::nullopt;
+  if (local.any.sa_family != AF_INET && local.any.sa_family != AF_INET6) return std::nullopt;
+  return InheritedListener{.address = from_kernel(local), .fd = fd};
+}
+
+Result<ListenerId> UringIo::take_over(const InheritedListener& inherited, int backlog) {
+  const int fd = fcntl(inherited.fd, F_DUPFD_CLOEXEC, 0);
+  if (fd < 0) return fail(socket_error(errno, "no descriptor to listen on"));
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  ::listen(fd, backlog);  // again: the backlog is ours to choose
+  const ListenerId id = keep_listener(fd, inherited.address, {});
+  listeners_[id.slot].is_inherited = true;
+  return id;
+}
+
 Result<ListenerId> UringIo::listen(const Address& address, const ListenOptions& options) {
+  for (const InheritedListener& inherited : inherited_) {
+    if (inherited.address == address) return take_over(inherited, options.backlog);
+  }
   const int fd = ::socket(family_of(address), SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return fail(socket_error(errno, "no socket to listen on"));
   SocketAddress local;
@@ -133,8 +161,9 @@ void UringIo::listener_close(ListenerId id) {
   accept_stop(id);
   listener->is_open = false;
   remove(listener->file);
-  // The armed accept holds the file: without this the port stays taken until the next turn.
-  ::shutdown(listener->fd, SHUT_RDWR);
+  // The armed accept holds the file: without this the port stays taken until the next turn. It
+  // would end an inherited one for everybody.
+  if (!listener->is_inherited) ::shutdown(listener->fd, SHUT_RDWR);
   release_if_idle(*listener);
 }
 

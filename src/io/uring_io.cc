@@ -35,6 +35,7 @@ Result<std::unique_ptr<UringIo>> UringIo::create(const UringOptions& options) {
 }
 
 Result<bool> UringIo::open(const UringOptions& options) {
+  inherited_ = options.inherited;
   LEAT_TRY(capabilities_, run_preflight());
   LEAT_TRY_VOID(ring_.open({.sq_entries = options.sq_entries, .cq_entries = options.cq_entries}));
   ring_.set_features({.min_wait = options.min_wait && capabilities_.uses(Feature::kMinWait),

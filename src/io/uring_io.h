@@ -24,6 +24,7 @@
 
 #include "base/result.h"
 #include "io/buffer_ring.h"
+#include "io/inherited_listener.h"
 #include "io/io.h"
 #include "io/ops.h"
 #include "io/preflight.h"
@@ -43,6 +44,8 @@ struct UringOptions {
   std::uint32_t buffer_count = 0;    // 0: 64 incremental ones, or 4096 plain ones
   std::uint32_t buffer_size = 0;     // 0: 64 KiB incremental, 4 KiB plain
   bool min_wait = true;              // heed TurnOptions::min_wait where the kernel does
+  // listen() at one of these addresses accepts there, and leaves the socket open at its end.
+  std::vector<InheritedListener> inherited;
 };
 
 class UringIo final : public Io {
@@ -129,6 +132,7 @@ class UringIo final : public Io {
     Address address;
     LocalFile file;  // of a Unix socket
     bool is_open = false;
+    bool is_inherited = false;  // others accept there too, or will
     bool is_accepting = false;  // accept_start() holds
     bool is_armed = false;
     bool is_cancelling = false;
@@ -190,6 +194,7 @@ class UringIo final : public Io {
   bool is_current(std::uint32_t slot, std::uint32_t generation);
   std::uint32_t open_socket(int fd);
   ListenerId keep_listener(int fd, const Address& address, LocalFile file);
+  Result<ListenerId> take_over(const InheritedListener& inherited, int backlog);
   static void remove(const LocalFile& file);
   void hang_up(std::uint32_t slot);
   void release_if_idle(std::uint32_t slot);
@@ -251,6 +256,7 @@ class UringIo final : public Io {
   std::vector<std::unique_ptr<Page>> pages_;  // grows; sockets do not move
   std::vector<std::uint32_t> free_slots_;
   std::deque<Listener> listeners_;  // grows; listeners do not move
+  std::vector<InheritedListener> inherited_;
   std::deque<Poll> polls_;
   std::vector<FileWrite> file_writes_;
   // Slots with something to do; a flag in the socket says that it is listed. Swapped with their

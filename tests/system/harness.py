@@ -205,16 +205,17 @@ def answer_well(call):
 
 class Leat:
     """A running leat. `providers`: one or more Provider, tried in this order for MODEL.
+    `starter`: a command that starts leat in its place, with `pass_fds` open.
     `catalogue`: the text of a catalogue file; `key_limits`: lines of the key's [keys.limits]."""
 
     def __init__(self, providers=(), limits=None, server="", provider_lines="", extra="",
                  preexec=None, environment=None, listen="127.0.0.1:0", catalogue="",
-                 key_limits="", admin=""):
+                 key_limits="", admin="", admin_listen="127.0.0.1:0", starter=(), pass_fds=()):
         self.directory = tempfile.TemporaryDirectory()
         names = [f"p{i}" for i in range(len(providers))]
         text = 'catalogue = ["catalogue.toml"]\n' if catalogue else ""
         text += f'[server]\nlisten = ["{listen}"]\n{server}\n'
-        text += f'[admin]\nlisten = "127.0.0.1:0"\n{admin}'
+        text += f'[admin]\nlisten = "{admin_listen}"\n{admin}'
         text += '[[keys]]\nname = "k1"\nsecret = { env = "LEAT_TEST_KEY" }\n'
         text += f"[keys.limits]\n{key_limits}\n" if key_limits else ""
         for name, provider in zip(names, providers):
@@ -239,9 +240,9 @@ class Leat:
         self.log_file = open(self.log_path, "wb")
         env = {**os.environ, "LEAT_TEST_KEY": KEY, "LEAT_TEST_PROVIDER_KEY": PROVIDER_KEY,
                **(environment or {})}
-        self.process = subprocess.Popen([LEAT, "serve", "--config", str(path)],
+        self.process = subprocess.Popen([*starter, LEAT, "serve", "--config", str(path)],
                                         stdout=subprocess.PIPE, stderr=self.log_file, text=True,
-                                        env=env, preexec_fn=preexec)
+                                        env=env, preexec_fn=preexec, pass_fds=pass_fds)
         self.port = self.admin = None
         for line in self.process.stdout:
             if match := re.match(r"leat: serving on https?://.*:(\d+)$", line.strip()):

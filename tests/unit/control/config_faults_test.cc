@@ -155,8 +155,9 @@ constexpr Mistake kMistakes[] = {
     {"[providers.mock]", "api_key", "{ file = \"empty.key\" }", "providers.mock.api_key.file",
      "is empty"},
     {"[providers.mock]", "api_key", "{ env = \"MOCK_KEY\", file = \"api.key\" }",
-     "providers.mock.api_key", "one of env and file"},
-    {"[providers.mock]", "api_key", "{ }", "providers.mock.api_key", "one of env and file"},
+     "providers.mock.api_key", "one of env, file and credential"},
+    {"[providers.mock]", "api_key", "{ }", "providers.mock.api_key",
+     "one of env, file and credential"},
     {"[providers.mock]", "api_key", "\"sk-mock\"", "providers.mock.api_key", "{ env ="},
     {"[providers.mock]", "api_keys", "[{ file = \"api.key\" }]", "providers.mock.api_keys",
      "one of the two"},
@@ -409,6 +410,40 @@ TEST(ConfigFaults, CertificatesAreValidTodayAndMatchTheirKeys) {
     EXPECT_EQ(faults[0].key, "server.tls");
     EXPECT_NE(faults[0].what.find(pair.phrase), std::string::npos) << told(faults);
   }
+}
+
+TEST(ConfigFaults, ACredentialIsAFileOfTheServicesOwnFolder) {
+  std::vector<std::string> lines = sample_lines();
+  lines[18] = "api_key = { credential = \"openai\" }";
+  FakeSurroundings surroundings = sample_surroundings();
+  surroundings.variables["CREDENTIALS_DIRECTORY"] = "/run/credentials/leat.service";
+  surroundings.files["/run/credentials/leat.service/openai"] = "sk-0123456789\n";
+  const Config config = parse_config(text_of(lines), kSampleFile, surroundings);
+  ASSERT_TRUE(config.ok()) << told(config.faults);
+  ASSERT_EQ(config.options.providers[0].api_keys.size(), 1u);
+  EXPECT_EQ(config.options.providers[0].api_keys[0].kind, SecretSource::Kind::kFile);
+  EXPECT_EQ(config.options.providers[0].api_keys[0].name, "/run/credentials/leat.service/openai");
+
+  const auto fault_of = [&](const std::string& line) {
+    lines[18] = line;
+    const std::vector<Fault> faults =
+        parse_config(text_of(lines), kSampleFile, surroundings).faults;
+    return faults.size() == 1 ? faults[0].what : told(faults);
+  };
+  for (const char* name : {"../openai", "/etc/shadow", ".", "a/b"}) {
+    EXPECT_NE(fault_of(std::string("api_key = { credential = \"") + name + "\" }")
+                  .find("no name of a credential"),
+              std::string::npos)
+        << name;
+  }
+  EXPECT_NE(fault_of("api_key = { credential = \"other\" }").find("does not exist"),
+            std::string::npos);
+  EXPECT_NE(fault_of("api_key = { credential = \"openai\", env = \"MOCK_KEY\" }")
+                .find("needs one of env, file and credential"),
+            std::string::npos);
+  surroundings.variables.erase("CREDENTIALS_DIRECTORY");
+  EXPECT_NE(fault_of("api_key = { credential = \"openai\" }").find("gave it none"),
+            std::string::npos);
 }
 
 TEST(ConfigFaults, ProvidersNeedAuthoritiesThatCanBeRead) {

@@ -65,6 +65,41 @@ TEST_P(UringAccept, AClosedListenerFreesItsPortAndItsName) {
   turn();
 }
 
+TEST_P(UringAccept, AnInheritedSocketIsAcceptedOnAndOutlivesItsListener) {
+  const Fd opened(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in any{};
+  any.sin_family = AF_INET;
+  any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(opened.get(), reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+  EXPECT_FALSE(InheritedListener::of(opened.get()));  // it does not listen yet
+  ASSERT_EQ(::listen(opened.get(), 8), 0);
+  const auto inherited = InheritedListener::of(opened.get());
+  ASSERT_TRUE(inherited);
+  EXPECT_EQ(inherited->address, local_address(opened.get()));
+  UringOptions options = GetParam().options;
+  options.inherited = {*inherited};
+  open(options);
+
+  const Result<ListenerId> made = io->listen(inherited->address, {.reuse_port = false});
+  ASSERT_TRUE(made) << made.error().what;
+  EXPECT_EQ(io->listener_address(*made), inherited->address);
+  listener = *made;
+  io->accept_start(listener, acceptor);
+  const Fd client = dial();
+  ASSERT_TRUE(run_until([&] { return !acceptor.sockets.empty(); }));
+  EXPECT_TRUE(has_no_delay(descriptor_to(acceptor.peers[0])));
+  io->listener_close(listener);
+  for (int i = 0; i < 5; ++i) turn();
+  // Whoever opened it may go on with it.
+  const Fd later(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  any = {};
+  socklen_t length = sizeof any;
+  ASSERT_EQ(::getsockname(opened.get(), reinterpret_cast<sockaddr*>(&any), &length), 0);
+  ASSERT_EQ(::connect(later.get(), reinterpret_cast<sockaddr*>(&any), sizeof any), 0);
+  const Fd accepted(::accept(opened.get(), nullptr, nullptr));
+  EXPECT_GE(accepted.get(), 0);
+}
+
 TEST_P(UringAccept, AStoppedListenerHandsOutNothingAndLosesNobody) {
   io->accept_stop(listener);
   const Fd first = dial();  // before the kernel hears of the stop
