@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "gateway/client_conn.h"
 #include "gateway/gateway.h"
@@ -64,7 +65,16 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
   out_->commit(head->size());
   // A client takes what follows the answer to HEAD for its next answer (RFC 9110 9.3.2).
   if (!is_head_) out_->write(body);
-  gateway_.counters().responses_by_class[static_cast<std::size_t>(status / 100) % 6].add();
+  count_answer(status);
+}
+
+void ClientConn::count_answer(int status) {
+  const auto its_class = static_cast<std::uint8_t>(status / 100 % 6);
+  if (out_ != stream_) {
+    held_class_ = its_class;
+  } else {
+    gateway_.counters().responses_by_class[its_class].add();
+  }
 }
 
 void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
@@ -123,7 +133,7 @@ void ClientConn::begin_stream(const char* generation_id, std::span<const proto::
   const auto head = proto::write_sse_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
   out_->commit(head->size());
-  gateway_.counters().responses_by_class[2].add();
+  count_answer(200);
 }
 
 void ClientConn::begin_body(std::string_view content_type, const char* generation_id,
@@ -140,7 +150,7 @@ void ClientConn::begin_body(std::string_view content_type, const char* generatio
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());
   out_->commit(head->size());
-  gateway_.counters().responses_by_class[2].add();
+  count_answer(200);
 }
 
 void ClientConn::hold_end() {
@@ -152,11 +162,14 @@ void ClientConn::pass_on_end() {
   if (out_ == stream_) return;
   out_ = stream_;
   held_->pass_on();
+  const std::uint8_t its_class = std::exchange(held_class_, std::uint8_t{0});
+  if (its_class != 0) gateway_.counters().responses_by_class[its_class].add();
 }
 
 void ClientConn::drop_end() {
   out_ = stream_;
   held_->drop();
+  held_class_ = 0;
 }
 
 void ClientConn::write_body(std::string_view bytes) {

@@ -106,6 +106,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void discard(std::string_view& in);
   void refuse_head(proto::HttpFault fault);
   void refuse(dialect::ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason);
+  void count_answer(int status);
   void after_answer();
   void keep_for_later(std::string_view bytes);
   void next_request();
@@ -121,6 +122,7 @@ class ClientConn final : public ListNode<ClientConn>,
   net::Stream* stream_ = nullptr;
   net::Stream* out_ = nullptr;  // where answers are written: stream_, or what holds them back
   std::unique_ptr<net::HeldStream> held_;
+  std::uint8_t held_class_ = 0;  // of the answer that begins in held_, counted if it goes out
   Exchange* exchange_ = nullptr;
   std::uint64_t account_ticket_ = 0;  // of what control was asked; 0: no answer is awaited
   BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn

@@ -317,6 +317,38 @@ class Ledger(harness.Case):
         self.assertEqual(users.count("waits"), 1, "kept in memory until it could be written")
         self.assertEqual(self.files(".open"), [])
 
+    def answered(self, leat):
+        """Answers by class of their status."""
+        classes = ("2xx", "4xx", "5xx")
+        return [leat.metric(f'leat_responses_total{{class="{each}"}}') for each in classes]
+
+    def test_an_answer_whose_record_has_no_room_counts_once(self):
+        """As the refusal that its client gets, not as the answer that was held back."""
+        go_on = threading.Event()
+
+        def script(call):
+            go_on.wait(10)
+            return harness.answer_well(call)
+
+        provider = self.provider(script)
+        leat = self.serve(provider)
+        with leat.connect() as waiting:
+            waiting.send(harness.chat_request("/api/v1"))
+            until(lambda: provider.calls, "the call")
+            self.limit_files(leat, 4096)
+            go_on.set()
+            answer = waiting.answer()
+            self.assertEqual(answer.status, 503)
+            self.assert_error(answer, "/api/v1", "ledger_unavailable")
+            self.assertEqual(self.answered(leat), [0, 0, 1])
+            self.limit_files(leat, resource.RLIM_INFINITY)
+            until(lambda: leat.chat("/api/v1").status == 200, "a segment again")
+            # The connection goes on, and what it holds back counts when it is passed on.
+            before = self.answered(leat)
+            waiting.send(harness.chat_request("/api/v1"))
+            self.assertEqual(waiting.answer().status, 200)
+            self.assertEqual(self.answered(leat), [before[0] + 1, *before[1:]])
+
     def test_a_folder_is_one_processs(self):
         self.serve(harness.answer_well)
         with self.assertRaisesRegex(AssertionError, "another process"):
