@@ -64,7 +64,7 @@ AccountKeeper::~AccountKeeper() {
   stop();
 }
 
-std::string AccountKeeper::start(const AccountSecrets& secrets, LedgerKeeper* ledger) {
+std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerKeeper* ledger) {
   const Options& options = snapshot_.options();
   std::optional<control::QuantityRestore> restore;
   if (ledger != nullptr) {

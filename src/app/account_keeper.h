@@ -35,7 +35,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
 
   // Opens the store and reads all keys. What is wrong, or empty. Before there are shards. What
   // `secrets` view outlives the keeper. `ledger`: what was used until now; null: nobody knows.
-  std::string start(const AccountSecrets& secrets, LedgerKeeper* ledger);
+  std::string start(const AccountSecrets& secrets, control::LedgerKeeper* ledger);
   // The keys that every shard begins with. REQUIRES: start().
   const gateway::KeyDelta& first() const { return thread_->first(); }
   // What of limits was used before this start. REQUIRES: start().

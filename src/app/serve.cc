@@ -15,7 +15,6 @@
 
 #include "app/account_keeper.h"
 #include "app/health_keeper.h"
-#include "app/ledger_keeper.h"
 #include "app/material.h"
 #include "app/shard_thread.h"
 #include "control/addresses.h"
@@ -25,6 +24,7 @@
 #include "control/command_line.h"
 #include "control/explain.h"
 #include "control/inherited_sockets.h"
+#include "control/ledger_keeper.h"
 #include "control/machine.h"
 #include "control/metrics.h"
 #include "control/service_manager.h"
@@ -330,7 +330,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   setup.tls = &material.tls();
 
   std::string ledger_fault;
-  const auto ledger = LedgerKeeper::start(options, shards, ledger_fault);
+  const auto ledger = control::LedgerKeeper::start(options, shards, ledger_fault);
   if (!ledger_fault.empty()) return refuse(ledger_fault);
   setup.ledger = ledger.get();
 

@@ -12,7 +12,7 @@
 #include <thread>
 #include <vector>
 
-#include "app/ledger_keeper.h"
+#include "control/ledger_keeper.h"
 #include "gateway/gateway.h"
 #include "io/uring_io.h"
 #include "leat/options.h"
@@ -40,7 +40,7 @@ struct ShardSetup {
   const gateway::Snapshot* snapshot = nullptr;
   const gateway::ListingSource* listings = nullptr;
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
-  LedgerKeeper* ledger = nullptr;           // null: no records are kept
+  control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
   gateway::LimitSetup limits;               // its mail outlives the shards
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only

@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -253,6 +254,25 @@ Result<std::uint64_t> SegmentFolder::take_generation(std::string_view boot) {
 std::string SegmentFolder::boot_of(std::uint64_t generation) const {
   const auto text = read_file(generation_name(generation).c_str());
   return text ? *text : std::string();
+}
+
+Result<bool> SegmentFolder::forget_generations_before(std::uint64_t generation) {
+  LEAT_TRY(const auto names, file_names(fd_));
+  std::set<std::uint64_t> open;
+  for (const std::string& name : names) {
+    const auto file = parse_name(name);
+    if (file && file->kind == LedgerFile::Kind::kOpenTable) open.insert(file->owner.generation);
+  }
+  for (const std::string& name : names) {
+    std::string_view rest = name;
+    std::uint64_t owner = 0;
+    if (!take_hex(rest, ".generation", owner) || !rest.empty()) continue;
+    if (owner >= generation || open.contains(owner)) continue;
+    if (::unlinkat(fd_, name.c_str(), 0) != 0 && errno != ENOENT) {
+      return system_error("an old generation cannot be removed");
+    }
+  }
+  return sync();
 }
 
 Result<ledger::SegmentFile> SegmentFolder::create_segment(const ledger::SegmentIdentity& identity,

@@ -84,6 +84,10 @@ class SegmentFolder {
   Result<std::uint64_t> take_generation(std::string_view boot = {});
   // What was told when that number was taken; empty: not known.
   std::string boot_of(std::uint64_t generation) const;
+  // Removes what was told of earlier generations, less those that have an open table still: only
+  // for these will anybody ask. REQUIRES: lock(), and `generation` is this process's, whose file
+  // stays, so that no number is taken twice.
+  Result<bool> forget_generations_before(std::uint64_t generation);
   // A segment ready to be written. The descriptor is the caller's.
   Result<ledger::SegmentFile> create_segment(const ledger::SegmentIdentity& identity,
                                              std::uint64_t bytes, WallTime now);

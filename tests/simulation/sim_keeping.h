@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // SimKeeping: the ledger's files of one world, over any number of processes that write them: what
-// app/ledger_keeper is to the service, on the world's disk. Each process has a generation; its
+// control/ledger_keeper is to the service, on the world's disk. Each process has a generation; its
 // segments are made late and sometimes not at first, and its open tables outlive it. Reads the
 // files back as `leat ledger` does, for who judges them.
 #pragma once

@@ -104,6 +104,32 @@ class Ledger(harness.Case):
         self.assertEqual(verified.returncode, 0, verified.stdout)
         self.assertIn("ended in order", verified.stdout)
 
+    def test_what_is_settled_leaves_nothing_behind(self):
+        """Generations are kept as long as they have something open, and no number comes again."""
+        def hang(call):
+            call.is_cut(60)
+            return "close"
+
+        self.serve(harness.answer_well).close()
+        first = self.files(".generation")
+        self.assertEqual(len(first), 1)
+        cut_off = self.serve(hang)
+        second = self.files(".generation")
+        self.assertEqual(len(second), 1)
+        self.assertGreater(second, first)
+        with cut_off.connect() as client:
+            client.send(harness.chat_request("/api/v1"))
+            until(lambda: cut_off.metric("leat_attempts_total") == 1, "the attempt")
+            cut_off.process.kill()
+            cut_off.process.wait()
+        self.assertEqual(self.files(".generation"), second)
+        again = self.serve(harness.answer_well)
+        until(lambda: len(self.files(".generation")) == 1, "the request cut off is settled")
+        self.assertGreater(self.files(".generation"), second)
+        self.assertEqual(len(self.files(".open")), 1, "its own")
+        self.only_record()
+        again.close()
+
     def test_what_asks_no_provider_has_none(self):
         leat = self.serve(harness.answer_well)
         self.assertEqual(leat.chat(model="unknown/model").status, 404)

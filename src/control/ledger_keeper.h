@@ -28,7 +28,7 @@
 #include "leat/options.h"
 #include "shard/mailbox.h"
 
-namespace leat::app {
+namespace leat::control {
 
 class LedgerKeeper;
 
@@ -68,7 +68,7 @@ class LedgerDesk final : public gateway::LedgerKeeping {
   std::uint64_t segments_made_ = 0;
   std::array<bool, 2> is_wanted_{};            // and could not be made so far
   std::vector<ledger::SegmentFile> segments_;  // that are the shard's
-  control::MappedFile open_table_;
+  MappedFile open_table_;
 };
 
 class LedgerKeeper {
@@ -84,11 +84,11 @@ class LedgerKeeper {
 
   std::uint64_t generation() const { return generation_; }
   // What a power cut may have cost; to be kept by keep_lost() once limits were told of it.
-  control::LostLeases& lost() { return lost_; }
+  LostLeases& lost() { return lost_; }
   // What is wrong, or empty.
   std::string keep_lost();
   // All that was used until now, and what is open of it; once.
-  std::unique_ptr<control::LedgerView> take_view() { return std::move(view_); }
+  std::unique_ptr<LedgerView> take_view() { return std::move(view_); }
   // For one shard: its parts and its desk, which outlives it. REQUIRES: opened.
   gateway::LedgerParts parts(std::uint32_t shard);
   LedgerDesk& desk(std::uint32_t shard) { return *desks_[shard]; }
@@ -113,22 +113,22 @@ class LedgerKeeper {
   void release(LedgerDesk& desk, const ledger::SegmentFile& segment);
   void remove_recovered();
   void close_all();
-  bool is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const;
+  bool is_of_no_use(const LedgerFile& file, bool is_table_empty) const;
 
   const LedgerSettings& settings_;
-  const control::AccountNames names_;
+  const AccountNames names_;
   std::uint64_t generation_ = 0;
-  std::unique_ptr<control::LedgerView> view_;
-  control::LostLeases lost_;
-  std::optional<control::SegmentFolder> folder_;
+  std::unique_ptr<LedgerView> view_;
+  LostLeases lost_;
+  std::optional<SegmentFolder> folder_;
   std::vector<std::unique_ptr<LedgerDesk>> desks_;
   // Open tables of earlier processes; what is recovered views them.
-  std::vector<control::LedgerFile> old_tables_;
-  std::vector<control::MappedFile> old_mapped_;
+  std::vector<LedgerFile> old_tables_;
+  std::vector<MappedFile> old_mapped_;
   std::vector<ledger::OpenRequest> recovered_;
   std::counting_semaphore<> work_{0};
   std::atomic<bool> is_ending_{false};
   std::thread thread_;
 };
 
-}  // namespace leat::app
+}  // namespace leat::control

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/ledger_keeper.h"
+#include "control/ledger_keeper.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #include "gateway/owned_message.h"
 #include "ledger/recovery.h"
 
-namespace leat::app {
+namespace leat::control {
 
 namespace {
 
@@ -116,7 +116,7 @@ LedgerKeeper::~LedgerKeeper() {
 }
 
 std::string LedgerKeeper::open() {
-  auto folder = control::SegmentFolder::open(settings_.folder);
+  auto folder = SegmentFolder::open(settings_.folder);
   if (!folder) return fault_text(settings_.folder, folder.error());
   folder_ = std::move(*folder);
   if (const auto locked = folder_->lock(); !locked) {
@@ -143,12 +143,12 @@ std::string LedgerKeeper::recover() {
   if (!files) return fault_text(settings_.folder, files.error());
   std::vector<ledger::OpenRequests> tables;
   std::vector<ledger::OwnedSegment> segments;
-  std::vector<control::MappedFile> mapped_segments;
-  std::vector<const control::LedgerFile*> segment_files;
-  for (const control::LedgerFile& file : *files) {
+  std::vector<MappedFile> mapped_segments;
+  std::vector<const LedgerFile*> segment_files;
+  for (const LedgerFile& file : *files) {
     auto mapped = folder_->map(file);
     if (!mapped) return fault_text(settings_.folder, mapped.error());
-    if (file.kind == control::LedgerFile::Kind::kSegment) {
+    if (file.kind == LedgerFile::Kind::kSegment) {
       segment_files.push_back(&file);
       segments.push_back({file.owner, mapped->bytes()});
       mapped_segments.push_back(std::move(*mapped));
@@ -203,7 +203,7 @@ std::string LedgerKeeper::keep_lost() {
 }
 
 std::string LedgerKeeper::read_usage() {
-  auto view = control::LedgerView::open(settings_.folder, names_);
+  auto view = LedgerView::open(settings_.folder, names_);
   if (!view) return fault_text(settings_.folder, view.error());
   view_ = std::move(*view);
   view_->tail().set_ended_below(generation_);
@@ -215,11 +215,13 @@ std::string LedgerKeeper::read_usage() {
 }
 
 void LedgerKeeper::remove_recovered() {
-  for (const control::LedgerFile& file : old_tables_) {
+  for (const LedgerFile& file : old_tables_) {
     // One that stays is read again at the next start, and found to be settled.
     if (const auto removed = folder_->remove(file); !removed) break;
   }
   old_tables_.clear();
+  // What stays is tried again at the next start.
+  (void)folder_->forget_generations_before(generation_);
 }
 
 std::string LedgerKeeper::prepare(std::uint32_t shard) {
@@ -339,17 +341,17 @@ void LedgerKeeper::close_all() {
     const bool is_table_empty = open && open->requests.empty() && open->damaged == 0;
     desk.open_table_ = {};
     if (!files) continue;
-    for (const control::LedgerFile& file : *files) {
+    for (const LedgerFile& file : *files) {
       if (file.owner.generation != generation_ || file.owner.shard != i) continue;
       if (is_of_no_use(file, is_table_empty)) (void)folder_->remove(file);
     }
   }
 }
 
-bool LedgerKeeper::is_of_no_use(const control::LedgerFile& file, bool is_table_empty) const {
-  if (file.kind == control::LedgerFile::Kind::kOpenTable) return is_table_empty;
+bool LedgerKeeper::is_of_no_use(const LedgerFile& file, bool is_table_empty) const {
+  if (file.kind == LedgerFile::Kind::kOpenTable) return is_table_empty;
   const auto mapped = folder_->map(file);
   return mapped && ledger::is_unused_segment(mapped->bytes());
 }
 
-}  // namespace leat::app
+}  // namespace leat::control
