@@ -110,6 +110,8 @@ void AccountCommandLine::Commands::add_create(CLI::App& keys) {
   add_number("--tokens-per-minute", "tokens_per_minute", "");
   add_number("--tokens-per-day", "tokens_per_day", "");
   add_number("--concurrency", "concurrency", "Requests at a time");
+  add_number("--output-default", "output_default_max",
+             "Tokens of an answer to a request that states no cap");
   add_number("--markup-ppm", "markup_ppm",
              "Added to providers' prices, in millionths of them; negative: a discount");
   add_list("--model", "allowed_models", "Models that it may ask, as openai/gpt-4o or openai/*");

@@ -111,6 +111,12 @@ CREATE TABLE provider_keys (
 CREATE INDEX provider_keys_by_workspace ON provider_keys(workspace);
 )sql";
 
-inline constexpr std::array<const char*, 1> kSchemaSteps = {kSchemaStep1};
+// Tokens of an answer to a request that states no cap.
+inline constexpr const char* kSchemaStep2 = R"sql(
+ALTER TABLE keys ADD COLUMN output_default_max INTEGER
+  CHECK (output_default_max BETWEEN 1 AND 1000000);
+)sql";
+
+inline constexpr std::array<const char*, 2> kSchemaSteps = {kSchemaStep1, kSchemaStep2};
 
 }  // namespace leat::control

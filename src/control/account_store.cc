@@ -13,6 +13,8 @@
 namespace leat::control {
 namespace {
 
+static_assert(AccountStore::kSchemaVersion == kSchemaSteps.size());
+
 using policy::AccountId;
 using policy::Organisation;
 

@@ -101,7 +101,7 @@ struct AccountChange {
 
 class AccountStore {
  public:
-  static constexpr std::int64_t kSchemaVersion = 1;
+  static constexpr std::int64_t kSchemaVersion = 2;
   // The organisation and workspace that every store has; keys go there unless told.
   static constexpr policy::AccountId kFirst = 1;
 

@@ -18,7 +18,7 @@ using policy::AccountId;
 // A NULL reads as 0.
 constexpr std::string_view kKeySelect =
     "SELECT keys.id,keys.organisation,keys.workspace,keys.scope,keys.enabled,"
-    "keys.expires_at,keys.markup_ppm,keys.digest,keys.requests_per_minute,"
+    "keys.expires_at,keys.markup_ppm,keys.output_default_max,keys.digest,keys.requests_per_minute,"
     "keys.tokens_per_minute,keys.tokens_per_day,keys.concurrency,keys.budget,keys.budget_daily,"
     "keys.budget_weekly,keys.budget_monthly,keys.counts_byok,keys.access";
 constexpr std::string_view kKeyRest =
@@ -53,6 +53,7 @@ void read_key(SqliteStatement& row, policy::Key& key, KeyDigest& digest) {
   key.is_enabled = row.integer() != 0;
   key.expires_at = row.integer();
   key.markup_ppm = static_cast<std::int32_t>(row.integer());
+  key.output_default_max = static_cast<std::uint32_t>(row.integer());
   digest = read_digest(row);
   read_quota(row, key.quota, key.access);
 }
@@ -122,14 +123,16 @@ StoreResult<CreatedKey> AccountStore::create(const KeyRecord& wanted, std::int64
   SqliteStatement statement(
       *database_,
       "INSERT INTO keys(digest,organisation,workspace,name,label,scope,enabled,expires_at,"
-      "markup_ppm,creator,created_at," LEAT_QUOTA_COLUMNS ") VALUES(" +
-          marks(11 + kQuotaColumns) + ")");
+      "markup_ppm,output_default_max,creator,created_at," LEAT_QUOTA_COLUMNS ") VALUES(" +
+          marks(12 + kQuotaColumns) + ")");
   statement.bind_blob(digest).bind(as_integer(key.organisation));
   bind_or_null(statement, as_integer(key.workspace));
   statement.bind(key.name).bind(label_of(created.text));
   statement.bind(key.scope == policy::KeyScope::kManagement ? 1 : 0).bind(key.is_enabled ? 1 : 0);
   bind_or_null(statement, key.expires_at);
-  statement.bind(key.markup_ppm).bind(wanted.creator).bind(now);
+  statement.bind(key.markup_ppm);
+  bind_or_null(statement, key.output_default_max);
+  statement.bind(wanted.creator).bind(now);
   bind_quota(statement, key.quota, key.access);
   statement.step();
   const auto id = static_cast<AccountId>(database_->last_id());
@@ -169,10 +172,11 @@ StoreResult<void> AccountStore::update(const KeyRecord& record, std::int64_t now
   SqliteTransaction transaction(*database_);
   SqliteStatement statement(*database_,
                             "UPDATE keys SET name=?,enabled=?,markup_ppm=?,updated_at=?,"
-                            "expires_at=?," +
+                            "expires_at=?,output_default_max=?," +
                                 settings(LEAT_QUOTA_COLUMNS) + " WHERE digest=?");
   statement.bind(key.name).bind(key.is_enabled ? 1 : 0).bind(key.markup_ppm).bind(now);
   bind_or_null(statement, key.expires_at);
+  bind_or_null(statement, key.output_default_max);
   bind_quota(statement, key.quota, key.access);
   statement.bind_blob(record.digest).step();
   if (!database_->has_fault() && database_->changed() == 0) return not_found();

@@ -12,9 +12,10 @@
 //   GET /generation?id=      GET /activity?date=&api_key_hash=     (where a ledger is read)
 //
 // Beyond OpenRouter's, a key takes `scope`, `requests_per_minute`, `tokens_per_minute`,
-// `tokens_per_day`, `concurrency`, `allowed_models`, `allowed_providers`, `ignored_providers`,
-// `allowed_regions`, `enforce_zdr`, `deny_data_collection` and `markup_ppm`. A member that is not
-// known is an error, so that a misspelt limit does not limit nothing. No answer repeats a body.
+// `tokens_per_day`, `concurrency`, `output_default_max`, `allowed_models`, `allowed_providers`,
+// `ignored_providers`, `allowed_regions`, `enforce_zdr`, `deny_data_collection` and `markup_ppm`. A
+// member that is not known is an error, so that a misspelt limit does not limit nothing. No answer
+// repeats a body.
 #pragma once
 
 #include <optional>

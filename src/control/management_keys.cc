@@ -124,14 +124,15 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       R"({{"hash":"{}","name":{},"label":{},"disabled":{},{}{}"created_at":"{}","updated_at":{},)"
       R"("expires_at":{},"external_user":null,"creator_user_id":{},"workspace_id":{},"scope":"{}",)"
       R"("requests_per_minute":{},"tokens_per_minute":{},"tokens_per_day":{},"concurrency":{},)"
-      R"("markup_ppm":{},{}}})",
+      R"("output_default_max":{},"markup_ppm":{},{}}})",
       hex(record.digest), json_text(key.name), json_text(key.label), !key.is_enabled,
       limit_members(key.quota, usage), usage_members(usage), iso_time(record.created_at),
       expiry_json(record.updated_at), expiry_json(key.expires_at), text_or_null(record.creator),
       json_text(record.workspace_uuid),
       key.scope == KeyScope::kManagement ? "management" : "inference",
       rate_json(rates.requests_per_minute), rate_json(rates.tokens_per_minute),
-      rate_json(rates.tokens_per_day), rate_json(rates.concurrency), key.markup_ppm,
+      rate_json(rates.tokens_per_day), rate_json(rates.concurrency),
+      key.output_default_max == 0 ? "null" : fmt::to_string(key.output_default_max), key.markup_ppm,
       access_members(key.access));
 }
 
@@ -223,6 +224,13 @@ void ManagementKeys::read(ManagementBody& body, KeyRecord& record) const {
   body.rate("tokens_per_minute", rates.tokens_per_minute);
   body.rate("tokens_per_day", rates.tokens_per_day);
   body.rate("concurrency", rates.concurrency);
+  std::uint64_t output = key.output_default_max;
+  body.rate("output_default_max", output);
+  if (output == policy::RateLimits::kUnlimited) output = 0;
+  if (output > policy::kOutputDefaultMax) {
+    body.complain("`output_default_max` must be a whole number up to 1000000, or null.");
+  }
+  key.output_default_max = static_cast<std::uint32_t>(output);
   read_access(body, key.access);
   std::int64_t markup = key.markup_ppm;
   if (body.has("markup_ppm") && !call_.request.actor.is_operator) {

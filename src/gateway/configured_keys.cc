@@ -14,6 +14,7 @@ policy::Key configured_key(const Options& options, std::size_t index) {
   key.access.routing = stated.routing;
   const KeyLimits& limits = stated.limits;
   key.markup_ppm = static_cast<std::int32_t>(limits.markup_ppm);
+  key.output_default_max = limits.output_default_max;
   key.quota.rates = {.requests_per_minute = limits.requests_per_minute_max,
                      .tokens_per_minute = limits.tokens_per_minute_max,
                      .tokens_per_day = limits.tokens_per_day_max,
@@ -44,11 +45,6 @@ KeyDelta configured_delta(const Options& options, const policy::Catalogue& catal
   table.assign(configured_keys(options, catalogue));
   table.put(configured_organisation());
   return table.whole();
-}
-
-std::uint32_t output_default_of(const Options& options, std::uint32_t key) {
-  if (key < kConfiguredKeys || key - kConfiguredKeys >= options.keys.size()) return 0;
-  return options.keys[key - kConfiguredKeys].limits.output_default_max;
 }
 
 std::string_view key_name(const Options& options, std::uint32_t key, KeyName& room) {

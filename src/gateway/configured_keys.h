@@ -28,9 +28,6 @@ AccountRow configured_organisation();
 // All of them, for directories to begin with.
 KeyDelta configured_delta(const Options& options, const policy::Catalogue& catalogue);
 
-// The output cap of a key's requests that state none; 0: the model's.
-std::uint32_t output_default_of(const Options& options, std::uint32_t key);
-
 // What logs and records call a key: its name in the configuration, "anonymous", "-" for 0, which is
 // none, else its number in the store: "#17". Views the options or `room`.
 using KeyName = std::array<char, 16>;

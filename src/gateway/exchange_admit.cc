@@ -6,7 +6,6 @@
 
 #include "gateway/charge_demand.h"
 #include "gateway/client_conn.h"
-#include "gateway/configured_keys.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 
@@ -82,7 +81,7 @@ void Exchange::Ticket::admission_decided() {
 // Of the plan's candidates, in the request's stops. False: it was refused.
 bool Exchange::take_limits(const KeyDirectory::Found& found, const dialect::RoutingFields& fields) {
   Request& request = *request_;
-  output_default_max_ = output_default_of(gateway_.snapshot().options(), found.key->id);
+  output_default_max_ = found.key->output_default_max;
   limits_met_ = limits_met(found);
   if (!limits_met_.any()) return true;
   const std::string_view body(request.body->data(), request.body->size);

@@ -47,15 +47,18 @@ struct alignas(32) KeyRow {
   std::int32_t markup_ppm = 0;
   std::uint32_t requests_per_minute = kUnlimited;
   std::uint32_t concurrency = kUnlimited;
-  policy::BudgetPeriod period = policy::BudgetPeriod::kNone;
-  policy::KeyScope scope = policy::KeyScope::kInference;
-  bool is_enabled = true;
-  bool counts_byok = false;
+  // The last four bytes; with a byte more a row would be half of one longer.
+  std::uint32_t output_default_max : 24 = 0;  // as in policy::Key
+  policy::BudgetPeriod period : 2 = policy::BudgetPeriod::kNone;
+  policy::KeyScope scope : 1 = policy::KeyScope::kInference;
+  bool is_enabled : 1 = true;
+  bool counts_byok : 1 = false;
 
   // As admission asks every level.
   policy::Quota quota() const;
 };
 static_assert(sizeof(KeyRow) == 96);
+static_assert(policy::kBudgetPeriods <= 4 && policy::kOutputDefaultMax < 1u << 24);
 
 // A workspace, or an organisation, as shards need it.
 struct AccountRow {

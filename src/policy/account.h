@@ -86,6 +86,9 @@ bool allows_model(const Access& access, std::string_view id);
 inline constexpr std::int32_t kMarkupPpmMin = -1'000'000;
 inline constexpr std::int32_t kMarkupPpmMax = 9'000'000;
 
+// Tokens of an answer; no model gives more.
+inline constexpr std::uint32_t kOutputDefaultMax = 1'000'000;
+
 struct Organisation {
   AccountId id = 0;
   std::string name;
@@ -118,6 +121,7 @@ struct Key {
   KeyScope scope = KeyScope::kInference;
   std::int64_t expires_at = 0;  // unix seconds; 0: never
   std::int32_t markup_ppm = 0;
+  std::uint32_t output_default_max = 0;  // tokens for who states no cap; 0: the model's
   Quota quota;
   Access access;
 };

@@ -387,6 +387,22 @@ class Accounts(Case):
         self.assertEqual(chat(narrow, MODEL).status, 200)
         self.assertIn(chat(narrow, "acme/two").status, (403, 404))
 
+    def test_an_output_default_of_a_key_goes_upstream(self):
+        bodies = []
+
+        def script(call):
+            bodies.append(call.json())
+            answer_well(call)
+
+        leat = self.start(providers=[self.provider(script)])
+        key, digest = self.make_key(leat, output_default_max=77)
+        capped = chat_body(max_tokens=5)
+        for body in (chat_body(), capped):
+            self.assertEqual(self.chat(leat, key, body=body).status, 200)
+        self.manage(leat, "PATCH", f"/keys/{digest}", {"output_default_max": None})
+        self.chat(leat, key, body=chat_body())
+        self.assertEqual([body.get("max_tokens") for body in bodies], [77, 5, None])
+
     # ---- Money of whole groups ----
 
     def start_priced(self, shards=4):

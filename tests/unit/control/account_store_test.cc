@@ -100,6 +100,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   wanted.creator = "ann";
   wanted.key.expires_at = kNow + 60;
   wanted.key.markup_ppm = -1'000'000;
+  wanted.key.output_default_max = 77;
   wanted.key.quota = some_quota();
   wanted.key.access = some_access();
   const auto created = store->create(wanted, kNow);
@@ -115,6 +116,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   EXPECT_TRUE(found->key.is_enabled);
   EXPECT_EQ(found->key.expires_at, kNow + 60);
   EXPECT_EQ(found->key.markup_ppm, -1'000'000);
+  EXPECT_EQ(found->key.output_default_max, 77u);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_EQ(found->key.access.models, some_access().models);
   EXPECT_TRUE(found->key.access.routing.zdr);
@@ -131,6 +133,7 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   record.key.name = "other";
   record.key.is_enabled = false;
   record.key.expires_at = kNow + 5;
+  record.key.output_default_max = 78;
   record.key.quota = some_quota();
   record.key.access = some_access();
   ASSERT_TRUE(store->update(record, kNow + 9).has_value());
@@ -139,6 +142,7 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   EXPECT_EQ(found->key.name, "other");
   EXPECT_FALSE(found->key.is_enabled);
   EXPECT_EQ(found->key.expires_at, kNow + 5);
+  EXPECT_EQ(found->key.output_default_max, 78u);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_TRUE(found->key.access.has_models);
   EXPECT_EQ(found->updated_at, kNow + 9);
@@ -424,15 +428,36 @@ TEST(AccountStore, OneProcessHasItAtATime) {
   EXPECT_EQ(opened(folder.file())->keys({}).size(), 1u);
 }
 
+TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
+  const Folder folder;
+  KeyRecord wanted = wanted_key();
+  wanted.key.quota = some_quota();
+  const KeyRecord made = opened(folder.file())->create(wanted, kNow)->record;
+  {
+    auto database = SqliteDatabase::open(folder.file());
+    (*database)->run("ALTER TABLE keys DROP COLUMN output_default_max; PRAGMA user_version=1");
+    ASSERT_FALSE((*database)->has_fault());
+  }
+  const auto store = opened(folder.file());
+  auto record = store->key(made.digest);
+  ASSERT_TRUE(record.has_value());
+  EXPECT_EQ(record->key.quota, some_quota());
+  EXPECT_EQ(record->key.output_default_max, 0u);
+  EXPECT_EQ(store->organisations().size(), 1u) << "nothing is made a second time";
+  record->key.output_default_max = 5;
+  ASSERT_TRUE(store->update(*record, kNow).has_value());
+  EXPECT_EQ(store->key(made.digest)->key.output_default_max, 5u);
+}
+
 TEST(AccountStore, ANewerFileIsRefusedAndLeftAsItIs) {
   const Folder folder;
   opened(folder.file()).reset();
   {
     auto database = SqliteDatabase::open(folder.file());
-    (*database)->run("PRAGMA user_version=2");
+    (*database)->run("PRAGMA user_version=3");
   }
   const std::string before = folder.contents();
-  expect_refused(folder.file(), "newer Leat (schema 2, known up to 1)");
+  expect_refused(folder.file(), "newer Leat (schema 3, known up to 2)");
   EXPECT_EQ(folder.contents(), before);
 }
 

@@ -145,7 +145,7 @@ TEST_F(ManagementTest, WhatRemainsIsNeverBelowZeroAndMayCountOwnKeys) {
 TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
   const std::string hash = hash_of_new_key(
       R"({"name":"k","requests_per_minute":3,"tokens_per_minute":1000,"tokens_per_day":0,)"
-      R"("concurrency":2,"allowed_models":["a/*"],"allowed_providers":["p"],)"
+      R"("concurrency":2,"output_default_max":77,"allowed_models":["a/*"],"allowed_providers":["p"],)"
       R"("ignored_providers":["q"],"allowed_regions":["eu"],"enforce_zdr":true,)"
       R"("deny_data_collection":true,"markup_ppm":-50000,"expires_at":"2027-01-01T00:00:00Z"})");
   KeyDigest digest{};
@@ -158,6 +158,7 @@ TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
   EXPECT_EQ(key.access.routing.regions, std::vector<std::string>{"eu"});
   EXPECT_TRUE(key.access.routing.zdr && key.access.routing.deny_data_collection);
   EXPECT_EQ(key.markup_ppm, -50'000);
+  EXPECT_EQ(key.output_default_max, 77u);
   EXPECT_EQ(key.expires_at, 1'798'761'600);
   // A change of one thing leaves the others.
   const JsonValue changed =
@@ -165,9 +166,16 @@ TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
   EXPECT_TRUE(is_null(changed, "tokens_per_day"));
   EXPECT_TRUE(is_null(changed, "allowed_regions"));
   EXPECT_EQ(changed.number_of("requests_per_minute"), "3");
+  EXPECT_EQ(changed.number_of("output_default_max"), "77");
   EXPECT_EQ(changed.find("allowed_models")->items.size(), 1u);
   EXPECT_EQ(store_->key(digest)->key.quota.rates.tokens_per_day, policy::RateLimits::kUnlimited);
   EXPECT_TRUE(store_->key(digest)->key.access.routing.has_only);
+  for (const char* none : {"null", "0"}) {
+    const std::string body = R"({"output_default_max":)" + std::string(none) + "}";
+    EXPECT_TRUE(is_null(data(200, "PATCH", "/keys/" + hash, body), "output_default_max"));
+    data(200, "PATCH", "/keys/" + hash, R"({"output_default_max":1000000})");
+    EXPECT_EQ(store_->key(digest)->key.output_default_max, 1'000'000u);
+  }
 }
 
 TEST_F(ManagementTest, AKeyIsChangedAndDeleted) {
@@ -223,6 +231,8 @@ TEST_F(ManagementTest, WhatIsWrongInABodyIsToldAndChangesNothing) {
       {R"({"name":"k","requests_per_minute":1.5})", "`requests_per_minute`"},
       {R"({"name":"k","tokens_per_day":99999999999999999999})", "`tokens_per_day`"},
       {R"({"name":"k","concurrency":true})", "`concurrency`"},
+      {R"({"name":"k","output_default_max":1000001})", "`output_default_max`"},
+      {R"({"name":"k","output_default_max":-1})", "`output_default_max`"},
       {R"({"name":"k","allowed_models":[]})", "`allowed_models`"},
       {R"({"name":"k","allowed_models":["a",1]})", "`allowed_models`"},
       {R"({"name":"k","allowed_models":[""]})", "`allowed_models`"},

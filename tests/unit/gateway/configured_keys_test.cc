@@ -64,11 +64,10 @@ TEST_F(ConfiguredKeysTest, HaveTheLimitsThatTheyState) {
   EXPECT_EQ(web.budget, 7);
   EXPECT_EQ(web.period, BudgetPeriod::kWeekly);
   EXPECT_EQ(web.markup_ppm, -9);
-  EXPECT_EQ(output_default_of(options_, web.id), 8u);
+  EXPECT_EQ(web.output_default_max, 8u);
   const KeyRow& batch = *find(2).key;
   EXPECT_EQ(batch.quota(), policy::Quota()) << "what is not stated is not limited";
-  EXPECT_EQ(output_default_of(options_, batch.id), 0u);
-  EXPECT_EQ(output_default_of(options_, 17), 0u) << "a key of the store";
+  EXPECT_EQ(batch.output_default_max, 0u);
 }
 
 TEST_F(ConfiguredKeysTest, ServeInferenceAndNothingElse) {

@@ -163,6 +163,7 @@ TEST(KeyTable, ARowSaysWhatItsKeyDoes) {
   key.scope = policy::KeyScope::kManagement;
   key.expires_at = 1'800'000'000;
   key.markup_ppm = -50'000;
+  key.output_default_max = policy::kOutputDefaultMax;
   key.quota.rates = {.requests_per_minute = 6,
                      .tokens_per_minute = std::uint64_t{1} << 40,
                      .tokens_per_day = 8,
@@ -178,6 +179,7 @@ TEST(KeyTable, ARowSaysWhatItsKeyDoes) {
   EXPECT_EQ(row.scope, policy::KeyScope::kManagement);
   EXPECT_EQ(row.expires_at, 1'800'000'000u);
   EXPECT_EQ(row.markup_ppm, -50'000);
+  EXPECT_EQ(row.output_default_max, policy::kOutputDefaultMax);
   EXPECT_EQ(row.quota(), key.quota);
   key.quota = {};
   key.expires_at = -1;
