@@ -209,7 +209,12 @@ ManagementAnswer ManagementUsage::generation() {
 
 ManagementAnswer ManagementUsage::activity() {
   if (!call_.is("GET")) return method_not_allowed();
-  if (call_.parameter("user_id")) return refusal(400, "`user_id` is not offered here.");
+  // OpenRouter's members of an organisation. Of all keys would be more than was asked for.
+  if (call_.parameter("user_id")) {
+    return refusal(400,
+                   "`user_id` is not offered: organisations have no members here. Keys can be "
+                   "told apart by `api_key_hash`.");
+  }
   ActivityQuery query{.date = call_.parameter("date"), .key = {}};
   if (const auto hash = call_.parameter("api_key_hash")) {
     KeyDigest digest{};
