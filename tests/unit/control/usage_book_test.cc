@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <map>
 #include <random>
+#include <string>
 
 #include "control/restored_quantities.h"
 #include "gateway/configured_keys.h"
@@ -301,6 +302,31 @@ TEST_F(Restore, WhatWasOpenIsTakenFromMoneyAndRatesBeginAnew) {
   ASSERT_EQ(made.size(), 1u) << "nothing was used of the new day's tokens";
   EXPECT_EQ(made[0].settled, 43);
   EXPECT_EQ(made[0].open, 70);
+}
+
+TEST_F(Restore, WhatAPowerCutMayHaveCostCountsAsSpentInItsPeriod) {
+  key.quota.budgets[BudgetPeriod::kDaily] = 500;
+  organisation.quota.budgets[BudgetPeriod::kNone] = 900;
+  const auto today =
+      policy::quantity_id(AccountLevel::kKey, 17, LimitClass::kMoney, BudgetPeriod::kDaily, false);
+  const std::int64_t begin = policy::budget_window(BudgetPeriod::kDaily, {kMonday}).begin;
+  LostLeases lost;
+  ASSERT_TRUE(lost.read(std::to_string(today) + " 70 " + std::to_string(begin) + "\n"));
+  const auto settled_at = [&](std::int64_t now) {
+    QuantityRestore restore(book, {.now = {now}, .lost = &lost});
+    restore.add(key, &workspace, organisation);
+    std::map<policy::QuantityId, std::int64_t> settled;
+    for (const auto& each : restore.take()) settled[each.id] = each.settled;
+    return settled;
+  };
+  auto monday = settled_at(kMonday);
+  EXPECT_EQ(monday[today], 3 + 70);
+  EXPECT_EQ(monday.size(), 2u);
+  for (const auto& [id, settled] : monday) {
+    if (id == today) continue;
+    EXPECT_EQ(settled, 43) << "nothing was lost of it";
+  }
+  EXPECT_FALSE(settled_at(kMonday + kDay).contains(today)) << "a new day";
 }
 
 }  // namespace
