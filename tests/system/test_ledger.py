@@ -302,6 +302,33 @@ class Ledger(harness.Case):
         self.serve(harness.answer_well).close()
         self.only_record()
 
+    def test_what_was_cut_off_is_charged_if_the_operator_says_so(self):
+        """With a budget for two: what was under way counts as one of them, or as none."""
+        model = ('[[models]]\nid = "priced/one"\nendpoints = [{ provider = "p0", model = "up", '
+                 'free = ["prompt", "completion"], '
+                 'price = { prompt = "0", completion = "0", request = "0.01" } }]\n')
+        for charges, good in (("true", 1), ("false", 2)):
+            self.folder = tempfile.TemporaryDirectory()
+            self.addCleanup(self.folder.cleanup)
+            provider = self.provider(lambda call: call.is_cut(60))
+            ledger = f"charge_ambiguous = {charges}\n" + model
+            limits = 'budget_usd_max = "0.02"\n'
+            leat = self.serve(provider, ledger, key_limits=limits)
+            with leat.connect() as client:
+                client.send(harness.chat_request("/api/v1", model="priced/one"))
+                until(lambda: provider.calls, "the request under way")
+                leat.process.kill()
+                leat.process.wait()
+            provider.script = harness.answer_well
+            for served in (good, 0):  # the second start reads of it what the first has recorded
+                leat = self.serve(provider, ledger, key_limits=limits)
+                answers = [leat.chat("/api/v1", model="priced/one").status for _ in range(3)]
+                self.assertEqual(answers, [200] * served + [402] * (3 - served), charges)
+                leat.close()
+            cut_off = [each for each in self.records() if each["recovered"]]
+            self.assertEqual([each["charge"] for each in cut_off],
+                             [0.01 if charges == "true" else 0])
+
     # ---- The disk ----
 
     def limit_files(self, leat, size):
