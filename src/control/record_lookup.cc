@@ -2,7 +2,6 @@
 #include "control/record_lookup.h"
 
 #include <algorithm>
-#include <bit>
 #include <functional>
 #include <utility>
 
@@ -19,9 +18,8 @@ constexpr std::int64_t kRequestNsMax = 3'600'000'000'000;
 constexpr std::string_view kPrefix = "gen-";
 constexpr std::size_t kTimeDigits = 7;  // of 5 bits: Gateway::new_id()
 
-std::uint64_t hash_of(std::string_view id) {
-  const std::uint64_t hash = std::hash<std::string_view>()(id);
-  return hash != 0 ? hash : 1;
+std::uint32_t hash_of(std::string_view id) {
+  return static_cast<std::uint32_t>(std::hash<std::string_view>()(id));
 }
 
 // The payload with that id in a segment's bytes.
@@ -68,39 +66,31 @@ std::optional<std::int64_t> second_of_id(std::string_view id) {
 }
 
 RecordLookup::RecordLookup(const SegmentFolder& folder, std::size_t entries_max)
-    : folder_(folder), table_entries_max_(std::max<std::size_t>(entries_max / 2, 1)) {}
+    : folder_(folder), part_entries_max_(std::max<std::size_t>(entries_max / 2, 1)) {}
 
 void RecordLookup::put(std::string_view generation_id, const RecordPlace& place) {
-  if (tables_[0].size == table_entries_max_) {
-    complete_after_ = std::max(complete_after_, tables_[1].newest);
-    tables_[1] = std::move(tables_[0]);
-    tables_[0] = {};
+  if (parts_[0].hashes.size() == part_entries_max_) {
+    complete_after_ = std::max(complete_after_, parts_[1].newest);
+    parts_[1] = std::exchange(parts_[0], {});
   }
-  Table& table = tables_[0];
-  if (table.slots.empty()) table.slots.resize(std::bit_ceil(2 * table_entries_max_));
-  if (table.segments.empty() || table.segments.back() != place.segment) {
-    table.segments.push_back(place.segment);
+  Part& part = parts_[0];
+  if (part.segments.empty() || part.segments.back() != place.segment) {
+    part.segments.push_back(place.segment);
   }
-  const std::uint64_t hash = hash_of(generation_id);
-  std::size_t at = hash & (table.slots.size() - 1);
-  while (table.slots[at].hash != 0) at = (at + 1) & (table.slots.size() - 1);
-  table.slots[at] = {.hash = hash,
-                     .segment = static_cast<std::uint32_t>(table.segments.size() - 1),
-                     .offset = place.offset};
-  ++table.size;
-  table.newest = std::max(table.newest, second_of_id(generation_id).value_or(INT64_MIN));
+  part.hashes.push_back(hash_of(generation_id));
+  part.slots.push_back(
+      {.segment = static_cast<std::uint32_t>(part.segments.size() - 1), .offset = place.offset});
+  part.newest = std::max(part.newest, second_of_id(generation_id).value_or(INT64_MIN));
 }
 
 std::vector<RecordPlace> RecordLookup::places_of(std::string_view generation_id) const {
-  const std::uint64_t hash = hash_of(generation_id);
+  const std::uint32_t hash = hash_of(generation_id);
   std::vector<RecordPlace> places;
-  for (const Table& table : tables_) {
-    if (table.slots.empty()) continue;
-    std::size_t at = hash & (table.slots.size() - 1);
-    for (; table.slots[at].hash != 0; at = (at + 1) & (table.slots.size() - 1)) {
-      const Slot& slot = table.slots[at];
-      if (slot.hash != hash) continue;
-      places.push_back({.segment = table.segments[slot.segment], .offset = slot.offset});
+  for (const Part& part : parts_) {
+    auto at = std::find(part.hashes.begin(), part.hashes.end(), hash);
+    for (; at != part.hashes.end(); at = std::find(at + 1, part.hashes.end(), hash)) {
+      const Slot& slot = part.slots[static_cast<std::size_t>(at - part.hashes.begin())];
+      places.push_back({.segment = part.segments[slot.segment], .offset = slot.offset});
     }
   }
   return places;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// RecordLookup: finds the record of a generation by its id. The newest million or so are found by a
-// compact index - a hash and a place, 32 bytes each - that a tail feeds; older ones by reading the
+// RecordLookup: finds the record of a generation by its id. The newest million or so are found by
+// an index - a hash and a place, 12 bytes each - that a tail feeds; older ones by reading the
 // segments of the time that the id tells. Belongs to one thread; find() blocks for as long as the
 // disk takes.
+//
+// The index is a list and not a table of hashes: it is added to for every record, at the end and so
+// without a miss of the cache, and looked through when somebody asks, in half a millisecond at
+// most.
 #pragma once
 
 #include <array>
@@ -34,22 +38,21 @@ class RecordLookup {
 
  private:
   struct Slot {
-    std::uint64_t hash = 0;  // 0: empty
-    std::uint32_t segment = 0;
+    std::uint32_t segment = 0;  // of Part::segments
     std::uint32_t offset = 0;
   };
-  // Open addressing, at most half full, nothing is taken out.
-  struct Table {
+  // What came one after the other; a hash and a slot for each.
+  struct Part {
+    std::vector<std::uint32_t> hashes;
     std::vector<Slot> slots;
     std::vector<ledger::SegmentIdentity> segments;
-    std::size_t size = 0;
     std::int64_t newest = INT64_MIN;  // second of the ids that are in it
   };
   std::vector<RecordPlace> places_of(std::string_view generation_id) const;
 
   const SegmentFolder& folder_;
-  std::size_t table_entries_max_;
-  std::array<Table, 2> tables_;  // the newer one first
+  std::size_t part_entries_max_;
+  std::array<Part, 2> parts_;  // the newer one first
   std::int64_t complete_after_ = INT64_MAX;
 };
 
