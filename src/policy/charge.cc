@@ -21,8 +21,13 @@ enum class Rounding : std::uint8_t { kHalfUp, kUp };
 Nanodollars scaled(Wide picodollars, std::int64_t factor_ppm, Rounding rounding) {
   const Wide divisor = kPicoPerNano * kMillion;
   const Wide extra = rounding == Rounding::kUp ? divisor - 1 : divisor / 2;
-  const Wide nano = (picodollars * factor_ppm + extra) / divisor;
-  return static_cast<Nanodollars>(std::min<Wide>(nano, kMoneyMax));
+  const Wide product = picodollars * factor_ppm + extra;
+  // Up to 18 dollars at once; a division of 128 bits takes ten times as long.
+  if (product <= UINT64_MAX) {
+    constexpr std::uint64_t kDivisor = kPicoPerNano * kMillion;
+    return static_cast<Nanodollars>(static_cast<std::uint64_t>(product) / kDivisor);
+  }
+  return static_cast<Nanodollars>(std::min<Wide>(product / divisor, kMoneyMax));
 }
 
 // What a client pays for each million of the list price.

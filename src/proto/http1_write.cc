@@ -64,19 +64,19 @@ char* put(char* to, std::string_view text) {
 
 void write_connection(HeadWriter& writer, const ResponseOptions& options) {
   if (!options.keep_alive || options.framing == BodyFraming::kUntilClose) {
-    writer.field("Connection", "close");
+    writer.own_field("Connection", "close");
   } else if (options.http10) {
-    writer.field("Connection", "keep-alive");
+    writer.own_field("Connection", "keep-alive");
   }
 }
 
 void write_framing(HeadWriter& writer, const ResponseOptions& options) {
   switch (options.framing) {
     case BodyFraming::kLength:
-      writer.field("Content-Length", options.content_length);
+      writer.own_field("Content-Length", options.content_length);
       break;
     case BodyFraming::kChunked:
-      writer.field("Transfer-Encoding", "chunked");
+      writer.own_field("Transfer-Encoding", "chunked");
       break;
     case BodyFraming::kUntilClose:
     case BodyFraming::kNone:
@@ -86,25 +86,18 @@ void write_framing(HeadWriter& writer, const ResponseOptions& options) {
 
 }  // namespace
 
-// All bytes are looked at, with no way out among them: what is asked about is nearly always right,
-// and a loop without an exit is done several bytes at a time.
 bool is_token(std::string_view text) {
-  std::uint8_t common = byte_class::kToken;
-  for (const char c : text) common &= byte_class::kTable[static_cast<unsigned char>(c)];
-  return !text.empty() && common != 0;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_token_byte(static_cast<unsigned char>(c));
+  });
 }
 
 bool is_safe_field_value(std::string_view text) {
   const auto is_space = [](char c) { return c == ' ' || c == '\t'; };
   if (text.empty()) return true;
   if (is_space(text.front()) || is_space(text.back())) return false;
-  unsigned unsafe = 0;  // HTAB, SP, VCHAR, obs-text are safe: is_value_byte()
-  for (const char each : text) {
-    const auto c = static_cast<unsigned char>(each);
-    unsafe |= static_cast<unsigned>(c < 0x20) & static_cast<unsigned>(c != '\t');
-    unsafe |= static_cast<unsigned>(c == 0x7f);
-  }
-  return unsafe == 0;
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return is_value_byte(static_cast<unsigned char>(c)); });
 }
 
 bool is_safe_target(std::string_view text) {
@@ -161,19 +154,28 @@ HeadWriter& HeadWriter::request_line(std::string_view method, std::string_view t
 
 HeadWriter& HeadWriter::field(std::string_view name, std::string_view value) {
   if (!is_token(name)) invalid("field name is not a token");
+  return own_field(name, value);
+}
+
+HeadWriter& HeadWriter::own_field(std::string_view name, std::string_view value) {
+  LEAT_DCHECK(failed_ || is_token(name));
   if (!is_safe_field_value(value)) invalid("field value is unsafe");
-  if (char* at = room(name.size() + 2 + value.size() + 2)) {
-    put(put(put(put(at, name), ": "), value), "\r\n");
-  }
+  put_field(name, value);
   return *this;
 }
 
-HeadWriter& HeadWriter::field(std::string_view name, std::uint64_t value) {
+HeadWriter& HeadWriter::own_field(std::string_view name, std::uint64_t value) {
   std::array<char, 20> digits;
   const auto [end, error] = std::to_chars(digits.data(), digits.data() + digits.size(), value);
   LEAT_CHECK(error == std::errc());
-  return field(name,
-               std::string_view(digits.data(), static_cast<std::size_t>(end - digits.data())));
+  put_field(name, {digits.data(), static_cast<std::size_t>(end - digits.data())});
+  return *this;
+}
+
+void HeadWriter::put_field(std::string_view name, std::string_view value) {
+  if (char* at = room(name.size() + 2 + value.size() + 2)) {
+    put(put(put(put(at, name), ": "), value), "\r\n");
+  }
 }
 
 HeadWriter& HeadWriter::bearer(std::string_view secret) {
@@ -194,23 +196,23 @@ Result<std::string_view> HeadWriter::finish() {
 Result<std::string_view> write_response_head(std::span<char> into, const ResponseOptions& options) {
   HeadWriter writer(into);
   writer.status_line(options.status);
-  if (!options.content_type.empty()) writer.field("Content-Type", options.content_type);
+  if (!options.content_type.empty()) writer.own_field("Content-Type", options.content_type);
   write_framing(writer, options);
   write_connection(writer, options);
-  for (const Field& field : options.fields) writer.field(field);
+  for (const Field& field : options.fields) writer.own_field(field.name, field.value);
   return writer.finish();
 }
 
 Result<std::string_view> write_sse_head(std::span<char> into, const ResponseOptions& options) {
   HeadWriter writer(into);
   writer.status_line(options.status);
-  writer.field("Content-Type", "text/event-stream");
-  writer.field("Cache-Control", "no-cache");
+  writer.own_field("Content-Type", "text/event-stream");
+  writer.own_field("Cache-Control", "no-cache");
   // Asks nginx and its like in front of us not to gather events.
-  writer.field("X-Accel-Buffering", "no");
+  writer.own_field("X-Accel-Buffering", "no");
   write_framing(writer, options);
   write_connection(writer, options);
-  for (const Field& field : options.fields) writer.field(field);
+  for (const Field& field : options.fields) writer.own_field(field.name, field.value);
   return writer.finish();
 }
 
@@ -221,21 +223,21 @@ std::span<const KnownField> forwarded_fields() {
 Result<std::string_view> write_request_head(std::span<char> into, const RequestOptions& options) {
   HeadWriter writer(into);
   writer.request_line(options.method, options.target);
-  writer.field("Host", options.host);
-  writer.field("User-Agent", kUserAgent);
-  writer.field("Accept", options.accept);
+  writer.own_field("Host", options.host);
+  writer.own_field("User-Agent", kUserAgent);
+  writer.own_field("Accept", options.accept);
   // Events are read in passing; a coded stream could not be.
-  writer.field("Accept-Encoding", "identity");
+  writer.own_field("Accept-Encoding", "identity");
   if (!options.bearer.empty()) writer.bearer(options.bearer);
   if (options.content_length) {
-    writer.field("Content-Type", options.content_type);
-    writer.field("Content-Length", *options.content_length);
+    writer.own_field("Content-Type", options.content_type);
+    writer.own_field("Content-Length", *options.content_length);
   }
   for (const Field& field : options.fields) writer.field(field);
   if (options.client != nullptr) {
     for (const KnownField known : kForwardedFields) {
       if (!options.client->has(known)) continue;
-      writer.field(known_field_name(known), options.client->get(known));
+      writer.own_field(known_field_name(known), options.client->get(known));
     }
   }
   return writer.finish();

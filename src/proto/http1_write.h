@@ -32,8 +32,11 @@ class HeadWriter {
   HeadWriter& status_line(int status);
   HeadWriter& request_line(std::string_view method, std::string_view target);
   HeadWriter& field(std::string_view name, std::string_view value);
-  HeadWriter& field(std::string_view name, std::uint64_t value);
   HeadWriter& field(const Field& f) { return field(f.name, f.value); }
+  // The name is one that stands in our code; the value is looked at all the same. REQUIRES: a
+  // token.
+  HeadWriter& own_field(std::string_view name, std::string_view value);
+  HeadWriter& own_field(std::string_view name, std::uint64_t value);
   // "Authorization: Bearer <secret>", without the secret being put together elsewhere first.
   HeadWriter& bearer(std::string_view secret);
   // The empty line; the head, a view into the caller's memory.
@@ -41,6 +44,7 @@ class HeadWriter {
 
  private:
   char* room(std::size_t bytes);
+  void put_field(std::string_view name, std::string_view value);
   void invalid(const char* what);
 
   std::span<char> into_;
@@ -59,7 +63,7 @@ struct ResponseOptions {
   std::string_view content_type = "application/json";
   bool keep_alive = true;  // kUntilClose closes whatever this says
   bool http10 = false;     // the client's version: keep-alive must be said to a 1.0 client
-  std::span<const Field> fields = {};  // x-request-id and what else we choose, as they stand
+  std::span<const Field> fields = {};  // x-request-id and what else we choose: names of our code
 };
 // A whole answer's head: status line, Content-Type, framing, Connection, then `fields`.
 Result<std::string_view> write_response_head(std::span<char> into, const ResponseOptions& options);

@@ -167,7 +167,7 @@ TEST_F(Http1Write, WritesNothingThatEndsALine) {
   EXPECT_FALSE(HeadWriter(memory_).bearer("").finish().has_value());
 
   std::array<char, 4> small;
-  const auto first = HeadWriter(small).field("A", 12345).field("B", "\n").finish();
+  const auto first = HeadWriter(small).own_field("A", 12345).field("B", "\n").finish();
   ASSERT_FALSE(first.has_value());
   EXPECT_EQ(first.error().code, Code::kTooLarge) << "the first error sticks";
 
