@@ -21,10 +21,9 @@ void bind_rate(SqliteStatement& statement, std::uint64_t rate) {
 }
 
 std::uint64_t read_rate(SqliteStatement& row) {
-  const bool is_unlimited = row.is_null();
-  const std::int64_t value = row.integer();
-  return is_unlimited ? RateLimits::kUnlimited
-                      : static_cast<std::uint64_t>(std::max<std::int64_t>(value, 0));
+  const auto value = row.optional_integer();
+  return value ? static_cast<std::uint64_t>(std::max<std::int64_t>(*value, 0))
+               : RateLimits::kUnlimited;
 }
 
 }  // namespace
@@ -57,9 +56,7 @@ bool read_quota(SqliteStatement& row, policy::Quota& quota, policy::Access& acce
   quota.rates.tokens_per_day = read_rate(row);
   quota.rates.concurrency = read_rate(row);
   for (policy::Nanodollars& amount : quota.budgets.amounts) {
-    const bool is_unlimited = row.is_null();
-    const std::int64_t value = row.integer();
-    amount = is_unlimited ? Budgets::kUnlimited : value;
+    amount = row.optional_integer().value_or(Budgets::kUnlimited);
   }
   quota.counts_byok = row.integer() != 0;
   if (row.is_null()) {

@@ -107,7 +107,8 @@ StoreResult<std::unique_ptr<AccountStore>> AccountStore::open(const std::string&
 // what was answered as done (a revoked key) must be so after a power cut.
 std::optional<StoreFault> AccountStore::set_up(std::int64_t now) {
   database_->run(
-      "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+      "PRAGMA page_size=16384; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
+      "PRAGMA synchronous=FULL;"
       "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON");
   const std::int64_t version = database_->number("PRAGMA user_version");
   const std::int64_t application = database_->number("PRAGMA application_id");

@@ -134,6 +134,14 @@ std::int64_t SqliteStatement::integer() {
   return sqlite3_column_int64(statement_, column_++);
 }
 
+// The value is asked for once: what each of the usual calls does around it takes longer than to
+// read it.
+std::optional<std::int64_t> SqliteStatement::optional_integer() {
+  sqlite3_value* const value = sqlite3_column_value(statement_, column_++);
+  if (sqlite3_value_type(value) == SQLITE_NULL) return std::nullopt;
+  return sqlite3_value_int64(value);
+}
+
 std::string_view SqliteStatement::text() {
   const unsigned char* text = sqlite3_column_text(statement_, column_);
   const int size = sqlite3_column_bytes(statement_, column_++);

@@ -75,6 +75,8 @@ class SqliteStatement {
   bool step();
 
   std::int64_t integer();
+  // Null: none.
+  std::optional<std::int64_t> optional_integer();
   std::string_view text();
   std::string_view blob();
   bool is_null();  // of the column that comes next, which stays next
