@@ -55,6 +55,7 @@ SIGNALS = (
 )
 VARIABLES = (
     ('LEAT_DEV_KEY', 'Without a configuration: the key that clients show.'),
+    ('LEAT_HARDENING', 'off: serve without the sandbox that Leat else puts itself into.'),
     ('NOTIFY_SOCKET, WATCHDOG_USEC', 'Where a service manager wants to be told how things are.'),
     ('LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES', 'Listening sockets that were opened already: those '
                                                'named listen, and one named admin.'),

@@ -19,6 +19,7 @@
 #include "control/ledger_command.h"
 #include "control/ledger_report.h"
 #include "control/machine.h"
+#include "control/sandbox.h"
 #include "control/surroundings.h"
 #include "io/preflight.h"
 
@@ -127,9 +128,10 @@ int accounts(const leat::control::Command& command,
   return outcome.status;
 }
 
-int doctor() {
+int doctor(const leat::control::Surroundings& surroundings) {
   const auto report =
-      leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight());
+      leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight(),
+                             leat::control::offered_sandbox(surroundings));
   std::fputs(report.text.c_str(), stdout);
   return report.can_serve ? 0 : leat::control::kExitConfig;
 }
@@ -146,7 +148,7 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kCheck:
       return check(command, surroundings);
     case leat::control::Command::Kind::kDoctor:
-      return doctor();
+      return doctor(surroundings);
     case leat::control::Command::Kind::kCatalogueImport:
       return finish(leat::control::import_catalogues(command.files, surroundings),
                     command.out_file);

@@ -34,6 +34,8 @@ class Material {
   const std::vector<std::vector<std::string_view>>& bearers() const { return bearers_; }
   const TlsMaterial& tls() const { return tls_; }
   const AccountSecrets& accounts() const { return accounts_; }
+  // False: a key may be written to swap.
+  bool is_locked() const { return arena_.is_locked(); }
 
  private:
   std::string load_bearers(const Options& options, const control::Surroundings& surroundings);

@@ -27,6 +27,7 @@
 #include "control/ledger_keeper.h"
 #include "control/machine.h"
 #include "control/metrics.h"
+#include "control/sandbox.h"
 #include "control/service_manager.h"
 #include "control/turn_watch.h"
 #include "leat/version.h"
@@ -111,7 +112,9 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     shards_.push_back(std::move(thread));
   }
 
-  Result<std::string> open_admin() {
+  // What is wrong, or empty. `address`: where it listens.
+  std::string open_admin(std::string& address) {
+    address = "off";
     control::AdminServer::Views views;
     views.is_ready = [this] { return !draining_; };
     views.metrics = [this] {
@@ -126,17 +129,17 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     };
     admin_ = std::make_unique<control::AdminServer>(shard_, std::move(views), accounts_,
                                                     options_.limits);
-    if (!options_.admin.enabled) return std::string("off");
-    const auto address = io::Address::parse(control::to_string(options_.admin.listen));
-    LEAT_CHECK(address.has_value());
-    LEAT_TRY(const io::Address bound, admin_->listen(*address));
-    return "http://" + bound.to_string();
-  }
-
-  // After open_admin().
-  Result<void> open_admin_socket() {
-    if (options_.admin.socket.empty()) return {};
-    return admin_->listen_local(options_.admin.socket);
+    if (options_.admin.enabled) {
+      const auto listen = io::Address::parse(control::to_string(options_.admin.listen));
+      LEAT_CHECK(listen.has_value());
+      const auto bound = admin_->listen(*listen);
+      if (!bound) return std::string("cannot open the admin listener: ") + bound.error().what;
+      address = "http://" + bound->to_string();
+    }
+    const std::string& socket = options_.admin.socket;
+    if (socket.empty()) return {};
+    const auto opened = admin_->listen_local(socket);
+    return opened ? "" : socket + ": " + opened.error().what;
   }
 
   HealthKeeper& health() { return health_; }
@@ -311,13 +314,15 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   }
   const auto inherited = control::inherited_sockets(surroundings, getpid(), options);
   if (!inherited.fault.empty()) return refuse(inherited.fault);
+  // Before there are threads: all of them are in it.
+  const auto sandbox = control::enter_sandbox(control::SandboxRole::kProcess,
+                                              control::sandbox_paths(options), surroundings);
   auto io = io::UringIo::create({.inherited = inherited.admin});
   if (!io) return refuse(io.error().what);
   const control::CatalogueListing listings(routed, (*io)->wall_now().unix_seconds());
   const gateway::Snapshot snapshot(options, std::move(routed), material.bearers());
   const std::uint32_t shards =
       options.server.shards != 0 ? options.server.shards : std::max(machine.cores_usable, 1U);
-
   ShardSetup setup;
   const std::uint64_t memory = options.limits.memory_bytes_max != 0
                                    ? options.limits.memory_bytes_max
@@ -328,6 +333,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   gateway::PeerMail peers(shards);
   setup.limits.peers = &peers;
   setup.tls = &material.tls();
+  setup.surroundings = &surroundings;
 
   std::string ledger_fault;
   const auto ledger = control::LedgerKeeper::start(options, shards, ledger_fault);
@@ -351,16 +357,14 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
     return refuse(fault);
   }
   control.health().begin();
-  const auto admin = control.open_admin();
-  if (!admin) {
+  std::string admin;
+  if (const std::string fault = control.open_admin(admin); !fault.empty()) {
     control.shut_down();
-    return refuse(std::string("cannot open the admin listener: ") + admin.error().what);
+    return refuse(fault);
   }
-  if (const auto opened = control.open_admin_socket(); !opened) {
-    control.shut_down();
-    return refuse(options.admin.socket + ": " + opened.error().what);
-  }
-  print_addresses(options, control.shards().front()->started().bound, *admin, shards);
+  std::printf("leat: hardening: %s, keys %slocked in memory\n", sandbox.text().c_str(),
+              material.is_locked() ? "" : "NOT ");
+  print_addresses(options, control.shards().front()->started().bound, admin, shards);
   control.run();
   control.shut_down();
   control.health().save();

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "control/sandbox.h"
 #include "gateway/owned_message.h"
 #include "net/ares_resolver.h"
 #include "tls/context.h"
@@ -97,6 +98,8 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
       result.fault = "cannot listen on " + setup_.listen[i].to_string() + ": " + bound.error().what;
     }
   }
+  control::enter_sandbox(control::SandboxRole::kShard, control::shard_sandbox_paths(),
+                         *setup_.surroundings);
   const bool serves = result.fault.empty();
   if (!serves) tear_down();
   started.set_value(std::move(result));  // `started` may be gone from here on

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/ledger_keeper.h"
+#include "control/surroundings.h"
 #include "gateway/gateway.h"
 #include "io/uring_io.h"
 #include "leat/options.h"
@@ -42,6 +43,7 @@ struct ShardSetup {
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
   control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
   gateway::LimitSetup limits;               // its mail outlives the shards
+  const control::Surroundings* surroundings = nullptr;
   const TlsMaterial* tls = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // read until started() only
 };

@@ -109,7 +109,8 @@ std::optional<StoreFault> AccountStore::set_up(std::int64_t now) {
   database_->run(
       "PRAGMA page_size=16384; PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL;"
       "PRAGMA synchronous=FULL;"
-      "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON");
+      "PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON;"
+      "PRAGMA temp_store=MEMORY");  // no folder for others is open to a running Leat
   const std::int64_t version = database_->number("PRAGMA user_version");
   const std::int64_t application = database_->number("PRAGMA application_id");
   const std::int64_t tables = database_->number("SELECT count(*) FROM sqlite_schema");

@@ -110,13 +110,19 @@ void examine_ring(const Result<io::Capabilities>& ring, Report& report) {
 
 }  // namespace
 
-DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring) {
+DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
+                     const SandboxLayers& sandbox) {
   Report report;
   report.line("leat", version_text().substr(5), "");
   report.line("kernel", facts.kernel, "");
   examine_cpu(facts, report);
   examine_limits(facts, report);
   examine_ring(ring, report);
+  const bool is_whole =
+      sandbox.off.empty() && sandbox.no_new_privs && sandbox.seccomp && sandbox.landlock_abi > 0;
+  report.line("hardening", sandbox.text() + "  ",
+              is_whole ? "a running Leat starts nothing and opens its own folders only"
+                       : "a running Leat goes without what is missing");
   return report.take();
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/result.h"
 #include "control/machine.h"
+#include "control/sandbox.h"
 #include "io/preflight.h"
 
 namespace leat::control {
@@ -17,6 +18,8 @@ struct DoctorReport {
 };
 
 // `ring`: what io::run_preflight() gave.
-DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring);
+// `sandbox`: what offered_sandbox() gave.
+DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
+                     const SandboxLayers& sandbox);
 
 }  // namespace leat::control

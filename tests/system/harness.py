@@ -244,7 +244,9 @@ class Leat:
                                         stdout=subprocess.PIPE, stderr=self.log_file, text=True,
                                         env=env, preexec_fn=preexec, pass_fds=pass_fds)
         self.port = self.admin = None
+        self.lines = []
         for line in self.process.stdout:
+            self.lines.append(line.strip())
             if match := re.match(r"leat: serving on https?://.*:(\d+)$", line.strip()):
                 self.port = int(match.group(1))
             if match := re.match(r"leat: admin on (http://.*)$", line.strip()):
@@ -273,6 +275,11 @@ class Leat:
         self.process.stdout.close()
         self.log_file.close()
         self.directory.cleanup()
+
+    def said(self, what):
+        """The rest of the line that began so at start."""
+        begin = f"leat: {what}: "
+        return next(line[len(begin):] for line in self.lines if line.startswith(begin))
 
     def log(self):
         return self.log_path.read_text(errors="replace")

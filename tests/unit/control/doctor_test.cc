@@ -36,12 +36,16 @@ Result<io::Capabilities> good_ring() {
   return capabilities;
 }
 
+SandboxLayers good_sandbox() {
+  return {.no_new_privs = true, .seccomp = true, .landlock_abi = 7, .off = {}};
+}
+
 bool says(const DoctorReport& report, std::string_view phrase) {
   return report.text.find(phrase) != std::string::npos;
 }
 
 TEST(Doctor, TellsWhatIsOfferedAndUsed) {
-  const DoctorReport report = examine(good_machine(), good_ring());
+  const DoctorReport report = examine(good_machine(), good_ring(), good_sandbox());
   EXPECT_TRUE(report.can_serve);
   EXPECT_TRUE(says(report, "6.18.1")) << report.text;
   EXPECT_TRUE(says(report, "4 of 8 usable"));
@@ -55,26 +59,40 @@ TEST(Doctor, LimitsDecideWhatIsUsed) {
   facts.descriptors = facts.descriptors_hard = UINT64_MAX;
   facts.locked_bytes = 64 << 10;
   facts.cgroup_bytes = 2ull << 30;
-  const DoctorReport report = examine(facts, good_ring());
+  const DoctorReport report = examine(facts, good_ring(), good_sandbox());
   EXPECT_TRUE(says(report, "up to 50000 client connections\n")) << report.text;
   EXPECT_TRUE(says(report, "may be swapped; `ulimit -l` of 256 KiB"));
   EXPECT_TRUE(says(report, "85 % of 2.0 GiB"));
 }
 
+TEST(Doctor, TellsWhichLayersOfTheSandboxThereAre) {
+  const auto told = [](const SandboxLayers& sandbox) {
+    return examine(good_machine(), good_ring(), sandbox);
+  };
+  EXPECT_TRUE(says(told(good_sandbox()), "no_new_privs, seccomp, Landlock 7"));
+  EXPECT_TRUE(says(told(good_sandbox()), "opens its own folders only"));
+  SandboxLayers poor = good_sandbox();
+  poor.landlock_abi = 0;
+  EXPECT_TRUE(says(told(poor), "no_new_privs, seccomp, NO Landlock"));
+  EXPECT_TRUE(says(told(poor), "goes without what is missing"));
+  EXPECT_TRUE(told(poor).can_serve);
+  EXPECT_TRUE(says(told({.off = "LEAT_HARDENING=off"}), "off (LEAT_HARDENING=off)"));
+}
+
 TEST(Doctor, WhatIsNeededAndMissingEndsIt) {
   Result<io::Capabilities> ring = good_ring();
   ring->features[1] = {.name = "incremental buffers", .why = "plain ones are used"};
-  const DoctorReport fallback = examine(good_machine(), ring);
+  const DoctorReport fallback = examine(good_machine(), ring, good_sandbox());
   EXPECT_TRUE(fallback.can_serve);
   EXPECT_TRUE(says(fallback, "not used: plain ones are used")) << fallback.text;
   ring = fail({.code = Code::kUnsupported, .os_errno = EPERM, .what = "no ring can be had"});
-  const DoctorReport forbidden = examine(good_machine(), ring);
+  const DoctorReport forbidden = examine(good_machine(), ring, good_sandbox());
   EXPECT_FALSE(forbidden.can_serve);
   EXPECT_TRUE(says(forbidden, "CANNOT SERVE: no ring can be had")) << forbidden.text;
   EXPECT_TRUE(says(forbidden, "not permitted"));
   MachineFacts old = good_machine();
   old.has_avx2 = false;
-  EXPECT_FALSE(examine(old, good_ring()).can_serve);
+  EXPECT_FALSE(examine(old, good_ring(), good_sandbox()).can_serve);
 }
 
 TEST(Doctor, TheLeastCgroupLimitCounts) {
