@@ -96,6 +96,8 @@ TEST_F(InheritedSocketsTest, WithoutAPlaceAreAFault) {
   EXPECT_EQ(found().fault, "");
   surroundings_.variables["LISTEN_FDNAMES"] = "admin";
   EXPECT_NE(found().fault.find("no admin.listen there"), std::string::npos);
+  options_.admin.listen = {.host = "127.0.0.1", .port = port};  // and switched off
+  EXPECT_NE(found().fault.find("no admin.listen there"), std::string::npos);
   surroundings_.variables["LISTEN_FDNAMES"] = "";
   EXPECT_NE(found().fault.find("no place for that name"), std::string::npos);
   surroundings_.variables["LISTEN_FDNAMES"] = "listen";
