@@ -62,6 +62,7 @@ struct AccountSettings {
   std::string store_file;  // SQLite; empty: there are no accounts
   SecretSource
       master_key;  // 32 bytes in hexadecimal that seal provider keys; kNone: there are none
+  std::uint32_t byok_fee_ppm = 0;  // of list prices, for requests on a workspace's own provider key
 };
 
 // When an answer may end: once its record is on disk, or up to 5 ms before.

@@ -88,9 +88,11 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
   auto thread = control::AccountThread::start(setup, bell_);
   if (!thread) return options.accounts.store_file + ": " + thread.error().text;
   thread_ = std::move(*thread);
+  const std::string& fault = thread_->first_fault();
+  if (!fault.empty()) std::fprintf(stderr, "leat: %s\n", fault.c_str());
   if (restore) restored_ = restore->take();
   if (ledger != nullptr) {
-    if (std::string fault = ledger->keep_lost(); !fault.empty()) return fault;
+    if (std::string lost = ledger->keep_lost(); !lost.empty()) return lost;
   }
   settle_open(options.ledger.charge_ambiguous);
   keys_.apply(thread_->first());

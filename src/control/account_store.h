@@ -96,7 +96,8 @@ struct AccountChange {
   enum class Kind : std::uint8_t { kOrganisation, kWorkspace, kKey, kProviderKey };
   Kind kind = Kind::kKey;
   policy::AccountId id = 0;
-  KeyDigest digest{};  // of a key
+  KeyDigest digest{};               // of a key
+  policy::AccountId workspace = 0;  // of a provider key
 };
 
 class AccountStore {

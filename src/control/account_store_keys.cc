@@ -90,6 +90,10 @@ ProviderKeyRecord read_provider_key(SqliteStatement& row) {
   return record;
 }
 
+AccountChange change_of(AccountId provider_key, AccountId workspace) {
+  return {.kind = AccountChange::Kind::kProviderKey, .id = provider_key, .workspace = workspace};
+}
+
 // What a sealed key is bound to: its row, so that copying it to another row opens nothing.
 std::string seal_context(std::string_view uuid) {
   return fmt::format("leat provider key {}", uuid);
@@ -258,7 +262,7 @@ StoreResult<ProviderKeyRecord> AccountStore::create(const ProviderKeyRecord& wan
   bind_list(statement, wanted.allowed_users);
   statement.bind_blob(bytes_of(sealed_text(secret, uuid, master))).bind(now).step();
   const auto id = static_cast<AccountId>(database_->last_id());
-  const auto done = finish(transaction, {.kind = AccountChange::Kind::kProviderKey, .id = id});
+  const auto done = finish(transaction, change_of(id, wanted.workspace));
   if (!done) return std::unexpected(done.error());
   return provider_key(uuid);
 }
@@ -276,30 +280,34 @@ StoreResult<void> AccountStore::update(const ProviderKeyRecord& record, std::int
   bind_list(statement, record.allowed_users);
   statement.bind(now).bind(as_integer(record.id)).step();
   if (!database_->has_fault() && database_->changed() == 0) return not_found();
-  return finish(transaction, {.kind = AccountChange::Kind::kProviderKey, .id = record.id});
+  return finish(transaction, change_of(record.id, record.workspace));
 }
 
 StoreResult<void> AccountStore::replace_secret(AccountId id, std::string_view secret,
                                                tls::AeadKey master, std::int64_t now) {
   SqliteTransaction transaction(*database_);
-  SqliteStatement row(*database_, "SELECT uuid FROM provider_keys WHERE id=?");
+  SqliteStatement row(*database_, "SELECT uuid,workspace FROM provider_keys WHERE id=?");
   row.bind(as_integer(id));
   if (!row.step() && !database_->has_fault()) return not_found();
   const std::string uuid(database_->has_fault() ? "" : row.text());
+  const auto workspace = static_cast<AccountId>(database_->has_fault() ? 0 : row.integer());
   SqliteStatement(*database_, "UPDATE provider_keys SET sealed=?,label=?,updated_at=? WHERE id=?")
       .bind_blob(bytes_of(sealed_text(secret, uuid, master)))
       .bind(label_of_secret(secret))
       .bind(now)
       .bind(as_integer(id))
       .step();
-  return finish(transaction, {.kind = AccountChange::Kind::kProviderKey, .id = id});
+  return finish(transaction, change_of(id, workspace));
 }
 
 StoreResult<void> AccountStore::remove_provider_key(AccountId id) {
   SqliteTransaction transaction(*database_);
-  SqliteStatement(*database_, "DELETE FROM provider_keys WHERE id=?").bind(as_integer(id)).step();
-  if (!database_->has_fault() && database_->changed() == 0) return not_found();
-  return finish(transaction, {.kind = AccountChange::Kind::kProviderKey, .id = id});
+  AccountId workspace = 0;
+  SqliteStatement row(*database_, "DELETE FROM provider_keys WHERE id=? RETURNING workspace");
+  row.bind(as_integer(id));
+  while (row.step()) workspace = static_cast<AccountId>(row.integer());
+  if (!database_->has_fault() && workspace == 0) return not_found();
+  return finish(transaction, change_of(id, workspace));
 }
 
 StoreResult<std::size_t> AccountStore::unseal_provider_key(AccountId id, tls::AeadKey master,

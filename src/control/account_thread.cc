@@ -30,6 +30,7 @@ StoreResult<std::unique_ptr<AccountThread>> AccountThread::start(const AccountSe
     }
   }
   made->first_ = made->publisher_.table().whole();
+  made->first_fault_ = made->publisher_.take_fault();
   made->thread_ = std::thread([raw = made.get()] { raw->run(); });
   return made;
 }
@@ -38,7 +39,7 @@ AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountS
                              io::Waker& waker)
     : store_(std::move(store)),
       management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
-      publisher_(*store_, *setup.catalogue, keys_beside(setup)),
+      publisher_(*store_, *setup.catalogue, keys_beside(setup), setup.master),
       ledger_(setup.ledger),
       waker_(waker) {}
 
@@ -94,6 +95,7 @@ AccountDone AccountThread::done(const AccountJob& job) {
   } else {
     done.fault = "keys may be out of date: " + loaded.error().text;
   }
+  if (done.fault.empty()) done.fault = publisher_.take_fault();
   return done;
 }
 

@@ -41,7 +41,8 @@ struct AccountDone {
   std::uint64_t ticket = 0;
   ManagementAnswer answer;
   gateway::KeyDelta delta;  // may be empty
-  std::string fault;        // shards may lag behind the store: one line for the log; or empty
+  // One line for the log: shards may lag behind the store, or cannot use what is there; or empty.
+  std::string fault;
 };
 
 struct AccountSetup {
@@ -73,6 +74,8 @@ class AccountThread {
 
   // All keys as they were at the start: every shard's first delta.
   const gateway::KeyDelta& first() const { return first_; }
+  // As AccountDone::fault, of them.
+  const std::string& first_fault() const { return first_fault_; }
   // False: too many wait, or were answered and not taken.
   bool post(AccountJob job);
   // None: nothing was answered since.
@@ -88,6 +91,7 @@ class AccountThread {
   KeyPublisher publisher_;
   LedgerUsage* ledger_;
   gateway::KeyDelta first_;
+  std::string first_fault_;
   io::Waker& waker_;
   Handover<AccountJob, kJobsMax> jobs_;
   Handover<AccountDone, kJobsMax> answers_;

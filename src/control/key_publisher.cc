@@ -24,8 +24,11 @@ bool comes_before(const KeyEntry& a, const KeyEntry& b) {
 }  // namespace
 
 KeyPublisher::KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue,
-                           std::vector<KeyEntry> configured)
-    : store_(store), catalogue_(catalogue), configured_(std::move(configured)) {
+                           std::vector<KeyEntry> configured, std::optional<tls::AeadKey> master)
+    : store_(store),
+      catalogue_(catalogue),
+      configured_(std::move(configured)),
+      own_keys_(store, catalogue, master) {
   std::sort(configured_.begin(), configured_.end(), comes_before);
 }
 
@@ -55,7 +58,8 @@ void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
                             .is_workspace = true,
                             .is_enabled = workspace.is_enabled,
                             .quota = workspace.quota,
-                            .access = resolve_access(access, catalogue_)}));
+                            .access = resolve_access(access, catalogue_),
+                            .own_keys = own_keys_.of(workspace.id)}));
 }
 
 policy::Access KeyPublisher::access_above(const policy::Key& key) const {
@@ -77,6 +81,7 @@ StoreResult<void> KeyPublisher::load() {
   table_ = {};
   organisations_.clear();
   workspaces_.clear();
+  own_keys_.forget_all();
   KeyDelta ignored;
   for (const auto& organisation : store_.organisations()) put(organisation, ignored);
   for (const auto& record : store_.workspaces(0)) put(record.workspace, ignored);
@@ -114,7 +119,8 @@ StoreResult<void> KeyPublisher::refresh(const AccountChange& change, KeyDelta& d
     case AccountChange::Kind::kKey:
       return refresh_key(change.digest, delta);
     case AccountChange::Kind::kProviderKey:
-      return {};
+      own_keys_.forget(change.id);
+      return refresh_workspace(change.workspace, delta);
     case AccountChange::Kind::kWorkspace: {
       const auto record = store_.workspace(change.id);
       if (record) {
@@ -148,9 +154,22 @@ StoreResult<void> KeyPublisher::refresh_key(const KeyDigest& digest, KeyDelta& d
   const auto record = store_.key(digest);
   if (record) {
     delta.append(table_.put(entry(record->key, digest)));
+    const AccountId workspace = record->key.workspace;
+    if (own_keys_.hangs_on_people(workspace)) return refresh_workspace(workspace, delta);
   } else if (record.error().kind == StoreFault::Kind::kNotFound) {
     delta.append(table_.remove(digest));
   } else {
+    return std::unexpected(record.error());
+  }
+  return {};
+}
+
+// Its row alone; one that is gone by now is another change.
+StoreResult<void> KeyPublisher::refresh_workspace(AccountId workspace, KeyDelta& delta) {
+  const auto record = store_.workspace(workspace);
+  if (record) {
+    put(record->workspace, delta);
+  } else if (record.error().kind != StoreFault::Kind::kNotFound) {
     return std::unexpected(record.error());
   }
   return {};

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// KeyPublisher: the account store's keys as the table that shards look keys up in. It reads all of
+// KeyPublisher: the account store's keys as the table that shards look keys up in, and the provider
+// keys that workspaces brought. It reads all of
 // them once and then only what the store says has changed, so that a change is a few rows of the
 // store and one chunk of the table. Keys that are not the store's, those of the configuration,
 // stand in the same table and go before the store's where both have one. Lives on the account
@@ -7,6 +8,7 @@
 #pragma once
 
 #include "control/account_store.h"
+#include "control/own_key_book.h"
 #include "gateway/key_table.h"
 #include "policy/catalogue.h"
 
@@ -14,9 +16,10 @@ namespace leat::control {
 
 class KeyPublisher {
  public:
-  // Store and catalogue outlive it.
+  // Store, catalogue and master key, which opens provider keys, outlive it.
   KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue,
-               std::vector<gateway::KeyEntry> configured = {});
+               std::vector<gateway::KeyEntry> configured = {},
+               std::optional<tls::AeadKey> master = {});
 
   // All keys and accounts, in place of what there was: at start, and for a new catalogue.
   StoreResult<void> load();
@@ -25,6 +28,8 @@ class KeyPublisher {
   StoreResult<gateway::KeyDelta> follow();
 
   const gateway::KeyTable& table() const { return table_; }
+  // As OwnKeyBook::take_fault().
+  std::string take_fault() { return own_keys_.take_fault(); }
 
  private:
   struct Parent {
@@ -39,6 +44,7 @@ class KeyPublisher {
   bool is_configured(const KeyDigest& digest) const;
   StoreResult<void> refresh(const AccountChange& change, gateway::KeyDelta& delta);
   StoreResult<void> refresh_key(const KeyDigest& digest, gateway::KeyDelta& delta);
+  StoreResult<void> refresh_workspace(policy::AccountId workspace, gateway::KeyDelta& delta);
   StoreResult<void> refresh_keys(policy::AccountId workspace, gateway::KeyDelta& delta);
 
   AccountStore& store_;
@@ -47,6 +53,7 @@ class KeyPublisher {
   gateway::KeyTable table_;
   std::unordered_map<policy::AccountId, policy::Access> organisations_;
   std::unordered_map<policy::AccountId, Parent> workspaces_;
+  OwnKeyBook own_keys_;
 };
 
 }  // namespace leat::control

@@ -9,6 +9,7 @@
 #include "control/account_text.h"
 #include "control/listing_json.h"
 #include "control/management_parts.h"
+#include "policy/own_key.h"
 
 namespace leat::control {
 namespace {
@@ -40,6 +41,11 @@ std::string byok_json(const ProviderKeyRecord& record) {
 // It becomes part of a header field.
 bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > 0x20 && c < 0x7f; });
+}
+
+// Azure's, Bedrock's and Vertex's are JSON, and nobody here speaks to them.
+bool is_object(std::string_view key) {
+  return key.starts_with('{') || key.starts_with('[');
 }
 
 // Wipes a text that held a secret. Copies that the parser made before are beyond it: the body came
@@ -118,6 +124,9 @@ void ManagementByok::read(ManagementBody& body, ProviderKeyRecord& record,
   if (!secret.empty() && (secret.size() < kSecretMin || !is_visible(secret))) {
     body.complain("`key` must be 8 bytes or more of visible ASCII.");
   }
+  if (is_object(secret)) {
+    body.complain("`key` must be a plain key: keys that are objects are not served here.");
+  }
   if (record.is_fallback && record.is_required) {
     body.complain("`is_fallback` and `is_required` contradict each other.");
   }
@@ -138,6 +147,9 @@ ManagementAnswer ManagementByok::create() {
   const auto id = workspace(reference);
   if (!id) return refusal(id.error());
   wanted.workspace = *id;
+  if (store_.provider_keys(*id).size() >= policy::kOwnKeysMax) {
+    return refusal(400, "A workspace has 64 provider keys at most.");
+  }
   const auto created = store_.create(wanted, secret.text, *master_, call_.unix_now());
   if (!created) return refusal(created.error());
   return {201, "{\"data\":" + byok_json(*created) + "}"};

@@ -74,7 +74,7 @@ constexpr std::array<Setting<AdminOptions>, 3> kAdmin{{
      "none"},
 }};
 
-constexpr std::array<Setting<AccountSettings>, 2> kAccounts{{
+constexpr std::array<Setting<AccountSettings>, 3> kAccounts{{
     {"store_file", &AccountSettings::store_file, 0, kPathMax, kFixed,
      "SQLite file with organisations, workspaces, keys and grants; made if it is not there. "
      "`\"\"`: keys are those of `[[keys]]` only.",
@@ -82,6 +82,9 @@ constexpr std::array<Setting<AccountSettings>, 2> kAccounts{{
     {"master_key", OwnForm{"secret source", "none"}, 0, 0, kFixed,
      "64 hex digits, as `openssl rand -hex 32` makes them: seals the provider keys that workspaces "
      "bring. Without it none can be brought."},
+    {"byok_fee_ppm", &AccountSettings::byok_fee_ppm, 0, 1'000'000, kFixed,
+     "What a request on a provider key of its workspace's own is charged, in millionths of list "
+     "prices; 50000 is 5 %."},
 }};
 
 constexpr std::array<Setting<AuthKeys>, 1> kAuth{{

@@ -240,6 +240,22 @@ const RetryRow& retry_row(FailureClass failure) {
   return kRetryRows[static_cast<std::size_t>(failure)];
 }
 
+void ProviderFailure::hide(std::string_view secret) {
+  constexpr std::size_t kSecretMin = 8;
+  constexpr std::size_t kCutMin = 4;  // of it: less says nothing
+  if (secret.size() < kSecretMin) return;
+  if (code().find(secret) != std::string_view::npos) code_size = 0;
+  for (std::size_t at; (at = message().find(secret)) != std::string_view::npos;) {
+    std::fill_n(message_bytes.begin() + at, secret.size(), '*');
+  }
+  for (std::size_t size = std::min<std::size_t>(secret.size(), message_size); size >= kCutMin;
+       --size) {
+    if (!message().ends_with(secret.substr(0, size))) continue;
+    std::fill_n(message_bytes.begin() + (message_size - size), size, '*');
+    break;
+  }
+}
+
 void read_failure(int status, const ReplyHeaders& headers, std::string_view body,
                   std::int64_t now_unix_ms, ProviderFailure& out) {
   const Words words = read_words(body);

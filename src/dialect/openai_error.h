@@ -67,6 +67,8 @@ struct ProviderFailure {
   // ErrorDetail.
   std::string_view message() const { return {message_bytes.data(), message_size}; }
   std::string_view code() const { return {code_bytes.data(), code_size}; }
+  // Takes a text of 8 bytes or more out of both, and its beginning where the message was cut.
+  void hide(std::string_view secret);
 };
 
 // Header values of a failed reply; empty where absent.

@@ -125,7 +125,9 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   // It may have been changed or revoked while the body came.
   const KeyDirectory::Found found = gateway_.find_key(request.key);
   if (found.fault != KeyFault::kNone) return refuse_key();
-  money_.terms.markup_ppm = found.key->markup_ppm;
+  money_.terms = {.markup_ppm = found.key->markup_ppm,
+                  .byok_fee_ppm = static_cast<std::int32_t>(
+                      gateway_.snapshot().options().accounts.byok_fee_ppm)};
   workspace_ = found.key->workspace;
   organisation_ = found.key->organisation;
   find_conversation(fields);
@@ -135,6 +137,10 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   facts.now = gateway_.shard().now();
   facts.wall = gateway_.shard().io().wall_now();
   facts.access = found.access;
+  if (found.workspace != nullptr && found.workspace->own_keys != nullptr) {
+    facts.own_keys = found.workspace->own_keys.get();
+    facts.key = request.key;
+  }
   facts.body_bytes = request.body->size;
   if (kind_ != RequestKind::kChat) {
     // Each input has the model's context to itself: the longest is no shorter than the mean.
@@ -155,7 +161,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   for (const policy::Candidate& candidate : planner.plan().candidates()) {
     if (request.stop_count == kStopsMax) break;
     request.stops[request.stop_count++] = {
-        candidate.endpoint, candidate.model_rank, candidate.dropped,
+        candidate.endpoint, candidate.model_rank, candidate.own_key, candidate.dropped,
         std::string(planner.models()[candidate.model_rank].rest)};
   }
   return take_limits(found, fields) && choose_first();
@@ -263,7 +269,12 @@ void Exchange::note_limits(const proto::ResponseHead& head) {
     if (ms) notice.note_wait(*header, milliseconds(*ms));
   }
   if (!says_anything) return;
-  gateway_.health().note_reply(leg_->health, head.status, notice, gateway_.shard().now());
+  const Instant now = gateway_.shard().now();
+  if (leg_->own_key.id != 0) {
+    return gateway_.own_key_states().note_reply(leg_->own_key, leg_->endpoint, head.status, notice,
+                                                now);
+  }
+  gateway_.health().note_reply(leg_->health, head.status, notice, now);
 }
 
 void Exchange::take_error_head(const proto::ResponseHead& head) {

@@ -113,6 +113,7 @@ class Exchange final : public ListNode<Exchange>,
   struct Stop {
     policy::EndpointId endpoint = policy::kNoId;
     std::uint8_t model_rank = 0;
+    std::uint32_t own_key = 0;  // of the workspace; 0: shared capacity
     policy::ParameterSet dropped;
     std::string rest;  // of a pattern's model; a copy, since an escaped name lies in no body
   };
@@ -122,7 +123,7 @@ class Exchange final : public ListNode<Exchange>,
   // What a leg asks, until the commit.
   struct Asked {
     std::uint8_t stop = 0;
-    std::uint8_t key = 0;           // of the provider's
+    std::uint8_t key = 0;           // of the provider's, or HealthAttempt::kOwnKey
     std::uint64_t keys_tried = 0;   // at this stop, a bit each
     std::size_t traced = 0;         // what the trace calls the attempt
     bool is_hedge = false;          // it began beside one that waited
@@ -151,6 +152,7 @@ class Exchange final : public ListNode<Exchange>,
     KeyDigest key{};  // looked up again where the request is decided
     // What it could come to at most, and what is reserved for that; 0 where nothing limits it.
     policy::Bound bound;
+    policy::Bound own_key_bound;  // with what an own key's provider asks; 0: there is none
     policy::AdmissionAmounts amounts;
     dialect::RateLines rates;  // for a refusal
     std::array<Stop, kStopsMax> stops;
@@ -257,6 +259,7 @@ class Exchange final : public ListNode<Exchange>,
     return continuation_ != nullptr && continuation_->stage == Continuation::Stage::kOpen;
   }
   bool continues(const Stop& stop) const;
+  bool may_carry(const Stop& stop) const;
   bool has_carrier() const;
   void prepare_continuation(RelayOptions& options, dialect::ChatIdentity& identity);
   void mind_text();
@@ -303,6 +306,16 @@ class Exchange final : public ListNode<Exchange>,
   const SnapshotProvider& provider() const;
   std::string_view provider_name() const;
   bool is_over_time() const;
+  // Provider keys of the client's own (exchange_own_keys.cc).
+  std::optional<std::uint8_t> key_for(const Stop& stop);
+  OwnKeyRef own_key_ref(const Stop& stop) const;
+  bool may_use_own_key(const Stop& stop) const;
+  bool choose_resting();
+  std::optional<std::string_view> bearer() const;
+  dialect::ProviderFailure without_secret(const dialect::ProviderFailure& failure) const;
+  MoneyTerms money() const;
+  void raise_own_key_bound(const Stop& stop, const policy::ChargeDemand& demand,
+                           const policy::Bound& fee, policy::Bound& most) const;
   // What leg_ brings goes to the client already.
   bool is_committed() const {
     const bool streams = leg_->state == Leg::State::kStreaming;

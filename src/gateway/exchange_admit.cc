@@ -99,6 +99,7 @@ bool Exchange::take_limits(const KeyDirectory::Found& found, const dialect::Rout
     const policy::Bound bound = bound_at(stop, demand);
     if (limits_met_.money && !bound.is_priced) continue;
     raise(request.bound, bound);
+    if (stop.own_key != 0) raise_own_key_bound(stop, demand, bound, request.own_key_bound);
     if (&request.stops[kept] != &stop) request.stops[kept] = std::move(stop);
     ++kept;
   }
@@ -107,6 +108,10 @@ bool Exchange::take_limits(const KeyDirectory::Found& found, const dialect::Rout
   request.amounts.tokens = as_amount(request.bound.tokens());
   request.amounts.money = limits_met_.money ? request.bound.money : 0;
   add_second_prompt(demand);
+  if (limits_met_.money) {
+    request.amounts.byok_money =
+        std::max<policy::Nanodollars>(0, request.own_key_bound.money - request.amounts.money);
+  }
   account_ = &gateway_.account_of(found);
   return true;
 }
@@ -115,7 +120,7 @@ policy::Bound Exchange::bound_at(const Stop& stop, const policy::ChargeDemand& d
   const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
   const policy::UtcMoment moment = policy::UtcMoment::of(admitted_);
   return policy::bound_of(catalogue, catalogue.endpoint(stop.endpoint), demand, money_.terms,
-                          moment, money_.uses_own_key);
+                          moment, stop.own_key != 0);
 }
 
 // Who carries a broken stream on is asked with the prompt and with what had come of the answer.
@@ -124,6 +129,7 @@ void Exchange::add_second_prompt(policy::ChargeDemand demand) {
   if (!streams_ || kind_ != RequestKind::kChat || request.stop_count < 2) return;
   demand.text_bytes += request.bound.output_tokens;
   policy::Bound second;
+  policy::Bound own_second;
   for (const Stop& stop : std::span(request.stops).first(request.stop_count)) {
     const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
     const policy::Endpoint& endpoint = catalogue.endpoint(stop.endpoint);
@@ -131,8 +137,11 @@ void Exchange::add_second_prompt(policy::ChargeDemand demand) {
     const policy::Bound bound = bound_at(stop, demand);
     second.prompt_money = std::max(second.prompt_money, bound.prompt_money);
     second.prompt_tokens = std::max(second.prompt_tokens, bound.prompt_tokens);
+    if (stop.own_key != 0) raise_own_key_bound(stop, demand, bound, own_second);
   }
   request.amounts.tokens += as_amount(second.prompt_tokens);
+  request.own_key_bound.money += own_second.prompt_money;
+  request.own_key_bound.prompt_money += own_second.prompt_money;
   if (limits_met_.money) request.amounts.money += second.prompt_money;
 }
 
@@ -198,7 +207,10 @@ void Exchange::refuse_limit() {
   if (is_answered) {
     const policy::AdmissionRefusal& why = ticket_.refusal();
     const ClassRow& row = kClasses[static_cast<std::size_t>(why.limit_class)];
-    const policy::Bound& bound = request_->bound;
+    // Of a budget that counts what an own key's provider asks.
+    const bool is_own =
+        why.limit_class == LimitClass::kMoney && why.needed > request_->amounts.money;
+    const policy::Bound& bound = is_own ? request_->own_key_bound : request_->bound;
     reason = row.reason;
     refusal.kind = why.is_credit ? LimitKind::kCredit : row.kind;
     refusal.owner = kOwners[static_cast<std::size_t>(why.level)];
@@ -207,7 +219,7 @@ void Exchange::refuse_limit() {
     refusal.needed = why.needed;
     refusal.wait_ms = wait_ms(why.wait);
     refusal.requested_tokens = bound.output_tokens;
-    const policy::Nanodollars second_prompt = request_->amounts.money - bound.money;
+    const policy::Nanodollars second_prompt = is_own ? 0 : request_->amounts.money - bound.money;
     refusal.affordable_tokens = policy::affordable_output(bound, why.remaining - second_prompt);
   }
   const dialect::LimitAnswer answer(face_, refusal, request_->rates, now_unix_ms());
@@ -250,6 +262,7 @@ void Exchange::settle_limits(const Metered& metered) {
     used.tokens =
         std::max<std::int64_t>(usage.prompt, 0) + std::max<std::int64_t>(usage.completion, 0);
     used.money = metered.charge.charged;
+    if (leg_->own_key.id != 0) used.byok_money = metered.charge.upstream;
   }
   admission.settle(ticket_, used, now);
 }

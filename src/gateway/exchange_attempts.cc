@@ -27,6 +27,8 @@ using policy::OutcomeClass;
 // range of a gathered send.
 constexpr std::size_t kCopyBytesMax = 2048;
 constexpr std::size_t kRequestHeadRoom = 16 * 1024;
+constexpr std::string_view kOwnKeyRefused =
+    "The provider refused the key that the workspace brought, or its account is empty.";
 constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
 // Who wants to be left alone for longer is not waited for: the client may do that itself.
 constexpr std::int64_t kWaitMsMax = 1'000;
@@ -49,6 +51,10 @@ AttemptOutcome outcome_of(Attempted attempted) {
   return AttemptOutcome::kRefused;
 }
 
+bool is_refusal_of_key(dialect::KeyFate fate) {
+  return fate == dialect::KeyFate::kBad || fate == dialect::KeyFate::kCooledLong;
+}
+
 // What a failure that a provider told says of the endpoint.
 OutcomeClass outcome_of(const dialect::ProviderFailure& failure) {
   const dialect::RetryRow& row = dialect::retry_row(failure.failure);
@@ -67,14 +73,13 @@ OutcomeClass outcome_of(const dialect::ProviderFailure& failure) {
 // The plan's first candidate that has a key to be asked with.
 bool Exchange::choose_first() {
   Request& request = *request_;
-  const Instant now = gateway_.shard().now();
   for (std::uint8_t i = 0; i < request.stop_count; ++i) {
-    const auto key =
-        gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
+    const auto key = key_for(request.stops[i]);
     if (!key) continue;
     go_to(i, *key);
     return true;
   }
+  if (choose_resting()) return true;
   refuse_plan({.kind = ErrorKind::kCapacityExhausted});
   return false;
 }
@@ -87,9 +92,10 @@ void Exchange::go_to(std::uint8_t stop, std::uint8_t key) {
   }
   asked.stop = stop;
   asked.key = key;
-  asked.keys_tried |= std::uint64_t{1} << key;
+  if (key != HealthAttempt::kOwnKey) asked.keys_tried |= std::uint64_t{1} << key;
   request_->last_stop = std::max(request_->last_stop, stop);
   leg_->endpoint = request_->stops[stop].endpoint;
+  leg_->own_key = own_key_ref(request_->stops[stop]);
 }
 
 void Exchange::attempt() {
@@ -124,8 +130,9 @@ void Exchange::attempt() {
     asked().traced = trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank,
                                    stop().dropped, now);
     if (is_carrying_on()) trace_->continues(asked().traced);
+    if (leg_->own_key.id != 0) trace_->uses_own_key(asked().traced);
   }
-  leg_->note = notes_.began(leg_->endpoint, money_.uses_own_key, now);
+  leg_->note = notes_.began(leg_->endpoint, leg_->own_key.id != 0, now);
   plan_hedge();
   set_deadline();
   auto conn = upstream.pool->acquire(*leg_, asked().fresh_connection);
@@ -155,6 +162,11 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   }
   LEAT_UNINITIALIZED proto::SpliceList pieces(body);
   conn.begin(*leg_);
+  const auto secret = bearer();
+  if (!secret) {
+    conn.cancel();
+    return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
+  }
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
     conn.cancel();
     return failed_here(ErrorKind::kInvalidRequest);
@@ -163,7 +175,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   proto::RequestOptions options;
   options.target = provider().target(kind_);
   options.host = provider().host;
-  options.bearer = provider().bearers[asked().key];
+  options.bearer = *secret;
   options.content_length = pieces.size();
   options.accept = streams_ ? "text/event-stream" : "application/json";
   net::Stream& stream = conn.stream();
@@ -228,13 +240,16 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   gateway_.counters().upstream_failures.add();
   const bool tells_wait = failure.wait_ms != dialect::ProviderFailure::kNoWait;
   const dialect::KeyFate fate = dialect::retry_row(failure.failure).key_fate;
-  if (fate == dialect::KeyFate::kBad || fate == dialect::KeyFate::kCooledLong) {
-    gateway_.health().rest_key(leg_->health, gateway_.shard().now());
+  const bool is_own_matter = leg_->own_key.id != 0 && fate != dialect::KeyFate::kKept;
+  if (is_refusal_of_key(fate)) {
+    const Instant now = gateway_.shard().now();
+    if (is_own_matter) gateway_.own_key_states().rest(leg_->own_key, now);
+    gateway_.health().rest_key(leg_->health, now);
   }
-  end_attempt(outcome_of(failure), failure.status,
+  end_attempt(is_own_matter ? OutcomeClass::kNotCounted : outcome_of(failure), failure.status,
               milliseconds(tells_wait ? failure.wait_ms : std::int64_t{0}));
   notes_.ended(leg_->note, AttemptOutcome::kRefused, failure.status, gateway_.shard().now());
-  request_->failure = failure;
+  request_->failure = without_secret(failure);
   request_->has_failure_detail = true;
   request_->errors.add(failure, provider_name());
   if (trace_ != nullptr) {
@@ -327,12 +342,10 @@ bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
 bool Exchange::move_to(bool same_model) {
   Request& request = *request_;
   const std::uint8_t rank = stop().model_rank;
-  const Instant now = gateway_.shard().now();
   for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     if ((request.stops[i].model_rank == rank) != same_model) continue;
-    if (is_carrying_on() && !continues(request.stops[i])) continue;
-    const auto key =
-        gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
+    if (is_carrying_on() && !may_carry(request.stops[i])) continue;
+    const auto key = key_for(request.stops[i]);
     if (!key || !may_attempt(i, false)) continue;
     go_to(i, *key);
     attempt();
@@ -355,9 +368,13 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   if (other_goes_on()) return;
   Request& request = *request_;
   if (is_over_time()) return give_up();
-  const auto other_key = gateway_.health().choose_key(
-      leg_->endpoint, asked().keys_tried, gateway_.shard().now(), gateway_.shard().rng());
+  std::optional<std::uint8_t> other_key;
+  if (leg_->own_key.id == 0) {
+    other_key = gateway_.health().choose_key(leg_->endpoint, asked().keys_tried,
+                                             gateway_.shard().now(), gateway_.shard().rng());
+  }
   dialect::NextOptions options;
+  options.is_client_key = leg_->own_key.id != 0;
   options.has_other_key = other_key.has_value();
   options.has_other_endpoint = has_stop(true);
   options.has_other_model = has_stop(false);
@@ -409,8 +426,12 @@ void Exchange::give_up() {
     detail.provider_code = request.failure.code();
     detail.provider_raw = request.failure.message();
     // What is the client's own doing is best told in the provider's words.
-    if (!dialect::retry_row(request.failure.failure).blames_endpoint) {
+    const dialect::RetryRow& row = dialect::retry_row(request.failure.failure);
+    if (!row.blames_endpoint) {
       detail.message = request.failure.message();
+    } else if (leg_->own_key.id != 0 && is_refusal_of_key(row.key_fate)) {
+      // Those words are not kept, for they may repeat the key.
+      detail.message = kOwnKeyRefused;
     }
   }
   error_type_ = dialect::error_row(answer.kind).error_type;

@@ -18,12 +18,17 @@ bool Exchange::continues(const Stop& stop) const {
          dialect::ContinuesBy::kNothing;
 }
 
+// One answer has one payer: what began on an own key is not carried on by shared capacity.
+bool Exchange::may_carry(const Stop& stop) const {
+  return continues(stop) && (stop.own_key != 0) == (leg_->own_key.id != 0);
+}
+
 // Whether an endpoint of this model that continues a text is left in the plan.
 bool Exchange::has_carrier() const {
   const Request& request = *request_;
   for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
     const Stop& other = request.stops[i];
-    if (other.model_rank == stop().model_rank && continues(other)) return true;
+    if (other.model_rank == stop().model_rank && may_carry(other)) return true;
   }
   return false;
 }
@@ -86,7 +91,8 @@ bool Exchange::can_carry_on(dialect::Attempted attempted,
 // After the commit. `failure`: what the provider told, if `attempted` is kReplied.
 void Exchange::broke(ErrorKind kind, dialect::Attempted attempted,
                      const dialect::ProviderFailure* failure) {
-  const dialect::ProviderFailure told = failure != nullptr ? *failure : dialect::ProviderFailure();
+  const dialect::ProviderFailure told =
+      failure != nullptr ? without_secret(*failure) : dialect::ProviderFailure();
   dialect::ErrorDetail detail;
   if (failure != nullptr) {
     detail.provider_name = provider_name();

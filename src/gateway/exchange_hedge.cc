@@ -47,9 +47,10 @@ void Exchange::hedge() {
   if (!waits || leg_->is_paused) return;
   const std::uint8_t rank = stop().model_rank;
   for (std::uint8_t i = request.last_stop + 1; i < request.stop_count; ++i) {
-    if (request.stops[i].model_rank != rank) continue;
-    const auto key =
-        gateway_.health().choose_key(request.stops[i].endpoint, 0, now, gateway_.shard().rng());
+    // The same endpoint with another key would wait as long.
+    if (request.stops[i].model_rank != rank || request.stops[i].endpoint == leg_->endpoint)
+      continue;
+    const auto key = key_for(request.stops[i]);
     if (!key || !may_hedge(i, facts)) continue;
     hedge_ = std::make_unique<Leg>(*this);
     leg_ = hedge_.get();

@@ -56,7 +56,7 @@ void Exchange::append_record(const Metered& metered, UsageNotes::End& end) {
   end.key_id = key_name(snapshot.options(), key(), key_room);
   end.workspace_id = account_name(workspace_, workspace_room);
   end.organisation_id = account_name(organisation_, organisation_room);
-  const auto record = notes_.record(snapshot.catalogue(), metered, money_, end);
+  const auto record = notes_.record(snapshot.catalogue(), metered, money(), end);
   const auto slot = std::exchange(slot_, ledger::OpenTable::kNoSlot);
   const auto appended = ledger->settle(record, slot, client_ != nullptr ? this : nullptr);
   if (appended == ShardLedger::Appended::kDone || client_ == nullptr) return;

@@ -53,7 +53,7 @@ Metered Exchange::meter_answer(const dialect::ChatUsage& usage, std::uint64_t co
   facts.usage = usage;
   facts.content_bytes = content_bytes;
   facts.end = end;
-  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money(), admitted_);
 }
 
 // Of the stream so far.
@@ -64,10 +64,10 @@ Metered Exchange::meter_stream(const dialect::ChatUsage& usage, AnswerEnd end) c
   facts.content_bytes = leg_->relay.content_bytes();
   facts.end = end;
   const Metered metered =
-      meter(facts, gateway_.snapshot().catalogue(), endpoint(), money_, admitted_);
+      meter(facts, gateway_.snapshot().catalogue(), endpoint(), money(), admitted_);
   const bool is_rest =
       continuation_ != nullptr && continuation_->stage == Continuation::Stage::kDone;
-  return is_rest ? together(continuation_->metered, metered, money_) : metered;
+  return is_rest ? together(continuation_->metered, metered, money()) : metered;
 }
 
 dialect::UsageCost Exchange::cost_of(const dialect::ChatUsage& usage) const {

@@ -19,6 +19,7 @@
 #include "gateway/listing_source.h"
 #include "gateway/log_ring.h"
 #include "gateway/metering.h"
+#include "gateway/own_key_states.h"
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
 #include "gateway/shard_ledger.h"
@@ -104,6 +105,11 @@ class Gateway final : private shard::MessageHandler {
   AddressTable& addresses() { return addresses_; }
   // Whose key it is; where none is asked for, everybody's is anonymous.
   KeyDirectory::Found find_key(const KeyDigest& digest) const;
+  // As KeyDirectory::own_key().
+  const OwnKey* own_key(std::uint32_t workspace, std::uint32_t id) const {
+    return keys_.own_key(workspace, id);
+  }
+  OwnKeyStates& own_key_states() { return own_key_states_; }
   std::uint64_t ask_account(AccountQuestion question, AccountQuestions::Then then) {
     return account_questions_.ask(std::move(question), on_account_question, std::move(then));
   }
@@ -184,6 +190,7 @@ class Gateway final : private shard::MessageHandler {
   ShardLimits limits_;
   policy::RetryBudget retry_budget_;
   ShardHealth health_;
+  OwnKeyStates own_key_states_;
   Conversations conversations_;
   std::unique_ptr<RoutePlanner> planner_;
   std::unique_ptr<HealthNews> untold_;  // the mailbox was full

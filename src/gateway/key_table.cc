@@ -316,6 +316,13 @@ KeyDirectory::Found KeyDirectory::look_up(const KeyDigest& digest, policy::KeySc
   return found;
 }
 
+const OwnKey* KeyDirectory::own_key(std::uint32_t workspace, std::uint32_t id) const {
+  const AccountRow* const row = in(workspaces_, workspace);
+  if (row == nullptr || row->own_keys == nullptr) return nullptr;
+  const auto found = std::ranges::find(*row->own_keys, id, &OwnKey::id);
+  return found == row->own_keys->end() ? nullptr : &*found;
+}
+
 std::size_t KeyDirectory::bytes() const {
   return places_.capacity() * sizeof(places_[0]) + owners_.capacity() * sizeof(owners_[0]);
 }

@@ -22,11 +22,10 @@
 
 #include "base/instant.h"
 #include "gateway/key_access.h"
+#include "gateway/own_keys.h"
 #include "policy/account.h"
 
 namespace leat::gateway {
-
-using KeyDigest = std::array<std::uint8_t, 32>;
 
 // A key as shards need it; trivially copyable. What is 32 bits wide here is checked to fit where
 // rows are made (entry_of). Aligned so that a digest lies in one line of the cache.
@@ -71,6 +70,7 @@ struct AccountRow {
   policy::Nanodollars granted = 0;
   policy::Quota quota;
   std::shared_ptr<const KeyAccess> access;  // with what the organisation allows; may be null: all
+  std::shared_ptr<const OwnKeys> own_keys;  // of a workspace; null: it brought none
 };
 
 // What a key is made of. `access` as in KeyRow.
@@ -162,6 +162,9 @@ class KeyDirectory {
   // The whole digest is compared, in a time that does not depend on how much of it is right.
   const KeyRow* find(const KeyDigest& digest) const;
   Found look_up(const KeyDigest& digest, policy::KeyScope scope, WallTime now) const;
+  // A provider key of that workspace, as of the last delta; null: it has none of that id. Holds
+  // until the next.
+  const OwnKey* own_key(std::uint32_t workspace, std::uint32_t id) const;
 
   std::size_t bytes() const;
   // Of the table as of the last delta: what is made of rows holds until it changes.

@@ -10,6 +10,7 @@
 
 #include "base/block.h"
 #include "base/wheel.h"
+#include "gateway/own_keys.h"
 #include "gateway/relay.h"
 #include "gateway/shard_health.h"
 #include "net/upstream_pool.h"
@@ -67,6 +68,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   BlockRef collected;                           // of an answer or an error reply that is read whole
   HealthAttempt health;                         // endpoint kNoId: none is under way
   policy::EndpointId endpoint = policy::kNoId;  // that is, or was, asked
+  OwnKeyRef own_key;                            // that it is, or was, asked with
   std::string model_name;                       // that answers, as answers name it
   Instant started{};                            // of the attempt, or of its request's first byte
   Instant last_progress{};

@@ -57,7 +57,7 @@ std::uint64_t price_version(const policy::Catalogue& catalogue);
 // What lies between a list price and this request's charge; the admission knows it.
 struct MoneyTerms {
   policy::ChargeTerms terms;
-  bool uses_own_key = false;  // the client's: BYOK
+  bool uses_own_key = false;  // the client's (BYOK) brought the answer
   policy::Nanodollars reserved = policy::kMoneyMax;
 };
 

@@ -219,12 +219,17 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                        .param = "preset"};
   }
   set_request(snapshot, fields, facts);
+  std::span<const policy::OwnKeyRule> own_keys;
+  if (facts.own_keys != nullptr) {
+    own_keys = own_key_rules(*facts.own_keys, facts.key, snapshot.catalogue(), models(), own_keys_);
+  }
   policy::make_plan({.catalogue = snapshot.catalogue(),
                      .request = request_,
                      .ceilings = facts.access != nullptr ? facts.access->ceilings() : kNoCeilings,
                      .health = facts.health,
                      .now = facts.now,
-                     .utc = policy::UtcMoment::of(facts.wall)},
+                     .utc = policy::UtcMoment::of(facts.wall),
+                     .own_keys = own_keys},
                     rng, plan_);
   if (plan_.outcome == policy::PlanOutcome::kPlanned) return std::nullopt;
   return refusal_of(fields, facts);

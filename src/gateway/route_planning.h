@@ -18,6 +18,7 @@
 #include "dialect/openai_request.h"
 #include "dialect/routing_fields.h"
 #include "gateway/key_access.h"
+#include "gateway/own_keys.h"
 #include "gateway/snapshot.h"
 #include "policy/plan.h"
 
@@ -38,6 +39,8 @@ struct PlanningFacts {
   Instant now{};
   WallTime wall{};
   const KeyAccess* access = nullptr;  // what the key allows; null: everything
+  const OwnKeys* own_keys = nullptr;  // that its workspace brought; null: none
+  KeyDigest key{};                    // with own keys: whose request it is
   std::uint64_t sticky = 0;           // Endpoint::identity that the conversation went to; 0: none
   std::uint64_t body_bytes = 0;       // of the request: bounds its tokens from below
   std::int64_t output_max = -1;       // the cap that the request states, or -1
@@ -92,6 +95,7 @@ class RoutePlanner {
   PlanRefusal refusal_of_variant(const dialect::RoutingFields& fields) const;
 
   policy::Plan plan_;
+  std::array<policy::OwnKeyRule, policy::kOwnKeysMax> own_keys_;
   policy::RouteRequest request_;
   std::array<policy::ModelRef, dialect::kModelsMax> models_;
   std::array<policy::SlugMatch, dialect::kProviderSlugsMax> slugs_;

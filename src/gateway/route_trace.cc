@@ -58,6 +58,10 @@ void RouteTrace::continues(std::size_t attempt) {
   attempts_[attempt].continues = true;
 }
 
+void RouteTrace::uses_own_key(std::size_t attempt) {
+  attempts_[attempt].is_byok = true;
+}
+
 void RouteTrace::first_token(std::size_t attempt, Instant now) {
   attempts_[attempt].first_token = now;
 }
@@ -94,6 +98,7 @@ dialect::RouterMetadata RouteTrace::metadata(Instant now) {
     available_[i].selected = candidates_[i] == selected;
   }
   if (!told_attempts_.empty()) metadata.generation_time_ms = told_attempts_.back().duration_ms;
+  metadata.is_byok = answering.is_byok;
   metadata.is_sticky = selected != policy::kNoId && selected == sticky_;
   metadata.attempts = told_attempts_;
   metadata.available = available_;

@@ -38,6 +38,8 @@ class RouteTrace {
                     Instant now);
   // It is to carry on the answer of one that broke.
   void continues(std::size_t attempt);
+  // It is asked with a key of the client's own.
+  void uses_own_key(std::size_t attempt);
   void first_token(std::size_t attempt, Instant now);
   // `status`: the provider's, or 0. `reason` is static.
   void failed(std::size_t attempt, int status, std::string_view reason, Instant now);
@@ -59,6 +61,7 @@ class RouteTrace {
     int status = 0;
     std::string_view reason;
     bool continues = false;
+    bool is_byok = false;
   };
 
   Instant came_in_;

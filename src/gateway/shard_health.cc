@@ -39,6 +39,11 @@ std::optional<std::uint8_t> ShardHealth::choose_key(EndpointId endpoint, std::ui
   return static_cast<std::uint8_t>(*chosen);
 }
 
+policy::KeyHealth* ShardHealth::key_of(const HealthAttempt& attempt) {
+  if (attempt.key == HealthAttempt::kOwnKey) return nullptr;
+  return &keys_of(attempt.endpoint)[attempt.key];
+}
+
 policy::HealthRing& ShardHealth::touch(EndpointId endpoint) {
   Touched& touched = touched_[endpoint];
   if (touched.ring == nullptr) touched.ring = std::make_unique<policy::HealthRing>();
@@ -54,15 +59,17 @@ HealthAttempt ShardHealth::began(EndpointId endpoint, std::uint8_t key, bool str
     begun_probes_.push_back(endpoint);
   }
   if (streams) touch(endpoint).started(now);
-  keys_of(endpoint)[key].began();
-  return {.endpoint = endpoint, .key = key, .streams = streams, .started = now};
+  const HealthAttempt attempt{.endpoint = endpoint, .key = key, .streams = streams, .started = now};
+  if (policy::KeyHealth* const asked = key_of(attempt)) asked->began();
+  return attempt;
 }
 
 void ShardHealth::first_token(HealthAttempt& attempt, Instant now) {
   attempt.first_token = now - attempt.started;
   if (!attempt.streams) return;
   touch(attempt.endpoint).first_token_came(attempt.started, now);
-  keys_of(attempt.endpoint)[attempt.key].first_token_came(attempt.first_token, now);
+  if (policy::KeyHealth* const key = key_of(attempt))
+    key->first_token_came(attempt.first_token, now);
 }
 
 void ShardHealth::ended(const HealthAttempt& attempt, policy::Outcome outcome, Duration wait,
@@ -76,22 +83,25 @@ void ShardHealth::ended(const HealthAttempt& attempt, policy::Outcome outcome, D
   } else {
     ring.ended_unwatched(outcome);
   }
-  policy::KeyHealth& key = keys_of(attempt.endpoint)[attempt.key];
-  key.ended();
+  policy::KeyHealth* const key = key_of(attempt);
+  if (key == nullptr) return;
+  key->ended();
   const bool is_bad = outcome.outcome == policy::OutcomeClass::kFailure ||
                       outcome.outcome == policy::OutcomeClass::kRateLimited;
-  if (is_bad) key.failed(wait, now);
+  if (is_bad) key->failed(wait, now);
 }
 
 void ShardHealth::note_reply(const HealthAttempt& attempt, int status,
                              const policy::RateNotice& notice, Instant now) {
-  keys_of(attempt.endpoint)[attempt.key].rate().note_reply(status, notice, now);
+  policy::KeyHealth* const key = key_of(attempt);
+  if (key == nullptr) return;
+  key->rate().note_reply(status, notice, now);
   tell_limit(attempt.endpoint, now);
 }
 
 void ShardHealth::rest_key(const HealthAttempt& attempt, Instant now) {
   const auto keys = keys_of(attempt.endpoint);
-  if (keys.size() < 2) return;
+  if (keys.size() < 2 || attempt.key == HealthAttempt::kOwnKey) return;
   keys[attempt.key].rest(now + policy::kKeyRest);
   tell_limit(attempt.endpoint, now);
 }

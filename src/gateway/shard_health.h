@@ -26,6 +26,9 @@ namespace leat::gateway {
 
 // One asking of one endpoint with one of its provider's keys.
 struct HealthAttempt {
+  // No key of the operator's: nothing is noted of any (own_key_states.h).
+  static constexpr std::uint8_t kOwnKey = 0xff;
+
   policy::EndpointId endpoint = policy::kNoId;
   std::uint8_t key = 0;
   // Its wait for a first token is watched. Not that of a whole answer, which comes when it is
@@ -89,6 +92,8 @@ class ShardHealth {
   std::span<const policy::KeyHealth> keys_of(policy::EndpointId endpoint) const {
     return const_cast<ShardHealth*>(this)->keys_of(endpoint);
   }
+  // Null: the attempt's key is not the operator's.
+  policy::KeyHealth* key_of(const HealthAttempt& attempt);
   policy::HealthRing& touch(policy::EndpointId endpoint);
   void tell_limit(policy::EndpointId endpoint, Instant now);
 

@@ -128,8 +128,9 @@ void UsageNotes::add_attempts(const policy::Catalogue& catalogue, const Metered&
       out.upstream_id = text(upstream_id_);
     } else if (attempt.outcome == AttemptOutcome::kAmbiguous ||
                attempt.outcome == AttemptOutcome::kHedgedAway) {
-      // It may have run, and then the provider asks for it.
-      out.cost = money.reserved == policy::kMoneyMax ? 0 : money.reserved;
+      // It may have run, and then the provider asks for it; with an own key not the operator.
+      const bool is_known = money.reserved != policy::kMoneyMax && !attempt.is_byok;
+      out.cost = is_known ? money.reserved : 0;
       record.flags.is_ambiguous |= attempt.outcome == AttemptOutcome::kAmbiguous;
     }
     record.add_attempt(out);

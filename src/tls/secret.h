@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-// SecretArena: the one place where provider keys live in memory: pages of its own between guard
-// pages, locked (never swapped), left out of core dumps, wiped in a forked child, zeroed at the
-// end. Made by main() and passed down; views of it go wherever a key is written from, no copies.
-// Filled at start on one thread, read by all shards afterwards.
+// SecretArena: where the configuration's secrets live in memory, in locked pages
+// (locked_pages.h). Made by main() and passed down; views of it go wherever a key is written from,
+// no copies. Filled at start on one thread, read by all shards afterwards. What comes and goes
+// while Leat runs has secret_slots.h.
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string_view>
 #include <vector>
+
+#include "tls/locked_pages.h"
 
 namespace leat::tls {
 
 class SecretArena {
  public:
   SecretArena() = default;
-  ~SecretArena();
   SecretArena(const SecretArena&) = delete;
   SecretArena& operator=(const SecretArena&) = delete;
 
@@ -25,11 +27,8 @@ class SecretArena {
 
  private:
   struct Region {
-    char* begin;       // of the mapping, guard page included
-    std::size_t size;  // of the mapping, both guard pages included
-    char* data;
-    std::size_t capacity;
-    std::size_t used;
+    std::unique_ptr<LockedPages> pages;
+    std::size_t used = 0;
   };
   Region& region_for(std::size_t bytes);
 
