@@ -175,6 +175,27 @@ TEST(ProviderFailure, TheOperatorsKeyIsNeverShown) {
   EXPECT_EQ(error_row(retry_row(failure.failure).kind).status, 502);
 }
 
+TEST(ProviderFailure, WhatItWasAskedWithIsHidden) {
+  constexpr std::string_view kSecret = "sk-0123456789";
+  const auto hidden = [&](std::string message, std::string_view code) {
+    ProviderFailure failure;
+    read_failure(
+        400, R"({"error":{"message":")" + message + R"(","code":")" + std::string(code) + R"("}})",
+        failure);
+    failure.hide(kSecret);
+    return failure;
+  };
+  EXPECT_EQ(hidden("bad sk-0123456789, sk-0123456789", "c").message(),
+            "bad *************, *************");
+  EXPECT_EQ(hidden("bad", "a-sk-0123456789").code(), "");
+  const ProviderFailure other = hidden("bad sk-9876543210", "sk-9876543210");
+  EXPECT_EQ(other.message(), "bad sk-9876543210");
+  EXPECT_EQ(other.code(), "sk-9876543210");
+  const ProviderFailure cut = hidden(std::string(500, 'x') + " sk-0123456789", "c");
+  EXPECT_EQ(cut.message().find("sk-"), std::string_view::npos) << "its beginning, where it is cut";
+  EXPECT_EQ(hidden("ends in sk-01", "c").message(), "ends in *****");
+}
+
 TEST(ProviderFailure, RetryRule) {
   EXPECT_FALSE(retry_row(FailureClass::kBadRequest).other_endpoint);
   EXPECT_FALSE(retry_row(FailureClass::kContext).other_endpoint);

@@ -50,6 +50,22 @@ class ShardHealthTest : public testing::Test {
   Rng rng_{1};
 };
 
+// What a provider says of a key that the client brought says nothing of the operator's.
+TEST_F(ShardHealthTest, AnOwnKeyTouchesNoKeyOfTheOperators) {
+  policy::RateNotice notice;
+  notice.retry_after = seconds(60);
+  HealthAttempt attempt = health_.began(0, HealthAttempt::kOwnKey, true, kBegin);
+  health_.first_token(attempt, kBegin + seconds(1));
+  health_.note_reply(attempt, 429, notice, kBegin);
+  health_.rest_key(attempt, kBegin);
+  health_.ended(attempt, {.outcome = OutcomeClass::kFailure}, seconds(60), kBegin + seconds(1));
+  EXPECT_TRUE(key(0b01).has_value());
+  EXPECT_TRUE(key(0b10).has_value());
+  const HealthNews told = news(kBegin + seconds(1));
+  EXPECT_TRUE(told.limits.empty());
+  EXPECT_EQ(told.summaries.size(), 1u) << "how the endpoint fared is told all the same";
+}
+
 TEST_F(ShardHealthTest, NothingHappenedNothingToTell) {
   EXPECT_TRUE(news().is_empty());
   const HealthAttempt attempt = health_.began(0, 0, true, kBegin);
