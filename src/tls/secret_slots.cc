@@ -3,6 +3,7 @@
 
 #include <openssl/mem.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstring>
@@ -20,10 +21,8 @@ constexpr std::array<std::size_t, 3> kSlotBytes = {256, 2 * 1024, SecretSlots::k
 constexpr std::size_t kSlotsMax = kRegionBytes / kSlotBytes[0];
 
 std::size_t slot_bytes_for(std::size_t size) {
-  for (const std::size_t bytes : kSlotBytes) {
-    if (size <= bytes) return bytes;
-  }
-  LEAT_CHECK(false);
+  LEAT_CHECK(size <= kSlotBytes.back());
+  return *std::ranges::lower_bound(kSlotBytes, size);
 }
 
 }  // namespace
