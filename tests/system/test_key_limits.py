@@ -274,14 +274,17 @@ class KeyLimits(harness.Case):
         def stream(call):
             call.send(harness.stream_bytes())
 
-        def status(budget, lines):
+        def asked(limit, lines):
             ends = ", ".join(f'{{ provider = "{name}", model = "up", price = '
                              '{ prompt = "10", completion = "30" } }' for name in ("p0", "p1"))
             router = self.leat([self.provider(stream), self.provider(stream)],
-                               key_limits=f"budget_usd_max = {dollars(budget)}",
+                               key_limits=limit,
                                provider_lines='quirks = ["continues_assistant"]',
                                extra=f'[[models]]\nid = "{MODEL}"\nendpoints = [{ends}]\n{lines}\n')
-            return self.ask(router, body).status
+            return self.ask(router, body)
+
+        def status(budget, lines):
+            return asked(f"budget_usd_max = {dollars(budget)}", lines).status
 
         body = chat_body(model=MODEL, max_tokens=OUTPUT, stream=True)
         once = len(body) * PROMPT + OUTPUT * COMPLETION
@@ -289,6 +292,48 @@ class KeyLimits(harness.Case):
         self.assertEqual(status(once, ""), 200)
         self.assertEqual(status(once + second - 1, "continuation = true"), 402)
         self.assertEqual(status(once + second, "continuation = true"), 200)
+        # What could be afforded is what is left beside the second prompt.
+        short = asked(f"budget_usd_max = {dollars(once + second - 1)}", "continuation = true")
+        self.assertIn("can only afford 9.", short.json()["error"]["message"])
+        # Its tokens are reserved too.
+        tokens = 2 * (len(body) + OUTPUT)
+        for limit, expected in ((tokens - 1, 429), (tokens, 200)):
+            answer = asked(f"tokens_per_day_max = {limit}", "continuation = true")
+            self.assertEqual(answer.status, expected)
+
+    def test_a_prompt_that_may_be_kept_for_an_hour_is_bounded_at_its_price(self):
+        def bounded(request):
+            """Whether the budget bounds it by the price of what is kept."""
+            limit = f"budget_usd_max = {dollars(len(request) * PROMPT + OUTPUT * COMPLETION)}"
+            priced = ('price = { prompt = "10", completion = "30", input_cache_write_1h = "20" }')
+            model = (f'[[models]]\nid = "priced/kept"\n'
+                     f'endpoints = [{{ provider = "p0", model = "up", {priced} }}]\n')
+            router = self.serve(at_most, limit, extra=model, server="")
+            return self.ask(router, request).status == 402
+
+        plain = chat_body(model="priced/kept", max_tokens=OUTPUT)
+        parts = [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]
+        kept = chat_body(model="priced/kept", max_tokens=OUTPUT,
+                         messages=[{"role": "user", "content": parts}])
+        self.assertFalse(bounded(plain))
+        self.assertTrue(bounded(kept))
+        self.assertTrue(bounded(kept.replace(b"cache_control", b"cache\\u005fcontrol")))
+
+    def test_an_output_default_is_no_part_of_embeddings(self):
+        bodies = []
+
+        def script(call):
+            bodies.append(call.json())
+            call.send(reply({"object": "list", "model": "up",
+                             "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}],
+                             "usage": {"prompt_tokens": 1, "total_tokens": 1}}))
+
+        router = self.serve(script, "tokens_per_day_max = 100000\noutput_default_max = 77")
+        with router.connect() as client:
+            client.send(request(target="/v1/embeddings",
+                                body=json.dumps({"model": MODEL, "input": "a"}).encode()))
+            self.assertEqual(client.answer().status, 200)
+        self.assertNotIn("max_tokens", bodies[0])
 
     # ---- Whatever way it ends, what was reserved comes back ----
 

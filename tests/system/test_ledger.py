@@ -370,6 +370,24 @@ class Ledger(harness.Case):
         self.assertEqual(users.count("waits"), 1, "kept in memory until it could be written")
         self.assertEqual(self.files(".open"), [])
 
+    def test_without_a_disk_a_budget_is_not_asked(self):
+        """Who has one hears what is wrong, rather than that a limit did not answer."""
+        model = ('[[models]]\nid = "priced/one"\nendpoints = [{ provider = "p0", model = "up", '
+                 'free = ["prompt", "completion"], '
+                 'price = { prompt = "0", completion = "0", request = "0.01" } }]\n')
+        other = '[[keys]]\nname = "k2"\nsecret = { env = "LEAT_TEST_KEY_2" }\n'
+        leat = self.serve(harness.answer_well, model + other, server="shards = 1",
+                          key_limits='budget_usd_max = "1"\n',
+                          environment={"LEAT_TEST_KEY_2": "unlimited-key-0123456789"})
+        self.limit_files(leat, 4096)
+        with leat.connect() as client:
+            client.send(harness.request(body=harness.chat_body(), key="unlimited-key-0123456789"))
+            self.assertEqual(client.answer().status, 503)
+        for _ in range(4):
+            answer = leat.chat("/api/v1", model="priced/one")
+            self.assertEqual(answer.status, 503)
+            self.assert_error(answer, "/api/v1", "ledger_unavailable")
+
     def answered(self, leat):
         """Answers by class of their status."""
         classes = ("2xx", "4xx", "5xx")
