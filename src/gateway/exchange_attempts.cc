@@ -165,6 +165,7 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   const auto secret = bearer();
   if (!secret) {
     conn.cancel();
+    end_attempt(OutcomeClass::kNotCounted, 0, {});
     return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
   }
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
