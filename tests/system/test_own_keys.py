@@ -317,6 +317,24 @@ class OwnKeys(Case):
         self.assertEqual([each[1] for each in self.asked_with()],
                          [OWN, PROVIDER_KEY, PROVIDER_KEY, PROVIDER_KEY])
 
+    def test_its_refusals_are_not_held_against_the_endpoint(self):
+        def picky(call):
+            if shown(call) == PROVIDER_KEY:
+                return well(call)
+            call.send(reply(REFUSED, "401 Unauthorized"))
+        self.serve(picky, well)
+        key, _ = self.make_key()
+        _, workspace = self.manage("POST", "/workspaces", {"name": "elsewhere", "slug": "else"})
+        other, _ = self.make_key(workspace_id=workspace["data"]["id"])
+        self.bring(is_required=True)
+        only_p0 = chat_body(model=MODEL, provider={"only": ["p0"]})
+        by_price = chat_body(model=MODEL, provider={"sort": "price"})
+        # Longer than a breaker needs to open and to be heard of; half of all is refused.
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            self.assertEqual(self.ask(key, only_p0).status, 502)
+            self.assertEqual(self.ask(other, by_price).json()["provider"], "p0")
+
     # ---- Budgets ----
 
     def test_a_budget_counts_what_it_cost_only_where_told(self):

@@ -112,6 +112,16 @@ TEST_F(UsageNotesTest, APartThatAnotherCarriedOnHasItsOwnCost) {
   EXPECT_EQ(out.first_token, milliseconds(50)) << "of the request";
 }
 
+// Should it have run, whose key it was pays for it.
+TEST_F(UsageNotesTest, AnAmbiguousAttemptWithAnOwnKeyCostsTheOperatorNothing) {
+  money.reserved = 9'000;
+  const std::uint8_t first = notes.began(0, true, at(110));
+  notes.ended(first, AttemptOutcome::kAmbiguous, 0, at(160));
+  const UsageRecord out = record({.now = at(400)});
+  EXPECT_EQ(out.attempts[0].cost, 0);
+  EXPECT_TRUE(out.flags.is_ambiguous);
+}
+
 TEST_F(UsageNotesTest, SaysHowEachAttemptWent) {
   money.reserved = 9'000;
   metered.charge.upstream = 500;
