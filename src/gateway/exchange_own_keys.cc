@@ -46,7 +46,8 @@ bool Exchange::choose_resting() {
   return false;
 }
 
-// What leg_ is asked with; none: the own key was taken away meanwhile.
+// What leg_ is asked with; none: the own key was taken away meanwhile. Before the commit, or of an
+// own key.
 std::optional<std::string_view> Exchange::bearer() const {
   if (leg_->own_key.id == 0) return provider().bearers[asked().key];
   const OwnKey* const own = gateway_.own_key(workspace_, leg_->own_key.id);
@@ -57,7 +58,12 @@ std::optional<std::string_view> Exchange::bearer() const {
 // What a provider repeats of the key that it was asked with goes nowhere.
 dialect::ProviderFailure Exchange::without_secret(const dialect::ProviderFailure& failure) const {
   dialect::ProviderFailure told = failure;
-  if (const auto secret = bearer()) told.hide(*secret);
+  // Which of the operator's it was is forgotten at the commit.
+  if (leg_->own_key.id == 0) {
+    for (const std::string_view secret : provider().bearers) told.hide(secret);
+  } else if (const auto secret = bearer()) {
+    told.hide(*secret);
+  }
   return told;
 }
 
