@@ -120,9 +120,12 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
     views.metrics = [this] {
       std::vector<const gateway::Counters*> counters;
       for (const auto& each : shards_) counters.push_back(&each->counters());
-      return control::metrics_text(counters) + control::health_metrics_text(snapshot_.catalogue(),
-                                                                            health_.desk().board(),
-                                                                            shard_.now());
+      std::vector<const gateway::EndpointCounterTable*> tables;
+      for (const auto& each : shards_) tables.push_back(&each->endpoint_counters());
+      const policy::Catalogue& catalogue = snapshot_.catalogue();
+      return control::metrics_text(counters) +
+             control::health_metrics_text(catalogue, health_.desk().board(), shard_.now()) +
+             control::endpoint_metrics_text(catalogue, tables);
     };
     views.explain = [this](std::string_view body, std::string_view key) {
       return explain(body, key);

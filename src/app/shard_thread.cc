@@ -32,7 +32,9 @@ bool post_owned(shard::Mailbox& mailbox, std::unique_ptr<Owned>& owned) {
 }  // namespace
 
 ShardThread::ShardThread(const ShardSetup& setup, io::Waker& control_waker)
-    : setup_(setup), control_waker_(control_waker) {
+    : setup_(setup),
+      control_waker_(control_waker),
+      endpoint_counters_(setup.snapshot->catalogue().endpoints().size()) {
   std::promise<ShardStarted> started;
   std::future<ShardStarted> result = started.get_future();
   thread_ = std::thread([this, &started] { run(started); });
@@ -130,6 +132,7 @@ std::string ShardThread::set_up() {
   gateway::GatewayParts parts;
   parts.resolver = resolver_.get();
   parts.counters = &counters_;
+  parts.endpoint_counters = &endpoint_counters_;
   parts.log = &log_;
   parts.listings = setup_.listings;
   parts.keys = setup_.keys;

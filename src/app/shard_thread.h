@@ -63,6 +63,7 @@ class ShardThread {
 
   const ShardStarted& started() const { return started_; }
   const gateway::Counters& counters() const { return counters_; }
+  const gateway::EndpointCounterTable& endpoint_counters() const { return endpoint_counters_; }
   gateway::LogRing& log() { return log_; }
   // Messages of this shard to the control shard: one writer, one reader.
   shard::Mailbox& outbox() { return outbox_; }
@@ -87,6 +88,7 @@ class ShardThread {
   shard::Mailbox inbox_;
   shard::Mailbox outbox_;
   gateway::Counters counters_;
+  gateway::EndpointCounterTable endpoint_counters_;
   gateway::LogRing log_;
   ShardStarted started_;
   // Made and destroyed on the thread.

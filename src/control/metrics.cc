@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/metrics.h"
 
+#include <algorithm>
+#include <array>
+#include <functional>
 #include <map>
+#include <numeric>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "control/metrics_text.h"
@@ -200,6 +206,136 @@ std::string health_metrics_text(const policy::Catalogue& catalogue,
   each([&](policy::EndpointId id, Labels labels) {
     text.sample(labels, std::uint64_t{board.report(id, now).waiting});
   });
+  return text.text();
+}
+
+namespace {
+
+using gateway::EndpointCounters;
+using gateway::EndpointCounterTable;
+using gateway::TimeHistogram;
+
+// All shards' counters of one endpoint, or of several, at one moment.
+struct EndpointSum {
+  std::array<std::uint64_t, ledger::kAttemptOutcomes> attempts{};
+  struct Times {
+    std::array<std::uint64_t, TimeHistogram::kBounds.size() + 1> counts{};
+    std::uint64_t sum_us = 0;
+  };
+  Times first_token;
+  Times answer;
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t completion_tokens = 0;
+  std::uint64_t cost = 0;
+  std::uint64_t charged = 0;
+
+  std::uint64_t asked() const { return std::accumulate(attempts.begin(), attempts.end(), 0ULL); }
+};
+
+void add(const TimeHistogram& from, EndpointSum::Times& to) {
+  for (std::size_t i = 0; i < to.counts.size(); ++i) to.counts[i] += from.count(i);
+  to.sum_us += from.sum_us();
+}
+
+void add(const EndpointCounters& from, EndpointSum& to) {
+  for (std::size_t i = 0; i < to.attempts.size(); ++i) to.attempts[i] += from.attempts[i].get();
+  add(from.first_token, to.first_token);
+  add(from.answer, to.answer);
+  to.prompt_tokens += from.prompt_tokens.get();
+  to.completion_tokens += from.completion_tokens.get();
+  to.cost += from.cost_nanodollars.get();
+  to.charged += from.charged_nanodollars.get();
+}
+
+struct EndpointSeries {
+  std::string model;
+  std::string endpoint;
+  EndpointSum sum;
+};
+
+std::vector<EndpointSeries> series_of(const policy::Catalogue& catalogue,
+                                      std::span<const EndpointCounterTable* const> shards,
+                                      std::size_t endpoints_max) {
+  std::vector<std::pair<std::uint64_t, policy::EndpointId>> asked;
+  std::vector<EndpointSum> sums(catalogue.endpoints().size());
+  for (policy::EndpointId id = 0; id < sums.size(); ++id) {
+    for (const EndpointCounterTable* shard : shards) add(shard->at(id), sums[id]);
+    if (const std::uint64_t count = sums[id].asked(); count > 0) asked.emplace_back(count, id);
+  }
+  std::ranges::sort(asked, std::greater());
+  std::vector<EndpointSeries> series;
+  for (const auto& [count, id] : asked) {
+    if (series.size() < endpoints_max) {
+      const policy::Endpoint& endpoint = catalogue.endpoint(id);
+      series.push_back({model_of(catalogue, endpoint), std::string(endpoint.tag), sums[id]});
+      continue;
+    }
+    if (series.size() == endpoints_max) series.push_back({"other", "other", {}});
+    for (const EndpointCounterTable* shard : shards) add(shard->at(id), series.back().sum);
+  }
+  return series;
+}
+
+void write_times(MetricsText& text, Labels labels, const EndpointSum::Times& times) {
+  std::array<Bucket, TimeHistogram::kBounds.size()> buckets;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    count += times.counts[i];
+    buckets[i] = {static_cast<double>(TimeHistogram::kBounds[i].us()) / 1e6, count};
+  }
+  text.histogram(labels, buckets, static_cast<double>(times.sum_us) / 1e6,
+                 count + times.counts.back());
+}
+
+struct SumRow {
+  const char* name;
+  const char* help;
+  std::uint64_t EndpointSum::*member;
+};
+constexpr SumRow kEndpointRows[] = {
+    {"leat_endpoint_prompt_tokens_total", "Prompt tokens of requests that an endpoint answered.",
+     &EndpointSum::prompt_tokens},
+    {"leat_endpoint_completion_tokens_total", "Completion tokens of an endpoint's answers.",
+     &EndpointSum::completion_tokens},
+    {"leat_endpoint_cost_nanodollars_total", "What an endpoint's answers cost by its list.",
+     &EndpointSum::cost},
+    {"leat_endpoint_charged_nanodollars_total", "What clients were charged for them.",
+     &EndpointSum::charged},
+};
+
+}  // namespace
+
+std::string endpoint_metrics_text(const policy::Catalogue& catalogue,
+                                  std::span<const EndpointCounterTable* const> shards,
+                                  std::size_t endpoints_max) {
+  const std::vector<EndpointSeries> series = series_of(catalogue, shards, endpoints_max);
+  MetricsText text;
+  const auto each = [&](const auto& sample) {
+    for (const EndpointSeries& one : series) {
+      const Label labels[] = {{"model", one.model}, {"endpoint", one.endpoint}};
+      sample(one.sum, Labels(labels));
+    }
+  };
+  text.family("leat_endpoint_attempts_total", "Attempts at an endpoint that ended, by outcome.",
+              kCount);
+  for (const EndpointSeries& one : series) {
+    for (std::size_t i = 0; i < one.sum.attempts.size(); ++i) {
+      if (one.sum.attempts[i] == 0) continue;
+      const auto outcome = ledger::attempt_outcome_name(static_cast<ledger::AttemptOutcome>(i));
+      text.sample({{"model", one.model}, {"endpoint", one.endpoint}, {"outcome", outcome}},
+                  one.sum.attempts[i]);
+    }
+  }
+  text.family("leat_endpoint_first_token_seconds",
+              "From an attempt's beginning to its first token.", MetricKind::kHistogram);
+  each([&](const EndpointSum& sum, Labels labels) { write_times(text, labels, sum.first_token); });
+  text.family("leat_endpoint_answer_seconds", "From an attempt's beginning to its answer's end.",
+              MetricKind::kHistogram);
+  each([&](const EndpointSum& sum, Labels labels) { write_times(text, labels, sum.answer); });
+  for (const SumRow& row : kEndpointRows) {
+    text.family(row.name, row.help, kCount);
+    each([&](const EndpointSum& sum, Labels labels) { text.sample(labels, sum.*row.member); });
+  }
   return text.text();
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/instant.h"
 #include "gateway/counters.h"
+#include "gateway/endpoint_counters.h"
 #include "policy/catalogue.h"
 #include "policy/health_board.h"
 
@@ -20,5 +21,13 @@ std::string metrics_text(std::span<const gateway::Counters* const> shards);
 // board is of that catalogue.
 std::string health_metrics_text(const policy::Catalogue& catalogue,
                                 const policy::HealthBoard& board, Instant now);
+
+// What requests did at each endpoint that was ever asked: attempts by outcome, times, tokens,
+// money. The endpoints that were asked most have series of their own, the others are summed as
+// `other`. REQUIRES: the tables are of that catalogue.
+inline constexpr std::size_t kEndpointSeriesMax = 100;
+std::string endpoint_metrics_text(const policy::Catalogue& catalogue,
+                                  std::span<const gateway::EndpointCounterTable* const> shards,
+                                  std::size_t endpoints_max = kEndpointSeriesMax);
 
 }  // namespace leat::control

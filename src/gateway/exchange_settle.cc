@@ -115,6 +115,7 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   }
   end.status = status_;
   gateway_.count_used(metered);
+  if (auto* const table = gateway_.endpoint_counters()) notes_.count(*table, metered, end);
   append_record(metered, end);
 }
 

@@ -14,6 +14,7 @@
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/counters.h"
+#include "gateway/endpoint_counters.h"
 #include "gateway/key_loads.h"
 #include "gateway/key_table.h"
 #include "gateway/listing_source.h"
@@ -42,6 +43,7 @@ struct GatewayParts {
   net::Resolver* resolver = nullptr;
   // Outlive the gateway, so that the last numbers and lines can be read after its end.
   Counters* counters = nullptr;
+  EndpointCounterTable* endpoint_counters = nullptr;  // of the snapshot's catalogue; null: none
   // How much of memory_bytes_max the process holds, in percent; written by control. Null: not
   // known.
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
@@ -102,6 +104,7 @@ class Gateway final : private shard::MessageHandler {
   const Snapshot& snapshot() const { return snapshot_; }
   const Limits& limits() const { return snapshot_.limits(); }
   Counters& counters() { return counters_; }
+  EndpointCounterTable* endpoint_counters() { return parts_.endpoint_counters; }
   AddressTable& addresses() { return addresses_; }
   // Whose key it is; where none is asked for, everybody's is anonymous.
   KeyDirectory::Found find_key(const KeyDigest& digest) const;

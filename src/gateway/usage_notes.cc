@@ -188,4 +188,26 @@ UsageRecord UsageNotes::record(const policy::Catalogue& catalogue, const Metered
   return record;
 }
 
+void UsageNotes::count(EndpointCounterTable& table, const Metered& metered, const End& end) const {
+  for (const Attempt& attempt :
+       std::span(attempts_).first(std::min<std::size_t>(attempts_made_, attempts_.size()))) {
+    EndpointCounters& counters = table.at(attempt.endpoint);
+    counters.attempts[static_cast<std::size_t>(attempt.outcome)].add();
+    if (attempt.first_token != kNever) {
+      counters.first_token.note(attempt.first_token - attempt.started);
+    }
+    if (attempt.outcome == AttemptOutcome::kSucceeded) {
+      counters.answer.note(std::min(attempt.ended, end.now) - attempt.started);
+    }
+  }
+  if (end.endpoint == policy::kNoId) return;
+  EndpointCounters& counters = table.at(end.endpoint);
+  const dialect::ChatUsage& usage = metered.measured.usage;
+  counters.prompt_tokens.add(static_cast<std::uint64_t>(std::max<std::int64_t>(usage.prompt, 0)));
+  counters.completion_tokens.add(
+      static_cast<std::uint64_t>(std::max<std::int64_t>(usage.completion, 0)));
+  counters.cost_nanodollars.add(static_cast<std::uint64_t>(metered.charge.upstream));
+  counters.charged_nanodollars.add(static_cast<std::uint64_t>(metered.charge.charged));
+}
+
 }  // namespace leat::gateway

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/instant.h"
+#include "gateway/endpoint_counters.h"
 #include "gateway/metering.h"
 #include "gateway/request_kind.h"
 #include "ledger/record.h"
@@ -60,6 +61,8 @@ class UsageNotes {
   // Views of these notes, of `end` and of the catalogue.
   ledger::UsageRecord record(const policy::Catalogue& catalogue, const Metered& metered,
                              const MoneyTerms& money, const End& end) const;
+  // Adds all attempts, and what the request used to the endpoint that answered it.
+  void count(EndpointCounterTable& table, const Metered& metered, const End& end) const;
 
  private:
   // A piece of texts_.

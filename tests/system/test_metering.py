@@ -64,6 +64,19 @@ class Metering(harness.Case):
         self.assertEqual(asked["id"], "c1", "else the provider's bytes")
         until(lambda: router.metric("leat_charged_nanodollars_total") == 270_000, "the charge")
 
+    def test_endpoints_have_metrics_of_their_own(self):
+        router = self.serve(lambda call: call.send(whole()))
+        self.ask(router)
+        self.ask(router, "/v1")
+        labels = f'model="{MODEL}",endpoint="p0"'
+        until(lambda: router.metric(
+            f'leat_endpoint_attempts_total{{{labels},outcome="succeeded"}}') == 2, "two attempts")
+        for name, value in (("prompt_tokens_total", 2 * USAGE["prompt_tokens"]),
+                            ("completion_tokens_total", 2 * USAGE["completion_tokens"]),
+                            ("charged_nanodollars_total", 180_000),
+                            ("answer_seconds_count", 2)):
+            self.assertEqual(router.metric(f"leat_endpoint_{name}{{{labels}}}"), value, name)
+
     def test_streams(self):
         router = self.serve(lambda call: call.send(stream(
             event({"content": "hi"}), event({}, "stop"), usage_event(USAGE))))

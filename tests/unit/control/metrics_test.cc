@@ -70,5 +70,73 @@ TEST(HealthMetrics, SayWhichEndpointsAreOut) {
             "leat_endpoint_waiting{model=\"acme/one\",endpoint=\"bento/fp8\"} 0\n");
 }
 
+using gateway::EndpointCounterTable;
+using ledger::AttemptOutcome;
+
+void note_answer(EndpointCounterTable& table, policy::EndpointId id, Duration first_token,
+                 Duration whole) {
+  auto& counters = table.at(id);
+  counters.attempts[static_cast<std::size_t>(AttemptOutcome::kSucceeded)].add();
+  counters.first_token.note(first_token);
+  counters.answer.note(whole);
+}
+
+bool has_line(const std::string& text, const std::string& line) {
+  return ("\n" + text).find("\n" + line + "\n") != std::string::npos;
+}
+
+TEST(EndpointMetrics, SumTheShardsAndCountTimesByBounds) {
+  const policy::Catalogue catalogue = small_catalogue();
+  EndpointCounterTable first(catalogue.endpoints().size());
+  EndpointCounterTable second(catalogue.endpoints().size());
+  const policy::EndpointId id = id_of(catalogue, "bento/fp8");
+  note_answer(first, id, milliseconds(1), milliseconds(26));  // on a bound, and beyond one
+  note_answer(second, id, milliseconds(2), milliseconds(25));
+  note_answer(second, id, seconds(601), seconds(601));  // beyond all
+  second.at(id).attempts[static_cast<std::size_t>(AttemptOutcome::kRefused)].add();
+  first.at(id).prompt_tokens.add(7);
+  second.at(id).charged_nanodollars.add(1'500);
+  const EndpointCounterTable* const shards[] = {&first, &second};
+  const std::string text = endpoint_metrics_text(catalogue, shards);
+  const std::string labels = R"(model="acme/one",endpoint="bento/fp8")";
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"leat_endpoint_attempts_total{" + labels + R"(,outcome="succeeded"})", "3"},
+           {"leat_endpoint_attempts_total{" + labels + R"(,outcome="refused"})", "1"},
+           {"leat_endpoint_first_token_seconds_bucket{" + labels + R"(,le="0.001"})", "1"},
+           {"leat_endpoint_first_token_seconds_bucket{" + labels + R"(,le="0.003"})", "2"},
+           {"leat_endpoint_first_token_seconds_bucket{" + labels + R"(,le="600"})", "2"},
+           {"leat_endpoint_first_token_seconds_bucket{" + labels + R"(,le="+Inf"})", "3"},
+           {"leat_endpoint_first_token_seconds_count{" + labels + "}", "3"},
+           {"leat_endpoint_first_token_seconds_sum{" + labels + "}", "601.003"},
+           {"leat_endpoint_answer_seconds_bucket{" + labels + R"(,le="0.01"})", "0"},
+           {"leat_endpoint_answer_seconds_bucket{" + labels + R"(,le="0.025"})", "1"},
+           {"leat_endpoint_answer_seconds_bucket{" + labels + R"(,le="0.05"})", "2"},
+           {"leat_endpoint_prompt_tokens_total{" + labels + "}", "7"},
+           {"leat_endpoint_charged_nanodollars_total{" + labels + "}", "1500"}}) {
+    EXPECT_TRUE(has_line(text, name + " " + value)) << name << "\n" << text;
+  }
+  EXPECT_EQ(text.find("bento/turbo"), std::string::npos) << "never asked";
+}
+
+TEST(EndpointMetrics, HaveSeriesForTheMostAskedAndOneForTheOthers) {
+  const policy::Catalogue catalogue = small_catalogue();
+  EndpointCounterTable table(catalogue.endpoints().size());
+  const auto ask = [&](std::string_view tag, int times) {
+    for (int i = 0; i < times; ++i) {
+      note_answer(table, id_of(catalogue, tag), milliseconds(1), milliseconds(1));
+    }
+  };
+  ask("bento", 1);
+  ask("bento/turbo", 5);
+  ask("bento/free", 3);
+  const EndpointCounterTable* const shards[] = {&table};
+  const std::string text = endpoint_metrics_text(catalogue, shards, 1);
+  const std::string name = "leat_endpoint_attempts_total{model=";
+  const std::string outcome = R"(,outcome="succeeded"} )";
+  EXPECT_TRUE(has_line(text, name + R"("acme/one",endpoint="bento/turbo")" + outcome + "5"));
+  EXPECT_TRUE(has_line(text, name + R"("other",endpoint="other")" + outcome + "4")) << text;
+  EXPECT_EQ(text.find("bento/free"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace leat::control
