@@ -87,9 +87,11 @@ AccountDone AccountThread::done(const AccountJob& job) {
                                     .actor = job.actor,
                                     .organisation = job.organisation},
                                    job.now);
-  auto delta = publisher_.follow();
+  const std::vector<AccountChange> changes = store_->take_changes();
+  auto delta = publisher_.follow(changes);
   if (delta) {
     done.delta = std::move(*delta);
+    if (!done.delta.is_empty()) done.delta.used = used_before(changes, done.delta.version, job.now);
   } else if (const auto loaded = publisher_.load(); loaded) {
     done.delta = publisher_.table().whole();
   } else {
@@ -97,6 +99,16 @@ AccountDone AccountThread::done(const AccountJob& job) {
   }
   if (done.fault.empty()) done.fault = publisher_.take_fault();
   return done;
+}
+
+// A limit that is set now counts what was used before, as the ledger tells it.
+std::vector<RestoredQuantity> AccountThread::used_before(std::span<const AccountChange> changes,
+                                                         std::uint32_t version,
+                                                         WallTime now) const {
+  if (ledger_ == nullptr) return {};
+  QuantityRestore restore(ledger_->up_to_date(now).book(), {.now = now, .version = version});
+  for (const AccountChange& change : changes) restore.add(*store_, change);
+  return restore.take();
 }
 
 }  // namespace leat::control

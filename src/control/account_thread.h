@@ -13,8 +13,10 @@
 #include <memory>
 #include <optional>
 #include <semaphore>
+#include <span>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/handover.h"
 #include "control/key_publisher.h"
@@ -85,6 +87,8 @@ class AccountThread {
   AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup, io::Waker& waker);
   void run();
   AccountDone done(const AccountJob& job);
+  std::vector<RestoredQuantity> used_before(std::span<const AccountChange> changes,
+                                            std::uint32_t version, WallTime now) const;
 
   std::unique_ptr<AccountStore> store_;
   Management management_;

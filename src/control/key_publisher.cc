@@ -105,9 +105,9 @@ StoreResult<void> KeyPublisher::load() {
   return {};
 }
 
-StoreResult<KeyDelta> KeyPublisher::follow() {
+StoreResult<KeyDelta> KeyPublisher::follow(std::span<const AccountChange> changes) {
   KeyDelta delta;
-  for (const AccountChange& change : store_.take_changes()) {
+  for (const AccountChange& change : changes) {
     const auto done = refresh(change, delta);
     if (!done) return std::unexpected(done.error());
   }

@@ -25,7 +25,9 @@ class KeyPublisher {
   StoreResult<void> load();
   // What has changed in the store since load() or the last follow(). A fault of the store leaves
   // the shards as they are; load() makes it good.
-  StoreResult<gateway::KeyDelta> follow();
+  StoreResult<gateway::KeyDelta> follow() { return follow(store_.take_changes()); }
+  // The same, of changes that somebody else took.
+  StoreResult<gateway::KeyDelta> follow(std::span<const AccountChange> changes);
 
   const gateway::KeyTable& table() const { return table_; }
   // As OwnKeyBook::take_fault().

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "control/restored_quantities.h"
 
+#include <optional>
 #include <unordered_map>
 #include <utility>
 
@@ -64,6 +65,30 @@ StoreResult<void> QuantityRestore::add(AccountStore& store) {
     const auto workspace = workspaces.find(key.workspace);
     add(key, workspace != workspaces.end() ? &workspace->second : nullptr, organisation->second);
   });
+}
+
+void QuantityRestore::add(AccountStore& store, const AccountChange& change) {
+  policy::Key key;  // of no limits, where it is not about a key
+  policy::AccountId workspace_id = 0;
+  policy::AccountId organisation_id = change.id;
+  if (change.kind == AccountChange::Kind::kProviderKey) return;
+  if (change.kind == AccountChange::Kind::kWorkspace) workspace_id = change.id;
+  if (change.kind == AccountChange::Kind::kKey) {
+    const auto record = store.key(change.digest);
+    if (!record) return;
+    key = record->key;
+    workspace_id = key.workspace;
+    organisation_id = key.organisation;
+  }
+  std::optional<policy::Workspace> workspace;
+  if (workspace_id != 0) {
+    const auto record = store.workspace(workspace_id);
+    if (!record) return;
+    workspace = record->workspace;
+    organisation_id = workspace->organisation;
+  }
+  const auto organisation = store.organisation(organisation_id);
+  if (organisation) add(key, workspace ? &*workspace : nullptr, *organisation);
 }
 
 }  // namespace leat::control

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // QuantityRestore: what a start tells the homes of budgets, credit and a day's tokens
-// (policy::QuantityHomes::restore), so that a restart gives nobody a fresh budget. Rates of a
-// minute and concurrency begin anew: a process that died holds none.
+// (policy::QuantityHomes::restore), so that a restart gives nobody a fresh budget, and what they
+// are told of a limit that is set while Leat runs (begin_with), so that what was used counts. Rates
+// of a minute and concurrency begin anew: a process that died holds none.
 #pragma once
 
 #include <cstdint>
@@ -36,6 +37,8 @@ class QuantityRestore {
            const policy::Organisation& organisation);
   // Every key of the store.
   StoreResult<void> add(AccountStore& store);
+  // What was changed, and what it belongs to. What is gone by now, or cannot be read, adds nothing.
+  void add(AccountStore& store, const AccountChange& change);
 
   // Those of which anything was used. In the order added.
   std::vector<RestoredQuantity> take() { return std::move(restored_); }

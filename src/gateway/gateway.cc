@@ -232,8 +232,11 @@ void Gateway::on_message(const shard::Message& message) {
       return shard_.stop();
     case shard::Message::Kind::kHealthUpdate:
       return apply(*owned_of<HealthUpdate>(message));
-    case shard::Message::Kind::kKeyDelta:
-      return keys_.apply(*owned_of<KeyDelta>(message));
+    case shard::Message::Kind::kKeyDelta: {
+      const auto delta = owned_of<KeyDelta>(message);
+      limits_.begin_with(delta->used);
+      return keys_.apply(*delta);
+    }
     case shard::Message::Kind::kSegment:
       return ledger_->take(*owned_of<SegmentDelivery>(message));
     case shard::Message::Kind::kLeaseMail:

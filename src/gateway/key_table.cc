@@ -125,6 +125,7 @@ void KeyDelta::append(const KeyDelta& later) {
   if (later.chunk_count != 0) chunk_count = later.chunk_count;
   chunks.insert(chunks.end(), later.chunks.begin(), later.chunks.end());
   accounts.insert(accounts.end(), later.accounts.begin(), later.accounts.end());
+  used.insert(used.end(), later.used.begin(), later.used.end());
   version = later.version;
 }
 

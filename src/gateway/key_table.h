@@ -23,6 +23,7 @@
 #include "base/instant.h"
 #include "gateway/key_access.h"
 #include "gateway/own_keys.h"
+#include "gateway/restored_quantity.h"
 #include "policy/account.h"
 
 namespace leat::gateway {
@@ -99,6 +100,8 @@ struct KeyDelta {
   std::vector<Chunk> chunks;
   std::vector<std::shared_ptr<const AccountRow>> accounts;
   std::uint32_t version = 0;  // of the table that it makes; the same on every shard
+  // Of the limits that accounts have now: what had been used before. Each has one shard to hear it.
+  std::vector<RestoredQuantity> used;
 
   bool is_empty() const { return chunks.empty() && accounts.empty(); }
   // For a shard whose mailbox is full: it gets both at once, later.

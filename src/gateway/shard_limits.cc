@@ -73,6 +73,13 @@ ShardLimits::ShardLimits(shard::Shard& shard, const LimitSetup& setup)
 
 ShardLimits::~ShardLimits() = default;
 
+void ShardLimits::begin_with(std::span<const RestoredQuantity> used) {
+  for (const RestoredQuantity& each : used) {
+    if (policy::home_of(each.id, shards_) != shard_.index()) continue;
+    homes_.begin_with(each.id, each.terms, each.settled, moment());
+  }
+}
+
 policy::AdmissionAccount& ShardLimits::account_of(const KeyDirectory::Found& found,
                                                   std::uint32_t version) {
   if (policy::AdmissionAccount* known = admission_.find(found.key->id, version)) return *known;

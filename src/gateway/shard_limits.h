@@ -19,20 +19,12 @@
 #include "gateway/key_table.h"
 #include "gateway/lease_mail.h"
 #include "gateway/peer_mail.h"
+#include "gateway/restored_quantity.h"
 #include "policy/admission.h"
 #include "policy/quantity_homes.h"
 #include "shard/shard.h"
 
 namespace leat::gateway {
-
-// What the ledger knows of a budget when a process starts.
-struct RestoredQuantity {
-  policy::QuantityId id = 0;
-  policy::QuantityTerms terms;
-  std::int64_t settled = 0;  // in the period of now
-  std::int64_t open = 0;     // reserved in a life before and not settled yet
-  Instant until{0};          // when that is given up at the latest
-};
 
 struct LimitSetup {
   PeerMail* peers = nullptr;  // null: this shard is the only one
@@ -67,6 +59,10 @@ class ShardLimits final : private policy::LeaseLink,
   // From here on a grant of a budget waits until the ledger has it. It is there as long as turns
   // are.
   void keep_grants(ShardLedger& ledger);
+
+  // Limits that are new on what was used before (KeyDelta::used). Of all shards; those of this one
+  // are taken.
+  void begin_with(std::span<const RestoredQuantity> used);
 
   policy::Admission& admission() { return admission_; }
   // What the key's requests meet. `version`: of the keys (KeyDirectory::version). REQUIRES:

@@ -16,6 +16,7 @@ constexpr Duration kConcurrencyWait = seconds(1);
 QuantityHome::QuantityHome(QuantityId id, const QuantityTerms& terms, const LeaseOptions& options)
     : id_(id),
       terms_(terms),
+      first_version_(terms.version),
       options_(options),
       balance_(terms.limit),
       window_(terms.window + kDirectUseMax) {}

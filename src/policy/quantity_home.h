@@ -69,6 +69,8 @@ class QuantityHome {
   void hold(std::int64_t amount, Instant until, Moment at);
 
   const QuantityTerms& terms() const { return terms_; }
+  // Of the terms that it began with.
+  std::uint32_t first_version() const { return first_version_; }
   // Of a budget: what was settled in its period. What is out on leases, spent or not.
   std::int64_t settled(Moment at);
   std::int64_t outstanding() const;
@@ -126,6 +128,7 @@ class QuantityHome {
 
   QuantityId id_;
   QuantityTerms terms_;
+  std::uint32_t first_version_;
   LeaseOptions options_;
   Balance balance_;       // of budgets and concurrency
   RateBucket bucket_;     // of rates that are leased

@@ -18,6 +18,15 @@ void QuantityHomes::restore(QuantityId id, const QuantityTerms& terms, std::int6
   if (open > 0) home.hold(open, until, at);
 }
 
+void QuantityHomes::begin_with(QuantityId id, const QuantityTerms& terms, std::int64_t settled,
+                               Moment at) {
+  QuantityHome& home = homes_.try_emplace(id, id, terms, options_).first->second;
+  // A shard that heard of the limit sooner may have been granted some of it: that comes on top.
+  const bool is_new = !is_later(terms.version, home.first_version());
+  const std::int64_t counted = is_new ? 0 : home.settled(at) + home.outstanding();
+  if (settled > counted) home.charge(settled - counted, at);
+}
+
 QuantityHome* QuantityHomes::find(QuantityId id) {
   const auto found = homes_.find(id);
   return found == homes_.end() ? nullptr : &found->second;

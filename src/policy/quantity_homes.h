@@ -23,6 +23,10 @@ class QuantityHomes {
   void restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled, std::int64_t open,
                Instant until, Moment at);
 
+  // A limit that is new, or changed: `settled` in the period of `at`, before it was there. What it
+  // has counted itself is in that, and does not count twice.
+  void begin_with(QuantityId id, const QuantityTerms& terms, std::int64_t settled, Moment at);
+
   void hear(const LeaseAsk& ask, Moment at, GrantLink& link);
   void hear(const LeaseReturn& back, Moment at, GrantLink& link);
   // Every few milliseconds: what waited too long, what expired, and rates that are full again.

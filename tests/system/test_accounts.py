@@ -49,9 +49,9 @@ class Accounts(Case):
         self.store = pathlib.Path(folder.name, "accounts.db")
         self.seen = []  # secrets that nothing may repeat
 
-    def start(self, shards=1, providers=(), admin="", **options):
+    def start(self, shards=1, providers=(), admin="", ledger="", **options):
         extra = (f'[accounts]\nstore_file = "{self.store}"\n'
-                 'master_key = { env = "LEAT_TEST_MASTER" }\n')
+                 'master_key = { env = "LEAT_TEST_MASTER" }\n' + ledger)
         environment = {"LEAT_TEST_OPERATOR": OPERATOR, "LEAT_TEST_MASTER": MASTER}
         return self.leat(providers, server=f"shards = {shards}",
                          admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n' + admin,
@@ -405,11 +405,12 @@ class Accounts(Case):
 
     # ---- Money of whole groups ----
 
-    def start_priced(self, shards=4):
+    def start_priced(self, shards=4, ledger=""):
         catalogue = ('[providers.p0]\ndisplay_name = "P"\n'
                      f'[[models]]\nid = "{PRICED}"\nendpoints = [{{ provider = "p0", model = "m",'
                      ' price = { prompt = "10", completion = "30" } }]\n')
-        return self.start(shards=shards, providers=[self.provider(all_of_it)], catalogue=catalogue)
+        return self.start(shards=shards, providers=[self.provider(all_of_it)],
+                          catalogue=catalogue, ledger=ledger)
 
     def chat(self, leat, key, face="/api/v1", body=PRICED_BODY):
         with leat.connect() as client:
@@ -457,6 +458,37 @@ class Accounts(Case):
         self.manage(leat, "PUT", path + "/budgets/monthly", {"limit_usd": dollars(5 * BOUND)})
         until(lambda: self.chat(leat, keys[1]).status == 200, "the larger budget")
         self.assertEqual(self.chat(leat, keys[0]).status, 403)
+
+    def test_a_limit_that_is_set_later_counts_what_was_used_before(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        leat = self.start_priced(ledger=f'[ledger]\nfolder = "{folder.name}"\nsegment_mib = 1\n')
+        self.make_workspace(leat, "team")
+        kinds = ("key", "workspace", "credit")
+        keys = {kind: self.make_key(leat, **({"workspace_id": "team"} if kind == "workspace"
+                                             else {})) for kind in kinds}
+        clients = self.connections(leat)
+        for number, kind in enumerate(kinds):
+            key, digest = keys[kind]
+            self.in_force(clients, key, 200)
+            for _ in range(3):
+                self.assertEqual(self.chat(leat, key).status, 200)
+            # So that nothing is served between the old and the new.
+            self.manage(leat, "PATCH", f"/keys/{digest}", {"disabled": True})
+            self.in_force(clients, key, 401)
+            limit = dollars(4 * BOUND)
+            if kind == "key":
+                self.manage(leat, "PATCH", f"/keys/{digest}", {"limit": limit})
+            elif kind == "workspace":
+                self.manage(leat, "PUT", "/workspaces/team/budgets/monthly", {"limit_usd": limit})
+            else:  # of the organisation, with what the others used
+                used = 4 * BOUND * number + 3 * BOUND
+                self.manage(leat, "POST", "/credits", {"amount": dollars(used + BOUND)})
+                self.manage(leat, "PATCH", "/credits", {"prepaid": True})
+            self.manage(leat, "PATCH", f"/keys/{digest}", {"disabled": False})
+            self.in_force(clients, key, 200)
+            refused = self.serve_until_refused(leat, [key], 1)
+            self.assertIn(refused.status, (402, 403), kind)
 
     def test_who_pays_before_gets_what_was_paid_for(self):
         leat = self.start_priced()

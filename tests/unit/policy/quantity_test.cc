@@ -495,6 +495,57 @@ TEST(Quantity, AHomeOfManyTicksThoseWhereSomeoneWaits) {
   EXPECT_EQ(homes.size(), 5'000u) << "a budget's past counts";
 }
 
+// Hears what homes grant.
+struct GrantSum final : GrantLink {
+  void send(ShardIndex, const LeaseGrant& grant) override { granted += grant.granted; }
+  void send(ShardIndex, const LeaseRecall&) override {}
+  std::int64_t granted = 0;
+};
+
+class NewLimit : public testing::Test {
+ protected:
+  static QuantityTerms terms(std::uint32_t version, std::int64_t limit = 100) {
+    QuantityTerms made = budget(limit);
+    made.version = version;
+    return made;
+  }
+  // All that it grants to a shard that wants everything.
+  std::int64_t taken(std::uint32_t version, std::int64_t needed, std::int64_t limit = 100) {
+    LeaseAsk ask;
+    ask.tally = {.quantity = 7, .shard = 0, .generation = 1};
+    ask.terms = terms(version, limit);
+    ask.number = ++number;
+    ask.needed = ask.wanted = needed;
+    GrantSum grants;
+    homes.hear(ask, at, grants);
+    return grants.granted;
+  }
+
+  QuantityHomes homes{{.shards = 1}};
+  Moment at{Instant{1'000'000'000}, WallTime{}};
+  std::uint32_t number = 0;
+};
+
+TEST_F(NewLimit, CountsWhatWasUsedBefore) {
+  homes.begin_with(7, terms(3), 60, at);
+  EXPECT_EQ(homes.find(7)->available(at), 40);
+}
+
+TEST_F(NewLimit, CountsItOnTopOfWhatAFasterShardGot) {
+  ASSERT_EQ(taken(3, 10), 10);
+  homes.begin_with(7, terms(3), 60, at);
+  EXPECT_EQ(homes.find(7)->available(at), 30);
+}
+
+TEST_F(NewLimit, ThatIsOnlyAnotherSumCountsNothingTwice) {
+  ASSERT_EQ(taken(3, 10), 10);  // of which the ledger knows all or less
+  homes.begin_with(7, terms(4, 200), 10, at);
+  homes.begin_with(7, terms(5, 200), 4, at);
+  EXPECT_EQ(homes.find(7)->available(at), 90) << "its terms come with the next ask";
+  homes.begin_with(7, terms(6, 200), 25, at);
+  EXPECT_EQ(homes.find(7)->available(at), 75) << "used while it was not there";
+}
+
 TEST(Quantity, ANewPeriodBeginsAtMidnight) {
   QuantityHome home(7, budget(1'000, BudgetPeriod::kDaily), {.shards = 2});
   const WallTime evening{1'700'001'000'000'000'000};
