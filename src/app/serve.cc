@@ -155,10 +155,11 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   }
 
   // After run(): the end of everything, in order.
-  void shut_down() {
+  void shut_down(control::LedgerKeeper* ledger) {
     accounts_.stop();
     for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
     for (const auto& each : shards_) each->join();
+    if (ledger != nullptr) ledger->stop();
     write_logs();
     admin_.reset();
     for (int i = 0; i < 3; ++i) shard_.run_turn(shard_.now());
@@ -356,20 +357,20 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
   if (const std::string fault =
           start_shards(options, setup, shards, inherited, control, (*io)->waker(), (*io)->now());
       !fault.empty()) {
-    control.shut_down();
+    control.shut_down(ledger.get());
     return refuse(fault);
   }
   control.health().begin();
   std::string admin;
   if (const std::string fault = control.open_admin(admin); !fault.empty()) {
-    control.shut_down();
+    control.shut_down(ledger.get());
     return refuse(fault);
   }
   std::printf("leat: hardening: %s, keys %slocked in memory\n", sandbox.text().c_str(),
               material.is_locked() ? "" : "NOT ");
   print_addresses(options, control.shards().front()->started().bound, admin, shards);
   control.run();
-  control.shut_down();
+  control.shut_down(ledger.get());
   control.health().save();
   close(signal_fd);
   return 0;

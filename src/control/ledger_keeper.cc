@@ -107,12 +107,15 @@ std::unique_ptr<LedgerKeeper> LedgerKeeper::start(const Options& options, std::u
 }
 
 LedgerKeeper::~LedgerKeeper() {
-  if (thread_.joinable()) {
-    is_ending_.store(true, std::memory_order_release);
-    work_.release();
-    thread_.join();
-  }
+  stop();
   if (folder_) close_all();
+}
+
+void LedgerKeeper::stop() {
+  if (!thread_.joinable()) return;
+  is_ending_.store(true, std::memory_order_release);
+  work_.release();
+  thread_.join();
 }
 
 std::string LedgerKeeper::open() {

@@ -79,6 +79,8 @@ class LedgerKeeper {
                                              std::string& fault);
   // After the shards.
   ~LedgerKeeper();
+  // Once the shards have ended, and before they are gone: from here on none of them is woken.
+  void stop();
   LedgerKeeper(const LedgerKeeper&) = delete;
   LedgerKeeper& operator=(const LedgerKeeper&) = delete;
 
