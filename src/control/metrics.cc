@@ -230,6 +230,19 @@ struct EndpointSum {
   std::uint64_t charged = 0;
 
   std::uint64_t asked() const { return std::accumulate(attempts.begin(), attempts.end(), 0ULL); }
+  void add(const EndpointSum& other) {
+    for (std::size_t i = 0; i < attempts.size(); ++i) attempts[i] += other.attempts[i];
+    for (const auto times : {&EndpointSum::first_token, &EndpointSum::answer}) {
+      for (std::size_t i = 0; i < first_token.counts.size(); ++i) {
+        (this->*times).counts[i] += (other.*times).counts[i];
+      }
+      (this->*times).sum_us += (other.*times).sum_us;
+    }
+    for (const auto count : {&EndpointSum::prompt_tokens, &EndpointSum::completion_tokens,
+                             &EndpointSum::cost, &EndpointSum::charged}) {
+      this->*count += other.*count;
+    }
+  }
 };
 
 void add(const TimeHistogram& from, EndpointSum::Times& to) {
@@ -271,7 +284,7 @@ std::vector<EndpointSeries> series_of(const policy::Catalogue& catalogue,
       continue;
     }
     if (series.size() == endpoints_max) series.push_back({"other", "other", {}});
-    for (const EndpointCounterTable* shard : shards) add(shard->at(id), series.back().sum);
+    series.back().sum.add(sums[id]);
   }
   return series;
 }

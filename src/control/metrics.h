@@ -24,7 +24,8 @@ std::string health_metrics_text(const policy::Catalogue& catalogue,
 
 // What requests did at each endpoint that was ever asked: attempts by outcome, times, tokens,
 // money. The endpoints that were asked most have series of their own, the others are summed as
-// `other`. REQUIRES: the tables are of that catalogue.
+// `other`, which falls where one of them has become one of those: to a reader that is a restart of
+// the counter. REQUIRES: the tables are of that catalogue.
 inline constexpr std::size_t kEndpointSeriesMax = 100;
 std::string endpoint_metrics_text(const policy::Catalogue& catalogue,
                                   std::span<const gateway::EndpointCounterTable* const> shards,
