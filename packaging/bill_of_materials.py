@@ -29,6 +29,7 @@ LIBRARIES = (
     Library('simdjson', 'libsimdjson-dev', 'Apache-2.0', 'DYNAMIC_LINK', 'simdjson'),
     Library('sqlite3', 'libsqlite3-dev', 'blessing', 'DYNAMIC_LINK'),
     Library('tomlplusplus', 'libtomlplusplus-dev', 'MIT', 'STATIC_LINK'),
+    Library('yaml-0.1', 'libyaml-dev', 'MIT', 'DYNAMIC_LINK'),
 )
 # Asked for by the build, but no part of the program.
 NOT_SHIPPED = ('benchmark', 'gmock', 'gtest_main', 'threads')

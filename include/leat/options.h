@@ -34,6 +34,9 @@ struct Listener {
   bool half_close_allowed = false;
 };
 
+// Whether a layer of hardening that the machine does not give keeps Leat from starting.
+enum class Hardening : std::uint8_t { kTry, kRequire };
+
 // [server]: what clients connect to. Fixed at start.
 struct ServerOptions {
   std::vector<Listener> listen;    // 1..64, no two equal
@@ -41,8 +44,11 @@ struct ServerOptions {
   std::vector<std::uint32_t> pin;  // a core number for each shard; empty: not pinned
   std::string tls_certificate;     // PEM chain, leaf first; needed by a tls:// listener
   std::string tls_key;             // PEM, not encrypted
+  // Path of a Unix socket by which another process takes over; empty: none can.
+  std::string takeover_socket;
   // SIGTERM: how long running requests may still take. 15 min: the longest request there is.
   std::uint32_t drain_grace_ms = 900'000;
+  Hardening hardening = Hardening::kTry;
 };
 
 // [admin]: /healthz /readyz /metrics, and the management API where there are accounts. Loopback
@@ -77,6 +83,39 @@ struct LedgerSettings {
   // What a key pays for a request that a crash cut off: all that was reserved, or nothing.
   bool charge_ambiguous = false;
   std::uint32_t retention_days = 0;  // older segments are used again; 0: all are kept
+};
+
+// A base URL, taken apart. No userinfo, query or fragment; never followed elsewhere (no redirects).
+struct BaseUrl {
+  bool tls = true;   // https; plain http needs allow_private
+  std::string host;  // name or IP address in text, without brackets, lower case
+  std::uint16_t port = 443;
+  std::string path_prefix;  // "" or "/v1": begins with a slash, does not end with one
+  std::string authority;    // for the Host field: host[:port], the port only when not the scheme's
+};
+
+// What an access log's lines are written as.
+enum class AccessFormat : std::uint8_t { kOff, kJson, kLogfmt };
+
+// [log]: one line for each request that ended. Never content, a secret or a header.
+struct LogSettings {
+  AccessFormat access = AccessFormat::kOff;
+  std::string access_file;  // appended to, opened anew on SIGUSR1; empty: standard error
+};
+
+// [trace]: spans of requests, for an OpenTelemetry collector.
+struct TraceSettings {
+  bool enabled = false;  // an endpoint was given
+  // Of the collector, with the path that OTLP/HTTP is taken at as its prefix: it is not appended
+  // to.
+  BaseUrl endpoint;
+  std::string ca_file;  // PEM bundle; empty: the system's
+  // Sent along as `NAME: WORD SECRET`, or `NAME: SECRET` where there is no word; kNone: nothing is.
+  SecretSource secret;
+  std::string secret_header = "Authorization: Bearer";
+  std::string service_name = "leat";
+  // Of the requests that bring no decision of their own (traceparent), in millionths.
+  std::uint32_t sample_ppm = 1'000'000;
 };
 
 // kOff serves whoever connects, as the key named "anonymous"; allowed on loopback listeners only.
@@ -122,15 +161,6 @@ struct ClientKey {
 
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
 enum class ProviderFormat : std::uint8_t { kOpenAi, kSimulated };
-
-// A base URL, taken apart. No userinfo, query or fragment; never followed elsewhere (no redirects).
-struct BaseUrl {
-  bool tls = true;   // https; plain http needs allow_private
-  std::string host;  // name or IP address in text, without brackets, lower case
-  std::uint16_t port = 443;
-  std::string path_prefix;  // "" or "/v1": begins with a slash, does not end with one
-  std::string authority;    // for the Host field: host[:port], the port only when not the scheme's
-};
 
 // How the simulated provider behaves. The text is made from the prompt, the same for the same
 // prompt.
@@ -296,6 +326,15 @@ struct Limits {
   std::uint32_t memory_no_keep_alive_percent = 92;    // answers carry connection: close
   std::uint32_t memory_refuse_percent = 95;           // 503 with retry-after
   std::uint32_t memory_stop_accept_percent = 98;      // nothing accepted
+
+  // ---- Lateness of a shard's loop, smoothed over some tens of milliseconds. What waits to be
+  // looked at waits about so long; a refusal takes twice that. More than what other programs on
+  // the core, or a hypervisor, cause on a node that is well.
+  std::uint32_t late_shrink_timeouts_ms = 20;  // idle times a quarter
+  std::uint32_t late_no_keep_alive_ms = 35;    // answers carry connection: close, but over TLS
+  // 503 with retry-after: for keys with a fair share of what runs; for all from twice this.
+  std::uint32_t late_refuse_ms = 50;
+  std::uint32_t late_stop_accept_ms = 500;  // nothing accepted
 };
 
 // How endpoints are chosen where neither the request nor the key says.
@@ -320,6 +359,8 @@ struct Options {
   AdminOptions admin;
   AccountSettings accounts;
   LedgerSettings ledger;
+  LogSettings log;
+  TraceSettings trace;
   AuthMode auth_mode = AuthMode::kKeys;
   std::vector<ClientKey> keys;      // at most 100,000
   std::vector<Provider> providers;  // at most 256

@@ -163,7 +163,9 @@ class Workbench:
 
     def start_bare(self, tls, streamed, shards):
         """leat with everything off that can be: no keys, no prices, no records."""
-        return self.start_leat(tls, streamed, shards, auth="off")
+        # Without keys all requests are one nobody's: what one may run at a time is for all.
+        return self.start_leat(tls, streamed, shards, auth="off",
+                               extra="[limits]\nstreams_per_key_max = 100_000\n")
 
     def start_kept(self, tls, streamed, shards):
         """leat that writes a durable record of each request before its answer ends."""

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -72,7 +73,9 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
         ledger->take_view(), seconds(std::int64_t{options.ledger.retention_days} * 86'400));
     restore.emplace(records_->view().book(),
                     control::QuantityRestore::Options{.now = control_.io().wall_now(),
-                                                      .lost = &ledger->lost()});
+                                                      .until = latest_end(),
+                                                      .lost = &ledger->lost(),
+                                                      .late = &late_});
     restore_configured(*restore);
   }
   control::AccountSetup setup;
@@ -82,6 +85,7 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
       records_ != nullptr ? static_cast<const control::UsageSource*>(records_.get()) : &no_usage_;
   setup.ledger = records_.get();
   setup.restore = restore ? &*restore : nullptr;
+  setup.late = &late_;
   setup.master = secrets.master;
   setup.options = &options;
   setup.now = control_.io().wall_now();
@@ -94,12 +98,20 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
   if (ledger != nullptr) {
     if (std::string lost = ledger->keep_lost(); !lost.empty()) return lost;
   }
-  settle_open(options.ledger.charge_ambiguous);
+  if (ledger == nullptr || !ledger->has_live()) settle_open(options.ledger.charge_ambiguous);
   keys_.apply(thread_->first());
   operator_key_ = secrets.operator_key;
   control_.io().poll_start(bell_.fd(), POLLIN, *this);
   if (records_ != nullptr) on_follow();
   return {};
+}
+
+// When whatever runs now has ended, in this process or in one that we take over from.
+Instant AccountKeeper::latest_end() const {
+  const Options& options = snapshot_.options();
+  std::uint32_t longest_ms = options.limits.request_ms_max;
+  for (const Model& model : options.models) longest_ms = std::max(longest_ms, model.request_ms_max);
+  return control_.now() + milliseconds(longest_ms) + seconds(60);
 }
 
 void AccountKeeper::restore_configured(control::QuantityRestore& restore) const {
@@ -126,9 +138,10 @@ void AccountKeeper::stop() {
   control_.wheel().cancel(retry_timer_);
   control_.wheel().cancel(follow_timer_);
   thread_.reset();
-  if (records_ != nullptr) records_->finish(control_.io().wall_now());
+  if (records_ != nullptr && !is_paused_) records_->finish(control_.io().wall_now());
   waiting_.clear();
   untold_.clear();
+  unsettled_.clear();
   unsaid_.clear();
 }
 
@@ -146,7 +159,7 @@ std::optional<control::ManagementActor> AccountKeeper::actor_of(std::string_view
 }
 
 std::uint64_t AccountKeeper::ask(control::AccountJob job, Then then) {
-  if (thread_ == nullptr) return 0;
+  if (thread_ == nullptr || is_paused_) return 0;
   job.ticket = last_ticket_ + 1;
   job.now = control_.io().wall_now();
   if (!thread_->post(std::move(job))) return 0;
@@ -176,6 +189,7 @@ void AccountKeeper::take_answers() {
   while (auto done = thread_->take()) {
     if (!done->fault.empty()) std::fprintf(stderr, "leat: %s\n", done->fault.c_str());
     if (!done->delta.is_empty()) tell_shards(done->delta);
+    if (!done->late.empty()) settle_late(done->late);
     if (auto waits = waiting_.extract(done->ticket)) waits.mapped()(done->answer);
   }
 }
@@ -189,6 +203,15 @@ void AccountKeeper::tell_shards(const gateway::KeyDelta& delta) {
     } else {
       untold = std::make_unique<gateway::KeyDelta>(delta);
     }
+  }
+  post_untold();
+}
+
+void AccountKeeper::settle_late(const gateway::LateSettlements& late) {
+  unsettled_.resize(threads_.size());
+  for (auto& unsettled : unsettled_) {
+    if (unsettled == nullptr) unsettled = std::make_unique<gateway::LateSettlements>();
+    unsettled->insert(unsettled->end(), late.begin(), late.end());
   }
   post_untold();
 }
@@ -218,6 +241,10 @@ void AccountKeeper::post_untold() {
   bool is_any_left = !unsaid_.empty();
   for (std::size_t i = 0; i < untold_.size(); ++i) {
     if (untold_[i] == nullptr || threads_[i]->post(untold_[i])) continue;
+    is_any_left = true;
+  }
+  for (std::size_t i = 0; i < unsettled_.size(); ++i) {
+    if (unsettled_[i] == nullptr || threads_[i]->post(unsettled_[i])) continue;
     is_any_left = true;
   }
   if (is_any_left) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);

@@ -40,6 +40,11 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   const gateway::KeyDelta& first() const { return thread_->first(); }
   // What of limits was used before this start. REQUIRES: start().
   std::span<const gateway::RestoredQuantity> restored() const { return restored_; }
+  // Another process is about to own the accounts: nothing is asked any more, and nothing written
+  // once is_idle(). resume() takes that back.
+  void pause() { is_paused_ = true; }
+  void resume() { is_paused_ = false; }
+  bool is_idle() const { return waiting_.empty(); }
   // Does what was asked, answers nobody any more, tells shards nothing more.
   void stop();
 
@@ -67,10 +72,12 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
 
   void restore_configured(control::QuantityRestore& restore) const;
   void settle_open(bool charge_ambiguous);
+  Instant latest_end() const;
   void on_follow();
   void on_poll(int fd, int events) override;
   void take_answers();
   void tell_shards(const gateway::KeyDelta& delta);
+  void settle_late(const gateway::LateSettlements& late);
   void reply(std::uint32_t shard, std::uint64_t ticket, const control::ManagementAnswer& answer);
   void post_untold();
 
@@ -91,8 +98,11 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
     std::uint32_t shard = 0;
     std::unique_ptr<gateway::AccountReply> reply;
   };
-  std::vector<Reply> unsaid_;  // for the same reason
+  std::vector<Reply> unsaid_;                                         // for the same reason
+  std::vector<std::unique_ptr<gateway::LateSettlements>> unsettled_;  // by shard, as untold_
+  control::LateRecords late_;
   bool is_following_ = false;
+  bool is_paused_ = false;
   Timer follow_timer_{timer_callback<&AccountKeeper::on_follow>, this};
   Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
 };

@@ -23,6 +23,9 @@ class HealthKeeper {
 
   // Before any news.
   void load(const control::Surroundings& surroundings);
+  // Another process keeps it from here on; or does not, after all.
+  void leave() { control_.wheel().cancel(save_timer_); }
+  void return_to_work() { on_save(); }
   // When all shards are there: they hear at once of what was loaded.
   void begin();
   // After the last news.

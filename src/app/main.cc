@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "app/serve.h"
+#include "app/top.h"
 #include "control/account_command.h"
 #include "control/catalogue_command.h"
 #include "control/check_report.h"
@@ -18,6 +19,7 @@
 #include "control/explain_command.h"
 #include "control/ledger_command.h"
 #include "control/ledger_report.h"
+#include "control/litellm_config.h"
 #include "control/machine.h"
 #include "control/sandbox.h"
 #include "control/surroundings.h"
@@ -152,6 +154,9 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kCatalogueImport:
       return finish(leat::control::import_catalogues(command.files, surroundings),
                     command.out_file);
+    case leat::control::Command::Kind::kImportLitellm:
+      return finish(leat::control::import_litellm_config(command.files.front(), surroundings),
+                    command.out_file);
     case leat::control::Command::Kind::kCatalogueDiff:
       return finish(
           leat::control::diff_catalogues(command.files[0], command.files[1], surroundings), "");
@@ -166,6 +171,8 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kLedgerRebuild:
     case leat::control::Command::Kind::kUsage:
       return ledger(command);
+    case leat::control::Command::Kind::kTop:
+      return leat::app::top(command.top, surroundings);
     case leat::control::Command::Kind::kAccounts:
       return accounts(command, surroundings);
     case leat::control::Command::Kind::kServe:

@@ -35,6 +35,7 @@ std::string read_pem(const std::string& path, const control::Surroundings& surro
 std::string Material::load(const Options& options, const control::Surroundings& surroundings) {
   if (std::string fault = load_bearers(options, surroundings); !fault.empty()) return fault;
   if (std::string fault = load_accounts(options, surroundings); !fault.empty()) return fault;
+  if (std::string fault = load_trace(options, surroundings); !fault.empty()) return fault;
   return load_tls(options, surroundings);
 }
 
@@ -77,6 +78,24 @@ std::string Material::load_accounts(const Options& options,
   const std::string_view kept = arena_.add({reinterpret_cast<const char*>(key.data()), key.size()});
   explicit_bzero(key.data(), key.size());
   accounts_.master.emplace(reinterpret_cast<const std::uint8_t*>(kept.data()), key.size());
+  return {};
+}
+
+std::string Material::load_trace(const Options& options,
+                                 const control::Surroundings& surroundings) {
+  const TraceSettings& trace = options.trace;
+  if (!trace.enabled) return {};
+  if (trace.secret.kind != SecretSource::Kind::kNone) {
+    control::SecretText secret;
+    if (const auto read = secret.read(trace.secret, surroundings); !read) {
+      return "trace.secret: " + read.error();
+    }
+    trace_secret_ = arena_.add(secret.view());
+  }
+  if (!trace.endpoint.tls) return {};
+  const std::string path = trace.ca_file.empty() ? control::kSystemRootsFile : trace.ca_file;
+  if (std::string fault = load_roots(path, surroundings); !fault.empty()) return fault;
+  trace_roots_ = roots_.at(path).get();
   return {};
 }
 

@@ -34,12 +34,17 @@ class Material {
   const std::vector<std::vector<std::string_view>>& bearers() const { return bearers_; }
   const TlsMaterial& tls() const { return tls_; }
   const AccountSecrets& accounts() const { return accounts_; }
+  // Of the collector of traces: who may vouch for it, null where that is not asked; and what it is
+  // shown, a view of the locked arena, empty for nothing.
+  const tls::TrustedRoots* trace_roots() const { return trace_roots_; }
+  std::string_view trace_secret() const { return trace_secret_; }
   // False: a key may be written to swap.
   bool is_locked() const { return arena_.is_locked(); }
 
  private:
   std::string load_bearers(const Options& options, const control::Surroundings& surroundings);
   std::string load_tls(const Options& options, const control::Surroundings& surroundings);
+  std::string load_trace(const Options& options, const control::Surroundings& surroundings);
   std::string load_accounts(const Options& options, const control::Surroundings& surroundings);
 
   std::string load_roots(const std::string& path, const control::Surroundings& surroundings);
@@ -49,6 +54,8 @@ class Material {
   std::map<std::string, std::unique_ptr<const tls::TrustedRoots>> roots_;  // by path
   TlsMaterial tls_;
   AccountSecrets accounts_;
+  const tls::TrustedRoots* trace_roots_ = nullptr;
+  std::string_view trace_secret_;
 };
 
 }  // namespace leat::app

@@ -76,6 +76,18 @@ bool ShardThread::post(std::unique_ptr<gateway::AccountReply>& reply) {
   return post_and_wake(reply);
 }
 
+bool ShardThread::post(std::unique_ptr<gateway::LateSettlements>& late) {
+  return post_and_wake(late);
+}
+
+bool ShardThread::post(std::unique_ptr<gateway::Successor>& successor) {
+  return post_and_wake(successor);
+}
+
+void ShardThread::ask_report() {
+  if (inbox_.post({shard::Message::Kind::kReportQuestion}, kSparePlaces)) waker_->wake();
+}
+
 void ShardThread::pin() {
   if (setup_.core < 0) return;
   cpu_set_t set;
@@ -100,8 +112,17 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
       result.fault = "cannot listen on " + setup_.listen[i].to_string() + ": " + bound.error().what;
     }
   }
-  control::enter_sandbox(control::SandboxRole::kShard, control::shard_sandbox_paths(),
-                         *setup_.surroundings);
+  if (result.fault.empty() && setup_.passage) {
+    const auto bound =
+        gateway_->listen_for_predecessor(setup_.passage->address, setup_.passage->token);
+    if (!bound) result.fault = std::string("no place for passed clients: ") + bound.error().what;
+  }
+  const control::SandboxLayers sandbox = control::enter_sandbox(
+      control::SandboxRole::kShard, control::shard_sandbox_paths(), *setup_.surroundings);
+  const bool is_required = setup_.snapshot->options().server.hardening == Hardening::kRequire;
+  if (result.fault.empty() && is_required && !sandbox.missing().empty()) {
+    result.fault = "server.hardening is \"require\", and a shard misses: " + sandbox.missing();
+  }
   const bool serves = result.fault.empty();
   if (!serves) tear_down();
   started.set_value(std::move(result));  // `started` may be gone from here on
@@ -113,7 +134,8 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
 
 // What is wrong, or empty.
 std::string ShardThread::set_up() {
-  auto io = io::UringIo::create({.inherited = setup_.inherited});
+  auto io = io::UringIo::create(
+      {.writes_files = setup_.ledger != nullptr, .inherited = setup_.inherited});
   if (!io) return io.error().what;
   io_ = std::move(*io);
   waker_ = &io_->waker();
@@ -134,6 +156,7 @@ std::string ShardThread::set_up() {
   parts.counters = &counters_;
   parts.endpoint_counters = &endpoint_counters_;
   parts.log = &log_;
+  parts.events = setup_.events;
   parts.listings = setup_.listings;
   parts.keys = setup_.keys;
   parts.limits = setup_.limits;
@@ -157,8 +180,23 @@ std::string ShardThread::set_up() {
     parts.provider_tls.push_back(context != nullptr ? context->get() : nullptr);
   }
   gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
+  listen_to_gateway();
+  shard_->attach_mailbox(inbox_, gateway_->message_handler());
+  if (setup_.ledger != nullptr) {
+    shard_->attach_mailbox(setup_.ledger->desk(setup_.index).deliveries(),
+                           gateway_->message_handler());
+  }
+  setup_.limits.peers->attach(*shard_, gateway_->message_handler());
+  return {};
+}
+
+// What the shard has to say goes to control.
+void ShardThread::listen_to_gateway() {
   gateway_->on_drained = [this] {
     if (outbox_.post({shard::Message::Kind::kDrained, setup_.index})) control_waker_.wake();
+  };
+  gateway_->on_yielded = [this] {
+    if (outbox_.post({shard::Message::Kind::kYielded, setup_.index})) control_waker_.wake();
   };
   // Found by the desk's next tick: no reason to wake it.
   gateway_->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
@@ -169,13 +207,9 @@ std::string ShardThread::set_up() {
     control_waker_.wake();
     return true;
   };
-  shard_->attach_mailbox(inbox_, gateway_->message_handler());
-  if (setup_.ledger != nullptr) {
-    shard_->attach_mailbox(setup_.ledger->desk(setup_.index).deliveries(),
-                           gateway_->message_handler());
-  }
-  setup_.limits.peers->attach(*shard_, gateway_->message_handler());
-  return {};
+  gateway_->on_report = [this](std::unique_ptr<gateway::ShardReport>& report) {
+    if (post_owned(outbox_, report)) control_waker_.wake();
+  };
 }
 
 // In the reverse order of making; on this thread, since the ring belongs to it.

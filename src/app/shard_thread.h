@@ -8,6 +8,7 @@
 #include <future>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -35,11 +36,14 @@ struct ShardSetup {
   std::uint64_t seed = 0;
   std::vector<io::Address> listen;               // one for each Options::server.listen
   std::vector<io::InheritedListener> inherited;  // some of those, open already
+  // Where clients of processes before us come in (control/takeover.h); none: nowhere.
+  std::optional<gateway::Successor> passage;
   std::uint32_t connections_max = 0;
   std::uint64_t buffered_bodies_max = 0;
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   const gateway::Snapshot* snapshot = nullptr;
   const gateway::ListingSource* listings = nullptr;
+  gateway::EventRing* events = nullptr;     // null: nobody is told of ended requests
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
   control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
   gateway::LimitSetup limits;               // its mail outlives the shards
@@ -73,6 +77,10 @@ class ShardThread {
   bool post(std::unique_ptr<gateway::HealthUpdate>& update);
   bool post(std::unique_ptr<gateway::KeyDelta>& delta);
   bool post(std::unique_ptr<gateway::AccountReply>& reply);
+  bool post(std::unique_ptr<gateway::LateSettlements>& late);
+  bool post(std::unique_ptr<gateway::Successor>& successor);
+  // Asks for a ShardReport, which comes in outbox(); nothing comes if it does not keep up.
+  void ask_report();
   void join();
 
  private:
@@ -80,6 +88,7 @@ class ShardThread {
   bool post_and_wake(std::unique_ptr<Owned>& owned);
   void run(std::promise<ShardStarted>& started);
   std::string set_up();
+  void listen_to_gateway();
   void tear_down();
   void pin();
 

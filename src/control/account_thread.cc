@@ -41,6 +41,7 @@ AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountS
       management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
       publisher_(*store_, *setup.catalogue, keys_beside(setup), setup.master),
       ledger_(setup.ledger),
+      late_(setup.late),
       waker_(waker) {}
 
 // One permit more than there are jobs: who finds none is to end.
@@ -72,6 +73,9 @@ void AccountThread::run() {
     if (!job) return;
     if (job->is_follow && ledger_ != nullptr) ledger_->follow(job->now);
     AccountDone answer = job->is_follow ? AccountDone{.ticket = job->ticket} : done(*job);
+    if (ledger_ != nullptr && late_ != nullptr) {
+      answer.late = late_->settle(ledger_->view().book().take_released());
+    }
     const bool is_given = answers_.give(answer);
     LEAT_CHECK(is_given);
     waker_.wake();

@@ -43,6 +43,7 @@ struct AccountDone {
   std::uint64_t ticket = 0;
   ManagementAnswer answer;
   gateway::KeyDelta delta;  // may be empty
+  gateway::LateSettlements late;
   // One line for the log: shards may lag behind the store, or cannot use what is there; or empty.
   std::string fault;
 };
@@ -58,6 +59,8 @@ struct AccountSetup {
   LedgerUsage* ledger = nullptr;
   // Is told of all accounts, for limits to go on where they were. Null: nobody is.
   QuantityRestore* restore = nullptr;
+  // What processes that still run had open; outlives the thread. Null: nothing.
+  const LateRecords* late = nullptr;
   WallTime now;
 };
 
@@ -94,6 +97,7 @@ class AccountThread {
   Management management_;
   KeyPublisher publisher_;
   LedgerUsage* ledger_;
+  const LateRecords* late_;
   gateway::KeyDelta first_;
   std::string first_fault_;
   io::Waker& waker_;

@@ -14,7 +14,7 @@ namespace {
 using dialect::ErrorKind;
 
 constexpr Duration kIdleTime = seconds(75);
-constexpr std::size_t kHeadRoom = 512;
+constexpr std::size_t kHeadRoom = 1'024;
 constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kApi = "/api/v1";
@@ -76,6 +76,25 @@ void AdminServer::accept(io::SocketId socket, const io::Address& peer, bool is_o
   conn->attach(streams_.adopt(socket, nullptr, conn->stream_user()));
 }
 
+AdminServer::Watchers AdminServer::watchers() {
+  Watchers watchers;
+  for (AdminConn* conn = open_.first(); conn != nullptr; conn = open_.after(*conn)) {
+    if (conn->watching() == AdminConn::Watching::kEverybodys) ++watchers.everybodys;
+    if (conn->watching() == AdminConn::Watching::kOperators) ++watchers.operators;
+  }
+  return watchers;
+}
+
+void AdminServer::send_frames(std::string_view everybodys, std::string_view operators) {
+  for (AdminConn* conn = open_.first(); conn != nullptr;) {
+    AdminConn& watcher = *conn;
+    conn = open_.after(*conn);  // before this one may close
+    if (watcher.watching() == AdminConn::Watching::kNothing) continue;
+    const bool is_operator = watcher.watching() == AdminConn::Watching::kOperators;
+    watcher.send_event("frame", is_operator ? operators : everybodys);
+  }
+}
+
 void AdminConn::attach(net::Stream& stream) {
   stream_ = &stream;
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
@@ -106,7 +125,8 @@ void AdminConn::run_deferred() {
 }
 
 void AdminConn::on_bytes(std::span<char> bytes) {
-  if (closed_) return;
+  // Who watches has nothing more to say.
+  if (closed_ || watching_ != Watching::kNothing) return;
   input_.append(bytes.data(), bytes.size());
   read_requests();
 }
@@ -141,7 +161,8 @@ bool AdminConn::read_head() {
   if (head.chunked) request.chunked.emplace();
   const bool waits = head.expect_continue;
   const bool keep = head.keep_alive;
-  if (is_management()) note_credential(head);
+  request.known_tag = head.fields.find("if-none-match");
+  if (is_management() || asks_dashboard_data()) note_credential(head);
   input_.erase(0, status.head_bytes);
   parser_.reset();
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
@@ -189,6 +210,8 @@ bool AdminConn::is_management() const {
 
 void AdminConn::note_credential(const proto::RequestHead& head) {
   request_->organisation = head.fields.find("x-leat-organisation");
+  request_->has_credential =
+      is_operator_ || !head.fields.get(proto::KnownField::kAuthorization).empty();
   if (is_operator_) {
     request_->actor = ManagementActor{.is_operator = true};
     return;
@@ -211,7 +234,7 @@ void AdminConn::ask_management() {
   }
   AccountJob job;
   job.method = name_of(request_->method);
-  job.path = request_->path.substr(kApi.size());
+  job.path = is_dashboard() ? request_->path : request_->path.substr(kApi.size());
   job.query = std::move(request_->query);
   job.body = std::move(request_->body);
   job.actor = *request_->actor;
@@ -233,6 +256,7 @@ void AdminConn::answer_management(const ManagementAnswer& made) {
 
 void AdminConn::answer_request() {
   if (is_management()) return ask_management();
+  if (is_dashboard()) return answer_dashboard();
   const bool is_explain = request_->path == kExplainPath;
   const bool is_view =
       request_->path == "/healthz" || request_->path == "/readyz" || request_->path == "/metrics";
@@ -290,6 +314,7 @@ void AdminConn::answer(int status, std::string_view content_type, std::string_vi
   options.content_type = content_type;
   options.keep_alive = keep;
   options.fields = fields;
+  if (status == 304) options.framing = proto::BodyFraming::kNone;
   char* place = stream_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
   LEAT_CHECK(head.has_value());

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdminServer: the admin listener, on the control shard: GET /healthz (alive), /readyz (taking
 // work) and /metrics (Prometheus text, summed over the shards when asked), POST /api/v1/explain
-// (what would become of the request that is its body; ?key=NAME says whose), and the management API
-// (control/management.h) under /api/v1. Everything else is 404; errors have the shape of /api/v1.
+// (what would become of the request that is its body; ?key=NAME says whose), the dashboard (GET /,
+// its files and its events under /dashboard), and the management API (control/management.h) under
+// /api/v1. Everything else is 404; errors have the shape of /api/v1.
 //
 // The management API wants a credential: the operator's key or a management key, as a bearer. All
 // that is wrong with one has one answer, in one time; who fails too often is not listened to for a
@@ -39,6 +40,12 @@ class AdminConn final : public ListNode<AdminConn>,
   void attach(net::Stream& stream);
   void close();
 
+  // What it watches; kNothing: it is sent no frames.
+  enum class Watching : std::uint8_t { kNothing, kEverybodys, kOperators };
+  Watching watching() const { return watching_; }
+  // REQUIRES: it watches. One who has not read the last one is not sent this one.
+  void send_event(std::string_view name, std::string_view json);
+
  private:
   void on_open() override {}
   void on_bytes(std::span<char> bytes) override;
@@ -53,11 +60,13 @@ class AdminConn final : public ListNode<AdminConn>,
     std::string path;
     std::string query;
     std::string organisation;  // that the operator means, by name; empty: the first
+    std::string known_tag;     // If-None-Match
     std::string body;
     // Whose it is, where that is asked. What was shown is not kept.
     std::optional<ManagementActor> actor;
     std::uint64_t body_left = 0;  // of one that is not chunked
     std::optional<proto::ChunkedDecoder> chunked;
+    bool has_credential = false;  // one was shown, right or wrong
     bool keep = false;
   };
 
@@ -73,6 +82,14 @@ class AdminConn final : public ListNode<AdminConn>,
   void note_credential(const proto::RequestHead& head);
   void ask_management();
   void answer_management(const ManagementAnswer& made);
+  // The dashboard (admin_dashboard.cc).
+  bool is_dashboard() const;
+  bool asks_dashboard_data() const;
+  void answer_dashboard();
+  void answer_asset();
+  bool may_look();
+  void begin_watching();
+  void answer_frame();
   // The key that the query names, empty without one; none: the query is wrong and was answered.
   std::optional<std::string> key_of_query();
   void answer(int status, std::string_view content_type, std::string_view body,
@@ -90,6 +107,8 @@ class AdminConn final : public ListNode<AdminConn>,
   bool is_operator_;
   std::uint64_t ticket_ = 0;  // of what was asked of management; 0: no answer is awaited
   bool closed_ = false;
+  Watching watching_ = Watching::kNothing;
+  std::uint32_t frames_missed_ = 0;  // one after the other
   Timer idle_timer_{timer_callback<&AdminConn::close>, this};
 };
 
@@ -101,6 +120,10 @@ class AdminServer final {
     // The report on a request's body as JSON, for the key of that name (empty: the first); none:
     // there is no such key.
     std::function<std::optional<std::string>(std::string_view body, std::string_view key)> explain;
+    // What a watcher is sent first: what was.
+    std::function<std::string()> history;
+    // One frame, for who asks instead of watching.
+    std::function<std::string(bool is_operator)> frame;
   };
   // `desk` and `limits` outlive the server.
   AdminServer(shard::Shard& shard, Views views, ManagementDesk& desk, const Limits& limits);
@@ -108,8 +131,21 @@ class AdminServer final {
 
   Result<io::Address> listen(const io::Address& address);
   Result<void> listen_local(const std::string& path);
+  // Another process listens at that path from here on; requests under way go on.
+  void close_local() { local_.listener.close(); }
+  void close_listener() { network_.listener.close(); }
+
+  struct Watchers {
+    std::size_t everybodys = 0;
+    std::size_t operators = 0;
+    std::size_t count() const { return everybodys + operators; }
+  };
+  Watchers watchers();
+  // To each watcher the frame that it may see.
+  void send_frames(std::string_view everybodys, std::string_view operators);
 
   // ---- For AdminConn ----
+  static constexpr std::size_t kWatchersMax = 16;
   shard::Shard& shard() { return shard_; }
   const Views& views() const { return views_; }
   ManagementDesk& desk() { return desk_; }

@@ -6,23 +6,13 @@
 #include <string_view>
 
 #include "control/exact_price.h"
+#include "control/toml_quote.h"
 
 namespace leat::control {
 namespace {
 
 std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      out += '\\';
-      out += c;
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      out += c;
-    }
-  }
-  return out + '"';
+  return toml_quoted(text);
 }
 
 template <class Range, class ToText>

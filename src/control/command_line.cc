@@ -50,6 +50,26 @@ void add_catalogue(CLI::App& app, CatalogueCommands& commands) {
       ->default_val("/models");
 }
 
+// `leat import`, with what it was given.
+struct ImportCommand {
+  CLI::App* litellm = nullptr;
+  std::string file;
+  Command command;
+};
+
+void add_import(CLI::App& app, ImportCommand& import) {
+  CLI::App* group = app.add_subcommand("import", "Make a configuration of another gateway's");
+  group->require_subcommand(1);
+  import.command.kind = Command::Kind::kImportLitellm;
+  import.litellm = group->add_subcommand(
+      "litellm",
+      "Make a configuration of the config.yaml of a LiteLLM proxy, and tell what has no "
+      "counterpart. Keys are never copied: they become references to the environment");
+  import.litellm->add_option("FILE", import.file, "The config.yaml")->required();
+  import.litellm->add_option("-o,--out", import.command.out_file,
+                             "Where to write it; without it to standard output");
+}
+
 // `leat explain`, with what it was given.
 struct ExplainCommand {
   CLI::App* app = nullptr;
@@ -73,6 +93,22 @@ void add_explain(CLI::App& app, ExplainCommand& explain) {
       ->required();
 }
 
+// `leat top`, with what it was given.
+CLI::App* add_top(CLI::App& app, TopCommand& top) {
+  CLI::App* command =
+      app.add_subcommand("top", "Show what a running Leat does, a frame a second; q ends it");
+  CLI::Option_group* where = command->add_option_group("Which Leat");
+  where->add_option("-c,--config", top.config_file, "Its TOML file");
+  where->add_option("--socket", top.socket, "Its admin socket");
+  where->add_option("--admin", top.url,
+                    std::string("Its admin listener, http://ADDRESS:PORT; money and requests only "
+                                "with the operator's key in the environment's ") +
+                        kTopKeyVariable);
+  where->require_option(1);
+  command->add_flag("--once", top.once, "Print one frame and end");
+  return command;
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -90,10 +126,14 @@ Command parse_command_line(int argc, const char* const* argv) {
       app.add_subcommand("doctor", "Tell what kernel, limits and CPU offer and what is used of it");
   CatalogueCommands catalogue;
   add_catalogue(app, catalogue);
+  ImportCommand import;
+  add_import(app, import);
   ExplainCommand explain;
   add_explain(app, explain);
   const LedgerCommandLine ledger(app);
   const AccountCommandLine accounts(app);
+  TopCommand top;
+  const CLI::App* top_command = add_top(app, top);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
   help->require_subcommand(0, 1);
@@ -118,6 +158,10 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (*catalogue.show) catalogue.command.kind = Command::Kind::kCatalogueShow;
   if (*catalogue.show) catalogue.command.files = {catalogue.shown};
   if (!catalogue.command.files.empty()) return catalogue.command;
+  if (*import.litellm) {
+    import.command.files = {import.file};
+    return import.command;
+  }
   if (*explain.app) {
     explain.command.files = {explain.request};
     return explain.command;
@@ -126,6 +170,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   if (auto asked = accounts.asked()) {
     return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
   }
+  if (*top_command) return {.kind = Command::Kind::kTop, .top = std::move(top)};
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -9,6 +9,7 @@
 #include "control/account_command.h"
 #include "control/ledger_command.h"
 #include "control/ledger_report.h"
+#include "control/top_command.h"
 
 namespace leat::control {
 
@@ -25,6 +26,7 @@ struct Command {
     kServe,            // with `config_file`, or with the built-in defaults if that is empty
     kCheck,            // tell the faults of `config_file`
     kDoctor,           // tell what the machine offers
+    kImportLitellm,    // the first of `files` as a configuration of ours, to `out_file`
     kCatalogueImport,  // `files` as one of our catalogues, to `out_file` (empty: standard output)
     kCatalogueDiff,    // tell what is different between the two `files`
     kCatalogueShow,    // print what a client sees of the first of `files` at `text`
@@ -34,6 +36,7 @@ struct Command {
     kLedgerStatement,  // print what `statement` says of it
     kLedgerRebuild,    // make its projection anew
     kUsage,            // print what `usage` says of it
+    kTop,              // show what a running Leat does, as `top` says
     kAccounts,         // do what `accounts` says to an account store
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
@@ -48,6 +51,7 @@ struct Command {
   StatementQuery statement;
   UsageQuery usage;
   AccountCommand accounts;
+  TopCommand top;
   std::string text;
   int status = 0;
 };

@@ -69,6 +69,8 @@ Config parse_config(std::string_view text, const std::string& file,
   read_keys(reading, root);
   read_routing(reading, root);
   read_ledger(reading, root);
+  read_log(reading, root);
+  read_trace(reading, root);
   read_providers(reading, root);
   read_models(reading, root);
   std::vector<Fault> catalogue_faults;

@@ -44,16 +44,21 @@ void read_accounts(Reading& reading, const TomlValue& root) {
   accounts.master_key = read_judged(reading, table, "accounts", "master_key", master_key_fault);
 }
 
+void check_socket_path(Reading& reading, std::uint32_t line, std::string_view key,
+                       const std::string& path) {
+  if (path.size() <= kSocketPathMax) return;
+  reading.faults.add(line, std::string(key),
+                     fmt::format("is a path of {} bytes, more than a socket's may have; write one "
+                                 "of {} at most, its folder's included",
+                                 path.size(), kSocketPathMax));
+}
+
 void read_operator(Reading& reading, const TomlValue& admin) {
   AdminOptions& options = reading.options.admin;
   options.operator_key = read_judged(reading, admin, "admin", "operator_key", operator_key_fault);
   if (options.socket.empty()) return;
   options.socket = resolved_path(reading, options.socket);
-  if (options.socket.size() <= kSocketPathMax) return;
-  reading.faults.add(admin.find("socket")->line, "admin.socket",
-                     fmt::format("is a path of {} bytes, more than a socket's may have; write one "
-                                 "of {} at most, its folder's included",
-                                 options.socket.size(), kSocketPathMax));
+  check_socket_path(reading, admin.find("socket")->line, "admin.socket", options.socket);
 }
 
 }  // namespace leat::control

@@ -172,6 +172,8 @@ std::string config_reference() {
   text += section("models.endpoints[]", endpoint_settings(), catalogue_endpoint_settings());
   text += section("[routing]", routing_settings());
   text += section("[ledger]", ledger_settings());
+  text += section("[log]", log_settings());
+  text += section("[trace]", trace_settings());
   text += section("[limits]", limit_settings());
   text += kFootHead;
   for (const KnownProvider& known : known_providers()) {

@@ -48,6 +48,9 @@ void read_admin(Reading& reading, const TomlValue& root);
 // [accounts]; and of [admin], whose table it is given, what says who may manage.
 void read_accounts(Reading& reading, const TomlValue& root);
 void read_operator(Reading& reading, const TomlValue& admin);
+// A Unix socket's path is no longer than the kernel takes.
+void check_socket_path(Reading& reading, std::uint32_t line, std::string_view key,
+                       const std::string& path);
 // After read_server(): whether no key is needed depends on who can connect.
 void read_auth(Reading& reading, const TomlValue& root);
 // After read_accounts(): with a store of accounts no key needs to stand in the file.
@@ -56,6 +59,9 @@ void read_keys(Reading& reading, const TomlValue& root);
 void check_key_routing(Reading& reading, const policy::Catalogue& catalogue);
 void read_routing(Reading& reading, const TomlValue& root);
 void read_ledger(Reading& reading, const TomlValue& root);
+// [log] and [trace].
+void read_log(Reading& reading, const TomlValue& root);
+void read_trace(Reading& reading, const TomlValue& root);
 void read_providers(Reading& reading, const TomlValue& root);
 // After read_providers(): endpoints name them.
 void read_models(Reading& reading, const TomlValue& root);

@@ -200,6 +200,41 @@ void read_limits(Reading& reading, const TomlValue& root) {
            "memory_refuse_percent", limits.memory_refuse_percent);
   in_order("memory_refuse_percent", limits.memory_refuse_percent, "memory_stop_accept_percent",
            limits.memory_stop_accept_percent);
+  in_order("late_shrink_timeouts_ms", limits.late_shrink_timeouts_ms, "late_no_keep_alive_ms",
+           limits.late_no_keep_alive_ms);
+  in_order("late_no_keep_alive_ms", limits.late_no_keep_alive_ms, "late_refuse_ms",
+           limits.late_refuse_ms);
+  in_order("late_refuse_ms", limits.late_refuse_ms, "late_stop_accept_ms",
+           limits.late_stop_accept_ms);
+}
+
+void read_hardening(Reading& reading, const TomlValue& server) {
+  const TomlMember* member = server.find("hardening");
+  if (member == nullptr) return;
+  if (!expect(member->value, TomlValue::Kind::kText, "server.hardening", reading.faults)) return;
+  if (member->value.text != "try" && member->value.text != "require") {
+    reading.faults.add(member->line, "server.hardening",
+                       fmt::format("\"{}\" is neither; write \"try\" or \"require\"",
+                                   printable(member->value.text)));
+    return;
+  }
+  reading.options.server.hardening =
+      member->value.text == "require" ? Hardening::kRequire : Hardening::kTry;
+}
+
+// A new process knows the listeners of the old one by their addresses.
+void read_takeover(Reading& reading, const TomlValue& server) {
+  ServerOptions& options = reading.options.server;
+  if (options.takeover_socket.empty()) return;
+  options.takeover_socket = resolved_path(reading, options.takeover_socket);
+  const bool is_any_open = std::any_of(options.listen.begin(), options.listen.end(),
+                                       [](const Listener& listener) { return listener.port == 0; });
+  const std::uint32_t line = server.find("takeover_socket")->line;
+  if (is_any_open) {
+    reading.faults.add(line, "server.takeover_socket",
+                       "needs listeners with ports; write them in server.listen");
+  }
+  check_socket_path(reading, line, "server.takeover_socket", options.takeover_socket);
 }
 
 void read_server(Reading& reading, const TomlValue& root) {
@@ -207,6 +242,8 @@ void read_server(Reading& reading, const TomlValue& root) {
   read_settings(server, "server", server_settings(), reading.options.server, reading.faults);
   read_listeners(reading, server);
   read_pin(reading, server);
+  read_hardening(reading, server);
+  read_takeover(reading, server);
   read_server_tls(reading, server);
 }
 

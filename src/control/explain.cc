@@ -81,10 +81,12 @@ class Explainer {
   const policy::Catalogue& catalogue() const { return input_.snapshot.catalogue(); }
 
   Explanation::Endpoint described(const policy::RouteRequest& request,
-                                  const policy::Endpoint& endpoint) const {
+                                  policy::EndpointId id) const {
+    const policy::Endpoint& endpoint = catalogue().endpoint(id);
     const policy::Prices prices = policy::prices_at(
         endpoint.prices, catalogue().overrides_of(endpoint), request.prompt_tokens, utc_);
-    return {.model = catalogue().model(endpoint.model).id,
+    return {.id = id,
+            .model = catalogue().model(endpoint.model).id,
             .tag = endpoint.tag,
             .provider = catalogue().provider(endpoint.provider).name,
             .prompt = prices[policy::PriceClass::kPrompt],
@@ -93,7 +95,7 @@ class Explainer {
 
   void add(const policy::RouteRequest& request, const policy::Candidate& candidate) {
     const policy::Endpoint& endpoint = catalogue().endpoint(candidate.endpoint);
-    out_.candidates.push_back({.endpoint = described(request, endpoint),
+    out_.candidates.push_back({.endpoint = described(request, candidate.endpoint),
                                .reasons = reasons_of(request, candidate, endpoint),
                                .first_chance = candidate.first_chance,
                                .dropped = candidate.dropped,
@@ -102,7 +104,8 @@ class Explainer {
 
   void add(const policy::RouteRequest& request, const policy::Excluded& excluded) {
     const policy::Endpoint& endpoint = catalogue().endpoint(excluded.endpoint);
-    Explanation::Excluded told{.endpoint = described(request, endpoint), .reason = excluded.reason};
+    Explanation::Excluded told{.endpoint = described(request, excluded.endpoint),
+                               .reason = excluded.reason};
     if (excluded.reason == policy::Exclusion::kParameters ||
         excluded.reason == policy::Exclusion::kSoftParameters) {
       told.missing =

@@ -45,6 +45,7 @@ struct Explanation {
   // Views of the snapshot. Prices are those of this request at this hour, for a token;
   // policy::Prices::kUnstated: nobody said.
   struct Endpoint {
+    policy::EndpointId id = policy::kNoId;
     std::string_view model;
     std::string_view tag;
     std::string_view provider;  // display name

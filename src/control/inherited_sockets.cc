@@ -61,6 +61,54 @@ std::vector<io::InheritedListener> InheritedSockets::of_shard(std::uint32_t shar
   return chosen;
 }
 
+std::string open_listeners(const Options& options, std::uint32_t shards,
+                           InheritedSockets& sockets) {
+  const auto open = [](const io::Address& address, std::uint32_t count,
+                       std::vector<io::InheritedListener>& all) -> std::string {
+    const auto is_its = [&](const io::InheritedListener& each) { return each.address == address; };
+    if (std::any_of(all.begin(), all.end(), is_its)) return {};
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const auto opened = io::InheritedListener::open(address);
+      if (!opened) {
+        return fmt::format("cannot listen on {}: {}", address.to_string(), opened.error().what);
+      }
+      all.push_back(*opened);
+    }
+    return {};
+  };
+  for (const Listener& listener : options.server.listen) {
+    const auto address = address_of(listener);
+    if (!address) return "cannot read the address of a listener";
+    if (std::string fault = open(*address, shards, sockets.listen); !fault.empty()) return fault;
+  }
+  const auto admin = address_of(options.admin.listen);
+  return options.admin.enabled && admin ? open(*admin, 1, sockets.admin) : std::string();
+}
+
+InheritedSockets taken_sockets(const std::vector<io::InheritedListener>& listeners,
+                               const Options& options, std::uint32_t shards) {
+  InheritedSockets found;
+  for (const io::InheritedListener& each : listeners) {
+    if (is_configured(each.address, options)) {
+      found.listen.push_back(each);
+    } else if (options.admin.enabled && address_of(options.admin.listen) == each.address) {
+      found.admin.push_back(each);
+    }
+  }
+  for (const io::InheritedListener& each : found.listen) {
+    const auto count = std::count_if(
+        found.listen.begin(), found.listen.end(),
+        [&](const io::InheritedListener& other) { return other.address == each.address; });
+    if (count <= static_cast<std::ptrdiff_t>(shards)) continue;
+    found.fault = fmt::format(
+        "the process that serves has {} shards, and this one would have {}; to change their number "
+        "end it first",
+        count, shards);
+    break;
+  }
+  return found;
+}
+
 InheritedSockets inherited_sockets(const Surroundings& surroundings, int pid,
                                    const Options& options, int first) {
   InheritedSockets found;

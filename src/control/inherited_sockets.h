@@ -25,6 +25,15 @@ struct InheritedSockets {
   std::vector<io::InheritedListener> of_shard(std::uint32_t shard) const;
 };
 
+// Opens those of `options` that are not among them, one for each shard, so that they can be left to
+// another process later. What is wrong, or empty.
+std::string open_listeners(const Options& options, std::uint32_t shards, InheritedSockets& sockets);
+
+// Of a process that is taken over from: those with a place in `options`. A fault, if there are more
+// of one address than shards: what comes in on the rest would be lost.
+InheritedSockets taken_sockets(const std::vector<io::InheritedListener>& listeners,
+                               const Options& options, std::uint32_t shards);
+
 // Marks them close-on-exec. `pid`: this process; sockets for another are not ours. A socket whose
 // place is not in `options` is a fault: its clients would wait for ever. `first`: the number of the
 // first one (sd_listen_fds(3): SD_LISTEN_FDS_START).

@@ -128,6 +128,9 @@ std::string LedgerKeeper::open() {
   const auto generation = folder_->take_generation(boot_id());
   if (!generation) return fault_text(settings_.folder, generation.error());
   generation_ = *generation;
+  if (const auto marked = folder_->mark_alive(generation_); !marked) {
+    return fault_text(settings_.folder, marked.error());
+  }
   if (const auto swept = folder_->sweep(generation_); !swept) {
     return fault_text(settings_.folder, swept.error());
   }
@@ -145,6 +148,7 @@ std::string LedgerKeeper::recover() {
   const auto files = folder_->list();
   if (!files) return fault_text(settings_.folder, files.error());
   std::vector<ledger::OpenRequests> tables;
+  std::vector<ledger::OpenRequests> live_tables;
   std::vector<ledger::OwnedSegment> segments;
   std::vector<MappedFile> mapped_segments;
   std::vector<const LedgerFile*> segment_files;
@@ -157,20 +161,28 @@ std::string LedgerKeeper::recover() {
       mapped_segments.push_back(std::move(*mapped));
       continue;
     }
-    auto requests = ledger::open_requests(mapped->bytes());
+    const bool is_live = folder_->is_alive(file.owner.generation);
+    if (is_live) {
+      live_.insert(file.owner.generation);
+      held_tables_.emplace_back(mapped->bytes().begin(), mapped->bytes().end());
+    }
+    auto requests = ledger::open_requests(is_live ? held_tables_.back() : mapped->bytes());
     if (!requests) return "ledger.folder " + settings_.folder + ": " + file.name + " is damaged";
     requests->owner = file.owner;
-    tables.push_back(std::move(*requests));
+    (is_live ? live_tables : tables).push_back(std::move(*requests));
+    if (is_live) continue;
     old_tables_.push_back(file);
     old_mapped_.push_back(std::move(*mapped));
   }
   if (std::string fault = read_lost(tables, segments); !fault.empty()) return fault;
   for (const std::size_t index : ledger::unneeded_segments(segments)) {
+    if (live_.contains(segments[index].owner.generation)) continue;
     if (const auto removed = folder_->remove(*segment_files[index]); !removed) {
       return fault_text(settings_.folder, removed.error());
     }
   }
   recovered_ = ledger::unsettled_requests(tables, segments);
+  held_ = ledger::unsettled_requests(live_tables, segments);
   return {};
 }
 
@@ -209,11 +221,17 @@ std::string LedgerKeeper::read_usage() {
   auto view = LedgerView::open(settings_.folder, names_);
   if (!view) return fault_text(settings_.folder, view.error());
   view_ = std::move(*view);
-  view_->tail().set_ended_below(generation_);
+  view_->tail().set_ended_below(live_.empty() ? generation_ : *live_.begin());
+  // First, so that a record that comes meanwhile is known to be of one of them.
+  for (const ledger::OpenRequest& request : held_) view_->book().hold(request);
   if (const auto read = view_->poll(wall_now()); !read) {
     return fault_text(settings_.folder, read.error());
   }
   for (const ledger::OpenRequest& request : recovered_) view_->book().hold(request);
+  // Those of live processes that were settled meanwhile counted as used, and not as held.
+  (void)view_->book().take_released();
+  held_.clear();
+  held_tables_.clear();
   return {};
 }
 

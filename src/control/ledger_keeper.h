@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <semaphore>
+#include <set>
 #include <span>
 #include <string>
 #include <thread>
@@ -85,6 +86,11 @@ class LedgerKeeper {
   LedgerKeeper& operator=(const LedgerKeeper&) = delete;
 
   std::uint64_t generation() const { return generation_; }
+  // Processes before this one still run and settle what they began: it is held in the view's book.
+  bool has_live() const { return !live_.empty(); }
+  // Leaves the folder to another process, and takes it back. What the shards write goes on.
+  void unlock() { folder_->unlock(); }
+  Result<bool> lock() { return folder_->lock(); }
   // What a power cut may have cost; to be kept by keep_lost() once limits were told of it.
   LostLeases& lost() { return lost_; }
   // What is wrong, or empty.
@@ -128,6 +134,9 @@ class LedgerKeeper {
   std::vector<LedgerFile> old_tables_;
   std::vector<MappedFile> old_mapped_;
   std::vector<ledger::OpenRequest> recovered_;
+  std::set<std::uint64_t> live_;           // generations before ours whose processes still run
+  std::vector<ledger::OpenRequest> held_;  // what these have open
+  std::vector<std::string> held_tables_;   // what that refers to: the tables as they were
   std::counting_semaphore<> work_{0};
   std::atomic<bool> is_ending_{false};
   std::thread thread_;

@@ -61,6 +61,7 @@ struct State {
   std::vector<TailPosition> positions;
   std::string_view book;
   std::string_view days;
+  std::string_view index;  // empty: written before there was one
 };
 
 std::optional<State> read_state(std::string_view content) {
@@ -81,6 +82,7 @@ std::optional<State> read_state(std::string_view content) {
   }
   state.book = in.bytes();
   state.days = in.bytes();
+  if (!in.at_end()) state.index = in.bytes();
   if (!in.ok() || !in.at_end()) return std::nullopt;
   return state;
 }
@@ -125,6 +127,7 @@ Result<bool> LedgerView::load(const char* name) {
   const auto content = unframed(file);
   const auto state = content ? read_state(*content) : std::nullopt;
   if (!state || !book_.decode(state->book) || !days_.decode(state->days)) return false;
+  if (!state->index.empty() && !index_.decode(state->index)) return false;
   return tail_.resume(state->positions);
 }
 
@@ -147,6 +150,7 @@ std::string LedgerView::encode() const {
   }
   append_bytes(out, book_.encode());
   append_bytes(out, days_.encode());
+  append_bytes(out, index_.encode());
   return out;
 }
 
@@ -162,6 +166,7 @@ Result<bool> LedgerView::poll(WallTime now, std::size_t bytes_max) {
   if (!std::exchange(has_polled_, true)) lookup_->set_complete_after(now);
   LEAT_TRY(const bool is_more, tail_.poll(*this, bytes_max));
   days_.forget_before(day_of(now) - kDaysKept);
+  index_.forget_before(day_of(now) - kDaysKept);
   return is_more;
 }
 
@@ -171,6 +176,7 @@ void LedgerView::on_entry(const RecordPlace& place, const ledger::Entry& entry) 
   if (!record) return book_.count_unreadable();
   book_.add(*record);
   days_.add(*record);
+  index_.add(*record);
   lookup_->put(record->generation_id, place);
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // LedgerView: what is known of a ledger's folder, kept up to date: what accounts used (UsageBook),
-// usage by day (UsageTable) and where each record stands (RecordLookup), fed by one tail. Belongs
-// to one thread that may wait; a start may feed it and hand it over.
+// usage by day (UsageTable), what is really used (UsageIndex) and where each record stands
+// (RecordLookup), fed by one tail. Belongs to one thread that may wait; a start may feed it and
+// hand it over.
 //
 // All of it follows from the segments. So that a start need not read all of them, it is written to
 // two files of the folder, each whole or not at all and checked by a CRC:
@@ -23,6 +24,7 @@
 #include "control/record_lookup.h"
 #include "control/segment_folder.h"
 #include "control/usage_book.h"
+#include "control/usage_index.h"
 #include "control/usage_table.h"
 
 namespace leat::control {
@@ -51,6 +53,7 @@ class LedgerView final : public TailVisitor {
   UsageBook& book() { return book_; }
   const UsageBook& book() const { return book_; }
   const UsageTable& days() const { return days_; }
+  const UsageIndex& index() const { return index_; }
   const RecordLookup& lookup() const { return *lookup_; }
   LedgerTail& tail() { return tail_; }
   // Whether it went on from `projection`.
@@ -76,6 +79,7 @@ class LedgerView final : public TailVisitor {
   std::unique_ptr<SegmentFolder> folder_;  // at one place, since others refer to it
   UsageBook book_;
   UsageTable days_{kDayRowsMax};
+  UsageIndex index_;
   std::unique_ptr<RecordLookup> lookup_;
   LedgerTail tail_;
   bool is_resumed_ = false;

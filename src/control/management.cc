@@ -318,6 +318,9 @@ ManagementAnswer Management::answer(const ManagementRequest& request, WallTime n
   if (part == "generation" && call.parts.size() == 1) {
     return ManagementUsage(*this, call).generation();
   }
+  if (part == "dashboard" && call.parts.size() == 2) {
+    return ManagementUsage(*this, call).dashboard();
+  }
   if (part == "activity" && call.parts.size() == 1) return ManagementUsage(*this, call).activity();
   if (part == "workspaces") return ManagementWorkspaces(*this, call).handle();
   if (part == "byok" && call.parts.size() <= 2) return ManagementByok(*this, call).handle();

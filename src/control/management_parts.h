@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 namespace leat::control {
 
+struct BudgetUse;
 struct UsageViewer;
 
 ManagementAnswer refusal(int status, std::string_view message);
@@ -131,9 +133,12 @@ class ManagementUsage {
         call_(call) {}
   ManagementAnswer generation();
   ManagementAnswer activity();
+  ManagementAnswer dashboard();  // GET /dashboard/usage, /dashboard/request?id=
 
  private:
   UsageViewer viewer() const;
+  std::map<std::string, std::string, std::less<>> key_names() const;
+  std::vector<BudgetUse> budgets() const;
   std::string name_of(const KeyDigest& digest) const;
 
   AccountStore& store_;

@@ -9,6 +9,8 @@
 #include <tuple>
 
 #include "control/account_text.h"
+#include "control/dashboard_record.h"
+#include "control/dashboard_usage.h"
 #include "control/ledger_usage.h"
 #include "control/listing_json.h"
 #include "control/management_parts.h"
@@ -21,6 +23,8 @@ namespace leat::control {
 namespace {
 
 constexpr std::int32_t kActivityDays = 30;
+// Of the store, on a dashboard: its newest.
+constexpr std::int64_t kNamedKeysMax = 1'000;
 
 std::string text_or_null(std::string_view text) {
   return text.empty() ? "null" : json_text(text);
@@ -132,18 +136,33 @@ std::string generation_json(const ledger::UsageRecord& record) {
   return out;
 }
 
+FoundRecord find_record(const RecordLookup& lookup, std::string_view id,
+                        const UsageViewer& viewer) {
+  FoundRecord found;
+  if (id.empty() || id.size() > ledger::RecordLimits::kIdMax) {
+    found.answer = refusal(400, "`id` must be the id of a generation.");
+    return found;
+  }
+  const auto bytes = lookup.find(id);
+  if (!bytes) {
+    found.answer = refusal(500, "The ledger cannot be read at present.");
+    return found;
+  }
+  if (*bytes) found.bytes.assign((*bytes)->begin(), (*bytes)->end());
+  const auto record = ledger::decode(found.bytes);
+  if (!record || !viewer.sees(record->organisation_id, record->key_id)) {
+    found.answer = refusal(404, "There is no such generation.");
+    return found;
+  }
+  found.record = *record;
+  return found;
+}
+
 ManagementAnswer generation_answer(const RecordLookup& lookup, std::string_view id,
                                    const UsageViewer& viewer) {
-  if (id.empty() || id.size() > ledger::RecordLimits::kIdMax) {
-    return refusal(400, "`id` must be the id of a generation.");
-  }
-  const auto found = lookup.find(id);
-  if (!found) return refusal(500, "The ledger cannot be read at present.");
-  const auto record = *found ? ledger::decode(**found) : fail({.code = Code::kNotFound});
-  if (!record || !viewer.sees(record->organisation_id, record->key_id)) {
-    return refusal(404, "There is no such generation.");
-  }
-  return {200, R"({"data":)" + generation_json(*record) + "}"};
+  const FoundRecord found = find_record(lookup, id, viewer);
+  if (found.answer) return *found.answer;
+  return {200, R"({"data":)" + generation_json(found.record) + "}"};
 }
 
 ManagementAnswer activity_answer(const UsageTable& days, const ActivityQuery& query,
@@ -205,6 +224,65 @@ ManagementAnswer ManagementUsage::generation() {
   if (ledger_ == nullptr) return refusal(404, "There is no such generation.");
   const auto id = call_.parameter("id");
   return generation_answer(ledger_->up_to_date(call_.now).lookup(), id.value_or(""), viewer());
+}
+
+ManagementAnswer ManagementUsage::dashboard() {
+  if (!call_.is("GET")) return method_not_allowed();
+  if (ledger_ == nullptr) {
+    return refusal(404,
+                   "There is no ledger: without `[ledger]` nothing is known of what was used.");
+  }
+  const LedgerView& view = ledger_->up_to_date(call_.now);
+  if (call_.parts[1] == "request") {
+    return life_answer(view.lookup(), call_.parameter("id").value_or(""), viewer());
+  }
+  if (call_.parts[1] != "usage") return no_such_path();
+  const UsageViewer who = viewer();
+  return {200, R"({"data":)" +
+                   usage_json({.days = view.days(),
+                               .index = view.index(),
+                               .viewer = who,
+                               .key_names = key_names(),
+                               .budgets = budgets(),
+                               .now = call_.now}) +
+                   "}"};
+}
+
+// What stands in records where the store has a name for it.
+std::map<std::string, std::string, std::less<>> ManagementUsage::key_names() const {
+  std::map<std::string, std::string, std::less<>> names;
+  const ManagementActor& actor = call_.request.actor;
+  const AccountStore::KeyQuery query{.organisation = actor.is_operator ? 0 : actor.organisation,
+                                     .with_disabled = true,
+                                     .count_max = kNamedKeysMax};
+  for (const KeyRecord& record : store_.keys(query)) {
+    names[AccountNames().text(policy::AccountLevel::kKey, record.key.id)] = record.key.name;
+  }
+  return names;
+}
+
+std::vector<BudgetUse> ManagementUsage::budgets() const {
+  std::vector<BudgetUse> uses;
+  const ManagementActor& actor = call_.request.actor;
+  const auto add = [&](const policy::Key& key, const std::string& name) {
+    for (std::size_t i = 0; i < policy::kBudgetPeriods; ++i) {
+      const auto period = static_cast<policy::BudgetPeriod>(i);
+      const policy::Nanodollars limit = key.quota.budgets[period];
+      if (limit == policy::Budgets::kUnlimited) continue;
+      const AccountUsage usage = ledger_->of_key(key.id, call_.now);
+      policy::Nanodollars used = usage.charged.in(period);
+      if (key.quota.counts_byok) used += usage.byok.in(period);
+      uses.push_back({name, period, limit, used, usage.charged.weekly});
+    }
+  };
+  for (std::size_t i = 0;
+       configured_ != nullptr && actor.is_operator && i < configured_->keys.size(); ++i) {
+    add(gateway::configured_key(*configured_, i), configured_->keys[i].name);
+  }
+  const AccountStore::KeyQuery query{.organisation = actor.is_operator ? 0 : actor.organisation,
+                                     .count_max = kNamedKeysMax};
+  for (const KeyRecord& record : store_.keys(query)) add(record.key, record.key.name);
+  return uses;
 }
 
 ManagementAnswer ManagementUsage::activity() {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/instant.h"
 #include "control/management.h"
@@ -25,7 +26,18 @@ struct UsageViewer {
   bool sees(std::string_view record_organisation, std::string_view record_key) const;
 };
 
+// A record that the viewer may see: of `bytes`; or the answer that says why there is none.
+struct FoundRecord {
+  std::optional<ManagementAnswer> answer;
+  std::vector<char> bytes;
+  ledger::UsageRecord record;
+
+  FoundRecord() = default;
+  FoundRecord(const FoundRecord&) = delete;  // its views are of its bytes, which may be moved
+  FoundRecord(FoundRecord&&) = default;
+};
 // 404 for what is not there and for what is somebody else's: the same answer. Reads the disk.
+FoundRecord find_record(const RecordLookup& lookup, std::string_view id, const UsageViewer& viewer);
 ManagementAnswer generation_answer(const RecordLookup& lookup, std::string_view id,
                                    const UsageViewer& viewer);
 

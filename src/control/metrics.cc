@@ -5,12 +5,13 @@
 #include <array>
 #include <functional>
 #include <map>
-#include <numeric>
 #include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "control/endpoint_sums.h"
 #include "control/metrics_text.h"
+#include "leat/version.h"
 #include "policy/terms.h"
 
 namespace leat::control {
@@ -62,6 +63,9 @@ constexpr Row kRows[] = {
      "Streams that broke after their first content and were carried on by another endpoint.",
      kCount, &Counters::streams_continued},
     {"leat_events_relayed_total", "Stream events passed on.", kCount, &Counters::events_relayed},
+    {"leat_stream_events_total",
+     "Stream events passed on, those of streams that still run included.", kCount,
+     &Counters::events_so_far},
     {"leat_prompt_tokens_total", "Prompt tokens of settled exchanges.", kCount,
      &Counters::prompt_tokens},
     {"leat_completion_tokens_total", "Completion tokens of settled exchanges.", kCount,
@@ -87,6 +91,10 @@ constexpr Row kRows[] = {
      &Counters::body_bytes_copied},
     {"leat_log_lines_dropped_total", "Log lines dropped because the sink was slow.", kCount,
      &Counters::log_lines_dropped},
+    {"leat_request_events_total", "Ended requests that logs and traces were told of.", kCount,
+     &Counters::request_events},
+    {"leat_request_events_dropped_total", "... for which there was no room on the way there.",
+     kCount, &Counters::request_events_dropped},
     {"leat_io_turns_total", "Turns of the loop.", kCount, &Counters::io_turns},
     {"leat_io_completions_total", "Completions of the ring.", kCount, &Counters::io_completions},
     {"leat_io_short_sends_total", "Sends that the socket did not take whole.", kCount,
@@ -120,16 +128,17 @@ constexpr Row kRows[] = {
      kCount, &Counters::ledger_dropped},
     {"leat_ledger_open_requests", "Requests under way that will have a record.", kGauge,
      &Counters::ledger_open},
+    {"leat_ledger_waiting", "Records that are not durable yet.", kGauge, &Counters::ledger_waiting},
+    {"leat_lease_asks_total", "Leases of limits and budgets asked of other shards.", kCount,
+     &Counters::lease_asks},
+    {"leat_lease_grants_total", "Leases granted to other shards.", kCount, &Counters::lease_grants},
+    {"leat_lease_returns_total", "Leases given back, whole or in part.", kCount,
+     &Counters::lease_returns},
+    {"leat_lease_recalls_total", "Leases that were asked back.", kCount, &Counters::lease_recalls},
+    {"leat_lease_homes", "Limits and budgets whose truth is held.", kGauge, &Counters::lease_homes},
     {"leat_ledger_unavailable", "Shards on which nothing may begin, for want of a record.", kGauge,
      &Counters::ledger_unavailable},
 };
-
-// A variant has endpoints of its own under the same tags.
-std::string model_of(const policy::Catalogue& catalogue, const policy::Endpoint& endpoint) {
-  std::string model(catalogue.model(endpoint.model).id);
-  if (endpoint.variant) model.append(":").append(policy::name_of(*endpoint.variant));
-  return model;
-}
 
 std::uint64_t breaker_number(policy::BreakerState breaker) {
   switch (breaker) {
@@ -144,7 +153,103 @@ std::uint64_t breaker_number(policy::BreakerState breaker) {
   LEAT_UNREACHABLE("a breaker's state without a number");
 }
 
+// The ladder of shedding: where the shards are, how often each step was taken, who was refused.
+void shedding_metrics(MetricsText& text, std::span<const Counters* const> shards) {
+  const auto by_step = [&](const char* name, const char* help, MetricKind kind,
+                           const auto& counters_of) {
+    text.family(name, help, kind);
+    for (std::size_t i = kind == kGauge ? 0 : 1; i < policy::kShedSteps; ++i) {
+      std::uint64_t sum = 0;
+      for (const Counters* shard : shards) sum += counters_of(*shard)[i].get();
+      text.sample({{"step", policy::name_of(static_cast<policy::ShedStep>(i))}}, sum);
+    }
+  };
+  by_step(
+      "leat_shed_shards", "Shards at each step of shedding load.", kGauge,
+      [](const Counters& shard) -> const auto& { return shard.shed_at_step; });
+  by_step(
+      "leat_shed_steps_total", "Steps of shedding taken, coming from below.", kCount,
+      [](const Counters& shard) -> const auto& { return shard.shed_climbs; });
+  std::uint64_t greedy = 0;
+  std::uint64_t all = 0;
+  for (const Counters* shard : shards) {
+    greedy += shard->shed_greedy.get();
+    all += shard->shed_all.get();
+  }
+  text.family("leat_shed_requests_total",
+              "Requests refused by a late shard: of keys with a fair share of what ran, or anyway.",
+              kCount);
+  text.sample({{"who", "greedy"}}, greedy);
+  text.sample({{"who", "all"}}, all);
+  text.family("leat_turn_lag_seconds", "How late a shard's turns are, on average.", kGauge);
+  for (std::size_t i = 0; i < shards.size(); ++i) {
+    const std::string shard = std::to_string(i);
+    text.sample({{"shard", shard}}, static_cast<double>(shards[i]->turn_lag_us.get()) * 1e-6);
+  }
+}
+
+std::uint64_t total_of(std::span<const Counters* const> shards, Counter Counters::*member) {
+  std::uint64_t sum = 0;
+  for (const Counters* shard : shards) sum += (shard->*member).get();
+  return sum;
+}
+
+// Counts by bound, summed over the shards: `member` is an array with one more than `bounds`.
+template <class Array, class Bounds>
+void turn_histogram(MetricsText& text, std::span<const Counters* const> shards,
+                    Array Counters::*member, const Bounds& bounds, const auto& value_of,
+                    double sum) {
+  std::vector<Bucket> buckets;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i <= bounds.size(); ++i) {
+    for (const Counters* shard : shards) count += (shard->*member)[i].get();
+    if (i < bounds.size()) buckets.push_back({value_of(bounds[i]), count});
+  }
+  text.histogram({}, buckets, sum, count);
+}
+
+void turn_metrics(MetricsText& text, std::span<const Counters* const> shards) {
+  text.family("leat_io_turn_completions", "Completions that a turn of the loop brought.",
+              MetricKind::kHistogram);
+  turn_histogram(
+      text, shards, &Counters::turns_by_completions, shard::TurnStats::kCompletionBounds,
+      [](std::uint64_t bound) { return static_cast<double>(bound); },
+      static_cast<double>(total_of(shards, &Counters::io_completions)));
+  text.family("leat_turn_late_seconds", "How late turns of the loop ended.",
+              MetricKind::kHistogram);
+  turn_histogram(
+      text, shards, &Counters::turns_by_lateness, shard::TurnStats::kLateBounds,
+      [](Duration bound) { return static_cast<double>(bound.us()) / 1e6; },
+      static_cast<double>(total_of(shards, &Counters::turns_late_us)) / 1e6);
+  text.family("leat_ledger_commit_seconds_total", "Time that commits of the ledger took.", kCount);
+  text.sample({}, static_cast<double>(total_of(shards, &Counters::ledger_commit_us)) / 1e6);
+}
+
+void memory_metrics(MetricsText& text, std::span<const Counters* const> shards) {
+  text.family("leat_memory_bytes", "Memory that requests and their clients hold, by purpose.",
+              kGauge);
+  text.sample({{"purpose", "request_bodies"}}, total_of(shards, &Counters::memory_bodies));
+  text.sample({{"purpose", "connections"}}, total_of(shards, &Counters::memory_connections));
+  text.sample({{"purpose", "requests"}}, total_of(shards, &Counters::memory_exchanges));
+}
+
 }  // namespace
+
+std::map<std::string_view, std::uint64_t> refusals_by_reason(
+    std::span<const Counters* const> shards) {
+  std::map<std::string_view, std::uint64_t> reasons;
+  for (const Counters* shard : shards) {
+    for (std::size_t i = 0; i < shard->refused_by_kind.size(); ++i) {
+      reasons[dialect::error_row(static_cast<dialect::ErrorKind>(i)).error_type] +=
+          shard->refused_by_kind[i].get();
+    }
+    for (std::size_t i = 1; i < shard->refused_by_fault.size(); ++i) {
+      reasons[proto::fault_info(static_cast<proto::HttpFault>(i)).name] +=
+          shard->refused_by_fault[i].get();
+    }
+  }
+  return reasons;
+}
 
 std::string metrics_text(std::span<const Counters* const> shards) {
   MetricsText text;
@@ -161,20 +266,26 @@ std::string metrics_text(std::span<const Counters* const> shards) {
     for (const Counters* shard : shards) sum += shard->responses_by_class[i].get();
     text.sample({{"class", kClasses[i]}}, sum);
   }
-  // Several faults share a reason: summed by reason.
-  std::map<std::string_view, std::uint64_t> reasons;
-  for (const Counters* shard : shards) {
-    for (std::size_t i = 0; i < shard->refused_by_kind.size(); ++i) {
-      reasons[dialect::error_row(static_cast<dialect::ErrorKind>(i)).error_type] +=
-          shard->refused_by_kind[i].get();
-    }
-    for (std::size_t i = 1; i < shard->refused_by_fault.size(); ++i) {
-      reasons[proto::fault_info(static_cast<proto::HttpFault>(i)).name] +=
-          shard->refused_by_fault[i].get();
-    }
-  }
+  shedding_metrics(text, shards);
+  turn_metrics(text, shards);
+  memory_metrics(text, shards);
   text.family("leat_reject_total", "Requests refused, by reason.", kCount);
-  for (const auto& [reason, count] : reasons) text.sample({{"reason", reason}}, count);
+  for (const auto& [reason, count] : refusals_by_reason(shards)) {
+    text.sample({{"reason", reason}}, count);
+  }
+  return text.text();
+}
+
+std::string process_metrics_text(const ProcessFacts& facts) {
+  MetricsText text;
+  text.family("leat_build_info", "1, with the version.", kGauge);
+  text.sample({{"version", kVersion}}, std::uint64_t{1});
+  text.family("process_start_time_seconds", "When the process began, as Unix time.", kGauge);
+  text.sample({}, static_cast<std::uint64_t>(facts.began));
+  text.family("process_resident_memory_bytes", "Memory that the process holds.", kGauge);
+  text.sample({}, facts.resident_bytes);
+  text.family("leat_memory_max_bytes", "Memory that the process may hold.", kGauge);
+  text.sample({}, facts.memory_max);
   return text.text();
 }
 
@@ -184,7 +295,7 @@ std::string health_metrics_text(const policy::Catalogue& catalogue,
   const auto each = [&](const auto& sample) {
     for (const policy::EndpointId id : board.known()) {
       const policy::Endpoint& endpoint = catalogue.endpoint(id);
-      const std::string model = model_of(catalogue, endpoint);
+      const std::string model = model_name_of(catalogue, endpoint);
       const Label labels[] = {{"model", model}, {"endpoint", endpoint.tag}};
       sample(id, Labels(labels));
     }
@@ -211,54 +322,8 @@ std::string health_metrics_text(const policy::Catalogue& catalogue,
 
 namespace {
 
-using gateway::EndpointCounters;
 using gateway::EndpointCounterTable;
 using gateway::TimeHistogram;
-
-// All shards' counters of one endpoint, or of several, at one moment.
-struct EndpointSum {
-  std::array<std::uint64_t, ledger::kAttemptOutcomes> attempts{};
-  struct Times {
-    std::array<std::uint64_t, TimeHistogram::kBounds.size() + 1> counts{};
-    std::uint64_t sum_us = 0;
-  };
-  Times first_token;
-  Times answer;
-  std::uint64_t prompt_tokens = 0;
-  std::uint64_t completion_tokens = 0;
-  std::uint64_t cost = 0;
-  std::uint64_t charged = 0;
-
-  std::uint64_t asked() const { return std::accumulate(attempts.begin(), attempts.end(), 0ULL); }
-  void add(const EndpointSum& other) {
-    for (std::size_t i = 0; i < attempts.size(); ++i) attempts[i] += other.attempts[i];
-    for (const auto times : {&EndpointSum::first_token, &EndpointSum::answer}) {
-      for (std::size_t i = 0; i < first_token.counts.size(); ++i) {
-        (this->*times).counts[i] += (other.*times).counts[i];
-      }
-      (this->*times).sum_us += (other.*times).sum_us;
-    }
-    for (const auto count : {&EndpointSum::prompt_tokens, &EndpointSum::completion_tokens,
-                             &EndpointSum::cost, &EndpointSum::charged}) {
-      this->*count += other.*count;
-    }
-  }
-};
-
-void add(const TimeHistogram& from, EndpointSum::Times& to) {
-  for (std::size_t i = 0; i < to.counts.size(); ++i) to.counts[i] += from.count(i);
-  to.sum_us += from.sum_us();
-}
-
-void add(const EndpointCounters& from, EndpointSum& to) {
-  for (std::size_t i = 0; i < to.attempts.size(); ++i) to.attempts[i] += from.attempts[i].get();
-  add(from.first_token, to.first_token);
-  add(from.answer, to.answer);
-  to.prompt_tokens += from.prompt_tokens.get();
-  to.completion_tokens += from.completion_tokens.get();
-  to.cost += from.cost_nanodollars.get();
-  to.charged += from.charged_nanodollars.get();
-}
 
 struct EndpointSeries {
   std::string model;
@@ -272,7 +337,7 @@ std::vector<EndpointSeries> series_of(const policy::Catalogue& catalogue,
   std::vector<std::pair<std::uint64_t, policy::EndpointId>> asked;
   std::vector<EndpointSum> sums(catalogue.endpoints().size());
   for (policy::EndpointId id = 0; id < sums.size(); ++id) {
-    for (const EndpointCounterTable* shard : shards) add(shard->at(id), sums[id]);
+    sums[id] = sum_of(shards, id);
     if (const std::uint64_t count = sums[id].asked(); count > 0) asked.emplace_back(count, id);
   }
   std::ranges::sort(asked, std::greater());
@@ -280,7 +345,7 @@ std::vector<EndpointSeries> series_of(const policy::Catalogue& catalogue,
   for (const auto& [count, id] : asked) {
     if (series.size() < endpoints_max) {
       const policy::Endpoint& endpoint = catalogue.endpoint(id);
-      series.push_back({model_of(catalogue, endpoint), std::string(endpoint.tag), sums[id]});
+      series.push_back({model_name_of(catalogue, endpoint), std::string(endpoint.tag), sums[id]});
       continue;
     }
     if (series.size() == endpoints_max) series.push_back({"other", "other", {}});

@@ -4,8 +4,11 @@
 // catalogue holds; never a key, a path or an address.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/instant.h"
 #include "gateway/counters.h"
@@ -15,7 +18,19 @@
 
 namespace leat::control {
 
+// How many requests each reason refused; several faults share a reason. All reasons that there are.
+std::map<std::string_view, std::uint64_t> refusals_by_reason(
+    std::span<const gateway::Counters* const> shards);
+
 std::string metrics_text(std::span<const gateway::Counters* const> shards);
+
+// The process as the kernel sees it, by the names that Prometheus's own libraries use.
+struct ProcessFacts {
+  std::uint64_t resident_bytes = 0;
+  std::uint64_t memory_max = 0;  // that it may hold
+  std::int64_t began = 0;        // unix seconds
+};
+std::string process_metrics_text(const ProcessFacts& facts);
 
 // Of the endpoints that anything was ever heard of, the last restart's included. REQUIRES: the
 // board is of that catalogue.

@@ -13,7 +13,7 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 12> kRoot{{
+constexpr std::array<Setting<RootKeys>, 14> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health, metrics and management."},
     {"accounts", OwnForm{"table", ""}, 0, 0, kFixed, "Keys that are made while Leat runs."},
@@ -27,10 +27,12 @@ constexpr std::array<Setting<RootKeys>, 12> kRoot{{
      "writes them."},
     {"routing", OwnForm{"table", ""}, 0, 0, kLive, "How endpoints are chosen."},
     {"ledger", OwnForm{"table", ""}, 0, 0, kFixed, "Where what was used is written down."},
+    {"log", OwnForm{"table", ""}, 0, 0, kFixed, "A line for each request."},
+    {"trace", OwnForm{"table", ""}, 0, 0, kFixed, "Spans of requests, for OpenTelemetry."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
-constexpr std::array<Setting<ServerOptions>, 6> kServer{{
+constexpr std::array<Setting<ServerOptions>, 8> kServer{{
     {"listen", OwnForm{"array of 1 to 64 listeners", "[\"127.0.0.1:8080\"]"}, 0, 0, kFixed,
      "Where clients connect: `\"IP:PORT\"`, `\"[IPv6]:PORT\"` or `\"tls://IP:PORT\"`; port 0 lets "
      "the "
@@ -41,10 +43,18 @@ constexpr std::array<Setting<ServerOptions>, 6> kServer{{
      "A core for each shard, all different; empty: the kernel places them."},
     {"drain_grace_ms", &ServerOptions::drain_grace_ms, 0, kDayMs, kFixed,
      "After SIGTERM: how long running requests may still take."},
+    {"takeover_socket", &ServerOptions::takeover_socket, 0, kPathMax, kFixed,
+     "Path of a Unix socket by which a new process, started with the same path, takes over from "
+     "this one: clients notice nothing. `\"\"`: a new process waits for its ports.",
+     "none"},
     {"half_close", OwnForm{"\"close\" or \"allow\"", "\"close\""}, 0, 0, kFixed,
      "For listeners that do not say: whether a client's FIN after its request means that it is "
      "gone "
      "(`close`, its upstream ends at once) or only that it will not send more (`allow`)."},
+    {"hardening", OwnForm{"\"try\" or \"require\"", "\"try\""}, 0, 0, kFixed,
+     "Whether a layer of hardening that this machine does not give (locked memory, sandbox, "
+     "allowed "
+     "operations of the rings) is said at start (`try`) or keeps Leat from starting (`require`)."},
     {"tls", OwnForm{"table", "none"}, 0, 0, kFixed, "Certificate for `tls://` listeners."},
 }};
 
@@ -287,6 +297,32 @@ constexpr std::array<Setting<LedgerSettings>, 6> kLedger{{
      "How long records are kept; 0: for ever."},
 }};
 
+constexpr std::array<Setting<LogSettings>, 2> kLog{{
+    {"access", OwnForm{"\"off\", \"json\" or \"logfmt\"", "\"off\""}, 0, 0, kFixed,
+     "One line for each request that ended, never with content. Off, since refusals are logged in "
+     "any case, the ledger has a record of all others, and the lines name users and addresses."},
+    {"access_file", OwnForm{"text", "\"-\""}, 0, 0, kFixed,
+     "Where to: a file that is appended to, made if it is not there and opened anew on SIGUSR1 "
+     "(logrotate); `\"-\"`: standard error. What is not taken in time is dropped and counted."},
+}};
+
+constexpr std::array<Setting<TraceSettings>, 6> kTrace{{
+    {"endpoint", OwnForm{"text", "none"}, 0, 0, kFixed,
+     "OTLP/HTTP address of a collector, with its path: `http://127.0.0.1:4318/v1/traces`, or "
+     "`https://`. Without it nothing is traced, and `traceparent` is passed on as it came."},
+    {"ca_file", &TraceSettings::ca_file, 1, kPathMax, kFixed,
+     "PEM bundle of the authorities that may vouch for an `https://` collector.", "the system's"},
+    {"secret", OwnForm{"secret source", "none"}, 0, 0, kFixed,
+     "The collector's credential, sent along with each batch."},
+    {"secret_header", &TraceSettings::secret_header, 1, kNameMax, kFixed,
+     "How: the name of a header, and a word in front of the credential if there is one."},
+    {"service_name", &TraceSettings::service_name, 1, kNameMax, kFixed,
+     "`service.name` of the spans."},
+    {"sample_percent", OwnForm{"text: percent, or a whole number of them", "100"}, 0, 0, kFixed,
+     "Share of requests that are traced, 0 to 100, four decimals at most. A request with a "
+     "`traceparent` brings its own decision, which is kept."},
+}};
+
 }  // namespace
 
 std::span<const Setting<RootKeys>> root_settings() {
@@ -340,6 +376,12 @@ std::span<const Setting<RoutingOptions>> routing_settings() {
 }
 std::span<const Setting<LedgerSettings>> ledger_settings() {
   return kLedger;
+}
+std::span<const Setting<LogSettings>> log_settings() {
+  return kLog;
+}
+std::span<const Setting<TraceSettings>> trace_settings() {
+  return kTrace;
 }
 
 }  // namespace leat::control

@@ -59,6 +59,8 @@ std::span<const Setting<KeyLimits>> key_limit_settings();
 std::span<const Setting<KeyRouting>> key_routing_settings();
 std::span<const Setting<RoutingOptions>> routing_settings();
 std::span<const Setting<LedgerSettings>> ledger_settings();
+std::span<const Setting<LogSettings>> log_settings();
+std::span<const Setting<TraceSettings>> trace_settings();
 std::span<const Setting<Limits>> limit_settings();
 
 }  // namespace leat::control

@@ -46,6 +46,10 @@ void QuantityRestore::add(const policy::Key& key, const policy::Workspace* works
       restored.settled += options_.lost->of(quantity.id, window.begin, restored.settled);
     }
     if (quantity.limit_class == LimitClass::kMoney) restored.open = totals.reserved;
+    const std::string name = book_.names().text(quantity.level, account);
+    if (options_.late != nullptr && book_.has_held(quantity.level, name)) {
+      options_.late->add(quantity.level, name, quantity);
+    }
     if (restored.settled > 0 || restored.open > 0) restored_.push_back(restored);
   }
 }

@@ -11,6 +11,7 @@
 
 #include "base/instant.h"
 #include "control/account_store.h"
+#include "control/late_records.h"
 #include "control/lost_leases.h"
 #include "control/usage_book.h"
 #include "gateway/shard_limits.h"
@@ -24,9 +25,10 @@ class QuantityRestore {
  public:
   struct Options {
     WallTime now{};
-    Instant until{0};            // see RestoredQuantity; a while after the longest request
-    std::uint32_t version = 0;   // of the snapshot that the accounts are of
-    LostLeases* lost = nullptr;  // what a power cut may have cost; null: nothing
+    Instant until{0};             // see RestoredQuantity; a while after the longest request
+    std::uint32_t version = 0;    // of the snapshot that the accounts are of
+    LostLeases* lost = nullptr;   // what a power cut may have cost; null: nothing
+    LateRecords* late = nullptr;  // is told of what is open; null: nobody is
   };
   // `book` outlives it, and has been fed with all that the ledger has.
   QuantityRestore(const UsageBook& book, const Options& options) : book_(book), options_(options) {}

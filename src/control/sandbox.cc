@@ -98,6 +98,28 @@ std::string SandboxLayers::text() const {
                      landlock_abi > 0 ? fmt::format("Landlock {}", landlock_abi) : "NO Landlock");
 }
 
+std::string SandboxLayers::missing() const {
+  if (!off.empty()) return fmt::format("the sandbox ({})", off);
+  std::string all;
+  const auto add = [&](bool is_there, std::string_view name) {
+    if (!is_there) all += fmt::format("{}{}", all.empty() ? "" : ", ", name);
+  };
+  add(no_new_privs, "no_new_privs");
+  add(seccomp, "seccomp");
+  add(landlock_abi > 0, "Landlock");
+  return all;
+}
+
+std::string missing_hardening(const SandboxLayers& layers, bool keys_are_locked,
+                              bool rings_are_restricted) {
+  std::string all = layers.missing();
+  if (!rings_are_restricted) all += fmt::format("{}restricted rings", all.empty() ? "" : ", ");
+  if (!keys_are_locked) {
+    all += fmt::format("{}locked memory for keys (`ulimit -l`)", all.empty() ? "" : ", ");
+  }
+  return all;
+}
+
 SandboxPaths shard_sandbox_paths() {
   // resolv.conf is often a link into /run.
   return {.read = {"/etc", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"},
@@ -113,8 +135,8 @@ SandboxPaths sandbox_paths(const Options& options) {
     if (!file->empty()) paths.read.push_back(folder_of(*file));
   }
   if (!options.ledger.folder.empty()) paths.write.push_back(options.ledger.folder);
-  for (const std::string* file :
-       {&options.accounts.store_file, &options.routing.health_file, &options.admin.socket}) {
+  for (const std::string* file : {&options.accounts.store_file, &options.routing.health_file,
+                                  &options.admin.socket, &options.log.access_file}) {
     if (!file->empty()) paths.write.push_back(folder_of(*file));
   }
   return paths;

@@ -6,6 +6,9 @@
 // A layer holds for the thread that enters and for those that it starts later, and for good. A
 // missing layer is said at start and keeps nobody from serving.
 //
+// With server.hardening = "require" a missing layer does keep it from starting (whoever starts it
+// asks missing()).
+//
 // Switched off by LEAT_HARDENING=off in the environment, and in builds with sanitizers: those look
 // at their own process from a second one when it ends, which is what the sandbox refuses.
 #pragma once
@@ -33,6 +36,8 @@ struct SandboxLayers {
 
   // "no_new_privs, seccomp, Landlock 7", or what is missing of it.
   std::string text() const;
+  // What is missing and why, for who requires all of it; empty: nothing.
+  std::string missing() const;
 };
 
 // Folders of everything that `options` name, and what names are resolved with.
@@ -47,5 +52,9 @@ SandboxLayers offered_sandbox(const Surroundings& surroundings);
 // open.
 SandboxLayers enter_sandbox(SandboxRole role, const SandboxPaths& paths,
                             const Surroundings& surroundings);
+
+// Of all hardening, what `server.hardening = "require"` misses, or empty.
+std::string missing_hardening(const SandboxLayers& layers, bool keys_are_locked,
+                              bool rings_are_restricted);
 
 }  // namespace leat::control

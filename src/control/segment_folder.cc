@@ -204,15 +204,18 @@ Result<SegmentFolder> SegmentFolder::open(const std::string& path) {
   return SegmentFolder(fd);
 }
 
-SegmentFolder::SegmentFolder(SegmentFolder&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+SegmentFolder::SegmentFolder(SegmentFolder&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), alive_fd_(std::exchange(other.alive_fd_, -1)) {}
 
 SegmentFolder& SegmentFolder::operator=(SegmentFolder&& other) noexcept {
   std::swap(fd_, other.fd_);
+  std::swap(alive_fd_, other.alive_fd_);
   return *this;
 }
 
 SegmentFolder::~SegmentFolder() {
   if (fd_ >= 0) ::close(fd_);
+  if (alive_fd_ >= 0) ::close(alive_fd_);
 }
 
 Result<bool> SegmentFolder::sync() const {
@@ -224,6 +227,24 @@ Result<bool> SegmentFolder::lock() {
   if (::flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
   if (errno != EWOULDBLOCK) return system_error("the ledger's folder cannot be locked");
   return fail({.code = Code::kOverloaded, .what = "another process has the ledger's folder"});
+}
+
+void SegmentFolder::unlock() {
+  ::flock(fd_, LOCK_UN);
+}
+
+// A lock of its own on the generation's file: it ends with its process, however that ends.
+Result<bool> SegmentFolder::mark_alive(std::uint64_t generation) {
+  alive_fd_ = ::openat(fd_, generation_name(generation).c_str(), O_RDONLY | O_CLOEXEC);
+  if (alive_fd_ < 0 || ::flock(alive_fd_, LOCK_EX | LOCK_NB) != 0) {
+    return system_error("a ledger's generation cannot be locked");
+  }
+  return true;
+}
+
+bool SegmentFolder::is_alive(std::uint64_t generation) const {
+  const Descriptor file(::openat(fd_, generation_name(generation).c_str(), O_RDONLY | O_CLOEXEC));
+  return file.get() >= 0 && ::flock(file.get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
 // The file system decides who was first, should two processes start at once.

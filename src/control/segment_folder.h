@@ -84,6 +84,12 @@ class SegmentFolder {
   Result<std::uint64_t> take_generation(std::string_view boot = {});
   // What was told when that number was taken; empty: not known.
   std::string boot_of(std::uint64_t generation) const;
+  // Marks the generation as that of a process that lives, until this object or its process ends;
+  // and whether one is marked so. Another process may have the folder by then (Takeover).
+  Result<bool> mark_alive(std::uint64_t generation);
+  bool is_alive(std::uint64_t generation) const;
+  // The folder is free for another process.
+  void unlock();
   // Removes what was told of earlier generations, less those that have an open table still: only
   // for these will anybody ask. REQUIRES: lock(), and `generation` is this process's, whose file
   // stays, so that no number is taken twice.
@@ -121,6 +127,7 @@ class SegmentFolder {
   Result<bool> sync() const;
 
   int fd_ = -1;
+  int alive_fd_ = -1;
 };
 
 }  // namespace leat::control

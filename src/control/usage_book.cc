@@ -107,7 +107,7 @@ void UsageBook::on_entry(const ledger::SegmentHeader&, const ledger::Entry& entr
 void UsageBook::add(const ledger::UsageRecord& record) {
   ++records_;
   add_to(charged_, record.charge);
-  if (!held_.empty()) release(record.generation_id);
+  if (!held_.empty()) release(record);
   const std::int32_t day = day_of(settled_at(record));
   const auto ids = accounts_of(record.key_id, record.workspace_id, record.organisation_id);
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
@@ -146,13 +146,20 @@ void UsageBook::hold(const ledger::OpenRequest& request) {
   }
 }
 
-void UsageBook::release(std::string_view generation_id) {
-  const auto held = held_.find(generation_id);
+void UsageBook::release(const ledger::UsageRecord& record) {
+  const auto held = held_.find(record.generation_id);
   if (held == held_.end()) return;
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
     const auto reserved = reserved_[level].find(held->second.accounts[level]);
     if (reserved != reserved_[level].end()) reserved->second -= held->second.reserved;
   }
+  Released& released = released_.emplace_back();
+  released.accounts = std::move(held->second.accounts);
+  released.reserved = held->second.reserved;
+  released.charged = record.charge;
+  if (record.flags.is_byok) released.byok = record.cost;
+  add_to(released.tokens, record.tokens.prompt);
+  add_to(released.tokens, record.tokens.completion);
   held_.erase(held);
 }
 

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "control/usage_source.h"
@@ -61,6 +62,20 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   void on_entry(const ledger::SegmentHeader& segment, const ledger::Entry& entry) override;
   // What an earlier process had open counts as reserved until its record is added.
   void hold(const ledger::OpenRequest& request);
+  // Such a record.
+  struct Released {
+    std::array<std::string, kAccountLevels> accounts;
+    policy::Nanodollars reserved = 0;
+    policy::Nanodollars charged = 0;
+    policy::Nanodollars byok = 0;
+    std::int64_t tokens = 0;
+  };
+  // Those since the last call.
+  std::vector<Released> take_released() { return std::exchange(released_, {}); }
+  bool has_held(policy::AccountLevel level, const std::string& account) const {
+    return reserved_[static_cast<std::size_t>(level)].contains(account);
+  }
+  const AccountNames& names() const { return names_; }
 
   AccountTotals of(policy::AccountLevel level, policy::AccountId id, WallTime now) const;
   AccountUsage of_key(policy::AccountId id, WallTime now) const override;
@@ -95,11 +110,12 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
     policy::Nanodollars reserved = 0;
   };
 
-  void release(std::string_view generation_id);
+  void release(const ledger::UsageRecord& record);
 
   AccountNames names_;
   std::array<TextMap<Spending>, kAccountLevels> accounts_;
   TextMap<Held> held_;  // by generation id
+  std::vector<Released> released_;
   std::array<TextMap<policy::Nanodollars>, kAccountLevels> reserved_;
   std::uint64_t records_ = 0;
   std::uint64_t unreadable_ = 0;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/client_conn.h"
+#include "gateway/configured_keys.h"
 #include "gateway/gateway.h"
 
 namespace leat::gateway {
@@ -43,7 +44,7 @@ bool ClientConn::keeps_alive() const {
   // Who has closed its sending side is still owed what it had asked by then.
   const bool is_last = half_closed_ && !kept_;
   return wants_keep_alive_ && !awaits_continue_ && !draining_ && !is_last &&
-         gateway_.memory_percent() < gateway_.limits().memory_no_keep_alive_percent;
+         gateway_.shedding().keeps_alive(gateway_.limits(), is_tls_, is_shed_);
 }
 
 void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
@@ -56,7 +57,7 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
   options.status = status;
   options.content_length = body.size();
   options.content_type = content_type;
-  options.keep_alive = keeps_alive();
+  options.keep_alive = said_keep_alive_ = keeps_alive();
   options.http10 = http10_;
   options.fields = {all, count};
   char* place = out_->prepare(kHeadRoom);
@@ -66,9 +67,31 @@ void ClientConn::answer(int status, std::string_view content_type, std::string_v
   // A client takes what follows the answer to HEAD for its next answer (RFC 9110 9.3.2).
   if (!is_head_) out_->write(body);
   count_answer(status);
+  if (exchange_ == nullptr) tell_answered();
+}
+
+const RequestStory& ClientConn::story() {
+  story_.bytes_in = received_;
+  story_.bytes_out = stream_->bytes_written() - story_.written_before;
+  return story_;
+}
+
+// Of a request that was no exchange's: its answer is its end.
+void ClientConn::tell_answered() {
+  if (!gateway_.teller().is_on()) return;
+  const Instant now = gateway_.shard().now();
+  const WallTime wall = gateway_.shard().io().wall_now();
+  KeyName room;
+  RequestEvent event;
+  event.record.request_id = request_id_;
+  event.record.key_id = key_name(gateway_.snapshot().options(), story_.key, room);
+  event.record.began = {wall.unix_ns - (now - story_.began).ns};
+  if (route_.action == Action::kInference) event.record.api = api_name(route_.request);
+  gateway_.teller().tell(event, story(), now);
 }
 
 void ClientConn::count_answer(int status) {
+  story_.status = static_cast<std::uint16_t>(status);
   const auto its_class = static_cast<std::uint8_t>(status / 100 % 6);
   if (out_ != stream_) {
     held_class_ = its_class;
@@ -106,6 +129,7 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
   if (row.status == 401) fields[count++] = {"www-authenticate", "Bearer"};
   if (row.status == 405) fields[count++] = {"allow", route_.allow};
   gateway_.counters().refused_by_kind[static_cast<std::size_t>(kind)].add();
+  if (story_.reason.empty()) story_.reason = row.error_type;
   answer(row.status, "application/json", body.text(), {fields, count});
 }
 
@@ -126,7 +150,7 @@ void ClientConn::begin_stream(const char* generation_id, std::span<const proto::
   const std::size_t count = begin_fields(generation_id, more, fields);
   proto::ResponseOptions options;
   options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
-  options.keep_alive = keeps_alive();
+  options.keep_alive = said_keep_alive_ = keeps_alive();
   options.http10 = http10_;
   options.fields = {fields, count};
   char* place = out_->prepare(kHeadRoom);
@@ -144,7 +168,7 @@ void ClientConn::begin_body(std::string_view content_type, const char* generatio
   proto::ResponseOptions options;
   options.framing = proto::BodyFraming::kChunked;
   options.content_type = content_type;
-  options.keep_alive = keeps_alive();
+  options.keep_alive = said_keep_alive_ = keeps_alive();
   options.fields = {fields, count};
   char* place = out_->prepare(kHeadRoom);
   const auto head = proto::write_response_head({place, kHeadRoom}, options);
@@ -191,6 +215,7 @@ void ClientConn::end_body() {
 void ClientConn::refuse_head(proto::HttpFault fault) {
   const proto::HttpFaultInfo& info = proto::fault_info(fault);
   gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
+  story_.reason = info.name;
   gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
   wants_keep_alive_ = false;
   char room[dialect::kErrorBytesMax];
@@ -212,13 +237,15 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
 // a row of its own (CVE-2025-4366) that stands above the others: the rest is skipped where that is
 // little; else the connection ends with the answer. A chunked body says how much is left only as it
 // comes: discard() closes once it was too much.
-void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason) {
+void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason,
+                        const RetryAdvice& advice) {
+  story_.reason = reason;
   gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
   const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
   if (!little || kind == ErrorKind::kPayloadTooLarge || kind == ErrorKind::kRequestTimeout) {
     wants_keep_alive_ = false;
   }
-  answer_error(kind, detail, {});
+  answer_error(kind, detail, advice);
   if (exchange_ != nullptr) {
     exchange_->abandon();
     exchange_ = nullptr;
@@ -226,8 +253,14 @@ void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, cons
   after_answer();
 }
 
+// What its answer has told the client is kept, even if we yield before that has ended.
+bool ClientConn::stays_open() const {
+  const bool is_last = half_closed_ && !kept_;
+  return keeps_alive() || (gateway_.succession() != nullptr && said_keep_alive_ && !is_last);
+}
+
 void ClientConn::after_answer() {
-  if (!keeps_alive()) return close_after_answer();
+  if (!stays_open()) return close_after_answer();
   if (body_left() == 0) return next_request();
   state_ = State::kDiscard;
   received_ = 0;
@@ -238,16 +271,15 @@ void ClientConn::after_answer() {
 void ClientConn::exchange_over(bool clean) {
   exchange_ = nullptr;
   if (state_ == State::kClosed) return;
-  if (!clean || !keeps_alive()) return close_after_answer();
+  if (!clean || !stays_open()) return close_after_answer();
   after_answer();
 }
 
 void ClientConn::next_request() {
   state_ = State::kHead;
   // With bytes of a further head at hand the connection is not idle: that head's time runs.
-  const Duration time =
-      kept_ ? milliseconds(gateway_.limits().request_head_ms_max) : gateway_.keep_alive_time();
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + time);
+  const Limits& limits = gateway_.limits();
+  set_timer(kept_ ? limits.request_head_ms_max : limits.keep_alive_idle_ms_max);
   if (kept_ || paused_) gateway_.shard().defer(*this);
 }
 

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "gateway/gateway.h"
+#include "gateway/succession.h"
 #include "tls/digest.h"
 
 namespace leat::gateway {
@@ -68,11 +69,17 @@ proto::HeadLimits head_limits(const Limits& limits) {
 
 }  // namespace
 
-ClientConn::ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed)
+ClientConn::ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed,
+                       const PassageToken* passed_by)
     : gateway_(gateway),
+      passed_by_(passed_by),
       parser_(head_limits(gateway.limits())),
       peer_(peer),
       half_close_allowed_(half_close_allowed) {
+  if (passed_by != nullptr) {
+    state_ = State::kPreamble;
+    draining_ = true;  // the client is to come to us itself
+  }
   gateway_.counters().connections_open.add();
 }
 
@@ -83,6 +90,7 @@ ClientConn::~ClientConn() {
 
 void ClientConn::attach(net::Stream& stream, bool is_tls) {
   stream_ = out_ = &stream;
+  is_tls_ = is_tls;
   const Limits& limits = gateway_.limits();
   set_timer(is_tls ? limits.tls_handshake_ms_max : limits.request_head_ms_max);
 }
@@ -93,7 +101,7 @@ void ClientConn::on_open() {
 }
 
 void ClientConn::set_timer(std::uint32_t ms) {
-  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + milliseconds(ms));
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + gateway_.idle_time(ms));
 }
 
 // ---- Bytes -------------------------------------------------------------------------------------
@@ -102,6 +110,7 @@ void ClientConn::on_bytes(std::span<char> bytes) {
   if (state_ == State::kClosed) return;
   const std::string_view in(bytes.data(), bytes.size());
   if (state_ == State::kBusy) return keep_for_later(in);
+  if (state_ == State::kPassing) return passage_->write(in);
   consume(in);
 }
 
@@ -109,7 +118,11 @@ void ClientConn::consume(std::string_view in) {
   BlockRef hold;  // keeps alive what `in` looks at, once that is kept_
   while (!in.empty()) {
     switch (state_) {
+      case State::kPreamble:
+        read_preamble(in);
+        break;
       case State::kHead:
+        if (gateway_.succession() != nullptr) return wait_for_successor(in);
         read_head(in, hold);
         break;
       case State::kBody:
@@ -120,6 +133,7 @@ void ClientConn::consume(std::string_view in) {
         break;
       case State::kBusy:
         return keep_for_later(in);
+      case State::kPassing:
       case State::kClosed:
         return;
     }
@@ -180,8 +194,13 @@ void ClientConn::begin_request() {
   http10_ = false;
   is_head_ = false;
   is_chunked_ = false;
+  is_shed_ = false;
   length_left_ = 0;
   received_ = 0;
+  story_ = {.began = gateway_.shard().now(),
+            .written_before = stream_->bytes_written(),
+            .client = peer_,
+            .is_tls = is_tls_};
 }
 
 void ClientConn::take_head(const proto::RequestHead& head) {
@@ -195,6 +214,9 @@ void ClientConn::take_head(const proto::RequestHead& head) {
   length_left_ = head.content_length.value_or(0);
   body_started_ = body_progress_ = gateway_.shard().now();
   route_ = find_route(head.method, head.path);
+  story_.method = head.method;
+  story_.path = route_.form;
+  gateway_.teller().place(head, gateway_.shard().rng(), story_.trace);
   const proto::HttpFault fault = proto::refusal(head);
   if (fault != proto::HttpFault::kNone) return refuse_head(fault);
   switch (route_.action) {
@@ -237,7 +259,7 @@ RequestKey ClientConn::authenticate(const proto::RequestHead& head) {
   }
   if (!shown_good_key_) gateway_.addresses().showed_good_key(peer_);
   shown_good_key_ = true;
-  key.id = found.key->id;
+  key.id = story_.key = found.key->id;
   return key;
 }
 
@@ -310,7 +332,12 @@ void ClientConn::start_inference(const proto::RequestHead& head) {
   if (!gateway_.may_buffer(key.id, length)) {
     return refuse(ErrorKind::kOverloadedKey, {}, "overloaded_key");
   }
-  if (gateway_.memory_is_short(length)) return refuse(ErrorKind::kOverloaded, {}, "overloaded");
+  if (gateway_.memory_is_short(length) ||
+      gateway_.shedding().refuses(limits, gateway_.key_loads(), key.id)) {
+    is_shed_ = true;
+    return refuse(ErrorKind::kOverloaded, {}, "overloaded",
+                  {.retry_after_s = gateway_.shedding().retry_after_s()});
+  }
   const std::string_view retries = head.fields.get(KnownField::kXStainlessRetryCount);
   exchange_ = gateway_.new_exchange(*this, route_, key, !retries.empty() && retries != "0");
   exchange_->charge_body(length);
@@ -458,18 +485,22 @@ void ClientConn::discard(std::string_view& in) {
 
 void ClientConn::on_end(const Error& why) {
   if (state_ == State::kClosed) return;
-  if (!half_close_allowed_ || why.code != Code::kClosed) return close_now();
+  const bool may_go_on = half_close_allowed_ && state_ != State::kPassing;
+  if (!may_go_on || why.code != Code::kClosed) return close_now();
   half_closed_ = true;
   if (state_ == State::kHead && kept_) return gateway_.shard().defer(*this);
   end_half_request();
 }
 
 void ClientConn::on_drained() {
+  if (passage_ != nullptr) return passage_->client_drained();
   if (exchange_ != nullptr) exchange_->client_drained();
 }
 
 void ClientConn::on_timer() {
   switch (state_) {
+    case State::kPreamble:
+      return close_now();
     case State::kHead:
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
@@ -483,6 +514,7 @@ void ClientConn::on_timer() {
     case State::kDiscard:
       return close_after_answer();
     case State::kBusy:
+    case State::kPassing:
     case State::kClosed:
       return;
   }
@@ -491,7 +523,7 @@ void ClientConn::on_timer() {
 void ClientConn::check_body_pace() {
   const Limits& limits = gateway_.limits();
   const Instant now = gateway_.shard().now();
-  const Instant idle_end = body_progress_ + milliseconds(limits.body_idle_ms_max);
+  const Instant idle_end = body_progress_ + gateway_.idle_time(limits.body_idle_ms_max);
   const Duration elapsed = now - body_started_;
   const bool pace_counts = elapsed >= milliseconds(limits.body_pace_after_ms);
   const auto due =
@@ -508,7 +540,8 @@ void ClientConn::check_body_pace() {
 
 void ClientConn::drain() {
   draining_ = true;
-  if (state_ == State::kHead && !kept_) close_after_answer();
+  // With a successor there is no hurry: whatever the client sends will be answered.
+  if (state_ == State::kHead && !kept_ && gateway_.succession() == nullptr) close_after_answer();
 }
 
 void ClientConn::close_now() {
@@ -516,7 +549,11 @@ void ClientConn::close_now() {
   state_ = State::kClosed;
   if (exchange_ != nullptr) exchange_->client_gone();
   exchange_ = nullptr;
-  if (account_ticket_ != 0) gateway_.account_questions().forget(account_ticket_);
+  if (account_ticket_ != 0) {
+    gateway_.account_questions().forget(account_ticket_);
+    story_.is_gone = true;
+    tell_answered();
+  }
   gateway_.shard().wheel().cancel(timer_);
   stream_->abort();
   gateway_.shard().defer(*this);

@@ -9,12 +9,18 @@
 //      |               '--refused--> kDiscard --(rest of the body)--+
 //      '--malformed--> answer, finish()      any end, any limit --> close
 //
+// Where another process takes over, who sends a further request is passed on to it (kPassing); what
+// comes from a process before us begins with its preamble (kPreamble).
+//
 // Belongs to its shard's Gateway. A peer's bytes never trip a CHECK here.
 #pragma once
 
 #include "base/block.h"
 #include "gateway/exchange.h"
+#include "gateway/passage.h"
+#include "gateway/request_teller.h"
 #include "gateway/routes.h"
+#include "gateway/successor.h"
 #include "net/held_stream.h"
 #include "net/stream.h"
 #include "proto/chunked.h"
@@ -34,9 +40,13 @@ struct RetryAdvice {
 
 class ClientConn final : public ListNode<ClientConn>,
                          private net::StreamUser,
+                         private Passage::User,
                          private shard::Deferred {
  public:
-  ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed);
+  // `passed_by`: what its first bytes must show, as it is passed on by another process; null: it
+  // is a client's own. Outlives it.
+  ClientConn(Gateway& gateway, const io::Address& peer, bool half_close_allowed,
+             const PassageToken* passed_by = nullptr);
   ~ClientConn();
   net::StreamUser& stream_user() { return *this; }
   // `is_tls`: the stream's handshake is yet to come.
@@ -69,15 +79,22 @@ class ClientConn final : public ListNode<ClientConn>,
   // The exchange's answer is written to its end; `clean` false: it broke off, so close.
   void exchange_over(bool clean);
   const io::Address& peer() const { return peer_; }
+  // Of the request being served; bytes are counted up to now.
+  const RequestStory& story();
   dialect::Face face() const { return route_.face; }
 
   // No further request is taken; ends when the running one has.
   void drain();
+  // The gateway yields: answers say that the connection ends. With a successor, what is kept of a
+  // request is passed on; resume() takes the first back.
+  void yield();
+  void resume();
+  void pass_on_kept();
   // Ends now, whatever runs.
   void cut() { close_now(); }
 
  private:
-  enum class State : std::uint8_t { kHead, kBody, kBusy, kDiscard, kClosed };
+  enum class State : std::uint8_t { kPreamble, kHead, kBody, kBusy, kDiscard, kPassing, kClosed };
 
   // net::StreamUser
   void on_open() override;
@@ -85,8 +102,14 @@ class ClientConn final : public ListNode<ClientConn>,
   void on_block_bytes(std::size_t count) override;
   void on_end(const Error& why) override;
   void on_drained() override;
+  // Passage::User
+  void on_passage_over(Passage::End end) override;
   // shard
   void run_deferred() override;
+
+  bool stays_open() const;
+  void read_preamble(std::string_view& in);
+  void wait_for_successor(std::string_view in);
 
   std::size_t begin_fields(const char* generation_id, std::span<const proto::Field> more,
                            std::span<proto::Field> all);
@@ -105,8 +128,10 @@ class ClientConn final : public ListNode<ClientConn>,
   void receive_rest_in_place();
   void discard(std::string_view& in);
   void refuse_head(proto::HttpFault fault);
-  void refuse(dialect::ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason);
+  void refuse(dialect::ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason,
+              const RetryAdvice& advice = {});
   void count_answer(int status);
+  void tell_answered();
   void after_answer();
   void keep_for_later(std::string_view bytes);
   void next_request();
@@ -126,6 +151,8 @@ class ClientConn final : public ListNode<ClientConn>,
   Exchange* exchange_ = nullptr;
   std::uint64_t account_ticket_ = 0;  // of what control was asked; 0: no answer is awaited
   BlockRef kept_;  // bytes of a head that is not whole, or of requests that wait their turn
+  std::unique_ptr<Passage> passage_;
+  const PassageToken* passed_by_;
   std::size_t kept_requests_ = 0;  // whose heads are whole in kept_, while it waits
   proto::RequestParser parser_;
   proto::ChunkedDecoder chunked_;
@@ -146,8 +173,12 @@ class ClientConn final : public ListNode<ClientConn>,
   bool half_closed_ = false;
   bool paused_ = false;  // the stash is full: the client is not read
   bool draining_ = false;
+  bool is_tls_ = false;
+  bool is_shed_ = false;          // the request was refused for want of time or memory
+  bool said_keep_alive_ = false;  // the last answer's head
   bool shown_good_key_ = false;
   char request_id_[36] = {};
+  RequestStory story_;
 };
 
 }  // namespace leat::gateway

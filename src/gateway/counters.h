@@ -8,7 +8,9 @@
 #include <cstdint>
 
 #include "dialect/errors.h"
+#include "policy/shed_ladder.h"
 #include "proto/http_fault.h"
+#include "shard/turn_stats.h"
 
 namespace leat::gateway {
 
@@ -64,9 +66,17 @@ struct Counters {
   Counter cost_nanodollars;           // by the providers' lists
   Counter provider_cost_nanodollars;  // as the providers say, where they do
   Counter shortfall_nanodollars;      // asked by providers beyond reservations
+  // Overload
+  std::array<Counter, policy::kShedSteps> shed_at_step;  // 1: the shard is on it now
+  std::array<Counter, policy::kShedSteps> shed_climbs;   // how often it was taken from below
+  Counter shed_greedy;  // requests refused of keys with a fair share
+  Counter shed_all;     // ... of whoever asked
+  Counter turn_lag_us;  // how late turns are at present
   Counter body_bytes;
   Counter body_bytes_copied;  // of request bodies, in user space
   Counter log_lines_dropped;
+  Counter request_events;          // told of ended requests, to logs and traces
+  Counter request_events_dropped;  // ... for which there was no room
 
   // Mirrors of what others count, refreshed once in a while by the shard
   Counter io_turns;
@@ -76,6 +86,14 @@ struct Counters {
   Counter io_cq_overflows;
   Counter io_late_completions;
   Counter io_sockets_open;
+  // Turns by shard::TurnStats' bounds
+  std::array<Counter, shard::TurnStats::kCompletionBounds.size() + 1> turns_by_completions;
+  std::array<Counter, shard::TurnStats::kLateBounds.size() + 1> turns_by_lateness;
+  Counter turns_late_us;
+  // Bytes that the shard holds, by what for
+  Counter memory_bodies;       // of requests
+  Counter memory_connections;  // of clients
+  Counter memory_exchanges;    // requests under way, but for their bodies
   Counter pool_idle;
   Counter pool_open;
   Counter pool_dialed;
@@ -86,9 +104,17 @@ struct Counters {
   Counter ledger_bytes;
   Counter ledger_commits;
   Counter ledger_failed_writes;
-  Counter ledger_late;         // of which an answer was told that they are not durable
-  Counter ledger_dropped;      // that stand in the open table only
-  Counter ledger_open;         // requests in the open table
+  Counter ledger_late;       // of which an answer was told that they are not durable
+  Counter ledger_dropped;    // that stand in the open table only
+  Counter ledger_open;       // requests in the open table
+  Counter ledger_commit_us;  // of all commits together
+  Counter ledger_waiting;    // records that are not durable yet
+  Counter lease_asks;
+  Counter lease_returns;
+  Counter lease_grants;
+  Counter lease_recalls;
+  Counter lease_homes;         // quantities that are counted here
+  Counter events_so_far;       // events_relayed and those of streams that still run
   Counter ledger_unavailable;  // 1: nothing may begin
 };
 

@@ -30,6 +30,7 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, con
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
       notes_(gateway.shard().now(), gateway.shard().io().wall_now()),
+      told_(gateway.teller().begin()),
       key_(key.id),
       load_(&gateway.key_loads().begin(key.id)),
       face_(route.face),
@@ -475,7 +476,9 @@ void Exchange::over(bool clean) {
   load_ = nullptr;
   state_ = State::kOver;
   end_client(clean);
-  if (client_ == nullptr) gateway_.shard().defer(*this);
+  if (client_ != nullptr) return;
+  tell_ended();
+  gateway_.shard().defer(*this);
 }
 
 void Exchange::release_request() {
@@ -493,6 +496,7 @@ void Exchange::account() {
 
 void Exchange::run_deferred() {
   if (state_ == State::kAdmitting) return admitted_or_not();
+  tell_ended();
   gateway_.free_exchange(this);
 }
 

@@ -39,11 +39,13 @@
 #include "gateway/key_table.h"
 #include "gateway/leg.h"
 #include "gateway/metering.h"
+#include "gateway/request_teller.h"
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
 #include "gateway/routes.h"
 #include "gateway/shard_ledger.h"
 #include "gateway/shard_limits.h"
+#include "gateway/shard_report.h"
 #include "gateway/snapshot.h"
 #include "gateway/usage_notes.h"
 #include "policy/attempt_rule.h"
@@ -90,6 +92,15 @@ class Exchange final : public ListNode<Exchange>,
   // The client was answered otherwise: nothing of this exchange is wanted any more.
   void abandon();
   std::uint32_t key() const { return key_; }
+  // For whoever looks on (exchange_report.cc).
+  RunningRequest report() const;
+  // That are not counted yet.
+  std::uint64_t events_running() const { return state_ == State::kOver ? 0 : leg_->relay.events(); }
+
+  // Its limits are not decided yet.
+  bool is_before_admission() const {
+    return state_ == State::kReading || state_ == State::kAdmitting;
+  }
 
  private:
   friend class Gateway;
@@ -230,6 +241,7 @@ class Exchange final : public ListNode<Exchange>,
   void note_rates();
   void begin();
   bool refuse_unpriced();
+  void refuse_yielded();
   void refuse_limit();
   dialect::RateLines rate_lines() const;
   std::int64_t now_unix_ms() const;
@@ -295,7 +307,11 @@ class Exchange final : public ListNode<Exchange>,
   bool refuse_end();
   void leave_client();
   void settle_unfinished(policy::AnswerEnd end);
+  // Who listens is told that it has ended, once (exchange_record.cc).
+  void tell_story();
+  void tell_ended();
 
+  std::string_view stage() const;
   void drop_upstream();
   void set_deadline();
   void over(bool clean);
@@ -337,6 +353,7 @@ class Exchange final : public ListNode<Exchange>,
   Leg* leg_ = &first_;          // that something happens to
   Conversation conversation_;
   UsageNotes notes_;
+  RequestSettled* told_;            // null: nobody listens, or they know
   std::string_view finish_reason_;  // in our words; static
   std::string_view error_type_;     // what the client was refused with; static
   std::uint16_t status_ = 0;        // of the answer to the client; 0: none was begun

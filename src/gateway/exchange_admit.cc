@@ -8,6 +8,7 @@
 #include "gateway/client_conn.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
+#include "gateway/succession.h"
 
 namespace leat::gateway {
 
@@ -161,6 +162,10 @@ void Exchange::admit() {
   if (account_ == nullptr) return begin();
   // Nothing is granted that cannot be written down: it need not wait for that.
   if (gateway_.ledger() != nullptr && !gateway_.ledger()->admits()) return refuse_record();
+  // Its limits are the successor's to grant by now.
+  if (gateway_.succession() != nullptr && gateway_.succession()->is_yielded()) {
+    return refuse_yielded();
+  }
   policy::Admission& admission = gateway_.shard_limits().admission();
   const policy::AdmissionState state =
       admission.admit(*account_, request_->amounts, ticket_, gateway_.shard().now());
@@ -197,6 +202,12 @@ bool Exchange::refuse_unpriced() {
   client_->answer_error(ErrorKind::kUnpriced, {}, {});
   over(true);
   return false;
+}
+
+void Exchange::refuse_yielded() {
+  gateway_.refused("yielded", key(), client_->peer(), request_->body->size);
+  client_->answer_error(ErrorKind::kOverloaded, {}, {});
+  over(true);
 }
 
 void Exchange::refuse_limit() {

@@ -66,6 +66,22 @@ OutcomeClass outcome_of(const dialect::ProviderFailure& failure) {
   return policy::class_of_status(failure.status);
 }
 
+// What the provider is told of the request's trace.
+class TraceFields {
+ public:
+  TraceFields(const RequestTrace& trace, std::size_t attempt) {
+    if (!trace.exists()) return;
+    fields_[count_++] = {"traceparent", write_traceparent(trace.of_attempt(attempt), room_)};
+    if (!trace.state.empty()) fields_[count_++] = {"tracestate", trace.state};
+  }
+  std::span<const proto::Field> fields() const { return std::span(fields_).first(count_); }
+
+ private:
+  std::array<char, proto::TraceParent::kTextBytes> room_;
+  std::array<proto::Field, 2> fields_;
+  std::size_t count_ = 0;
+};
+
 }  // namespace
 
 // ---- One attempt -------------------------------------------------------------------------------
@@ -179,6 +195,8 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   options.bearer = *secret;
   options.content_length = pieces.size();
   options.accept = streams_ ? "text/event-stream" : "application/json";
+  TraceFields trace(client_->story().trace, leg_->note);
+  options.fields = trace.fields();
   net::Stream& stream = conn.stream();
   char* room = stream.prepare(kRequestHeadRoom);
   const auto head = proto::write_request_head({room, kRequestHeadRoom}, options);

@@ -79,6 +79,8 @@ void Exchange::end_client(bool clean) {
     return;
   }
   if (ending_ == Ending::kForbidden) clean = refuse_end() && clean;
+  tell_story();
+  tell_ended();
   std::exchange(client_, nullptr)->exchange_over(clean);
 }
 
@@ -103,11 +105,41 @@ bool Exchange::refuse_end() {
 
 // The client hears nothing more. Nor does it wait: what is to be durable will be.
 void Exchange::leave_client() {
+  if (told_ != nullptr && client_ != nullptr) {
+    tell_story();
+    told_->story.is_gone = told_->story.reason.empty();
+  }
   client_ = nullptr;
   DurableWaiter::unlink();
   if (std::exchange(ending_, Ending::kFree) == Ending::kHeld && state_ == State::kOver) {
     gateway_.shard().defer(*this);
   }
+}
+
+// What only the connection knows, while it is there.
+void Exchange::tell_story() {
+  if (told_ != nullptr) told_->story = client_->story();
+}
+
+void Exchange::tell_ended() {
+  if (told_ == nullptr) return;
+  const Snapshot& snapshot = gateway_.snapshot();
+  UsageNotes::End& end = told_->end;
+  KeyName key_room;
+  KeyName workspace_room;
+  KeyName organisation_room;
+  end.key_id = key_name(snapshot.options(), key(), key_room);
+  end.workspace_id = account_name(workspace_, workspace_room);
+  end.organisation_id = account_name(organisation_, organisation_room);
+  end.generation_id = id_;
+  end.kind = kind_;
+  end.is_streamed = streams_;
+  RequestEvent event;
+  event.record = notes_.record(snapshot.catalogue(), told_->metered, money(), end);
+  const Instant now = gateway_.shard().now();
+  notes_.fill_attempts(snapshot.catalogue(), told_->is_settled ? end.now : now, event.attempts);
+  gateway_.teller().tell(event, told_->story, now);
+  gateway_.teller().end(std::exchange(told_, nullptr));
 }
 
 }  // namespace leat::gateway

@@ -116,6 +116,11 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   end.status = status_;
   gateway_.count_used(metered);
   if (auto* const table = gateway_.endpoint_counters()) notes_.count(*table, metered, end);
+  if (told_ != nullptr) {
+    told_->metered = metered;
+    told_->end = end;
+    told_->is_settled = true;
+  }
   append_record(metered, end);
 }
 

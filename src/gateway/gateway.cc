@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <string>
 
 #include "gateway/configured_keys.h"
 #include "gateway/owned_message.h"
 #include "gateway/simulated_provider.h"
+#include "gateway/succession.h"
 
 namespace leat::gateway {
 
@@ -15,6 +17,8 @@ namespace {
 
 // How old the mirrored counters may be when they are scraped.
 constexpr Duration kRefreshInterval = seconds(1);
+// How often a shard that yields looks whether all that it took in was admitted.
+constexpr Duration kYieldInterval = milliseconds(2);
 // What a request may take beyond its own time limit until it is settled.
 constexpr Duration kSettleTime = seconds(60);
 
@@ -31,18 +35,23 @@ LimitSetup limit_setup(LimitSetup setup, const Options& options) {
 
 class Gateway::Door final : private net::ConnectionSink {
  public:
-  Door(Gateway& gateway, bool is_tls, bool half_close_allowed)
-      : gateway_(gateway),
-        half_close_allowed_(half_close_allowed),
-        listener_(gateway.shard_, *this, is_tls) {}
+  struct Manners {
+    bool is_tls = false;
+    bool half_close_allowed = false;
+    // Of what the process before passes on; none: clients come by themselves.
+    std::optional<PassageToken> passed_by;
+  };
+  Door(Gateway& gateway, const Manners& manners)
+      : gateway_(gateway), manners_(manners), listener_(gateway.shard_, *this, manners.is_tls) {}
   net::Listener& listener() { return listener_; }
+  const Manners& manners() const { return manners_; }
 
  private:
-  void on_connection(io::SocketId socket, const io::Address& peer, bool is_tls) override {
-    gateway_.accept(socket, peer, is_tls, half_close_allowed_);
+  void on_connection(io::SocketId socket, const io::Address& peer, bool) override {
+    gateway_.accept(socket, peer, *this);
   }
   Gateway& gateway_;
-  bool half_close_allowed_;
+  const Manners manners_;
   net::Listener listener_;
 };
 
@@ -52,10 +61,12 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
       parts_(parts),
       counters_(*parts.counters),
       log_(*parts.log),
+      teller_(parts.events, snapshot.options().trace, counters_, shard.index()),
       addresses_(snapshot.limits()),
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
+      shedding_(shard, counters_, parts.memory_percent),
       limits_(shard, limit_setup(parts.limits, snapshot.options())),
       retry_budget_(snapshot.limits().retry_budget_percent_max,
                     snapshot.limits().retry_floor_per_second),
@@ -116,28 +127,39 @@ Gateway::Upstream Gateway::make_upstream(std::uint32_t index) {
 
 Result<io::Address> Gateway::listen(const io::Address& address, bool is_tls,
                                     bool half_close_allowed) {
-  auto door = std::make_unique<Door>(*this, is_tls, half_close_allowed);
+  return open_door(
+      std::make_unique<Door>(
+          *this, Door::Manners{.is_tls = is_tls, .half_close_allowed = half_close_allowed}),
+      address);
+}
+
+Result<io::Address> Gateway::listen_for_predecessor(const io::Address& address,
+                                                    const PassageToken& token) {
+  return open_door(std::make_unique<Door>(*this, Door::Manners{.passed_by = token}), address);
+}
+
+Result<io::Address> Gateway::open_door(std::unique_ptr<Door> door, const io::Address& address) {
   LEAT_TRY_VOID(door->listener().open(address));
   const io::Address bound = door->listener().address();
   doors_.push_back(std::move(door));
   return bound;
 }
 
-void Gateway::accept(io::SocketId socket, const io::Address& peer, bool is_tls,
-                     bool half_close_allowed) {
+void Gateway::accept(io::SocketId socket, const io::Address& peer, const Door& door) {
   counters_.connections_accepted.add();
-  if (connections_.live() >= parts_.connections_max ||
-      memory_percent() >= limits().memory_stop_accept_percent ||
+  if (connections_.live() >= parts_.connections_max || !shedding_.accepts(limits()) ||
       !addresses_.try_enter(peer, shard_.now())) {
     counters_.connections_refused.add();
     shard_.io().close(socket);
     return;
   }
-  ClientConn* connection = connections_.create(*this, peer, half_close_allowed);
+  const Door::Manners& manners = door.manners();
+  ClientConn* connection = connections_.create(*this, peer, manners.half_close_allowed,
+                                               manners.passed_by ? &*manners.passed_by : nullptr);
   open_.push_back(*connection);
-  connection->attach(
-      tcp_streams_.adopt(socket, is_tls ? parts_.server_tls : nullptr, connection->stream_user()),
-      is_tls);
+  connection->attach(tcp_streams_.adopt(socket, manners.is_tls ? parts_.server_tls : nullptr,
+                                        connection->stream_user()),
+                     manners.is_tls);
 }
 
 void Gateway::free_connection(ClientConn* connection) {
@@ -168,9 +190,9 @@ bool Gateway::may_buffer(std::uint32_t key, std::uint64_t bytes) const {
   return held + bytes <= limits().buffered_body_bytes_per_key_max;
 }
 
-bool Gateway::memory_is_short(std::uint64_t bytes) const {
+bool Gateway::memory_is_short(std::uint64_t bytes) {
   return buffered_bytes_ + bytes > parts_.buffered_bodies_max ||
-         memory_percent() >= limits().memory_refuse_percent;
+         shedding_.is_memory_short(limits());
 }
 
 std::string_view Gateway::date() {
@@ -178,11 +200,6 @@ std::string_view Gateway::date() {
   if (second != date_second_) proto::write_http_date(second, date_);
   date_second_ = second;
   return {date_, sizeof date_};
-}
-
-Duration Gateway::keep_alive_time() const {
-  const bool shrink = memory_percent() >= limits().memory_shrink_timeouts_percent;
-  return milliseconds(limits().keep_alive_idle_ms_max / (shrink ? 4 : 1));
 }
 
 // ---- Draining ----------------------------------------------------------------------------------
@@ -199,6 +216,47 @@ void Gateway::drain() {
     connection->drain();
   }
   note_drained();
+}
+
+// ---- Leaving the work to another process -------------------------------------------------------
+
+void Gateway::yield() {
+  if (succession_ != nullptr || draining_) return;
+  succession_ = std::make_unique<Succession>(shard_, tcp_streams_, *parts_.resolver);
+  for (const auto& door : doors_) door->listener().finish();
+  for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) each->yield();
+  note_yielded();
+}
+
+void Gateway::note_yielded() {
+  bool is_any_before = false;
+  for (Exchange* each = running_.first(); each != nullptr; each = running_.after(*each)) {
+    is_any_before = is_any_before || each->is_before_admission();
+  }
+  if (is_any_before && !succession_->is_wait_over()) {
+    return shard_.wheel().set(yield_timer_, shard_.now() + kYieldInterval);
+  }
+  succession_->set_yielded();
+  if (on_yielded) on_yielded();
+}
+
+void Gateway::pass_on(const Successor& successor) {
+  if (succession_ == nullptr) return;
+  succession_->set_successor(successor);
+  drain();
+  for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) {
+    each->pass_on_kept();
+  }
+}
+
+void Gateway::resume() {
+  if (succession_ == nullptr || succession_->has_successor()) return;
+  shard_.wheel().cancel(yield_timer_);
+  succession_.reset();
+  for (const auto& door : doors_) door->listener().resume();
+  for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) {
+    each->resume();
+  }
 }
 
 void Gateway::shut_down() {
@@ -230,6 +288,12 @@ void Gateway::on_message(const shard::Message& message) {
     case shard::Message::Kind::kStop:
       shut_down();
       return shard_.stop();
+    case shard::Message::Kind::kYield:
+      return yield();
+    case shard::Message::Kind::kResume:
+      return resume();
+    case shard::Message::Kind::kSuccessor:
+      return pass_on(*owned_of<Successor>(message));
     case shard::Message::Kind::kHealthUpdate:
       return apply(*owned_of<HealthUpdate>(message));
     case shard::Message::Kind::kKeyDelta: {
@@ -237,13 +301,23 @@ void Gateway::on_message(const shard::Message& message) {
       limits_.begin_with(delta->used);
       return keys_.apply(*delta);
     }
+    case shard::Message::Kind::kLateSettlements:
+      return limits_.settle_late(*owned_of<LateSettlements>(message));
     case shard::Message::Kind::kSegment:
       return ledger_->take(*owned_of<SegmentDelivery>(message));
     case shard::Message::Kind::kLeaseMail:
       return limits_.take(owned_of<LeaseMail>(message));
     case shard::Message::Kind::kAccountReply:
       return account_questions_.take(*owned_of<AccountReply>(message));
+    case shard::Message::Kind::kReportQuestion:
+      if (on_report) {
+        auto made = report();
+        on_report(made);
+      }
+      return;
     case shard::Message::Kind::kDrained:
+    case shard::Message::Kind::kYielded:
+    case shard::Message::Kind::kShardReport:
     case shard::Message::Kind::kAccountQuestion:
     case shard::Message::Kind::kHealthNews:
       return;
@@ -299,6 +373,7 @@ void Gateway::new_id(const char* prefix, char (&to)[36]) {
 }
 
 void Gateway::on_refresh() {
+  shedding_.step(limits());  // nobody may have asked
   refresh_counters();
   shard_.wheel().set(refresh_timer_, shard_.now() + kRefreshInterval);
 }
@@ -329,6 +404,15 @@ void Gateway::refresh_counters() {
   counters_.io_cq_overflows.set(io.cq_overflows);
   counters_.io_late_completions.set(io.late_completions);
   counters_.io_sockets_open.set(io.sockets_open);
+  const shard::TurnStats& turns = shard_.turn_stats();
+  for (std::size_t i = 0; i < counters_.turns_by_completions.size(); ++i) {
+    counters_.turns_by_completions[i].set(turns.completions.counts[i]);
+  }
+  for (std::size_t i = 0; i < counters_.turns_by_lateness.size(); ++i) {
+    counters_.turns_by_lateness[i].set(turns.late.counts[i]);
+  }
+  counters_.turns_late_us.set(turns.late_us);
+  refresh_holdings();
   net::PoolStats sum;
   std::size_t idle = 0;
   std::size_t open = 0;
@@ -347,6 +431,12 @@ void Gateway::refresh_counters() {
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);
   counters_.pool_stray_bytes.set(sum.stray_bytes);
+  const ShardLimits::Said& said = limits_.said();
+  counters_.lease_asks.set(said.asks);
+  counters_.lease_returns.set(said.returns);
+  counters_.lease_grants.set(said.grants);
+  counters_.lease_recalls.set(said.recalls);
+  counters_.lease_homes.set(limits_.homes_count());
   if (ledger_ == nullptr) return;
   const ledger::LedgerStats& kept = ledger_->stats();
   counters_.ledger_entries.set(kept.entries);
@@ -357,6 +447,8 @@ void Gateway::refresh_counters() {
   counters_.ledger_dropped.set(kept.entries_dropped);
   counters_.ledger_open.set(ledger_->open_count());
   counters_.ledger_unavailable.set(ledger_->admits() ? 0 : 1);
+  counters_.ledger_commit_us.set(static_cast<std::uint64_t>(kept.commit_time.us()));
+  counters_.ledger_waiting.set(ledger_->waiting_count());
 }
 
 }  // namespace leat::gateway

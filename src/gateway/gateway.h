@@ -21,11 +21,15 @@
 #include "gateway/log_ring.h"
 #include "gateway/metering.h"
 #include "gateway/own_key_states.h"
+#include "gateway/request_teller.h"
 #include "gateway/route_planning.h"
 #include "gateway/shard_health.h"
 #include "gateway/shard_ledger.h"
 #include "gateway/shard_limits.h"
+#include "gateway/shard_report.h"
+#include "gateway/shedding.h"
 #include "gateway/snapshot.h"
+#include "gateway/successor.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "net/upstream_pool.h"
@@ -35,6 +39,7 @@
 namespace leat::gateway {
 
 class SimulatedProvider;
+class Succession;
 
 // What the gateway cannot make itself: TLS contexts and the resolver, one set per shard.
 struct GatewayParts {
@@ -48,6 +53,7 @@ struct GatewayParts {
   // known.
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   LogRing* log = nullptr;
+  EventRing* events = nullptr;  // of requests that have ended; null: nobody is told
   // Who answers the routes that list the catalogue. Null: they are not there.
   const ListingSource* listings = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
@@ -66,8 +72,16 @@ class Gateway final : private shard::MessageHandler {
 
   // Binds one of the configured listeners.
   Result<io::Address> listen(const io::Address& address, bool is_tls, bool half_close_allowed);
+  // Binds one for the process before this one, whose clients it passes on with that token.
+  Result<io::Address> listen_for_predecessor(const io::Address& address, const PassageToken& token);
   // Stops accepting; connections end when their running request has.
   void drain();
+  // Another process is to take over (succession.h): accepts no more and keeps what clients ask
+  // from here on, until it is told whom to pass it on to, or that it is to go on itself.
+  // on_yielded() once no more is taken of limits.
+  void yield();
+  void pass_on(const Successor& successor);
+  void resume();
   // Not before the last answers have left: their streams outlive their connections.
   bool is_drained() const {
     return draining_ && connections_.live() == 0 && tcp_streams_.live() == 0;
@@ -80,14 +94,17 @@ class Gateway final : private shard::MessageHandler {
   void refresh_counters();
 
   shard::MessageHandler& message_handler() { return *this; }
-  // Told when a drain has ended; may be null.
+  // Told when a drain has ended, and when it has yielded; may be null.
   std::function<void()> on_drained;
+  std::function<void()> on_yielded;
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
   // Takes what a client asks of its account, unless it cannot now: false, and it is refused. The
   // answer comes as a message. May be null: nobody answers.
   AccountQuestions::Send on_account_question;
+  // Takes what control asked for, if it can now; it will ask again. May be null.
+  std::function<void(std::unique_ptr<ShardReport>&)> on_report;
 
   // What still lives: the simulator's oracle for leaks.
   std::size_t live_objects() const {
@@ -133,6 +150,7 @@ class Gateway final : private shard::MessageHandler {
   }
   // Of all the shard's requests, whichever provider they go to.
   policy::RetryBudget& retry_budget() { return retry_budget_; }
+  RequestTeller& teller() { return teller_; }
   ShardHealth& health() { return health_; }
   const ListingSource* listings() const { return parts_.listings; }
   Conversations& conversations() { return conversations_; }
@@ -141,14 +159,13 @@ class Gateway final : private shard::MessageHandler {
   proto::RequestHead& head_scratch() { return head_scratch_; }
   std::uint64_t& buffered_bytes() { return buffered_bytes_; }
   bool may_buffer(std::uint32_t key, std::uint64_t bytes) const;
-  bool memory_is_short(std::uint64_t bytes) const;
-  // The ladder of threats-and-faults.md 3.3 "memory shed": idle times a quarter, then no
-  // keep-alive, then refusals, then nothing is accepted.
-  std::uint32_t memory_percent() const {
-    return parts_.memory_percent != nullptr ? parts_.memory_percent->load(std::memory_order_relaxed)
-                                            : 0;
-  }
-  Duration keep_alive_time() const;
+  bool memory_is_short(std::uint64_t bytes);
+  // What it does not do when it is late or short of memory.
+  Shedding& shedding() { return shedding_; }
+  // A time that idle or slow clients have, as it is now.
+  Duration idle_time(std::uint32_t ms) { return shedding_.idle_time(limits(), ms); }
+  // Null: no other process is to take over.
+  Succession* succession() { return succession_.get(); }
   Exchange* new_exchange(ClientConn& client, const Route& route, const RequestKey& key,
                          bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
@@ -168,10 +185,14 @@ class Gateway final : private shard::MessageHandler {
   // One for each listener, so that a connection knows where it came from.
   class Door;
 
-  void accept(io::SocketId socket, const io::Address& peer, bool is_tls, bool half_close_allowed);
+  void accept(io::SocketId socket, const io::Address& peer, const Door& door);
+  Result<io::Address> open_door(std::unique_ptr<Door> door, const io::Address& address);
   void on_message(const shard::Message& message) override;
   Upstream make_upstream(std::uint32_t index);
   void note_drained();
+  void note_yielded();
+  std::unique_ptr<ShardReport> report();
+  void refresh_holdings();
   void on_refresh();
   void on_health_timer();
   void apply(const HealthUpdate& update);
@@ -181,6 +202,7 @@ class Gateway final : private shard::MessageHandler {
   GatewayParts parts_;
   Counters& counters_;
   LogRing& log_;
+  RequestTeller teller_;
   AddressTable addresses_;
   net::TcpStreams tcp_streams_;
   net::PipeStreams pipe_streams_;
@@ -190,6 +212,7 @@ class Gateway final : private shard::MessageHandler {
   KeyRow anonymous_;
   AccountQuestions account_questions_;
   KeyLoads key_loads_;
+  Shedding shedding_;
   ShardLimits limits_;
   policy::RetryBudget retry_budget_;
   ShardHealth health_;
@@ -204,12 +227,14 @@ class Gateway final : private shard::MessageHandler {
   IntrusiveList<ClientConn, ClientConn> open_;
   IntrusiveList<Exchange, Exchange> running_;
   std::vector<std::unique_ptr<Door>> doors_;
+  std::unique_ptr<Succession> succession_;
   proto::RequestHead head_scratch_;
   std::uint64_t buffered_bytes_ = 0;
   std::int64_t date_second_ = -1;  // Unix; what date_ says
   char date_[proto::kHttpDateBytes];
   bool draining_ = false;
   bool drained_told_ = false;
+  Timer yield_timer_{timer_callback<&Gateway::note_yielded>, this};
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
   Timer health_timer_{timer_callback<&Gateway::on_health_timer>, this};
 };

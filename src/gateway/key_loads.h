@@ -28,18 +28,24 @@ class KeyLoads {
     KeyLoad& load = loads_[key];
     load.key = key;
     ++load.requests;
+    ++total_;
     return load;
   }
   // REQUIRES: the request holds no bytes any more.
   void end(KeyLoad& load) {
+    --total_;
     if (--load.requests > 0) return;
     LEAT_CHECK(load.buffered_bytes == 0);
     loads_.erase(load.key);
   }
+  // Requests under way, and the keys that have any.
+  std::uint64_t total() const { return total_; }
+  std::uint64_t keys() const { return loads_.size(); }
   bool is_empty() const { return loads_.empty(); }
 
  private:
   std::unordered_map<std::uint32_t, KeyLoad> loads_;
+  std::uint64_t total_ = 0;
 };
 
 }  // namespace leat::gateway

@@ -11,7 +11,10 @@
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
 #include "gateway/lease_mail.h"
+#include "gateway/restored_quantity.h"
 #include "gateway/shard_ledger.h"
+#include "gateway/shard_report.h"
+#include "gateway/successor.h"
 #include "shard/mailbox.h"
 
 namespace leat::gateway {
@@ -33,6 +36,14 @@ inline constexpr shard::Message::Kind kKindOf<AccountQuestion> =
     shard::Message::Kind::kAccountQuestion;
 template <>
 inline constexpr shard::Message::Kind kKindOf<AccountReply> = shard::Message::Kind::kAccountReply;
+template <>
+inline constexpr shard::Message::Kind kKindOf<ShardReport> = shard::Message::Kind::kShardReport;
+
+template <>
+inline constexpr shard::Message::Kind kKindOf<LateSettlements> =
+    shard::Message::Kind::kLateSettlements;
+template <>
+inline constexpr shard::Message::Kind kKindOf<Successor> = shard::Message::Kind::kSuccessor;
 
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
@@ -55,7 +66,10 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<SegmentDelivery>) owned_of<SegmentDelivery>(message).reset();
   if (message.kind == kKindOf<LeaseMail>) owned_of<LeaseMail>(message).reset();
   if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
+  if (message.kind == kKindOf<LateSettlements>) owned_of<LateSettlements>(message).reset();
+  if (message.kind == kKindOf<Successor>) owned_of<Successor>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
+  if (message.kind == kKindOf<ShardReport>) owned_of<ShardReport>(message).reset();
 }
 
 }  // namespace leat::gateway

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "base/instant.h"
 #include "policy/quantity.h"
@@ -17,5 +18,14 @@ struct RestoredQuantity {
   std::int64_t open = 0;     // reserved in a life before and not settled yet
   Instant until{0};          // when that is given up at the latest
 };
+
+// What another process that still runs has settled of it since.
+struct LateSettlement {
+  policy::QuantityId id = 0;
+  policy::QuantityTerms terms;
+  std::int64_t held = 0;  // of RestoredQuantity::open
+  std::int64_t charged = 0;
+};
+using LateSettlements = std::vector<LateSettlement>;
 
 }  // namespace leat::gateway

@@ -18,6 +18,7 @@ struct Row {
   ListingKind listing = ListingKind::kModels;
   RequestKind request = RequestKind::kChat;
   AccountTopic topic = AccountTopic::kKey;
+  std::string_view form = {};  // where it is not `before`
 
   constexpr Method method() const {
     return action == Action::kInference ? Method::kPost : Method::kGet;
@@ -41,9 +42,14 @@ constexpr Row whole(std::string_view path, Face face, ListingKind listing) {
   return {.before = path, .face = face, .listing = listing};
 }
 
-constexpr Row named(std::string_view before, std::string_view behind, Face face,
-                    ListingKind listing) {
-  return {.before = before, .behind = behind, .has_model = true, .face = face, .listing = listing};
+constexpr Row named(std::string_view form, Face face, ListingKind listing) {
+  const std::size_t model = form.find("{id}");
+  return {.before = form.substr(0, model),
+          .behind = form.substr(model + 4),
+          .has_model = true,
+          .face = face,
+          .listing = listing,
+          .form = form};
 }
 
 // The first that fits: whole paths stand before those with a model in them.
@@ -62,11 +68,11 @@ constexpr Row kRows[] = {
     whole("/api/v1/models/count", Face::kOpenRouter, ListingKind::kModelCount),
     whole("/api/v1/endpoints/zdr", Face::kOpenRouter, ListingKind::kZdrEndpoints),
     whole("/api/v1/providers", Face::kOpenRouter, ListingKind::kProviders),
-    named("/api/v1/model/", "", Face::kOpenRouter, ListingKind::kModel),
-    named("/api/v1/models/", "/endpoints", Face::kOpenRouter, ListingKind::kModelEndpoints),
-    named("/v1/models/", "", Face::kOpenAi, ListingKind::kOpenAiModel),
+    named("/api/v1/model/{id}", Face::kOpenRouter, ListingKind::kModel),
+    named("/api/v1/models/{id}/endpoints", Face::kOpenRouter, ListingKind::kModelEndpoints),
+    named("/v1/models/{id}", Face::kOpenAi, ListingKind::kOpenAiModel),
     // OpenRouter has none of its own here: who asks is OpenAI's client (openrouter-api.md 6.6).
-    named("/api/v1/models/", "", Face::kOpenRouter, ListingKind::kOpenAiModel),
+    named("/api/v1/models/{id}", Face::kOpenRouter, ListingKind::kOpenAiModel),
 };
 
 }  // namespace
@@ -78,7 +84,8 @@ Route find_route(Method method, std::string_view path) {
                 .face = row.face,
                 .listing = row.listing,
                 .request = row.request,
-                .topic = row.topic};
+                .topic = row.topic,
+                .form = row.has_model ? row.form : row.before};
     if (row.has_model) {
       route.before_model = row.before.size();
       route.behind_model = row.behind.size();

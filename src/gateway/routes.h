@@ -33,6 +33,7 @@ struct Route {
   RequestKind request = RequestKind::kChat;    // with kInference
   AccountTopic topic = AccountTopic::kKey;     // with kAccount
   const char* allow = "";                      // with kWrongMethod: the method that there is
+  std::string_view form;                       // the path, `{id}` for a model; empty: none of ours
   // Of the path, before and behind the model that it names; both 0: it names none.
   std::size_t before_model = 0;
   std::size_t behind_model = 0;

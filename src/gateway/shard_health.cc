@@ -135,6 +135,17 @@ std::unique_ptr<HealthNews> ShardHealth::take_news(Instant now) {
   return news;
 }
 
+void ShardHealth::add_outcomes(Instant now, std::vector<EndpointOutcome>& to) const {
+  for (EndpointId endpoint = 0; endpoint < touched_.size(); ++endpoint) {
+    const policy::HealthRing* ring = touched_[endpoint].ring.get();
+    if (ring == nullptr || to.size() >= EndpointOutcome::kToldMax) continue;
+    for (std::size_t i = 0; i < ring->outcomes(); ++i) {
+      const policy::Outcome& outcome = ring->outcome(i);
+      to.push_back({endpoint, outcome, now - outcome.ended});
+    }
+  }
+}
+
 void ShardHealth::apply(const HealthUpdate& update) {
   for (const HealthUpdate::Row& row : update.rows) {
     policy::EndpointHealth& view = views_[row.endpoint];

@@ -16,6 +16,7 @@
 #include "base/instant.h"
 #include "base/rng.h"
 #include "gateway/health_link.h"
+#include "gateway/shard_report.h"
 #include "gateway/snapshot.h"
 #include "policy/health_ring.h"
 #include "policy/health_view.h"
@@ -74,6 +75,8 @@ class ShardHealth {
   // What happened since the last time; may be empty.
   std::unique_ptr<HealthNews> take_news(Instant now);
   void apply(const HealthUpdate& update);
+  // Appends the last outcomes of all endpoints, as their rings have them.
+  void add_outcomes(Instant now, std::vector<EndpointOutcome>& to) const;
 
  private:
   struct EndpointLimits {

@@ -92,6 +92,8 @@ class ShardLedger final : private ledger::DurableListener {
   // Whether a request may begin, as far as there is a slot for it.
   bool admits() const { return !is_finishing_ && ledger_.admits(); }
   std::size_t open_count() const { return table_.open_count(); }
+  // Records that are not durable yet.
+  std::size_t waiting_count() const { return settled_.size(); }
 
  private:
   struct Settled {

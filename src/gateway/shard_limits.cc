@@ -80,6 +80,13 @@ void ShardLimits::begin_with(std::span<const RestoredQuantity> used) {
   }
 }
 
+void ShardLimits::settle_late(const LateSettlements& settled) {
+  for (const LateSettlement& each : settled) {
+    if (policy::home_of(each.id, shards_) != shard_.index()) continue;
+    homes_.settle_held(each.id, each.terms, each.held, each.charged, moment());
+  }
+}
+
 policy::AdmissionAccount& ShardLimits::account_of(const KeyDirectory::Found& found,
                                                   std::uint32_t version) {
   if (policy::AdmissionAccount* known = admission_.find(found.key->id, version)) return *known;
@@ -122,14 +129,17 @@ LeaseMail& ShardLimits::outgoing(policy::ShardIndex to) {
 }
 
 void ShardLimits::send(policy::ShardIndex home, const policy::LeaseAsk& ask) {
+  ++said_.asks;
   outgoing(home).asks.push_back(ask);
 }
 
 void ShardLimits::send(policy::ShardIndex home, const policy::LeaseReturn& back) {
+  ++said_.returns;
   outgoing(home).returns.push_back(back);
 }
 
 void ShardLimits::send(policy::ShardIndex to, const policy::LeaseGrant& grant) {
+  ++said_.grants;
   if (!must_be_kept(grant)) return pass_on(to, grant);
   unlogged_.push_back({to, grant});
   shard_.defer(*this);
@@ -164,6 +174,7 @@ void ShardLimits::log_grants() {
 }
 
 void ShardLimits::send(policy::ShardIndex to, const policy::LeaseRecall& recall) {
+  ++said_.recalls;
   outgoing(to).recalls.push_back(recall);
 }
 

@@ -64,12 +64,26 @@ class ShardLimits final : private policy::LeaseLink,
   // are taken.
   void begin_with(std::span<const RestoredQuantity> used);
 
+  // What another process that still runs has settled. As begin_with().
+  void settle_late(const LateSettlements& settled);
+
   policy::Admission& admission() { return admission_; }
   // What the key's requests meet. `version`: of the keys (KeyDirectory::version). REQUIRES:
   // limits_met(found).any(). Valid until the next call or the shard's next turn.
   policy::AdmissionAccount& account_of(const KeyDirectory::Found& found, std::uint32_t version);
   // What other shards say.
   void take(std::unique_ptr<LeaseMail> mail);
+
+  // What was said to other shards about leases, ever.
+  struct Said {
+    std::uint64_t asks = 0;
+    std::uint64_t returns = 0;
+    std::uint64_t grants = 0;
+    std::uint64_t recalls = 0;
+  };
+  const Said& said() const { return said_; }
+  // Quantities whose home is this shard.
+  std::size_t homes_count() const { return homes_.size(); }
 
   // ---- For tests: the simulator's oracles, and whether the shard would rest.
   policy::QuantityHomes& homes() { return homes_; }
@@ -106,8 +120,9 @@ class ShardLimits final : private policy::LeaseLink,
   };
   std::vector<Granted> unlogged_;  // this turn
   std::unique_ptr<GrantLog> log_;  // null: grants go at once
-  bool is_kept_back_ = false;      // a mailbox was full
-  Instant rests_at_{0};            // what was last heard or said may want looking after until then
+  Said said_;
+  bool is_kept_back_ = false;  // a mailbox was full
+  Instant rests_at_{0};        // what was last heard or said may want looking after until then
   Timer timer_{timer_callback<&ShardLimits::on_timer>, this};
 };
 

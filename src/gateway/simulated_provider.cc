@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 #include "dialect/openai_request.h"
@@ -187,6 +188,7 @@ void SimulatedConn::begin_answer(std::string_view body) {
     finish_reason_ = "length";
   }
   sent_ = 0;
+  has_head_ = false;
   Rng& rng = owner_.shard().rng();
   cut_ = rng.below(100) < options_.cut_percent;
   if (rng.below(100) < options_.stall_percent) return;
@@ -212,7 +214,7 @@ void SimulatedConn::tick() {
 void SimulatedConn::write_tokens() {
   shard::Shard& shard = owner_.shard();
   if (stream_->backlog_bytes() >= kBacklogMax) return;  // on_drained() goes on
-  if (sent_ == 0) {
+  if (!std::exchange(has_head_, true)) {
     char head[512];
     proto::ResponseOptions options;
     options.framing = proto::BodyFraming::kChunked;

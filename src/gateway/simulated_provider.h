@@ -64,6 +64,7 @@ class SimulatedConn final : public ListNode<SimulatedConn>,
   std::uint32_t tokens_ = 0;  // of this answer
   const char* finish_reason_ = "stop";
   std::uint32_t sent_ = 0;
+  bool has_head_ = false;  // of the answer: written
   std::uint64_t prompt_bytes_ = 0;
   Instant started_{};
   bool answering_ = false;

@@ -188,6 +188,16 @@ UsageRecord UsageNotes::record(const policy::Catalogue& catalogue, const Metered
   return record;
 }
 
+void UsageNotes::fill_attempts(const policy::Catalogue& catalogue, Instant now,
+                               std::span<RequestEvent::Attempt> attempts) const {
+  const std::size_t made = std::min<std::size_t>(attempts_made_, attempts_.size());
+  for (std::size_t i = 0; i < std::min(made, attempts.size()); ++i) {
+    const policy::Endpoint& endpoint = catalogue.endpoint(attempts_[i].endpoint);
+    attempts[i] = {.model = catalogue.model(endpoint.model).id,
+                   .total = std::min(attempts_[i].ended, now) - attempts_[i].started};
+  }
+}
+
 void UsageNotes::count(EndpointCounterTable& table, const Metered& metered, const End& end) const {
   for (const Attempt& attempt :
        std::span(attempts_).first(std::min<std::size_t>(attempts_made_, attempts_.size()))) {

@@ -9,12 +9,14 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "base/instant.h"
 #include "gateway/endpoint_counters.h"
 #include "gateway/metering.h"
+#include "gateway/request_event.h"
 #include "gateway/request_kind.h"
 #include "ledger/record.h"
 #include "policy/catalogue.h"
@@ -41,6 +43,10 @@ class UsageNotes {
   // Once for each attempt; a later call says nothing new.
   void ended(std::uint8_t attempt, ledger::AttemptOutcome outcome, int status, Instant now);
 
+  // As it was asked for; empty until note_request(). Views these notes.
+  std::string_view model() const { return text(model_); }
+  std::uint32_t attempts_made() const { return attempts_made_; }
+
   // How it ended, for the client.
   struct End {
     std::string_view generation_id;
@@ -61,6 +67,9 @@ class UsageNotes {
   // Views of these notes, of `end` and of the catalogue.
   ledger::UsageRecord record(const policy::Catalogue& catalogue, const Metered& metered,
                              const MoneyTerms& money, const End& end) const;
+  // Of the attempts of such a record, one for one, what it does not say.
+  void fill_attempts(const policy::Catalogue& catalogue, Instant now,
+                     std::span<RequestEvent::Attempt> attempts) const;
   // Adds all attempts, and what the request used to the endpoint that answered it.
   void count(EndpointCounterTable& table, const Metered& metered, const End& end) const;
 

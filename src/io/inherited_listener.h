@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "base/result.h"
 #include "io/address.h"
 
 namespace leat::io {
@@ -12,6 +13,8 @@ struct InheritedListener {
   Address address;
   int fd = -1;
 
+  // Opens one: of each address as many as are wanted may be open. Errors name what the kernel said.
+  static Result<InheritedListener> open(const Address& address);
   // None: the descriptor is no listening TCP socket.
   static std::optional<InheritedListener> of(int fd);
 };

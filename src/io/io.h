@@ -151,6 +151,9 @@ class Io {
       ListenerId listener) const = 0;  // with the port the kernel chose
   virtual void accept_start(ListenerId listener, AcceptHandler& handler) = 0;
   virtual void accept_stop(ListenerId listener) = 0;
+  // As accept_stop(), for who leaves the listener to another process: a connection that was
+  // accepted before the kernel heard of it is still handed out.
+  virtual void accept_finish(ListenerId listener) { accept_stop(listener); }
   virtual void listener_close(ListenerId listener) = 0;
 
   // ---- Connections ----

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "io/local_address.h"
+#include "io/sockaddr.h"
 
 namespace leat::io {
 
@@ -31,19 +32,15 @@ Error broken(const char* what) {
   return {.code = is_late ? Code::kTimedOut : Code::kReset, .os_errno = errno, .what = what};
 }
 
-}  // namespace
-
-Result<std::string> exchange_locally(const std::string& path, std::string_view request,
-                                     std::size_t bytes_max, Duration wait_max) {
-  const auto address = LocalAddress::of(path);
-  if (!address) return fail({.code = Code::kInvalid, .what = "no path of a socket"});
-  const Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+Result<std::string> exchange(const sockaddr* address, socklen_t length, std::string_view request,
+                             std::size_t bytes_max, Duration wait_max) {
+  const Descriptor socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
   timeval wait{};
   wait.tv_sec = wait_max.ms() / 1000;
   wait.tv_usec = wait_max.ms() % 1000 * 1000;
   setsockopt(socket.get(), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
   setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-  if (::connect(socket.get(), address->any(), address->length()) != 0) {
+  if (::connect(socket.get(), address, length) != 0) {
     const bool is_nobody = errno == ENOENT || errno == ECONNREFUSED || errno == ENOTDIR;
     return fail({.code = is_nobody ? Code::kRefused : Code::kInvalid,
                  .os_errno = errno,
@@ -68,6 +65,22 @@ Result<std::string> exchange_locally(const std::string& path, std::string_view r
       return fail({.code = Code::kTooLarge, .what = "its answer is too long"});
     }
   }
+}
+
+}  // namespace
+
+Result<std::string> exchange_locally(const std::string& path, std::string_view request,
+                                     std::size_t bytes_max, Duration wait_max) {
+  const auto address = LocalAddress::of(path);
+  if (!address) return fail({.code = Code::kInvalid, .what = "no path of a socket"});
+  return exchange(address->any(), address->length(), request, bytes_max, wait_max);
+}
+
+Result<std::string> exchange_with(const Address& address, std::string_view request,
+                                  std::size_t bytes_max, Duration wait_max) {
+  SocketAddress place;
+  const socklen_t length = to_kernel(address, place);
+  return exchange(&place.any, length, request, bytes_max, wait_max);
 }
 
 }  // namespace leat::io

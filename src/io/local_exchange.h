@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One exchange with whoever listens on a Unix socket, for command lines: it blocks. No shard and no
-// server ever calls it.
+// One exchange with whoever listens on a Unix socket, or at an address, for command lines: it
+// blocks. No shard and no server ever calls it.
 #pragma once
 
 #include <string>
@@ -8,6 +8,7 @@
 
 #include "base/instant.h"
 #include "base/result.h"
+#include "io/address.h"
 
 namespace leat::io {
 
@@ -16,5 +17,9 @@ namespace leat::io {
 // `wait_max` bounds each wait for the peer.
 Result<std::string> exchange_locally(const std::string& path, std::string_view request,
                                      std::size_t bytes_max, Duration wait_max);
+
+// The same over TCP.
+Result<std::string> exchange_with(const Address& address, std::string_view request,
+                                  std::size_t bytes_max, Duration wait_max);
 
 }  // namespace leat::io

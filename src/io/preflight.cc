@@ -215,6 +215,28 @@ Capability try_registered_ring() {
   return ring.is_fd_registered() ? kWorks : absent("each wait looks its descriptor up");
 }
 
+Capability try_restrictions() {
+  Ring ring;
+  if (!ring.open({.sq_entries = 4, .cq_entries = 16, .is_held = true})) return absent("no ring");
+  const std::array<std::uint8_t, 1> allowed{IORING_OP_NOP};
+  const auto held = ring.allow_only(allowed);
+  if (!held || !*held) return absent("the kernel has none for rings (5.10)");
+  io_uring_prep_nop(ring.stage());
+  io_uring_prep_openat(ring.stage(), AT_FDCWD, "/", O_PATH | O_CLOEXEC, 0);
+  int results[2] = {-ETIME, -ETIME};
+  for (int& result : results) {
+    if (ring.submit() != 0 ||
+        ring.wait({.count = 1, .deadline = read_monotonic_clock() + kPatience}) < 0)
+      break;
+    io_uring_cqe* queued = nullptr;
+    if (io_uring_peek_cqe(&ring.raw(), &queued) != 0) break;
+    result = queued->res;
+    io_uring_cqe_seen(&ring.raw(), queued);
+  }
+  if (results[1] >= 0) ::close(results[1]);
+  return results[0] == 0 && results[1] == -EACCES ? kWorks : broken("it did what is forbidden");
+}
+
 }  // namespace
 
 Result<Capabilities> run_preflight() {
@@ -234,6 +256,7 @@ Result<Capabilities> run_preflight() {
   set(Feature::kMinWait, "batch wait", try_min_wait());
   set(Feature::kNoIowait, "no iowait", try_no_iowait());
   set(Feature::kAbsoluteTimer, "absolute timer", try_absolute_timer());
+  set(Feature::kRestrictions, "restricted ring", try_restrictions());
   if (!result.uses(Feature::kMultishotReceive) || !result.uses(Feature::kSilentSend)) {
     return fail({.code = Code::kUnsupported,
                  .what = "the kernel's io_uring lacks multishot receive or silent send: 6.1 or "

@@ -20,8 +20,9 @@ enum class Feature : std::uint8_t {
   kMinWait,             // wait for a batch, but not long
   kNoIowait,            // waiting is not shown as disk wait
   kAbsoluteTimer,       // waits until a point in time
+  kRestrictions,        // a ring that takes the operations it was told of, and no others
 };
-inline constexpr std::size_t kFeatureCount = 7;
+inline constexpr std::size_t kFeatureCount = 8;
 
 struct Capability {
   const char* name = "";

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/ring.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
@@ -52,6 +55,7 @@ Result<bool> Ring::open(const Options& options) {
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
                  IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE |
                  IORING_SETUP_CLAMP;
+  if (options.is_held) params.flags |= IORING_SETUP_R_DISABLED;
   params.cq_entries = options.cq_entries;
   const int rc = io_uring_queue_init_params(options.sq_entries, &ring_, &params);
   if (rc < 0) return fail(setup_error(-rc));
@@ -61,6 +65,26 @@ Result<bool> Ring::open(const Options& options) {
   fd_registered_ = io_uring_register_ring_fd(&ring_) == 1;
   io_uring_ring_dontfork(&ring_);
   return true;
+}
+
+Result<bool> Ring::allow_only(std::span<const std::uint8_t> operations) {
+  std::vector<io_uring_restriction> rules;
+  for (const std::uint8_t operation : operations) {
+    io_uring_restriction& rule = rules.emplace_back(io_uring_restriction{});
+    rule.opcode = IORING_RESTRICTION_SQE_OP;
+    rule.sqe_op = operation;
+  }
+  io_uring_restriction& flags = rules.emplace_back(io_uring_restriction{});
+  flags.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+  flags.sqe_flags = IOSQE_BUFFER_SELECT | IOSQE_CQE_SKIP_SUCCESS;
+  // Debian's library declares functions for these two and has none.
+  const auto do_register = [&](unsigned what, void* argument, std::size_t count) {
+    return syscall(SYS_io_uring_register, ring_.ring_fd, what, argument, count) < 0 ? -errno : 0;
+  };
+  const int rc = do_register(IORING_REGISTER_RESTRICTIONS, rules.data(), rules.size());
+  const int enabled = do_register(IORING_REGISTER_ENABLE_RINGS, nullptr, 0);
+  if (enabled < 0) return fail(setup_error(-enabled));
+  return rc == 0;
 }
 
 io_uring_sqe* Ring::stage() {

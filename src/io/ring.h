@@ -7,6 +7,7 @@
 #include <liburing.h>
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/instant.h"
@@ -19,6 +20,8 @@ class Ring {
   struct Options {
     std::uint32_t sq_entries = 0;
     std::uint32_t cq_entries = 0;
+    // Nothing may be submitted before allow_only().
+    bool is_held = false;
   };
   // What enter() may use; each is set by preflight once it proved itself.
   struct Features {
@@ -39,6 +42,10 @@ class Ring {
 
   // kUnsupported where io_uring is forbidden or too old for us (before 6.1).
   Result<bool> open(const Options& options);
+  // After open() with is_held: from here on the kernel refuses (EACCES) every operation that is not
+  // one of these IORING_OP_*, and every further registration, whoever holds the descriptor. False:
+  // the kernel has no restrictions for rings, and this one works without.
+  Result<bool> allow_only(std::span<const std::uint8_t> operations);
   void set_features(const Features& features) { features_ = features; }
   const Features& features() const { return features_; }
   // IORING_FEAT_* bits that the kernel reported.

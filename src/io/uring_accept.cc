@@ -30,6 +30,26 @@ Error socket_error(int error, const char* what) {
   return {.code = is_want ? Code::kOverloaded : Code::kInvalid, .os_errno = error, .what = what};
 }
 
+Result<InheritedListener> open_listener(const Address& address, const ListenOptions& options) {
+  const int fd = ::socket(family_of(address), SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return fail(socket_error(errno, "no socket to listen on"));
+  SocketAddress local;
+  socklen_t length = to_kernel(address, local);
+  // Accepted sockets inherit TCP_NODELAY. V6ONLY, so that [::] and 0.0.0.0 can both be listened on.
+  const bool is_set = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
+                      (!options.reuse_port || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
+                      (address.is_v4 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
+                      set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (!is_set || ::bind(fd, &local.any, length) != 0 || ::listen(fd, options.backlog) != 0) {
+    const Error error = socket_error(errno, "cannot listen on this address");
+    ::close(fd);
+    return fail(error);
+  }
+  length = sizeof local;
+  getsockname(fd, &local.any, &length);
+  return InheritedListener{.address = from_kernel(local), .fd = fd};
+}
+
 // accept(2): the connection died in the queue, or the network did. The next one may be well.
 bool is_fault_of_one(int error) {
   return error == ECONNABORTED || error == EINTR || error == EAGAIN || error == EPROTO ||
@@ -66,6 +86,10 @@ void UringIo::on_connect_completion(std::uint32_t slot, int result) {
 
 // ---- Listening ----
 
+Result<InheritedListener> InheritedListener::open(const Address& address) {
+  return open_listener(address, ListenOptions{});
+}
+
 std::optional<InheritedListener> InheritedListener::of(int fd) {
   int is_listening = 0;
   socklen_t size = sizeof is_listening;
@@ -93,23 +117,8 @@ Result<ListenerId> UringIo::listen(const Address& address, const ListenOptions& 
   for (const InheritedListener& inherited : inherited_) {
     if (inherited.address == address) return take_over(inherited, options.backlog);
   }
-  const int fd = ::socket(family_of(address), SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return fail(socket_error(errno, "no socket to listen on"));
-  SocketAddress local;
-  socklen_t length = to_kernel(address, local);
-  // Accepted sockets inherit TCP_NODELAY. V6ONLY, so that [::] and 0.0.0.0 can both be listened on.
-  const bool is_set = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
-                      (!options.reuse_port || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
-                      (address.is_v4 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
-                      set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  if (!is_set || ::bind(fd, &local.any, length) != 0 || ::listen(fd, options.backlog) != 0) {
-    const Error error = socket_error(errno, "cannot listen on this address");
-    ::close(fd);
-    return fail(error);
-  }
-  length = sizeof local;
-  getsockname(fd, &local.any, &length);
-  return keep_listener(fd, from_kernel(local), {});
+  LEAT_TRY(const InheritedListener opened, open_listener(address, options));
+  return keep_listener(opened.fd, opened.address, {});
 }
 
 ListenerId UringIo::keep_listener(int fd, const Address& address, LocalFile file) {
@@ -143,6 +152,7 @@ void UringIo::accept_start(ListenerId id, AcceptHandler& handler) {
   if (listener == nullptr) return;
   listener->handler = &handler;
   listener->is_accepting = true;
+  listener->is_finishing = false;
   if (!listener->is_armed) arm_accept(id.slot);
 }
 
@@ -153,6 +163,13 @@ void UringIo::accept_stop(ListenerId id) {
   if (listener->is_armed && !std::exchange(listener->is_cancelling, true)) {
     stage_cancel({Op::kAccept, listener->generation, id.slot});
   }
+}
+
+void UringIo::accept_finish(ListenerId id) {
+  Listener* listener = find(id);
+  if (listener == nullptr) return;
+  listener->is_finishing = true;
+  accept_stop(id);
 }
 
 void UringIo::listener_close(ListenerId id) {
@@ -189,7 +206,7 @@ void UringIo::on_accept_completion(OpTag tag, const io_uring_cqe& completion) {
   const bool is_last = (completion.flags & IORING_CQE_F_MORE) == 0;
   if (is_last) listener.is_armed = listener.is_cancelling = false;
   if (completion.res >= 0) {
-    if (listener.is_open && listener.is_accepting) {
+    if (listener.is_open && (listener.is_accepting || listener.is_finishing)) {
       hand_over(tag.slot, completion.res);
     } else {
       listener.held.push_back(completion.res);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <ctime>
 
@@ -22,6 +23,11 @@ constexpr std::uint32_t kIncrementalBytes = 64 * 1024;
 constexpr std::uint32_t kPlainBuffers = 4096;
 constexpr std::uint32_t kPlainBytes = 4 * 1024;
 
+// All that is ever staged here; the last only where files are written.
+constexpr std::array<std::uint8_t, 10> kOperations{
+    IORING_OP_NOP,  IORING_OP_READ, IORING_OP_POLL_ADD, IORING_OP_ACCEPT,       IORING_OP_CONNECT,
+    IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,  IORING_OP_ASYNC_CANCEL, IORING_OP_WRITE};
+
 // What must end at destruction ends in microseconds; this bounds a kernel that thinks otherwise.
 constexpr int kDrainRoundsMax = 100;
 constexpr Duration kDrainRound = milliseconds(20);
@@ -37,11 +43,18 @@ Result<std::unique_ptr<UringIo>> UringIo::create(const UringOptions& options) {
 Result<bool> UringIo::open(const UringOptions& options) {
   inherited_ = options.inherited;
   LEAT_TRY(capabilities_, run_preflight());
-  LEAT_TRY_VOID(ring_.open({.sq_entries = options.sq_entries, .cq_entries = options.cq_entries}));
+  LEAT_TRY_VOID(ring_.open({.sq_entries = options.sq_entries,
+                            .cq_entries = options.cq_entries,
+                            .is_held = options.is_restricted}));
   ring_.set_features({.min_wait = options.min_wait && capabilities_.uses(Feature::kMinWait),
                       .no_iowait = capabilities_.uses(Feature::kNoIowait),
                       .absolute_timer = capabilities_.uses(Feature::kAbsoluteTimer)});
   LEAT_TRY_VOID(open_buffers(options));
+  if (options.is_restricted) {
+    const std::span all(kOperations);
+    LEAT_TRY(is_restricted_,
+             ring_.allow_only(options.writes_files ? all : all.first(all.size() - 1)));
+  }
   // Blocking: the ring waits for it by polling, and a non-blocking one would fail its read instead.
   waker_.fd = eventfd(0, EFD_CLOEXEC);
   if (waker_.fd < 0) {

@@ -44,6 +44,9 @@ struct UringOptions {
   std::uint32_t buffer_count = 0;    // 0: 64 incremental ones, or 4096 plain ones
   std::uint32_t buffer_size = 0;     // 0: 64 KiB incremental, 4 KiB plain
   bool min_wait = true;              // heed TurnOptions::min_wait where the kernel does
+  // Whether the kernel is told which operations this ring will ever ask for, and refuses others.
+  bool is_restricted = true;
+  bool writes_files = true;  // write_durable() is among them
   // listen() at one of these addresses accepts there, and leaves the socket open at its end.
   std::vector<InheritedListener> inherited;
 };
@@ -61,6 +64,8 @@ class UringIo final : public Io {
 
   const Capabilities& capabilities() const { return capabilities_; }
   BufferRing::Mode buffer_mode() const { return buffers_.mode(); }
+  // The kernel refuses what this Io never asks for.
+  bool is_restricted() const { return is_restricted_; }
 
   Instant now() const override { return now_; }
   WallTime wall_now() const override;
@@ -69,6 +74,7 @@ class UringIo final : public Io {
   Address listener_address(ListenerId listener) const override;
   void accept_start(ListenerId listener, AcceptHandler& handler) override;
   void accept_stop(ListenerId listener) override;
+  void accept_finish(ListenerId listener) override;
   void listener_close(ListenerId listener) override;
   Result<SocketId> connect(const Address& address, SocketHandler& handler) override;
   void set_handler(SocketId socket, SocketHandler& handler) override;
@@ -136,7 +142,8 @@ class UringIo final : public Io {
     bool is_accepting = false;  // accept_start() holds
     bool is_armed = false;
     bool is_cancelling = false;
-    std::vector<int> held;  // accepted by the kernel after accept_stop()
+    bool is_finishing = false;  // what is accepted still is handed out
+    std::vector<int> held;      // accepted by the kernel after accept_stop()
   };
   struct Poll {
     PollHandler* handler = nullptr;
@@ -244,6 +251,7 @@ class UringIo final : public Io {
   // Destroyed last to first: the ring must be gone before the buffers that it fills.
   BufferRing buffers_;
   Ring ring_;
+  bool is_restricted_ = false;
   Capabilities capabilities_;
   IoStats stats_;
   Instant now_;

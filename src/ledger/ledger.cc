@@ -212,6 +212,7 @@ void Ledger::on_written(int error) {
   is_writing_ = false;
   const Duration took = shard_.now() - commit_began_;
   stats_.commit_time_max = std::max(stats_.commit_time_max, took);
+  stats_.commit_time = stats_.commit_time + took;
   if (error != 0) {
     poisoned();
   } else {

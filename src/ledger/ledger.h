@@ -112,6 +112,7 @@ struct LedgerStats {
   std::uint64_t entries_late = 0;  // whose waiters were told that they are not durable
   std::uint64_t entries_dropped = 0;
   Duration commit_time_max{};  // from staging to report
+  Duration commit_time{};      // of all commits together
 };
 
 class Ledger final : private io::FileHandler, private shard::Flushable {

@@ -29,6 +29,7 @@ class HeldStream final : public Stream {
     stream_.receive_block(std::move(block), offset, size);
   }
   std::size_t backlog_bytes() const override { return stream_.backlog_bytes(); }
+  std::uint64_t bytes_written() const override { return stream_.bytes_written(); }
   void finish() override { stream_.finish(); }
   void abort() override { stream_.abort(); }
 

@@ -23,6 +23,15 @@ Result<void> Listener::open_local(const std::string& path) {
   return {};
 }
 
+void Listener::finish() {
+  shard_.wheel().cancel(retry_);
+  shard_.io().accept_finish(listener_);
+}
+
+void Listener::resume() {
+  shard_.io().accept_start(listener_, *this);
+}
+
 void Listener::close() {
   shard_.wheel().cancel(retry_);
   if (listener_) shard_.io().listener_close(listener_);

@@ -29,6 +29,10 @@ class Listener final : private io::AcceptHandler {
   Result<void> open_local(const std::string& path);
   // The address with the port that the kernel chose.
   io::Address address() const { return shard_.io().listener_address(listener_); }
+  // Accepts no more and leaves the socket open, for another process to accept from, until close();
+  // resume() takes that back.
+  void finish();
+  void resume();
   void close();
 
  private:

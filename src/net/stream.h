@@ -70,6 +70,8 @@ class Stream {
 
   // Bytes accepted by write() that the peer has not yet made room for.
   virtual std::size_t backlog_bytes() const = 0;
+  // All bytes that were ever written to it, where somebody counts them.
+  virtual std::uint64_t bytes_written() const { return 0; }
 
   // Sends what was written, says goodbye, and drains what still comes for a moment, so that the
   // peer reads the last bytes before it sees a reset.

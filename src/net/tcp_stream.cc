@@ -93,12 +93,14 @@ void TcpStream::commit(std::size_t size) {
   LEAT_DCHECK(size <= owner_.prepared_bytes_);
   arena.trim(owner_.prepared_bytes_ - size);
   if (is_ending() || size == 0) return;
+  bytes_written_ += size;
   (tls_ != nullptr ? plain_ : wire_).append(arena, owner_.prepared_, size, nullptr);
   owner_.shard_.mark_dirty(*this);
 }
 
 void TcpStream::write_block(Block& block, std::size_t offset, std::size_t size) {
   if (is_ending() || size == 0) return;
+  bytes_written_ += size;
   (tls_ != nullptr ? plain_ : wire_)
       .append(owner_.shard_.arena(), block.data() + offset, size, &block);
   owner_.shard_.mark_dirty(*this);

@@ -49,6 +49,7 @@ class TcpStream final : public Stream,
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
+  std::uint64_t bytes_written() const override { return bytes_written_; }
   void finish() override;
   void abort() override;
 
@@ -115,6 +116,7 @@ class TcpStream final : public Stream,
   SegmentList staged_;                // given to Io::send() by the flush before this turn
   std::unique_ptr<Backlog> backlog_;  // not null: blocked
   std::unique_ptr<Linger> linger_;
+  std::uint64_t bytes_written_ = 0;
   State state_ = State::kOpen;
   bool is_outgoing_ = false;
   bool end_reported_ = false;

@@ -114,6 +114,21 @@ void QuantityHome::hold(std::int64_t amount, Instant until, Moment at) {
   shares_.push_back(share);
 }
 
+void QuantityHome::settle_held(std::int64_t held, std::int64_t charged, Moment at) {
+  roll(at.wall);
+  std::int64_t left = std::max<std::int64_t>(charged, 0);
+  for (Share& share : shares_) {
+    if (share.shard != kNoShard) continue;
+    const std::int64_t taken = std::clamp<std::int64_t>(held, 0, share.orphaned);
+    share.orphaned -= taken;
+    const std::int64_t settled = std::min(left, taken);
+    balance_.settle(taken, settled);
+    left -= settled;
+    held -= taken;
+  }
+  balance_.charge(left);
+}
+
 bool QuantityHome::is_idle(Moment at) {
   if (terms_.kind == QuantityKind::kBudget || !waiting_.empty() || outstanding() != 0) return false;
   return reset_in(at).ns == 0;

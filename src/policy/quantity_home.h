@@ -68,6 +68,10 @@ class QuantityHome {
   // then at the longest. Told before anyone asks.
   void hold(std::int64_t amount, Instant until, Moment at);
 
+  // So much of what is held was settled, at `charged`. What had been given up by then, or was never
+  // held, is charged all the same.
+  void settle_held(std::int64_t held, std::int64_t charged, Moment at);
+
   const QuantityTerms& terms() const { return terms_; }
   // Of the terms that it began with.
   std::uint32_t first_version() const { return first_version_; }

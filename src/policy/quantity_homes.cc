@@ -18,6 +18,11 @@ void QuantityHomes::restore(QuantityId id, const QuantityTerms& terms, std::int6
   if (open > 0) home.hold(open, until, at);
 }
 
+void QuantityHomes::settle_held(QuantityId id, const QuantityTerms& terms, std::int64_t held,
+                                std::int64_t charged, Moment at) {
+  homes_.try_emplace(id, id, terms, options_).first->second.settle_held(held, charged, at);
+}
+
 void QuantityHomes::begin_with(QuantityId id, const QuantityTerms& terms, std::int64_t settled,
                                Moment at) {
   QuantityHome& home = homes_.try_emplace(id, id, terms, options_).first->second;

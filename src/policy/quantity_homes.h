@@ -19,9 +19,13 @@ class QuantityHomes {
   explicit QuantityHomes(const LeaseOptions& options) : options_(options) {}
 
   // What was settled in the period of `at`, and what is open from a life before until it is settled
-  // (with charge() of its home) or `until`; added to what is known.
+  // (with settle_held()) or `until`; added to what is known.
   void restore(QuantityId id, const QuantityTerms& terms, std::int64_t settled, std::int64_t open,
                Instant until, Moment at);
+
+  // So much of what was open is settled by now, at `charged`.
+  void settle_held(QuantityId id, const QuantityTerms& terms, std::int64_t held,
+                   std::int64_t charged, Moment at);
 
   // A limit that is new, or changed: `settled` in the period of `at`, before it was there. What it
   // has counted itself is in that, and does not count twice.

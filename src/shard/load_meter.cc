@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "shard/load_meter.h"
 
+#include <algorithm>
+
 namespace leat::shard {
 
 namespace {
@@ -13,9 +15,47 @@ constexpr Duration kWindow = milliseconds(16);
 constexpr std::uint64_t kBusyRate = 30'000;
 constexpr std::uint64_t kCalmRate = 26'000;
 
+// A turn that took t weighs t / (t + kSmoothing): long enough to sit out one hiccup, short enough
+// to act before a backlog has grown by a second's requests. However late a single turn is, as after
+// a thousand connections at once, it weighs no more than one of kWeightMax.
+constexpr Duration kSmoothing = milliseconds(30);
+constexpr Duration kWeightMax = milliseconds(10);
+// Turns this far apart are asked whether they were late, and by such a probe.
+constexpr Duration kLongTurn = milliseconds(2);
+constexpr Duration kProbe = milliseconds(1);
+// A late turn after fewer completions than these counts for as much less: little work waited, and
+// who is descheduled with nothing to do is not overloaded.
+constexpr std::uint64_t kWorkThatWaits = 8;
+
 }  // namespace
 
+Instant LoadMeter::probe_by() const {
+  const bool asks = interval_ >= kLongTurn && in_turn_ > 1;
+  return asks ? counted_at_ + kProbe : kNever;
+}
+
+Duration LoadMeter::lateness(Instant now) const {
+  if (now <= counted_at_) return late_;
+  const Duration late = std::max(now - wake_by_, Duration{});
+  const auto weight = static_cast<std::int64_t>(std::min(in_turn_, kWorkThatWaits));
+  return {late.ns / static_cast<std::int64_t>(kWorkThatWaits) * weight};
+}
+
+Duration LoadMeter::lag(Instant now) const {
+  Duration passed = now - counted_at_;
+  if (passed <= Duration{}) return lag_;
+  // In microseconds: a product of two times in nanoseconds might not fit.
+  const std::int64_t step_us = (lateness(now) - lag_).us();
+  if (step_us > 0) passed = std::min(passed, kWeightMax);
+  return lag_ + microseconds(step_us * passed.us() / (kSmoothing + passed).us());
+}
+
 void LoadMeter::count(Instant now, std::uint64_t completions) {
+  lag_ = lag(now);
+  late_ = lateness(now);
+  interval_ = now - counted_at_;
+  counted_at_ = now;
+  in_turn_ = completions;
   in_window_ += completions;
   const Duration passed = now - window_begin_;
   if (passed < kWindow) return;

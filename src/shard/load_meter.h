@@ -1,7 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// LoadMeter: how busy a shard's loop is, told by the rate of completions. The rate does not change
-// with the size of the batches that the loop waits for, so the answer does not swing with its own
-// effect, as completions per turn would.
+// LoadMeter: how busy a shard's loop is, and how late.
+//
+// Busy is told by the rate of completions: that rate does not change with the size of the batches
+// that the loop waits for, so the answer does not swing with its own effect, as completions per
+// turn would.
+//
+// Late is by how much turns end after the moment by which they were to end at the latest: work, or
+// others on the core, or the end of its quota, kept the loop from what was there already. A turn
+// that had nothing to wait for, or slept too long for nobody, is not late. It needs no clock
+// reading beside the turn's; a turn of no deadline near by is given one (probe_by) once turns take
+// long, as only then can there be anything to find.
 //
 // A member of its shard; used from the shard's thread only.
 #pragma once
@@ -14,8 +22,18 @@ namespace leat::shard {
 
 class LoadMeter {
  public:
-  explicit LoadMeter(Instant now) : window_begin_(now) {}
+  explicit LoadMeter(Instant now) : window_begin_(now), counted_at_(now), wake_by_(now) {}
 
+  // By when the next turn should end so that its lateness can be told; kNever: it need not.
+  Instant probe_by() const;
+  // Before each turn: when it will end at the latest, if nothing keeps it.
+  void begin_turn(Instant wake_by) { wake_by_ = wake_by < counted_at_ ? counted_at_ : wake_by; }
+  // How late the running turn is, or the last one was: what came waited about so long, or twice
+  // that, before anybody looked at it.
+  Duration lateness(Instant now) const;
+  // How late turns have been lately, the running one included, smoothed over some tens of
+  // milliseconds. `now`: the running turn's, or the last one's.
+  Duration lag(Instant now) const;
   // Once a turn: what it brought, and when it ended.
   void count(Instant now, std::uint64_t completions);
   // Latched between two rates, so that a load at the edge does not flicker.
@@ -24,6 +42,12 @@ class LoadMeter {
  private:
   Instant window_begin_;
   std::uint64_t in_window_ = 0;
+  Instant counted_at_;         // the last turn's time
+  Instant wake_by_;            // of the running turn
+  Duration lag_{};             // as of counted_at_
+  Duration late_{};            // of the turn that ended then
+  Duration interval_{};        // between the last two turns
+  std::uint64_t in_turn_ = 0;  // what the last turn brought
   bool is_busy_ = false;
 };
 

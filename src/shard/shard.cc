@@ -27,12 +27,13 @@ void Shard::flush_dirty() {
 
 io::TurnOptions Shard::next_turn(Instant latest) {
   io::TurnOptions options;
-  options.deadline = std::min(wheel_.next_expiry(), latest);
+  options.deadline = std::min({wheel_.next_expiry(), latest, load_.probe_by()});
   if (!deferred_.empty()) options.deadline = io_.now();
   if (load_.is_busy()) {
     options.wait_count = kBatchWait;
     options.min_wait = kBatchMinWait;
   }
+  load_.begin_turn(options.deadline);
   return options;
 }
 
@@ -46,6 +47,7 @@ void Shard::run_turn(Instant latest) {
   io_.turn(options);
   const std::uint64_t completions = io_.stats().completions;
   load_.count(io_.now(), completions - completions_seen_);
+  turn_stats_.note(completions - completions_seen_, load_.lateness(io_.now()));
   completions_seen_ = completions;
   read_mailboxes();
   wheel_.advance(io_.now());

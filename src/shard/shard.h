@@ -22,6 +22,7 @@
 #include "shard/load_meter.h"
 #include "shard/mailbox.h"
 #include "shard/turn_arena.h"
+#include "shard/turn_stats.h"
 
 namespace leat::shard {
 
@@ -67,6 +68,10 @@ class Shard {
   Rng& rng() { return rng_; }
   Wheel& wheel() { return wheel_; }
   Instant now() const { return io_.now(); }
+  const TurnStats& turn_stats() const { return turn_stats_; }
+  // LoadMeter::lateness() of this turn, and how late turns have been lately.
+  Duration lateness() const { return load_.lateness(io_.now()); }
+  Duration lag() const { return load_.lag(io_.now()); }
   // Memory for bytes to send: valid until the turn that submits them has returned.
   TurnArena& arena() { return arenas_[filling_]; }
 
@@ -108,6 +113,7 @@ class Shard {
   std::vector<Inbox> inboxes_;
   std::uint64_t completions_seen_ = 0;
   LoadMeter load_;
+  TurnStats turn_stats_;
   bool stopped_ = false;
 };
 

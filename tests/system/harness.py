@@ -21,7 +21,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-LEAT = sys.argv[1] if len(sys.argv) > 1 else ""
+LEAT = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else ""
 SLOW = float(os.environ.get("LEAT_TEST_SLOW", "1"))
 KEY = "client-key-0123456789"
 PROVIDER_KEY = "provider-key-9876543210"
@@ -212,6 +212,7 @@ class Leat:
                  preexec=None, environment=None, listen="127.0.0.1:0", catalogue="",
                  key_limits="", admin="", admin_listen="127.0.0.1:0", starter=(), pass_fds=()):
         self.directory = tempfile.TemporaryDirectory()
+        self.is_owner = True
         names = [f"p{i}" for i in range(len(providers))]
         text = 'catalogue = ["catalogue.toml"]\n' if catalogue else ""
         text += f'[server]\nlisten = ["{listen}"]\n{server}\n'
@@ -236,13 +237,21 @@ class Leat:
         path = pathlib.Path(self.directory.name, "leat.toml")
         path.write_text(text)
         pathlib.Path(self.directory.name, "catalogue.toml").write_text(catalogue)
-        self.log_path = pathlib.Path(self.directory.name, "log")
+        self.config = path
+        self.environment = {**os.environ, "LEAT_TEST_KEY": KEY,
+                            "LEAT_TEST_PROVIDER_KEY": PROVIDER_KEY, **(environment or {})}
+        self._start("log", starter, preexec, pass_fds)
+
+    def _start(self, log, starter=(), preexec=None, pass_fds=()):
+        self.log_path = pathlib.Path(self.directory.name, log)
         self.log_file = open(self.log_path, "wb")
-        env = {**os.environ, "LEAT_TEST_KEY": KEY, "LEAT_TEST_PROVIDER_KEY": PROVIDER_KEY,
-               **(environment or {})}
-        self.process = subprocess.Popen([*starter, LEAT, "serve", "--config", str(path)],
+        self.process = subprocess.Popen([*starter, LEAT, "serve", "--config", str(self.config)],
                                         stdout=subprocess.PIPE, stderr=self.log_file, text=True,
-                                        env=env, preexec_fn=preexec, pass_fds=pass_fds)
+                                        env=self.environment, preexec_fn=preexec,
+                                        pass_fds=pass_fds)
+        # What nothing may repeat, in any test: close() looks.
+        self.secrets = [value for name, value in self.environment.items()
+                        if name.startswith("LEAT_TEST_") and len(value) >= 16]
         self.port = self.admin = None
         self.lines = []
         for line in self.process.stdout:
@@ -255,7 +264,18 @@ class Leat:
                 break
         if self.port is None:
             self.process.wait()
+            self.process.stdout.close()
+            self.log_file.close()
             raise AssertionError("leat did not start: " + self.log())
+
+    def again(self, number=2):
+        """Another process with the same configuration, in the same folder."""
+        other = object.__new__(Leat)
+        other.directory, other.config = self.directory, self.config
+        other.environment = self.environment
+        other.is_owner = False
+        other._start(f"log-{number}")
+        return other
 
     def __enter__(self):
         return self
@@ -264,6 +284,8 @@ class Leat:
         self.close()
 
     def close(self):
+        if self.process.stdout.closed:
+            return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             self.process.send_signal(signal.SIGTERM)
@@ -272,9 +294,14 @@ class Leat:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        said = self.process.stdout.read() + "\n".join(self.lines)
         self.process.stdout.close()
         self.log_file.close()
-        self.directory.cleanup()
+        said += self.log()
+        if self.is_owner:
+            self.directory.cleanup()
+        if any(secret in said for secret in self.secrets):
+            raise AssertionError("a secret stands in the log or in what leat said")
 
     def said(self, what):
         """The rest of the line that began so at start."""

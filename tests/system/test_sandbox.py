@@ -52,6 +52,13 @@ class Sandbox(Case):
         return self.leat([provider], server="shards = 2", admin=admin, extra=extra,
                          environment=environment)
 
+    def test_what_is_required_and_missing_keeps_it_from_starting(self):
+        required = 'hardening = "require"'
+        if IS_ON:
+            self.assertIn("rings restricted", self.leat(server=required).said("hardening"))
+        with self.assertRaisesRegex(AssertionError, "require.*missing.*LEAT_HARDENING|sanitizers"):
+            self.leat(server=required, environment={"LEAT_HARDENING": "off"})
+
     def threads(self, leat):
         """Of each thread: its name, and what /proc says of it."""
         return [status_of(task / "status")
@@ -83,8 +90,8 @@ class Sandbox(Case):
 
     def test_what_is_in_force_is_said(self):
         leat = self.started()
-        told, _, keys = leat.said("hardening").partition(", keys ")
-        self.assertIn(keys, ("locked in memory", "NOT locked in memory"))
+        told, _, keys = leat.said("hardening").partition(", rings ")
+        self.assertRegex(keys, "^(NOT )?restricted, keys (NOT )?locked in memory$")
         doctor = subprocess.run([harness.LEAT, "doctor"], capture_output=True, text=True,
                                 check=False).stdout
         self.assertRegex(doctor, rf"(?m)^hardening +{re.escape(told)}  ")

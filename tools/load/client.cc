@@ -243,6 +243,14 @@ void Client::count_words(std::uint64_t words) {
   last_word_ = now;
 }
 
+void Client::note_right_answer() {
+  ++context_.results.checked;
+  if (counts()) context_.results.total.record(since_start(read_clock()));
+  if (!context_.in_window) return;
+  ++context_.results.answers;
+  if (!context_.options.stream) context_.results.tokens += checker_.words();
+}
+
 void Client::end_exchange() {
   Fault fault = Fault::kStatus;
   if (head_.status == 200) {
@@ -250,16 +258,18 @@ void Client::end_exchange() {
     fault = checker_.fault();
   } else {
     ++context_.results.statuses[head_.status];
+    if (counts()) context_.results.refused.record(since_start(read_clock()));
   }
-  if (fault != Fault::kNone) {
+  // Who is refused in an open loop keeps the connection, as a client's library does.
+  const bool is_refused = head_.status != 200 && context_.options.rate > 0 && !head_.close;
+  if (fault != Fault::kNone && !is_refused) {
     fail(fault);
     return;
   }
-  ++context_.results.checked;
-  if (counts()) context_.results.total.record(since_start(read_clock()));
-  if (context_.in_window) {
-    ++context_.results.answers;
-    if (!context_.options.stream) context_.results.tokens += checker_.words();
+  if (is_refused) {
+    ++context_.results.faults[static_cast<std::size_t>(fault)];
+  } else {
+    note_right_answer();
   }
   if (head_.close || !context_.options.keep_alive) link_.close();
   context_.loop.agenda().cancel(alarm_);

@@ -78,6 +78,7 @@ class Client final : private Watcher {
   void take_body(std::string_view bytes);
   void count_words(std::uint64_t words);
   void on_connection_end(Link::Status status);
+  void note_right_answer();
   void end_exchange();
   void fail(Fault fault);
   void choose_abort();

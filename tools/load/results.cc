@@ -120,10 +120,11 @@ std::string Results::to_json(const LoadOptions& options) const {
     json += fmt::format(R"({}"{}":{})", i > 1 ? "," : "", phase_name(static_cast<AbortPhase>(i)),
                         aborts[i]);
   }
-  json +=
-      fmt::format(R"(}},"latency_us":{{"total":{},"first_byte":{},"first_token":{},"gap":{}}},)",
-                  percentile_object(total), percentile_object(first_byte),
-                  percentile_object(first_token), percentile_object(gap));
+  json += fmt::format(
+      R"(}},"latency_us":{{"total":{},"refused":{},"first_byte":{},"first_token":{},)"
+      R"("gap":{}}},)",
+      percentile_object(total), percentile_object(refused), percentile_object(first_byte),
+      percentile_object(first_token), percentile_object(gap));
   json += R"("processes":[)";
   for (const ProcessUse& use : processes) {
     json +=

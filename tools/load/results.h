@@ -61,6 +61,7 @@ struct Results {
 
   // Nanoseconds. In open loop of the requests meant to start in the window, from that moment.
   Histogram total;
+  Histogram refused;  // to a head with another status than 200
   Histogram first_byte;
   Histogram first_token;
   Histogram gap;

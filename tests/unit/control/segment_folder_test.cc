@@ -53,5 +53,28 @@ TEST_F(SegmentFolderTest, GenerationsOfWhichNothingIsOpenAreForgotten) {
   EXPECT_EQ(folder_->take_generation(), 6u);
 }
 
+TEST_F(SegmentFolderTest, AProcessThatLivesIsKnownByItsGeneration) {
+  ASSERT_EQ(folder_->take_generation("boot"), 1u);
+  ASSERT_EQ(folder_->take_generation("boot"), 2u);
+  const auto other = SegmentFolder::open(path_);
+  ASSERT_TRUE(other.has_value());
+  EXPECT_FALSE(other->is_alive(1));
+  ASSERT_TRUE(folder_->mark_alive(1).has_value());
+  EXPECT_TRUE(other->is_alive(1));
+  EXPECT_FALSE(other->is_alive(2));
+  EXPECT_FALSE(other->is_alive(3)) << "there is none";
+  folder_.reset();  // as its process ends
+  EXPECT_FALSE(other->is_alive(1));
+}
+
+TEST_F(SegmentFolderTest, TheFolderIsHandedFromOneProcessToTheNext) {
+  auto other = SegmentFolder::open(path_);
+  ASSERT_TRUE(other.has_value());
+  EXPECT_FALSE(other->lock().has_value());
+  folder_->unlock();
+  EXPECT_TRUE(other->lock().has_value());
+  EXPECT_FALSE(folder_->lock().has_value());
+}
+
 }  // namespace
 }  // namespace leat::control

@@ -111,6 +111,33 @@ TEST_P(UringAccept, AStoppedListenerHandsOutNothingAndLosesNobody) {
   ASSERT_TRUE(run_until([&] { return acceptor.sockets.size() == 2; }));
 }
 
+TEST_P(UringAccept, AListenerLeftToAnotherProcessHandsOutWhatWasAccepted) {
+  // Leaves with the first connection, when others that came with it were accepted too.
+  class Leaver final : public AcceptHandler {
+   public:
+    Leaver(UringIo& io, ListenerId listener) : io_(io), listener_(listener) {}
+    std::size_t accepted = 0;
+
+   private:
+    void on_accept(SocketId, const Address&) override {
+      if (++accepted == 1) io_.accept_finish(listener_);
+    }
+    void on_accept_end(int) override {}
+    UringIo& io_;
+    ListenerId listener_;
+  };
+  Leaver leaver(*io, listener);
+  io->accept_start(listener, leaver);
+  std::vector<Fd> theirs;
+  for (int i = 0; i < 3; ++i) theirs.push_back(dial());
+  ASSERT_TRUE(run_until([&] { return leaver.accepted == theirs.size(); }));
+  const Fd later = dial();  // it waits for the other process
+  for (int i = 0; i < 5; ++i) turn();
+  EXPECT_EQ(leaver.accepted, theirs.size());
+  io->accept_start(listener, acceptor);
+  ASSERT_TRUE(run_until([&] { return acceptor.sockets.size() == 1; }));
+}
+
 TEST_P(UringAccept, ManyAtOnceAreAllAccepted) {
   std::vector<Fd> theirs;
   for (int i = 0; i < 200; ++i) theirs.push_back(dial());

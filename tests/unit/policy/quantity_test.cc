@@ -650,5 +650,42 @@ TEST(Quantity, TheGrantOfAnotherGenerationIsNotTaken) {
   EXPECT_FALSE(lease.has(10, now + seconds(1)));
 }
 
+TEST(Quantity, WhatAnotherProcessHasOpenIsHeldUntilItIsSettled) {
+  constexpr QuantityId kId = 7;
+  const QuantityTerms terms = budget(100);
+  QuantityHomes homes({.shards = 1});
+  const Moment at{Instant{0} + seconds(1), {}};
+  homes.restore(kId, terms, 20, 50, at.now + seconds(60), at);
+  QuantityHome& home = *homes.find(kId);
+  EXPECT_EQ(home.available(at), 30);
+  homes.settle_held(kId, terms, 30, 10, at);
+  EXPECT_EQ(home.settled(at), 30);
+  EXPECT_EQ(home.available(at), 50) << "20 are held still";
+  homes.settle_held(kId, terms, 20, 20, at);
+  EXPECT_EQ(home.available(at), 50);
+  homes.settle_held(kId, terms, 5, 5, at);
+  EXPECT_EQ(home.settled(at), 55) << "what was never held is charged all the same";
+  EXPECT_EQ(home.available(at), 45);
+}
+
+TEST(Quantity, WhatIsHeldIsGivenUpInTheEndAndChargedAllTheSame) {
+  constexpr QuantityId kId = 7;
+  const QuantityTerms terms = budget(100);
+  QuantityHomes homes({.shards = 1});
+  class Nobody final : public GrantLink {
+   public:
+    void send(ShardIndex, const LeaseGrant&) override {}
+    void send(ShardIndex, const LeaseRecall&) override {}
+  };
+  Nobody nobody;
+  Moment at{Instant{0} + seconds(1), {}};
+  homes.restore(kId, terms, 0, 50, at.now + seconds(60), at);
+  at.now = at.now + seconds(61);
+  homes.find(kId)->tick(at, nobody);
+  EXPECT_EQ(homes.find(kId)->available(at), 100);
+  homes.settle_held(kId, terms, 50, 40, at);
+  EXPECT_EQ(homes.find(kId)->available(at), 60);
+}
+
 }  // namespace
 }  // namespace leat::policy

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: batches are waited for under load and never without; the wait itself does not change the
-// answer. Method: rates of completions through turns of various sizes.
+// answer. A loop that is behind its work is told so within some turns, and one that sleeps, is
+// descheduled with nothing to do or has one hiccup, is not. Method: rates of completions through
+// turns of various sizes; turns that end late, or not.
 #include "shard/load_meter.h"
 
 #include <gtest/gtest.h>
@@ -53,6 +55,107 @@ TEST(LoadMeter, DoesNotFlickerBetweenItsRates) {
   ASSERT_TRUE(meter.is_busy());
   run(meter, busy, 28'000, milliseconds(100), 4);
   EXPECT_TRUE(meter.is_busy());
+}
+
+// So many turns, `interval` apart, which may sleep until the probe that the meter asks for.
+Instant turns(LoadMeter& meter, Instant now, int count, Duration interval, int completions) {
+  for (int i = 0; i < count; ++i) {
+    meter.begin_turn(meter.probe_by());
+    now = now + interval;
+    meter.count(now, static_cast<std::uint64_t>(completions));
+  }
+  return now;
+}
+
+TEST(LoadMeterLag, IsNothingForALoopThatSleepsOrTurnsQuickly) {
+  LoadMeter meter(kBegin);
+  Instant now = turns(meter, kBegin, 100, milliseconds(1), 50);
+  EXPECT_EQ(meter.probe_by(), kNever);
+  EXPECT_EQ(meter.lag(now), Duration{});
+  // Sparse events, a sleep of its own before each: nobody asks to be woken for the sake of it.
+  now = turns(meter, now, 100, milliseconds(40), 1);
+  EXPECT_EQ(meter.probe_by(), kNever);
+  EXPECT_EQ(meter.lag(now), Duration{});
+}
+
+TEST(LoadMeterLag, NearsWhatTurnsTakeBeyondTheProbe) {
+  LoadMeter meter(kBegin);
+  const Instant now = turns(meter, kBegin, 100, milliseconds(6), 300);
+  EXPECT_GE(meter.lag(now), milliseconds(4));
+  EXPECT_LE(meter.lag(now), milliseconds(5));
+}
+
+TEST(LoadMeterLag, IsSeenWithinTensOfMilliseconds) {
+  LoadMeter meter(kBegin);
+  const Instant now = turns(meter, kBegin, 5, milliseconds(11), 300);
+  EXPECT_GE(meter.lag(now), milliseconds(5));
+}
+
+TEST(LoadMeterLag, CountsTheRunningTurnBeforeItIsOver) {
+  LoadMeter meter(kBegin);
+  const Instant now = turns(meter, kBegin, 3, milliseconds(4), 300);
+  const Duration before = meter.lag(now);
+  meter.begin_turn(meter.probe_by());
+  EXPECT_GE(meter.lag(now + milliseconds(60)), before + milliseconds(12));
+}
+
+TEST(LoadMeterLag, TellsOfThisTurnApartFromThoseBefore) {
+  LoadMeter meter(kBegin);
+  Instant now = turns(meter, kBegin, 100, milliseconds(11), 300);
+  EXPECT_EQ(meter.lateness(now), milliseconds(10));
+  // The backlog is gone: this turn is in time, whatever the last second was like.
+  meter.begin_turn(meter.probe_by());
+  now = now + milliseconds(1);
+  EXPECT_EQ(meter.lateness(now), Duration{});
+  EXPECT_GE(meter.lag(now), milliseconds(9));
+  meter.count(now, 20);
+  EXPECT_EQ(meter.lateness(now), Duration{});
+}
+
+TEST(LoadMeterLag, SitsOutOneHiccup) {
+  LoadMeter meter(kBegin);
+  Instant now = turns(meter, kBegin, 50, microseconds(300), 20);
+  meter.begin_turn(now + milliseconds(1));
+  now = now + milliseconds(8);
+  meter.count(now, 20);
+  EXPECT_LT(meter.lag(now), milliseconds(2));
+}
+
+TEST(LoadMeterLag, OneVeryLongTurnIsNoMoreThanAHiccup) {
+  LoadMeter meter(kBegin);
+  Instant now = turns(meter, kBegin, 50, microseconds(300), 20);
+  meter.begin_turn(now + milliseconds(1));
+  now = now + milliseconds(60);
+  meter.count(now, 1'000);
+  EXPECT_LT(meter.lag(now), milliseconds(16));
+}
+
+TEST(LoadMeterLag, IsForgottenSoonAfter) {
+  LoadMeter meter(kBegin);
+  const Instant late = turns(meter, kBegin, 100, milliseconds(11), 300);
+  ASSERT_GE(meter.lag(late), milliseconds(9));
+  meter.begin_turn(kNever);
+  EXPECT_LT(meter.lag(late + milliseconds(300)), milliseconds(1));
+}
+
+TEST(LoadMeterLag, IsLittleWhereLittleWaited) {
+  LoadMeter busy(kBegin);
+  LoadMeter idle(kBegin);
+  const Instant end = turns(busy, kBegin, 100, milliseconds(9), 8);
+  turns(idle, kBegin, 100, milliseconds(9), 2);
+  EXPECT_GE(busy.lag(end), milliseconds(7));
+  EXPECT_LE(idle.lag(end), milliseconds(2));
+}
+
+TEST(LoadMeterLag, DoesNotCountWhatADeadlineInThePastAskedFor) {
+  LoadMeter meter(kBegin);
+  // A timer that was due long ago: the turn does not wait, and is as late as it took.
+  meter.begin_turn(kBegin);
+  meter.count(kBegin + milliseconds(1), 100);
+  const Duration first = meter.lag(kBegin + milliseconds(1));
+  meter.begin_turn(kBegin - seconds(5));
+  const Instant now = kBegin + milliseconds(2);
+  EXPECT_LE(meter.lag(now), first + microseconds(40));
 }
 
 }  // namespace

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/control_shard.h"
+
+#include <poll.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <utility>
+
+#include "control/addresses.h"
+#include "control/client_key.h"
+#include "control/explain.h"
+#include "control/metrics.h"
+
+namespace leat::app {
+
+namespace {
+
+constexpr Duration kLogInterval = milliseconds(200);
+constexpr Duration kMemoryInterval = seconds(1);
+
+// What the process holds in memory; 0 if the kernel does not say.
+std::uint64_t resident_bytes() {
+  std::FILE* file = std::fopen("/proc/self/statm", "re");
+  if (file == nullptr) return 0;
+  unsigned long long size = 0;
+  unsigned long long resident = 0;
+  const int read = std::fscanf(file, "%llu %llu", &size, &resident);
+  std::fclose(file);
+  return read == 2 ? resident * static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE)) : 0;
+}
+
+}  // namespace
+
+ControlShard::ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards,
+                           int signal_fd, std::uint64_t memory_bytes,
+                           const control::Surroundings& surroundings)
+    : snapshot_(snapshot),
+      options_(snapshot.options()),
+      rng_(0),
+      shard_(io, rng_, 0),
+      requests_(shard_, options_, shards),
+      signal_fd_(signal_fd),
+      health_(shard_, snapshot, shards, shards_),
+      accounts_(shard_, snapshot, shards_),
+      dashboard_({shard_, snapshot, shards_, health_.desk(), rng_}),
+      memory_bytes_(memory_bytes),
+      manager_(surroundings, getpid()),
+      began_(io.wall_now().unix_seconds()) {
+  shard_.io().poll_start(signal_fd_, POLLIN, *this);
+  on_log_timer();
+  on_memory_timer();
+}
+
+void ControlShard::add(std::unique_ptr<ShardThread> thread) {
+  shard_.attach_mailbox(thread->outbox(), *this);
+  shards_.push_back(std::move(thread));
+}
+
+std::string ControlShard::open_admin(std::string& address) {
+  address = "off";
+  control::AdminServer::Views views;
+  views.is_ready = [this] { return !draining_; };
+  views.metrics = [this] { return metrics(); };
+  views.explain = [this](std::string_view body, std::string_view key) {
+    return explain(body, key);
+  };
+  views.history = [this] { return dashboard_.history(); };
+  views.frame = [this](bool is_operator) { return dashboard_.frame(is_operator); };
+  admin_ =
+      std::make_unique<control::AdminServer>(shard_, std::move(views), accounts_, options_.limits);
+  dashboard_.start(*admin_, [this] { return !draining_; });
+  if (options_.admin.enabled) {
+    const auto listen = io::Address::parse(control::to_string(options_.admin.listen));
+    LEAT_CHECK(listen.has_value());
+    const auto bound = admin_->listen(*listen);
+    if (!bound) return std::string("cannot open the admin listener: ") + bound.error().what;
+    address = "http://" + bound->to_string();
+  }
+  return open_admin_socket();
+}
+
+// What is wrong, or empty.
+std::string ControlShard::open_admin_socket() {
+  const std::string& socket = options_.admin.socket;
+  if (socket.empty()) return {};
+  const auto opened = admin_->listen_local(socket);
+  return opened ? "" : socket + ": " + opened.error().what;
+}
+
+void ControlShard::open_takeover(control::LedgerKeeper* ledger,
+                                 const control::TakeoverSockets& sockets) {
+  Retirement::Parts parts;
+  parts.control = &shard_;
+  parts.threads = &shards_;
+  parts.accounts = &accounts_;
+  parts.ledger = ledger;
+  parts.leave = [this] {
+    health_.save();
+    health_.leave();
+    admin_->close_local();
+  };
+  parts.return_to_work = [this] {
+    health_.return_to_work();
+    if (const std::string fault = open_admin_socket(); !fault.empty()) {
+      std::fprintf(stderr, "leat: %s\n", fault.c_str());
+    }
+  };
+  parts.retire = [this] { retire(); };
+  retirement_ = std::make_unique<Retirement>(std::move(parts), sockets);
+}
+
+void ControlShard::run() {
+  manager_.tell("READY=1\nSTATUS=serving");
+  if (manager_.watchdog_interval() > Duration{}) on_watchdog_timer();
+  shard_.run();
+}
+
+void ControlShard::shut_down(control::LedgerKeeper* ledger) {
+  if (retirement_ != nullptr) retirement_->stop();
+  accounts_.stop();
+  for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
+  for (const auto& each : shards_) each->join();
+  if (ledger != nullptr) ledger->stop();
+  write_logs();
+  requests_.stop();
+  dashboard_.stop();
+  admin_.reset();
+  for (int i = 0; i < 3; ++i) shard_.run_turn(shard_.now());
+}
+
+void ControlShard::on_poll(int fd, int) {
+  signalfd_siginfo info;
+  if (read(fd, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGUSR1) {
+      requests_.reopen();
+    } else {
+      start_drain();
+    }
+  }
+  shard_.io().poll_start(signal_fd_, POLLIN, *this);
+}
+
+void ControlShard::on_message(const shard::Message& message) {
+  if (message.kind == shard::Message::Kind::kHealthNews) return health_.take(message);
+  if (message.kind == shard::Message::Kind::kAccountQuestion) return accounts_.take(message);
+  if (message.kind == shard::Message::Kind::kShardReport) return dashboard_.take(message);
+  if (message.kind == shard::Message::Kind::kYielded) return retirement_->note_yielded();
+  if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
+    shard_.stop();
+  }
+}
+
+// A second signal ends the grace at once.
+void ControlShard::start_drain() {
+  if (std::exchange(is_signalled_, true)) return shard_.stop();
+  if (draining_) return;
+  draining_ = true;
+  manager_.tell("STOPPING=1\nSTATUS=running requests finish");
+  std::printf("leat: draining, at most %u s\n", options_.server.drain_grace_ms / 1000);
+  std::fflush(stdout);
+  for (const auto& each : shards_) each->post({shard::Message::Kind::kDrain});
+  begin_grace();
+}
+
+void ControlShard::begin_grace() {
+  shard_.wheel().set(grace_timer_, shard_.now() + milliseconds(options_.server.drain_grace_ms));
+}
+
+// Another process serves: what runs here ends, within the grace.
+void ControlShard::retire() {
+  draining_ = true;
+  manager_.tell("STOPPING=1\nSTATUS=another process has taken over; running requests finish");
+  std::printf("leat: another process has taken over; what runs finishes, at most %u s\n",
+              options_.server.drain_grace_ms / 1000);
+  std::fflush(stdout);
+  admin_->close_listener();
+  begin_grace();
+}
+
+std::string ControlShard::metrics() {
+  std::vector<const gateway::Counters*> counters;
+  for (const auto& each : shards_) counters.push_back(&each->counters());
+  std::vector<const gateway::EndpointCounterTable*> tables;
+  for (const auto& each : shards_) tables.push_back(&each->endpoint_counters());
+  const policy::Catalogue& catalogue = snapshot_.catalogue();
+  const control::ProcessFacts process{
+      .resident_bytes = resident_bytes(), .memory_max = memory_bytes_, .began = began_};
+  return control::metrics_text(counters) + control::process_metrics_text(process) +
+         control::health_metrics_text(catalogue, health_.desk().board(), shard_.now()) +
+         control::endpoint_metrics_text(catalogue, tables) + requests_.metrics();
+}
+
+// With what all shards together know of the endpoints.
+std::optional<std::string> ControlShard::explain(std::string_view body, std::string_view key_name) {
+  const auto key = control::find_key_named(options_, key_name);
+  if (!key) return std::nullopt;
+  const control::ExplainInput input{.snapshot = snapshot_,
+                                    .key = *key,
+                                    .health = health_.desk().view(shard_.now()),
+                                    .now = shard_.now(),
+                                    .wall = shard_.io().wall_now()};
+  return control::explanation_json(control::explain(body, input, rng_));
+}
+
+void ControlShard::on_log_timer() {
+  write_logs();
+  shard_.wheel().set(log_timer_, shard_.now() + kLogInterval);
+}
+
+void ControlShard::on_memory_timer() {
+  memory_percent_.store(static_cast<std::uint32_t>(resident_bytes() * 100 / memory_bytes_),
+                        std::memory_order_relaxed);
+  shard_.wheel().set(memory_timer_, shard_.now() + kMemoryInterval);
+}
+
+// Silent as soon as one shard is stuck: its clients are better served by a restart.
+void ControlShard::on_watchdog_timer() {
+  std::vector<std::uint64_t> turns;
+  for (const auto& each : shards_) turns.push_back(each->counters().io_turns.get());
+  if (turn_watch_.all_moved(std::move(turns))) manager_.tell("WATCHDOG=1");
+  shard_.wheel().set(watchdog_timer_, shard_.now() + manager_.watchdog_interval());
+}
+
+void ControlShard::write_logs() {
+  for (const auto& each : shards_) requests_.take_log(each->log());
+}
+
+}  // namespace leat::app

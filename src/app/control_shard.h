@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// ControlShard: the shard without data listeners, on the calling thread: signals, the admin
+// listener, the data shards' log lines, health and accounts, and what the service manager is told.
+// It owns the threads of the data shards: they are added once each, and end in shut_down().
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "app/account_keeper.h"
+#include "app/dashboard_keeper.h"
+#include "app/health_keeper.h"
+#include "app/request_keeper.h"
+#include "app/retirement.h"
+#include "app/shard_thread.h"
+#include "control/admin_server.h"
+#include "control/ledger_keeper.h"
+#include "control/service_manager.h"
+#include "control/surroundings.h"
+#include "control/turn_watch.h"
+#include "gateway/snapshot.h"
+
+namespace leat::app {
+
+class ControlShard final : private io::PollHandler, private shard::MessageHandler {
+ public:
+  // `signal_fd`: a signalfd of those that end us. `memory_bytes`: what the process may hold. All
+  // but these outlive the control shard.
+  ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards, int signal_fd,
+               std::uint64_t memory_bytes, const control::Surroundings& surroundings);
+
+  const std::atomic<std::uint32_t>& memory_percent() const { return memory_percent_; }
+  const std::vector<std::unique_ptr<ShardThread>>& shards() const { return shards_; }
+  void add(std::unique_ptr<ShardThread> thread);
+  // What is wrong, or empty. `address`: where it listens.
+  std::string open_admin(std::string& address);
+
+  // From here on another process can take over. `sockets`: as TakeoverDoor.
+  void open_takeover(control::LedgerKeeper* ledger, const control::TakeoverSockets& sockets);
+  // Whether one has: then nothing is left that this one would keep.
+  bool is_retired() const { return retirement_ != nullptr && retirement_->is_retired(); }
+
+  HealthKeeper& health() { return health_; }
+  AccountKeeper& accounts() { return accounts_; }
+  RequestKeeper& requests() { return requests_; }
+
+  // Until a signal has ended it and the grace is over.
+  void run();
+  // After run(), or instead of it: the end of everything, in order.
+  void shut_down(control::LedgerKeeper* ledger);
+
+ private:
+  void on_poll(int fd, int) override;
+  void on_message(const shard::Message& message) override;
+  void start_drain();
+  void retire();
+  void begin_grace();
+  std::string open_admin_socket();
+  std::string metrics();
+  std::optional<std::string> explain(std::string_view body, std::string_view key_name);
+  void on_grace_over() { shard_.stop(); }
+  void on_log_timer();
+  void on_memory_timer();
+  void on_watchdog_timer();
+  void write_logs();
+
+  const gateway::Snapshot& snapshot_;
+  const Options& options_;
+  Rng rng_;
+  shard::Shard shard_;
+  RequestKeeper requests_;  // its rings outlive the threads
+  int signal_fd_;
+  std::vector<std::unique_ptr<ShardThread>> shards_;
+  HealthKeeper health_;
+  AccountKeeper accounts_;
+  DashboardKeeper dashboard_;
+  std::unique_ptr<control::AdminServer> admin_;
+  std::unique_ptr<Retirement> retirement_;
+  std::size_t drained_ = 0;
+  bool draining_ = false;
+  bool is_signalled_ = false;
+  std::uint64_t memory_bytes_;
+  std::atomic<std::uint32_t> memory_percent_{0};
+  const control::ServiceManager manager_;
+  const std::int64_t began_;  // unix seconds
+  control::TurnWatch turn_watch_;
+  Timer watchdog_timer_{timer_callback<&ControlShard::on_watchdog_timer>, this};
+  Timer memory_timer_{timer_callback<&ControlShard::on_memory_timer>, this};
+  Timer grace_timer_{timer_callback<&ControlShard::on_grace_over>, this};
+  Timer log_timer_{timer_callback<&ControlShard::on_log_timer>, this};
+};
+
+}  // namespace leat::app

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "app/retirement.h"
+
+#include <cstdio>
+#include <utility>
+
+namespace leat::app {
+namespace {
+
+constexpr Duration kLookEach = milliseconds(2);
+// Clients wait while nobody serves: a process that is not ready by then is not waited for.
+constexpr Duration kReadyMax = seconds(10);
+
+}  // namespace
+
+Retirement::Retirement(Parts parts, const control::TakeoverSockets& sockets)
+    : parts_(std::move(parts)), successor_(sockets.passed_to) {
+  control::TakeoverDoor::Actions actions;
+  actions.yield = [this] { yield(); };
+  actions.pass_on = [this] { pass_on(); };
+  actions.resume = [this] { resume(); };
+  door_ =
+      std::make_unique<control::TakeoverDoor>(parts_.control->io(), sockets, std::move(actions));
+}
+
+void Retirement::stop() {
+  parts_.control->wheel().cancel(timer_);
+  door_.reset();
+}
+
+void Retirement::yield() {
+  std::printf("leat: another process is about to take over\n");
+  std::fflush(stdout);
+  yielded_ = 0;
+  is_yielding_ = true;
+  has_yielded_ = is_resuming_ = false;
+  parts_.accounts->pause();
+  for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kYield});
+  give_up_at_ = parts_.control->now() + kReadyMax;
+  on_timer();
+}
+
+void Retirement::on_timer() {
+  if (is_resuming_) {
+    // The other process has it until it ends.
+    if (parts_.ledger != nullptr && !parts_.ledger->lock()) {
+      return parts_.control->wheel().set(timer_, parts_.control->now() + kLookEach);
+    }
+    is_resuming_ = false;
+    parts_.accounts->resume();
+    parts_.return_to_work();
+    for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kResume});
+    return;
+  }
+  if (!is_yielding_) return;
+  if (parts_.control->now() >= give_up_at_) return door_->give_up();
+  const bool is_all = yielded_ == parts_.threads->size() && parts_.accounts->is_idle();
+  if (is_all && !std::exchange(has_yielded_, true)) {
+    parts_.leave();
+    if (parts_.ledger != nullptr) parts_.ledger->unlock();
+    door_->tell_yielded();
+  }
+  parts_.control->wheel().set(timer_, parts_.control->now() + kLookEach);
+}
+
+void Retirement::pass_on() {
+  is_yielding_ = false;
+  is_retired_ = true;
+  parts_.control->wheel().cancel(timer_);
+  for (const auto& each : *parts_.threads) {
+    // It has no more than a few messages: it has taken all that came before kYield.
+    auto copy = std::make_unique<gateway::Successor>(successor_);
+    const bool is_posted = each->post(copy);
+    LEAT_CHECK(is_posted);
+  }
+  parts_.retire();
+}
+
+void Retirement::resume() {
+  std::printf("leat: the other process has gone, or took too long: this one goes on\n");
+  std::fflush(stdout);
+  is_yielding_ = false;
+  is_resuming_ = true;
+  on_timer();
+}
+
+}  // namespace leat::app

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "control/takeover.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+namespace leat::control {
+namespace {
+
+constexpr std::string_view kHello = "leat takeover 1";
+constexpr std::string_view kYield = "yield";
+constexpr std::string_view kYielded = "yielded";
+constexpr std::string_view kReady = "ready";
+constexpr std::string_view kGo = "go";
+constexpr std::size_t kMessageMax = 256;
+// Of one message (SCM_MAX_FD): more listeners than any node has.
+constexpr std::size_t kSocketsMax = 253;
+// A shard waits a second at most for what it took in (gateway/succession.h).
+constexpr int kAnswerMs = 10'000;
+
+Error takeover_error(const char* what, Code code = Code::kInvalid) {
+  return {.code = code, .os_errno = errno, .what = what};
+}
+
+std::optional<sockaddr_un> address_of(const std::string& path) {
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  return address;
+}
+
+bool is_of_our_user(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == geteuid() || peer.uid == 0;
+}
+
+bool send_text(int fd, std::string_view text) {
+  return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+// Of at most kSocketsMax descriptors, in one message with the token.
+bool send_sockets(int fd, const std::vector<int>& sockets, const gateway::PassageToken& token) {
+  std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room{};
+  std::string words(kHello);
+  words.append(token.data(), token.size());
+  iovec text{.iov_base = words.data(), .iov_len = words.size()};
+  msghdr message{};
+  message.msg_iov = &text;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = CMSG_SPACE(sockets.size() * sizeof(int));
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sockets.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(header), sockets.data(), sockets.size() * sizeof(int));
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(words.size());
+}
+
+}  // namespace
+
+OwnedDescriptor::OwnedDescriptor(OwnedDescriptor&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)) {}
+
+OwnedDescriptor& OwnedDescriptor::operator=(OwnedDescriptor&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  return *this;
+}
+
+OwnedDescriptor::~OwnedDescriptor() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+// ---- Who serves --------------------------------------------------------------------------------
+
+Result<OwnedDescriptor> TakeoverDoor::open(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return fail(takeover_error("the path is too long for a socket"));
+  OwnedDescriptor made(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // Nobody listens there (TakeoverRequest::connect): what is left of a socket goes.
+  struct stat file;
+  if (::lstat(path.c_str(), &file) == 0 && S_ISSOCK(file.st_mode)) ::unlink(path.c_str());
+  if (made.get() < 0 || ::fchmod(made.get(), 0600) != 0 ||
+      ::bind(made.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0 ||
+      ::listen(made.get(), 4) != 0) {
+    return fail(takeover_error("cannot make a socket at that path"));
+  }
+  return made;
+}
+
+TakeoverDoor::TakeoverDoor(io::Io& io, TakeoverSockets sockets, Actions actions)
+    : io_(io), sockets_(std::move(sockets)), actions_(std::move(actions)) {
+  io_.poll_start(sockets_.takeover, POLLIN, *this);
+}
+
+TakeoverDoor::~TakeoverDoor() {
+  if (!is_over_) io_.poll_stop(sockets_.takeover, *this);
+  if (peer_.get() >= 0) io_.poll_stop(peer_.get(), *this);
+}
+
+void TakeoverDoor::on_poll(int fd, int) {
+  if (fd == sockets_.takeover) {
+    admit();
+    return io_.poll_start(sockets_.takeover, POLLIN, *this);
+  }
+  if (fd == peer_.get()) read_message();
+}
+
+// One at a time: a second one is hung up on.
+void TakeoverDoor::admit() {
+  OwnedDescriptor peer(
+      ::accept4(sockets_.takeover, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  if (peer.get() < 0 || peer_.get() >= 0 || !is_of_our_user(peer.get())) return;
+  peer_ = std::move(peer);
+  io_.poll_start(peer_.get(), POLLIN, *this);
+}
+
+void TakeoverDoor::read_message() {
+  std::array<char, kMessageMax> room;
+  const ssize_t got = ::recv(peer_.get(), room.data(), room.size(), 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    return io_.poll_start(peer_.get(), POLLIN, *this);
+  }
+  if (got <= 0) return hang_up();
+  const std::string_view text(room.data(), static_cast<std::size_t>(got));
+  if (text == kHello) {
+    std::vector<int> all = sockets_.listeners;
+    all.push_back(sockets_.passage);
+    all.push_back(sockets_.takeover);
+    const bool is_sent =
+        all.size() <= kSocketsMax && send_sockets(peer_.get(), all, sockets_.passed_to.token);
+    if (!is_sent) return hang_up();
+  } else if (text == kYield && !has_yielded_) {
+    has_yielded_ = true;
+    actions_.yield();
+  } else if (text == kReady && has_yielded_) {
+    // Only who hears it serves: else both would, or none.
+    if (!send_text(peer_.get(), kGo)) return hang_up();
+    is_over_ = true;
+    peer_ = OwnedDescriptor();
+    io_.poll_stop(sockets_.takeover, *this);  // it is the successor's to accept from
+    return actions_.pass_on();
+  } else {
+    return hang_up();
+  }
+  io_.poll_start(peer_.get(), POLLIN, *this);
+}
+
+void TakeoverDoor::hang_up() {
+  peer_ = OwnedDescriptor();
+  if (std::exchange(has_yielded_, false)) actions_.resume();
+}
+
+void TakeoverDoor::give_up() {
+  if (peer_.get() >= 0) {
+    io_.poll_stop(peer_.get(), *this);
+    // The poll that is armed still would keep it open for a moment.
+    ::shutdown(peer_.get(), SHUT_RDWR);
+  }
+  hang_up();
+}
+
+void TakeoverDoor::tell_yielded() {
+  // Who does not hear it has gone, which is found by the poll.
+  if (peer_.get() >= 0) (void)send_text(peer_.get(), kYielded);
+}
+
+// ---- Who starts --------------------------------------------------------------------------------
+
+Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::string& path) {
+  const auto address = address_of(path);
+  if (!address) return fail(takeover_error("the path is too long for a socket"));
+  OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+  if (peer.get() < 0) return fail(takeover_error("no socket to take over by"));
+  if (::connect(peer.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
+    if (errno == ENOENT || errno == ECONNREFUSED) return nullptr;
+    return fail(takeover_error("cannot ask the process that listens there"));
+  }
+  std::unique_ptr<TakeoverRequest> made(new TakeoverRequest(std::move(peer)));
+  if (!is_of_our_user(made->peer_.get())) {
+    return fail(takeover_error("the process that listens there is another user's"));
+  }
+  LEAT_TRY_VOID(made->receive_sockets());
+  return made;
+}
+
+Result<bool> TakeoverRequest::receive_sockets() {
+  std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room;
+  std::array<char, kMessageMax> text;
+  iovec part{.iov_base = text.data(), .iov_len = text.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = room.data();
+  message.msg_controllen = room.size();
+  pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
+  if (!send_text(peer_.get(), kHello) || ::poll(&ready, 1, kAnswerMs) != 1) {
+    return fail(takeover_error("the process that serves does not answer"));
+  }
+  const ssize_t got = ::recvmsg(peer_.get(), &message, MSG_CMSG_CLOEXEC);
+  const std::string_view words(text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (words.size() != kHello.size() + token_.size() || !words.starts_with(kHello)) {
+    return fail(takeover_error("the process that serves lets nobody take over now"));
+  }
+  std::copy_n(words.data() + kHello.size(), token_.size(), token_.begin());
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      sockets_.emplace_back(fd);
+    }
+  }
+  if (sockets_.size() < 2) return fail(takeover_error("the process that serves gave no sockets"));
+  takeover_ = std::move(sockets_.back());
+  sockets_.pop_back();
+  for (const OwnedDescriptor& each : sockets_) {
+    if (const auto listener = io::InheritedListener::of(each.get()))
+      listeners_.push_back(*listener);
+  }
+  if (listeners_.size() != sockets_.size()) {
+    return fail(takeover_error("the process that serves gave what is no listener"));
+  }
+  passage_ = listeners_.back();
+  listeners_.pop_back();
+  return true;
+}
+
+Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted) {
+  std::array<char, kMessageMax> text;
+  pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
+  if (!send_text(peer_.get(), words) || ::poll(&ready, 1, kAnswerMs) != 1) {
+    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
+  }
+  const ssize_t got = ::recv(peer_.get(), text.data(), text.size(), 0);
+  if (got <= 0 || std::string_view(text.data(), static_cast<std::size_t>(got)) != wanted) {
+    return fail(takeover_error("the process that serves has gone, or goes on itself"));
+  }
+  return true;
+}
+
+Result<bool> TakeoverRequest::yield() {
+  return ask(kYield, kYielded);
+}
+
+Result<bool> TakeoverRequest::ready() {
+  return ask(kReady, kGo);
+}
+
+}  // namespace leat::control

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "gateway/shedding.h"
+
+namespace leat::gateway {
+
+using policy::ShedStep;
+
+namespace {
+
+// How much later than for the greedy everybody is refused.
+constexpr std::int64_t kRefuseAllFactor = 2;
+constexpr std::int64_t kShrink = 4;
+
+policy::ShedThresholds thresholds_of(const Limits& limits) {
+  const Duration refuse = milliseconds(limits.late_refuse_ms);
+  return {.lag = {Duration{}, milliseconds(limits.late_shrink_timeouts_ms),
+                  milliseconds(limits.late_no_keep_alive_ms), refuse, refuse * kRefuseAllFactor,
+                  milliseconds(limits.late_stop_accept_ms)},
+          .memory_percent = {0, limits.memory_shrink_timeouts_percent,
+                             limits.memory_no_keep_alive_percent, limits.memory_refuse_percent,
+                             limits.memory_refuse_percent, limits.memory_stop_accept_percent}};
+}
+
+}  // namespace
+
+ShedStep Shedding::step(const Limits& limits) {
+  const Instant now = shard_.now();
+  if (now == updated_at_) return ladder_.step();
+  updated_at_ = now;
+  const std::uint32_t memory =
+      memory_percent_ != nullptr ? memory_percent_->load(std::memory_order_relaxed) : 0;
+  const ShedStep before = ladder_.step();
+  const Duration lag = shard_.lag();
+  ladder_.update(thresholds_of(limits), now, lag, memory);
+  counters_.turn_lag_us.set(static_cast<std::uint64_t>(lag.us()));
+  const ShedStep after = ladder_.step();
+  if (after != before) {
+    counters_.shed_at_step[static_cast<std::size_t>(before)].set(0);
+    for (auto i = static_cast<std::size_t>(before); i < static_cast<std::size_t>(after); ++i) {
+      counters_.shed_climbs[i + 1].add();
+    }
+  }
+  counters_.shed_at_step[static_cast<std::size_t>(after)].set(1);
+  return after;
+}
+
+bool Shedding::is_memory_short(const Limits& limits) {
+  step(limits);
+  return ladder_.memory_step() >= ShedStep::kRefuseGreedy;
+}
+
+bool Shedding::is_turn_late(const Limits& limits) const {
+  return shard_.lateness() >= milliseconds(limits.late_refuse_ms);
+}
+
+bool Shedding::accepts(const Limits& limits) {
+  if (step(limits) < ShedStep::kStopAccept) return true;
+  return ladder_.memory_step() < ShedStep::kStopAccept && !is_turn_late(limits);
+}
+
+bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key) {
+  const ShedStep now = step(limits);
+  if (now < ShedStep::kRefuseGreedy) return false;
+  const bool is_short = ladder_.memory_step() >= ShedStep::kRefuseGreedy;
+  if (!is_short && !is_turn_late(limits)) return false;
+  const bool has_share =
+      policy::has_fair_share(loads.of(key).requests, loads.total(), loads.keys());
+  if (has_share) {
+    counters_.shed_greedy.add();
+    return true;
+  }
+  if (now < ShedStep::kRefuseAll) return false;
+  counters_.shed_all.add();
+  return true;
+}
+
+bool Shedding::keeps_alive(const Limits& limits, bool is_tls, bool is_refused) {
+  if (step(limits) < ShedStep::kNoKeepAlive) return true;
+  return ladder_.memory_step() < ShedStep::kNoKeepAlive && (is_tls || is_refused);
+}
+
+Duration Shedding::idle_time(const Limits& limits, std::uint32_t ms) {
+  const bool is_shrunk = step(limits) >= ShedStep::kShrinkTimeouts;
+  return milliseconds(is_shrunk ? ms / kShrink : ms);
+}
+
+}  // namespace leat::gateway

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// Shedding: what a shard that is late, or short of memory, does not do: policy's ShedLadder, with
+// this shard's facts. A refused request costs little and is told when to come back; what runs is
+// left alone.
+//
+// On a step that refuses or accepts nobody for lateness, that is so while the turn in which
+// somebody came is late: room is used as soon as there is some. Closing connections for lateness is
+// for those without TLS: it moves clients to other shards, but with TLS each new connection costs
+// more than several requests. A refusal closes for memory only, being cheaper than what would
+// follow.
+//
+// A member of its shard's gateway.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/instant.h"
+#include "gateway/counters.h"
+#include "gateway/key_loads.h"
+#include "leat/options.h"
+#include "policy/shed_ladder.h"
+#include "shard/shard.h"
+
+namespace leat::gateway {
+
+class Shedding {
+ public:
+  // `memory_percent`: of memory_bytes_max, written by control; null: not known. All outlive it.
+  Shedding(shard::Shard& shard, Counters& counters,
+           const std::atomic<std::uint32_t>* memory_percent)
+      : shard_(shard), counters_(counters), memory_percent_(memory_percent) {}
+
+  // Brings the ladder up to date, at most once a turn, and says where it is.
+  policy::ShedStep step(const Limits& limits);
+  bool accepts(const Limits& limits);
+  // Whether a request of this key is refused now; counts it if so.
+  bool refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key);
+  bool keeps_alive(const Limits& limits, bool is_tls, bool is_refused);
+  // A time that an idle or slow client may take, in milliseconds, as it is at this step.
+  Duration idle_time(const Limits& limits, std::uint32_t ms);
+  // Memory has come to where requests are refused.
+  bool is_memory_short(const Limits& limits);
+  // When who was refused may come back, in seconds: spread, that they do not come at once.
+  std::int64_t retry_after_s() { return static_cast<std::int64_t>(1 + shard_.rng().below(3)); }
+
+ private:
+  bool is_turn_late(const Limits& limits) const;
+
+  shard::Shard& shard_;
+  Counters& counters_;
+  const std::atomic<std::uint32_t>* memory_percent_;
+  policy::ShedLadder ladder_;
+  Instant updated_at_{-1};
+};
+
+}  // namespace leat::gateway

@@ -1,0 +1,253 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Goal: a new process takes over from one that serves and no client notices: no request is refused,
+no answer cut, no token wrong; every request has one record; limits and money have one owner at any
+moment; and a new process that fails leaves the old one at work.
+Method: the real leat with two shards, a ledger and a key with a budget, taken over again and again
+while leat-load keeps streams and requests going, some connections kept, some new; clients of this
+file's own for the moments that matter. LEAT_TAKEOVERS says how often; when it is set the load is
+2,000 streams and 500 requests a second, otherwise a tenth of that.
+
+Usage: test_takeover.py LEAT LEAT_LOAD LEAT_MOCK"""
+
+import collections
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+import harness
+from harness import (KEY, SSE_HEAD, Provider, answer_well, chat_body, chunk, completion, event,
+                     reply, request, until, usage_event)
+
+LOAD, MOCK = sys.argv[2:4]
+del sys.argv[2:4]
+FULL = "LEAT_TAKEOVERS" in os.environ
+TIMES = int(os.environ.get("LEAT_TAKEOVERS", "6"))
+STREAMS, RATE = (2000, 500) if FULL else (200, 50)
+MODEL = "priced/one"
+# The load's own programs share the cores.
+NEVER_LATE = {f"late_{name}_ms": 60_000
+              for name in ("shrink_timeouts", "no_keep_alive", "refuse", "stop_accept")}
+# $1,000,000 a million tokens of the answer: each of ten that are reserved is a dollar.
+PRICE = 'free = ["prompt"], price = { completion = "1000000" }'
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+class Takeover(harness.Case):
+    def start(self, providers, budget="", limits=None):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        model = (f'[[models]]\nid = "{MODEL}"\nendpoints = [{{ provider = "p0", model = "up", '
+                 f"{PRICE} }}]\n")
+        self.admin_port = free_port()
+        return self.leat(
+            providers, listen=f"127.0.0.1:{free_port()}",
+            admin_listen=f"127.0.0.1:{self.admin_port}",
+            server='shards = 2\ntakeover_socket = "takeover.sock"', key_limits=budget,
+            limits=limits, extra=f'{model}[ledger]\nfolder = "{self.folder}"\n')
+
+    def next(self, leat, number=2):
+        successor = leat.again(number)
+        self.addCleanup(successor.close)
+        return successor
+
+    def records(self):
+        dumped = subprocess.run([harness.LEAT, "ledger", "dump", self.folder], check=True,
+                                capture_output=True, text=True)
+        return [json.loads(line) for line in dumped.stdout.splitlines()]
+
+    def load(self, leat, *arguments):
+        with open(leat.config.parent / "keys", "w", encoding="ascii") as keys:
+            keys.write(KEY + "\n")
+        process = subprocess.Popen(
+            [LOAD, f"http://127.0.0.1:{leat.port}/v1", "--json", "--keys-file",
+             leat.config.parent / "keys", "--model", harness.MODEL, "--warm-up", "0",
+             "--drain", "60", *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.addCleanup(process.communicate)
+        self.addCleanup(process.kill)
+        return process
+
+    # ---- Under load ----
+
+    def test_under_load_no_client_notices(self):
+        mock = subprocess.Popen([MOCK, "--listen", "127.0.0.1:0", "--rate", "4"],
+                                stdout=subprocess.PIPE, text=True)
+        self.addCleanup(mock.communicate)
+        self.addCleanup(mock.kill)
+        url = mock.stdout.readline().strip() + "/v1"
+        leat = self.start([url], limits={"streams_per_key_max": 100_000, **NEVER_LATE})
+        seconds = TIMES * 3
+        streams = self.load(leat, "--streams", STREAMS, "--ramp", 2, "--tokens", 20,
+                            "--duration", seconds)
+        asked = [self.load(leat, "--connections", 16, "--rate", RATE / 2, "--tokens", 2,
+                           "--duration", seconds, *more)
+                 for more in ((), ("--no-keep-alive",))]
+        serving = [leat]
+        for number in range(TIMES):
+            time.sleep(seconds / (TIMES + 2))  # the pace of it, no wait for anything
+            serving.append(self.next(serving[-1], number + 2))
+        for process in [streams, *asked]:
+            out, err = process.communicate(timeout=(seconds + 120) * harness.SLOW)
+            report = json.loads(out)
+            said = collections.Counter(re.findall(r"refused reason=(\S+)",
+                                                  "".join(each.log() for each in serving)))
+            self.assertEqual(report["errors_total"], 0, (report["errors"], said, err))
+            self.assertGreater(report["answers"], 0)
+        for old in serving[:-1]:
+            until(lambda old=old: old.process.poll() is not None, "the old one ends", 30)
+            self.assertEqual(old.process.returncode, 0, old.log())
+        self.assertNotIn("yielded", "".join(each.log() for each in serving))
+        serving[-1].close()
+        verified = subprocess.run([harness.LEAT, "ledger", "verify", self.folder],
+                                  capture_output=True, text=True)
+        self.assertEqual(verified.returncode, 0, verified.stdout + verified.stderr)
+        records = self.records()
+        self.assertEqual(len(records), len({each["id"] for each in records}))
+        self.assertFalse([each for each in records if each.get("ambiguous")])
+
+    # ---- Moment by moment ----
+
+    def test_a_kept_connection_goes_on_at_the_new_process(self):
+        leat = self.start([Provider(answer_well)])
+        with leat.connect() as client:
+            client.send(harness.chat_request())
+            self.assertEqual(client.answer().field("connection"), None)
+            new = self.next(leat)
+            client.send(harness.chat_request())
+            answer = client.answer()
+            self.assertEqual((answer.status, answer.field("connection")), (200, "close"))
+            self.assertTrue(client.is_closed())
+        until(lambda: leat.process.poll() == 0, "the old one ends")
+        self.assertEqual(new.chat().status, 200)
+        new.close()
+        self.assertEqual(len(self.records()), 3)
+
+    def test_what_runs_is_finished_and_recorded_by_the_old_process(self):
+        go_on = []
+
+        def slow(call):
+            call.send(SSE_HEAD + chunk(event({"content": "one"})))
+            until(lambda: go_on, "the test goes on", 20)
+            call.send(chunk(event({"content": "two"})) + chunk(event({}, "stop"))
+                      + chunk(usage_event()) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+        leat = self.start([Provider(slow)])
+        with leat.connect() as client:
+            client.send(harness.chat_request(stream=True))
+            client.read_until(b"one")
+            new = self.next(leat)
+            self.assertIsNone(leat.process.poll())
+            go_on.append(True)
+            answer = client.answer()
+            self.assertTrue(answer.whole)
+            self.assertEqual(answer.text(), "onetwo")
+        until(lambda: leat.process.poll() == 0, "the old one ends")
+        new.close()
+        self.assertEqual([each["finish_reason"] for each in self.records()], ["stop"])
+
+    def test_a_budget_is_one_budget(self):
+        go_on, usage = [], {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+
+        def answer(call):
+            if call.json().get("stream"):
+                call.send(SSE_HEAD + chunk(event({"content": "one"})))
+                until(lambda: go_on, "the test goes on", 30)
+                call.send(chunk(event({}, "stop", usage=usage)) + chunk(b"data: [DONE]\n\n")
+                          + b"0\r\n\r\n")
+            else:
+                call.send(reply(completion() | {"usage": usage | {"completion_tokens": 10}}))
+
+        leat = self.start([Provider(answer)], budget='budget_usd_max = "100"')
+        streams = [leat.connect() for _ in range(3)]
+        for client in streams:
+            self.addCleanup(client.sock.close)
+            client.send(request(body=chat_body(model=MODEL, max_tokens=10, stream=True)))
+            client.read_until(b"one")
+        # Three of ten are reserved at the old one: the new one has seven to give.
+        new = self.next(leat)
+        statuses = [new.chat(model=MODEL, max_tokens=10).status for _ in range(9)]
+        self.assertEqual(statuses, [200] * 7 + [402] * 2)
+        # Each comes to two of its ten: what was not used is there again.
+        go_on.append(True)
+        for client in streams:
+            self.assertTrue(client.answer().whole)
+        more = []
+
+        def ask():
+            more.append(new.chat(model=MODEL, max_tokens=10).status)
+            return more.count(200) == 2
+
+        until(ask, "the difference comes back, however late each of the three")
+        self.assertEqual(new.chat(model=MODEL, max_tokens=10).status, 402)
+        new.close()
+        spent = sum(each["charge"] for each in self.records())
+        self.assertEqual(spent, (7 + 2) * 10 + 3 * 2)
+
+    def test_a_new_process_that_fails_leaves_the_old_one_at_work(self):
+        leat = self.start([Provider(answer_well)])
+        good = leat.config.read_text()
+        with leat.connect() as client:
+            client.send(harness.chat_request())
+            self.assertEqual(client.answer().status, 200)
+            # It finds out after the old one has yielded.
+            leat.config.write_text(good + '[accounts]\nstore_file = "none/such.db"\n')
+            with self.assertRaises(AssertionError):
+                self.next(leat)
+            leat.config.write_text(good)
+            until(lambda: leat.chat().status == 200, "it serves")
+            client.send(harness.chat_request())
+            self.assertEqual(client.answer().status, 200)
+        new = self.next(leat, 3)
+        self.assertEqual(new.chat().status, 200)
+        until(lambda: leat.process.poll() == 0, "the old one ends")
+
+    def test_a_process_that_differs_in_shards_is_refused_before_anything_changes(self):
+        leat = self.start([Provider(answer_well)])
+        leat.config.write_text(leat.config.read_text().replace("shards = 2", "shards = 1"))
+        with self.assertRaisesRegex(AssertionError, "has 2 shards, and this one would have 1"):
+            self.next(leat)
+        self.assertEqual(leat.chat().status, 200)
+        self.assertIsNone(leat.process.poll())
+
+    def test_nobody_else_comes_in_by_the_door_for_passed_clients(self):
+        leat = self.start([Provider(answer_well)])
+        new = self.next(leat)
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            ports = {int(fields[1].split(":")[1], 16) for fields in map(str.split, table)
+                     if fields[3] == "0A"}
+        own = {each for each in ports if self.is_of(new, each)} - {new.port, self.admin_port}
+        self.assertTrue(own)
+        for port in own:
+            with harness.Client(port) as client:
+                client.send(b"\0" * 64 + harness.chat_request())
+                self.assertTrue(client.is_closed())
+
+    @staticmethod
+    def is_of(leat, port):
+        """Whether the process listens on the port."""
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            inodes = {fields[9] for fields in map(str.split, table)
+                      if fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port}
+        folder = f"/proc/{leat.process.pid}/fd"
+        links = []
+        for name in os.listdir(folder):
+            try:
+                links.append(os.readlink(f"{folder}/{name}"))
+            except OSError:
+                pass
+        return any(re.fullmatch(rf"socket:\[({'|'.join(inodes)})\]", link) for link in links)
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: two processes change places step by step, and whatever becomes of the new one, the old one
+// knows whether it is to end or to go on. Method: both ends in one process, the door on a ring, the
+// request on a thread, as it waits.
+#include "control/takeover.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <future>
+
+#include "io/uring_io.h"
+
+namespace leat::control {
+namespace {
+
+class TakeoverTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string path = testing::TempDir() + "leat-takeover-XXXXXX";
+    ASSERT_NE(mkdtemp(path.data()), nullptr);
+    folder_ = path;
+    path_ = folder_ + "/socket";
+    auto io = io::UringIo::create({});
+    if (!io) GTEST_FAIL() << io.error().what;
+    io_ = std::move(*io);
+    const io::Address any = io::Address::v4(127, 0, 0, 1, 0);
+    listener_ = *io::InheritedListener::open(any);
+    passage_ = *io::InheritedListener::open(any);
+    auto listening = TakeoverDoor::open(path_);
+    ASSERT_TRUE(listening.has_value());
+    listening_ = std::move(*listening);
+    token_.fill('t');
+    open_door();
+  }
+  void TearDown() override {
+    door_.reset();
+    turn();
+    const OwnedDescriptor one(listener_.fd);
+    const OwnedDescriptor other(passage_.fd);
+    std::filesystem::remove_all(folder_);
+  }
+
+  void open_door() {
+    TakeoverSockets sockets;
+    sockets.listeners = {listener_.fd};
+    sockets.passage = passage_.fd;
+    sockets.passed_to = {.address = passage_.address, .token = token_};
+    sockets.takeover = listening_.get();
+    TakeoverDoor::Actions actions;
+    actions.yield = [this] {
+      ++yields_;
+      if (answers_) door_->tell_yielded();
+    };
+    actions.pass_on = [this] { ++passes_; };
+    actions.resume = [this] { ++resumes_; };
+    door_ = std::make_unique<TakeoverDoor>(*io_, sockets, actions);
+  }
+
+  void turn() { io_->turn({.deadline = io_->now() + milliseconds(5)}); }
+
+  // Runs the door while `work` waits for it.
+  template <class Work>
+  auto beside(Work work) {
+    auto done = std::async(std::launch::async, work);
+    while (done.wait_for(std::chrono::seconds(0)) != std::future_status::ready) turn();
+    turn();
+    return done.get();
+  }
+
+  std::string folder_;
+  std::string path_;
+  std::unique_ptr<io::UringIo> io_;
+  io::InheritedListener listener_;
+  io::InheritedListener passage_;
+  OwnedDescriptor listening_;
+  gateway::PassageToken token_{};
+  std::unique_ptr<TakeoverDoor> door_;
+  bool answers_ = true;
+  int yields_ = 0;
+  int passes_ = 0;
+  int resumes_ = 0;
+};
+
+TEST_F(TakeoverTest, ANewProcessGetsTheSocketsAndThenThePlace) {
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request.has_value());
+  ASSERT_NE(*request, nullptr);
+  ASSERT_EQ((*request)->listeners().size(), 1u);
+  EXPECT_EQ((*request)->listeners()[0].address, listener_.address);
+  EXPECT_NE((*request)->listeners()[0].fd, listener_.fd) << "a descriptor of its own";
+  EXPECT_EQ((*request)->passage().address, passage_.address);
+  EXPECT_EQ((*request)->token(), token_);
+  EXPECT_GE((*request)->takeover(), 0);
+  EXPECT_EQ(yields_, 0) << "nothing has changed so far";
+  EXPECT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ(yields_, 1);
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+  request->reset();
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_EQ(passes_, 1);
+  EXPECT_EQ(resumes_, 0) << "it is not to go on when the other ends";
+}
+
+TEST_F(TakeoverTest, WhoGoesBeforeItIsReadyHasTheOldOneGoOn) {
+  {
+    auto request = beside([&] { return TakeoverRequest::connect(path_); });
+    ASSERT_TRUE(request && *request);
+    ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  }
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_EQ(resumes_, 1);
+  EXPECT_EQ(passes_, 0);
+  // The next one may try.
+  auto next = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(next && *next);
+  EXPECT_TRUE(beside([&] { return (*next)->yield(); }).has_value());
+  EXPECT_EQ(yields_, 2);
+}
+
+TEST_F(TakeoverTest, WhoIsNotReadyInTimeIsHungUpOn) {
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  door_->give_up();
+  EXPECT_EQ(resumes_, 1);
+  EXPECT_FALSE(beside([&] { return (*request)->ready(); }).has_value());
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_EQ(resumes_, 1);
+  EXPECT_EQ(passes_, 0);
+}
+
+TEST_F(TakeoverTest, OneAtATime) {
+  auto first = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(first && *first);
+  EXPECT_FALSE(beside([&] { return TakeoverRequest::connect(path_); }).has_value());
+  EXPECT_TRUE(beside([&] { return (*first)->yield(); }).has_value());
+}
+
+TEST_F(TakeoverTest, WhatIsNoMessageEndsTheConversation) {
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  EXPECT_FALSE(beside([&] {
+                 return (*request)->ready();  // it was not asked to yield
+               }).has_value());
+  EXPECT_EQ(yields_, 0);
+  EXPECT_EQ(passes_, 0);
+  EXPECT_EQ(resumes_, 0);
+}
+
+TEST_F(TakeoverTest, WhereNobodyListensNobodyIsTakenOverFrom) {
+  const auto nowhere = TakeoverRequest::connect(folder_ + "/none");
+  ASSERT_TRUE(nowhere.has_value());
+  EXPECT_EQ(*nowhere, nullptr);
+  // A socket that was left behind is made anew.
+  door_.reset();
+  turn();
+  listening_ = OwnedDescriptor();
+  const auto left = TakeoverRequest::connect(path_);
+  ASSERT_TRUE(left.has_value());
+  EXPECT_EQ(*left, nullptr);
+  auto again = TakeoverDoor::open(path_);
+  ASSERT_TRUE(again.has_value()) << again.error().what;
+  listening_ = std::move(*again);
+  open_door();
+  EXPECT_TRUE(beside([&] { return TakeoverRequest::connect(path_); }).has_value());
+}
+
+}  // namespace
+}  // namespace leat::control
