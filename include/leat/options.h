@@ -22,6 +22,8 @@ struct SecretSource {
   enum class Kind : std::uint8_t { kNone, kEnvironment, kFile };
   Kind kind = Kind::kNone;
   std::string name;  // the variable's name or the file's path
+
+  bool operator==(const SecretSource&) const = default;
 };
 
 // One data listener: `"127.0.0.1:8080"`, `"[::1]:8080"` or with `tls://` in front.
@@ -92,6 +94,8 @@ struct BaseUrl {
   std::uint16_t port = 443;
   std::string path_prefix;  // "" or "/v1": begins with a slash, does not end with one
   std::string authority;    // for the Host field: host[:port], the port only when not the scheme's
+
+  bool operator==(const BaseUrl&) const = default;
 };
 
 // What an access log's lines are written as.
@@ -147,6 +151,8 @@ struct KeyLimits {
   BudgetPeriod budget_period = BudgetPeriod::kNone;
   std::uint32_t output_default_max = 0;  // tokens of an answer to who states none; 0: the model's
   std::int64_t markup_ppm = 0;           // added to list prices; negative: a discount
+
+  bool operator==(const KeyLimits&) const = default;
 };
 
 // [[keys]]: one client key. Only its digest is kept, whether it was configured as one or as a
@@ -157,6 +163,8 @@ struct ClientKey {
   SecretSource secret;                    // kNone when the digest itself was configured
   KeyRouting routing;
   KeyLimits limits;
+  // Keeps the place of a key that a reload took away: a key's place is its number while Leat runs.
+  bool is_removed = false;
 };
 
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
@@ -173,6 +181,8 @@ struct SimulatedOptions {
   std::uint32_t error_status = 503;    // 400..599
   std::uint32_t cut_percent = 0;       // share of streams that stop in the middle without an end
   std::uint32_t stall_percent = 0;     // share of requests that are never answered
+
+  bool operator==(const SimulatedOptions&) const = default;
 };
 
 // [providers.NAME]: a place that answers. Live: may change at reload, except its name.
@@ -202,6 +212,8 @@ struct Provider {
   // B).
   bool retry_ambiguous = true;
   SimulatedOptions simulated;  // format kSimulated only
+
+  bool operator==(const Provider&) const = default;
 };
 
 // Where a model is to be had. Tried in the order of the file.

@@ -57,16 +57,16 @@ void AccountKeeper::Bell::clear() {
   [[maybe_unused]] const auto got = read(fd_, &rung, sizeof rung);
 }
 
-AccountKeeper::AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
+AccountKeeper::AccountKeeper(shard::Shard& control, const Configurations& configurations,
                              const std::vector<std::unique_ptr<ShardThread>>& threads)
-    : control_(control), snapshot_(snapshot), threads_(threads) {}
+    : control_(control), configurations_(configurations), threads_(threads) {}
 
 AccountKeeper::~AccountKeeper() {
   stop();
 }
 
 std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerKeeper* ledger) {
-  const Options& options = snapshot_.options();
+  const Options& options = this->options();
   std::optional<control::QuantityRestore> restore;
   if (ledger != nullptr) {
     records_ = std::make_unique<control::LedgerUsage>(
@@ -80,7 +80,7 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
   }
   control::AccountSetup setup;
   setup.store_file = is_open() ? options.accounts.store_file : kInMemory;
-  setup.catalogue = &snapshot_.catalogue();
+  setup.catalogue = &configurations_.current().catalogue();
   setup.usage =
       records_ != nullptr ? static_cast<const control::UsageSource*>(records_.get()) : &no_usage_;
   setup.ledger = records_.get();
@@ -108,17 +108,15 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
 
 // When whatever runs now has ended, in this process or in one that we take over from.
 Instant AccountKeeper::latest_end() const {
-  const Options& options = snapshot_.options();
-  std::uint32_t longest_ms = options.limits.request_ms_max;
-  for (const Model& model : options.models) longest_ms = std::max(longest_ms, model.request_ms_max);
-  return control_.now() + milliseconds(longest_ms) + seconds(60);
+  return control_.now() + configurations_.current().snapshot().request_max() +
+         gateway::kSettleTime;
 }
 
 void AccountKeeper::restore_configured(control::QuantityRestore& restore) const {
   policy::Organisation organisation;
   organisation.id = gateway::kConfiguredOrganisation;
-  for (std::size_t i = 0; i < snapshot_.options().keys.size(); ++i) {
-    restore.add(gateway::configured_key(snapshot_.options(), i), nullptr, organisation);
+  for (std::size_t i = 0; i < options().keys.size(); ++i) {
+    restore.add(gateway::configured_key(options(), i), nullptr, organisation);
   }
 }
 
@@ -143,10 +141,12 @@ void AccountKeeper::stop() {
   untold_.clear();
   unsettled_.clear();
   unsaid_.clear();
+  orders_.clear();
+  reloaded_ = nullptr;
 }
 
 bool AccountKeeper::is_open() const {
-  return !snapshot_.options().accounts.store_file.empty();
+  return !options().accounts.store_file.empty();
 }
 
 std::optional<control::ManagementActor> AccountKeeper::actor_of(std::string_view shown) const {
@@ -188,6 +188,10 @@ void AccountKeeper::on_poll(int, int) {
 void AccountKeeper::take_answers() {
   while (auto done = thread_->take()) {
     if (!done->fault.empty()) std::fprintf(stderr, "leat: %s\n", done->fault.c_str());
+    if (done->is_reload) {
+      take_reload(*done);
+      continue;
+    }
     if (!done->delta.is_empty()) tell_shards(done->delta);
     if (!done->late.empty()) settle_late(done->late);
     if (auto waits = waiting_.extract(done->ticket)) waits.mapped()(done->answer);
@@ -205,6 +209,35 @@ void AccountKeeper::tell_shards(const gateway::KeyDelta& delta) {
     }
   }
   post_untold();
+}
+
+bool AccountKeeper::reload(std::shared_ptr<const control::AccountReload> configuration,
+                           Reloaded then) {
+  control::AccountJob job;
+  job.reload = std::move(configuration);
+  if (ask(std::move(job), [](const control::ManagementAnswer&) {}) == 0) return false;
+  reloaded_ = std::move(then);
+  return true;
+}
+
+// What shards were not told yet is in `done` too, but for what had been used of new limits.
+void AccountKeeper::take_reload(control::AccountDone& done) {
+  waiting_.erase(done.ticket);
+  const Reloaded then = std::exchange(reloaded_, nullptr);
+  if (!done.late.empty()) settle_late(done.late);
+  if (done.delta.is_empty()) return then(done.fault);
+  keys_.apply(done.delta);
+  untold_.resize(threads_.size());
+  orders_.resize(threads_.size());
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    auto& order = orders_[i];
+    order = std::make_unique<gateway::DeploymentOrder>();
+    order->step = gateway::DeploymentOrder::Step::kServe;
+    if (const auto untold = std::exchange(untold_[i], nullptr)) order->keys.used = untold->used;
+    order->keys.append(done.delta);
+  }
+  post_untold();
+  then({});
 }
 
 void AccountKeeper::settle_late(const gateway::LateSettlements& late) {
@@ -236,18 +269,22 @@ void AccountKeeper::reply(std::uint32_t shard, std::uint64_t ticket,
   post_untold();
 }
 
+// False: some could not be posted.
+template <class Owned>
+bool AccountKeeper::post_each(std::vector<std::unique_ptr<Owned>>& all) {
+  bool is_done = true;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] != nullptr && !threads_[i]->post(all[i])) is_done = false;
+  }
+  return is_done;
+}
+
+// A shard hears of keys in their order: of those of another configuration with it.
 void AccountKeeper::post_untold() {
   std::erase_if(unsaid_, [&](Reply& each) { return threads_[each.shard]->post(each.reply); });
-  bool is_any_left = !unsaid_.empty();
-  for (std::size_t i = 0; i < untold_.size(); ++i) {
-    if (untold_[i] == nullptr || threads_[i]->post(untold_[i])) continue;
-    is_any_left = true;
-  }
-  for (std::size_t i = 0; i < unsettled_.size(); ++i) {
-    if (unsettled_[i] == nullptr || threads_[i]->post(unsettled_[i])) continue;
-    is_any_left = true;
-  }
-  if (is_any_left) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);
+  bool is_done = unsaid_.empty() && post_each(unsettled_);
+  is_done = post_each(orders_) && post_each(untold_) && is_done;
+  if (!is_done) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);
 }
 
 }  // namespace leat::app

@@ -8,8 +8,10 @@
 // of the configuration may still ask about themselves.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -17,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "app/configurations.h"
 #include "app/material.h"
 #include "app/shard_thread.h"
 #include "control/ledger_usage.h"
@@ -28,8 +31,8 @@ namespace leat::app {
 
 class AccountKeeper final : public control::ManagementDesk, private io::PollHandler {
  public:
-  // `threads` may still be empty; it and the snapshot outlive the keeper.
-  AccountKeeper(shard::Shard& control, const gateway::Snapshot& snapshot,
+  // `threads` may still be empty; all outlive the keeper.
+  AccountKeeper(shard::Shard& control, const Configurations& configurations,
                 const std::vector<std::unique_ptr<ShardThread>>& threads);
   ~AccountKeeper() override;
 
@@ -45,6 +48,18 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   void pause() { is_paused_ = true; }
   void resume() { is_paused_ = false; }
   bool is_idle() const { return waiting_.empty(); }
+  // Other keys of the configuration, and another catalogue for all keys: the shards are told to
+  // serve by what they have prepared, each with its keys. `then` hears what is wrong, or nothing,
+  // in a later turn. False: too many wait.
+  using Reloaded = std::function<void(const std::string& fault)>;
+  bool reload(std::shared_ptr<const control::AccountReload> configuration, Reloaded then);
+  // Whether a shard was not told yet to serve by what it has prepared.
+  bool is_behind(std::uint32_t shard) const {
+    return shard < orders_.size() && orders_[shard] != nullptr;
+  }
+  bool is_behind() const {
+    return std::ranges::any_of(orders_, [](const auto& each) { return each != nullptr; });
+  }
   // Does what was asked, answers nobody any more, tells shards nothing more.
   void stop();
 
@@ -80,9 +95,14 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   void settle_late(const gateway::LateSettlements& late);
   void reply(std::uint32_t shard, std::uint64_t ticket, const control::ManagementAnswer& answer);
   void post_untold();
+  void take_reload(control::AccountDone& done);
+  template <class Owned>
+  bool post_each(std::vector<std::unique_ptr<Owned>>& all);
 
   shard::Shard& control_;
-  const gateway::Snapshot& snapshot_;
+  const Options& options() const { return configurations_.current().options(); }
+
+  const Configurations& configurations_;
   const std::vector<std::unique_ptr<ShardThread>>& threads_;
   const control::NoUsage no_usage_;
   std::unique_ptr<control::LedgerUsage> records_;  // the thread's, once that runs; null: none kept
@@ -94,6 +114,8 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   std::unordered_map<std::uint64_t, Then> waiting_;  // by ticket
   std::uint64_t last_ticket_ = 0;
   std::vector<std::unique_ptr<gateway::KeyDelta>> untold_;  // by shard; null: it has heard all
+  std::vector<std::unique_ptr<gateway::DeploymentOrder>> orders_;  // the same; before untold_
+  Reloaded reloaded_;  // null: no reload is under way
   struct Reply {
     std::uint32_t shard = 0;
     std::unique_ptr<gateway::AccountReply> reply;

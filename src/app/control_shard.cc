@@ -34,24 +34,37 @@ std::uint64_t resident_bytes() {
 
 }  // namespace
 
-ControlShard::ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards,
-                           int signal_fd, std::uint64_t memory_bytes,
-                           const control::Surroundings& surroundings)
-    : snapshot_(snapshot),
-      options_(snapshot.options()),
+ControlShard::ControlShard(const Parts& parts)
+    : configurations_(parts.configurations),
+      options_(parts.configurations.current().options()),
       rng_(0),
-      shard_(io, rng_, 0),
-      requests_(shard_, options_, shards),
-      signal_fd_(signal_fd),
-      health_(shard_, snapshot, shards, shards_),
-      accounts_(shard_, snapshot, shards_),
-      dashboard_({shard_, snapshot, shards_, health_.desk(), rng_}),
-      memory_bytes_(memory_bytes),
-      manager_(surroundings, getpid()),
-      began_(io.wall_now().unix_seconds()) {
+      shard_(parts.io, rng_, 0),
+      requests_(shard_, options_, parts.shards),
+      signal_fd_(parts.signal_fd),
+      health_(shard_, configurations_.current(), parts.shards, shards_,
+              [this](std::uint32_t shard) { return accounts_.is_behind(shard); }),
+      accounts_(shard_, configurations_, shards_),
+      reloader_(reloader_parts(parts)),
+      dashboard_({shard_, configurations_, shards_, health_, rng_}),
+      memory_bytes_(parts.memory_bytes),
+      manager_(parts.surroundings, getpid()),
+      began_(parts.io.wall_now().unix_seconds()) {
   shard_.io().poll_start(signal_fd_, POLLIN, *this);
   on_log_timer();
   on_memory_timer();
+}
+
+Reloader::Parts ControlShard::reloader_parts(const Parts& parts) {
+  Reloader::Parts made;
+  made.control = &shard_;
+  made.configurations = &configurations_;
+  made.threads = &shards_;
+  made.health = &health_;
+  made.accounts = &accounts_;
+  made.surroundings = &parts.surroundings;
+  made.config_file = parts.config_file;
+  made.is_open = [this] { return !draining_; };
+  return made;
 }
 
 void ControlShard::add(std::unique_ptr<ShardThread> thread) {
@@ -66,6 +79,12 @@ std::string ControlShard::open_admin(std::string& address) {
   views.metrics = [this] { return metrics(); };
   views.explain = [this](std::string_view body, std::string_view key) {
     return explain(body, key);
+  };
+  views.reload = [this](bool is_trial, control::AdminServer::Views::Reloaded then) {
+    reloader_.reload(is_trial, [this, then](const control::ReloadOutcome& outcome) {
+      if (outcome.is_applied) dashboard_.change();
+      then(outcome);
+    });
   };
   views.history = [this] { return dashboard_.history(); };
   views.frame = [this](bool is_operator) { return dashboard_.frame(is_operator); };
@@ -120,6 +139,7 @@ void ControlShard::run() {
 
 void ControlShard::shut_down(control::LedgerKeeper* ledger) {
   if (retirement_ != nullptr) retirement_->stop();
+  reloader_.stop();
   accounts_.stop();
   for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
   for (const auto& each : shards_) each->join();
@@ -136,6 +156,8 @@ void ControlShard::on_poll(int fd, int) {
   if (read(fd, &info, sizeof info) == sizeof info) {
     if (info.ssi_signo == SIGUSR1) {
       requests_.reopen();
+    } else if (info.ssi_signo == SIGHUP) {
+      reload();
     } else {
       start_drain();
     }
@@ -147,10 +169,18 @@ void ControlShard::on_message(const shard::Message& message) {
   if (message.kind == shard::Message::Kind::kHealthNews) return health_.take(message);
   if (message.kind == shard::Message::Kind::kAccountQuestion) return accounts_.take(message);
   if (message.kind == shard::Message::Kind::kShardReport) return dashboard_.take(message);
+  if (message.kind == shard::Message::Kind::kDeploymentReport) return reloader_.take(message);
   if (message.kind == shard::Message::Kind::kYielded) return retirement_->note_yielded();
   if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
     shard_.stop();
   }
+}
+
+void ControlShard::reload() {
+  reloader_.reload(false, [this](const control::ReloadOutcome& outcome) {
+    if (outcome.is_applied) dashboard_.change();
+    std::fprintf(stderr, "leat: %s", control::outcome_text(outcome).c_str());
+  });
 }
 
 // A second signal ends the grace at once.
@@ -183,21 +213,25 @@ void ControlShard::retire() {
 std::string ControlShard::metrics() {
   std::vector<const gateway::Counters*> counters;
   for (const auto& each : shards_) counters.push_back(&each->counters());
-  std::vector<const gateway::EndpointCounterTable*> tables;
-  for (const auto& each : shards_) tables.push_back(&each->endpoint_counters());
-  const policy::Catalogue& catalogue = snapshot_.catalogue();
+  const LoadedConfiguration& configuration = configurations_.current();
+  const auto tables = configuration.tables();
+  const policy::Catalogue& catalogue = configuration.catalogue();
+  const control::ReloadFacts reloads{.generation = configuration.generation(),
+                                     .applied = reloader_.applied_count(),
+                                     .refused = reloader_.refused_count()};
   const control::ProcessFacts process{
       .resident_bytes = resident_bytes(), .memory_max = memory_bytes_, .began = began_};
   return control::metrics_text(counters) + control::process_metrics_text(process) +
+         control::reload_metrics_text(reloads) +
          control::health_metrics_text(catalogue, health_.desk().board(), shard_.now()) +
          control::endpoint_metrics_text(catalogue, tables) + requests_.metrics();
 }
 
 // With what all shards together know of the endpoints.
 std::optional<std::string> ControlShard::explain(std::string_view body, std::string_view key_name) {
-  const auto key = control::find_key_named(options_, key_name);
+  const auto key = control::find_key_named(configurations_.current().options(), key_name);
   if (!key) return std::nullopt;
-  const control::ExplainInput input{.snapshot = snapshot_,
+  const control::ExplainInput input{.snapshot = configurations_.current().snapshot(),
                                     .key = *key,
                                     .health = health_.desk().view(shard_.now()),
                                     .now = shard_.now(),

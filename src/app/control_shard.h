@@ -14,7 +14,9 @@
 
 #include "app/account_keeper.h"
 #include "app/dashboard_keeper.h"
+#include "app/configurations.h"
 #include "app/health_keeper.h"
+#include "app/reloader.h"
 #include "app/request_keeper.h"
 #include "app/retirement.h"
 #include "app/shard_thread.h"
@@ -23,16 +25,22 @@
 #include "control/service_manager.h"
 #include "control/surroundings.h"
 #include "control/turn_watch.h"
-#include "gateway/snapshot.h"
 
 namespace leat::app {
 
 class ControlShard final : private io::PollHandler, private shard::MessageHandler {
  public:
-  // `signal_fd`: a signalfd of those that end us. `memory_bytes`: what the process may hold. All
-  // but these outlive the control shard.
-  ControlShard(io::Io& io, const gateway::Snapshot& snapshot, std::uint32_t shards, int signal_fd,
-               std::uint64_t memory_bytes, const control::Surroundings& surroundings);
+  struct Parts {
+    io::Io& io;
+    Configurations& configurations;
+    std::uint32_t shards;
+    int signal_fd;               // a signalfd of those that end us, or have us load or open anew
+    std::uint64_t memory_bytes;  // what the process may hold
+    const control::Surroundings& surroundings;
+    std::string config_file;  // empty: none
+  };
+  // What `parts` refer to outlives the control shard.
+  explicit ControlShard(const Parts& parts);
 
   const std::atomic<std::uint32_t>& memory_percent() const { return memory_percent_; }
   const std::vector<std::unique_ptr<ShardThread>>& shards() const { return shards_; }
@@ -59,6 +67,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   void on_message(const shard::Message& message) override;
   void start_drain();
   void retire();
+  void reload();
+  Reloader::Parts reloader_parts(const Parts& parts);
   void begin_grace();
   std::string open_admin_socket();
   std::string metrics();
@@ -69,8 +79,8 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   void on_watchdog_timer();
   void write_logs();
 
-  const gateway::Snapshot& snapshot_;
-  const Options& options_;
+  Configurations& configurations_;
+  const Options options_;  // to begin with: of those that are fixed
   Rng rng_;
   shard::Shard shard_;
   RequestKeeper requests_;  // its rings outlive the threads
@@ -78,6 +88,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   std::vector<std::unique_ptr<ShardThread>> shards_;
   HealthKeeper health_;
   AccountKeeper accounts_;
+  Reloader reloader_;
   DashboardKeeper dashboard_;
   std::unique_ptr<control::AdminServer> admin_;
   std::unique_ptr<Retirement> retirement_;

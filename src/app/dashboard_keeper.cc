@@ -26,13 +26,6 @@ std::vector<const gateway::Counters*> counters_of(
   return counters;
 }
 
-std::vector<const gateway::EndpointCounterTable*> tables_of(
-    const std::vector<std::unique_ptr<ShardThread>>& threads) {
-  std::vector<const gateway::EndpointCounterTable*> tables;
-  for (const auto& each : threads) tables.push_back(&each->endpoint_counters());
-  return tables;
-}
-
 }  // namespace
 
 void DashboardKeeper::start(control::AdminServer& admin, std::function<bool()> is_ready) {
@@ -48,8 +41,15 @@ void DashboardKeeper::stop() {
 
 void DashboardKeeper::take(const shard::Message& message) {
   auto report = gateway::owned_of<gateway::ShardReport>(message);
+  if (report->generation != parts_.configurations.current().generation()) return;
   const std::uint32_t shard = report->shard;
   reports_[shard] = std::move(report);
+}
+
+void DashboardKeeper::change() {
+  reports_.clear();
+  planned_shares_.clear();
+  plan_at_ = {};
 }
 
 void DashboardKeeper::on_second() {
@@ -68,14 +68,14 @@ void DashboardKeeper::on_second() {
 void DashboardKeeper::plan_shares() {
   if (parts_.control.now() < plan_at_) return;
   plan_at_ = parts_.control.now() + kPlanInterval;
-  const policy::Catalogue& catalogue = parts_.snapshot.catalogue();
+  const policy::Catalogue& catalogue = parts_.configurations.current().catalogue();
   std::set<std::string> models;
-  for (const policy::EndpointId id : parts_.health.board().known()) {
+  for (const policy::EndpointId id : parts_.health.desk().board().known()) {
     if (models.size() >= kPlannedModelsMax) break;
     models.insert(control::model_name_of(catalogue, catalogue.endpoint(id)));
   }
-  const control::ExplainInput input{.snapshot = parts_.snapshot,
-                                    .health = parts_.health.view(parts_.control.now()),
+  const control::ExplainInput input{.snapshot = parts_.configurations.current().snapshot(),
+                                    .health = parts_.health.desk().view(parts_.control.now()),
                                     .now = parts_.control.now(),
                                     .wall = parts_.control.io().wall_now()};
   planned_shares_ = control::planned_shares(models, input, parts_.rng);
@@ -100,13 +100,13 @@ void DashboardKeeper::send_frames() {
 
 std::string DashboardKeeper::make_frame(control::FrameReader reader) {
   const auto counters = counters_of(parts_.threads);
-  const auto tables = tables_of(parts_.threads);
+  const auto tables = parts_.configurations.current().tables();
   std::vector<const gateway::ShardReport*> reports;
   for (const auto& [shard, report] : reports_) reports.push_back(report.get());
   return control::dashboard_frame({.shards = counters,
                                    .endpoints = tables,
-                                   .catalogue = parts_.snapshot.catalogue(),
-                                   .board = parts_.health.board(),
+                                   .catalogue = parts_.configurations.current().catalogue(),
+                                   .board = parts_.health.desk().board(),
                                    .planned_shares = planned_shares_,
                                    .reports = reports,
                                    .rates = history_.rates(),

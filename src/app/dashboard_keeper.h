@@ -9,12 +9,13 @@
 #include <memory>
 #include <vector>
 
+#include "app/configurations.h"
+#include "app/health_keeper.h"
 #include "app/shard_thread.h"
 #include "base/rng.h"
 #include "control/admin_server.h"
 #include "control/dashboard_frame.h"
 #include "control/dashboard_history.h"
-#include "gateway/health_desk.h"
 #include "shard/shard.h"
 
 namespace leat::app {
@@ -24,9 +25,9 @@ class DashboardKeeper {
   // All outlive the keeper.
   struct Parts {
     shard::Shard& control;
-    const gateway::Snapshot& snapshot;
+    const Configurations& configurations;
     const std::vector<std::unique_ptr<ShardThread>>& threads;
-    gateway::HealthDesk& health;
+    HealthKeeper& health;
     Rng& rng;
   };
   explicit DashboardKeeper(const Parts& parts) : parts_(parts), began_(parts.control.now()) {}
@@ -39,6 +40,8 @@ class DashboardKeeper {
   // One, for who does not watch.
   std::string frame(bool is_operator);
   std::string history() const { return history_.json(); }
+  // Another configuration: what was known by the former numbers of endpoints goes.
+  void change();
 
  private:
   void on_second();

@@ -5,9 +5,12 @@
 // on stderr.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "app/configurations.h"
 #include "app/shard_thread.h"
 #include "control/health_file.h"
 #include "gateway/health_desk.h"
@@ -18,8 +21,14 @@ namespace leat::app {
 class HealthKeeper {
  public:
   // `count`: how many there will be in `threads`, which may still be empty and outlives the keeper.
-  HealthKeeper(shard::Shard& control, const gateway::Snapshot& snapshot, std::uint32_t count,
-               const std::vector<std::unique_ptr<ShardThread>>& threads);
+  // `is_behind`: whether a shard has not been told of the configuration that this is of.
+  HealthKeeper(shard::Shard& control, const LoadedConfiguration& configuration,
+               std::uint32_t count, const std::vector<std::unique_ptr<ShardThread>>& threads,
+               std::function<bool(std::uint32_t shard)> is_behind);
+
+  // Another configuration, which the shards are told to serve by: what is known of endpoints that
+  // it has too goes on.
+  void change(const LoadedConfiguration& configuration);
 
   // Before any news.
   void load(const control::Surroundings& surroundings);
@@ -33,14 +42,20 @@ class HealthKeeper {
   // REQUIRES: kHealthNews.
   void take(const shard::Message& message);
 
-  gateway::HealthDesk& desk() { return desk_; }
+  // Until change().
+  gateway::HealthDesk& desk() { return *desk_; }
 
  private:
+  std::unique_ptr<gateway::HealthDesk> make_desk(const LoadedConfiguration& configuration);
   void on_tick();
   void on_save();
 
   shard::Shard& control_;
-  gateway::HealthDesk desk_;
+  const std::uint32_t count_;
+  const std::vector<std::unique_ptr<ShardThread>>& threads_;
+  const std::function<bool(std::uint32_t)> is_behind_;
+  std::uint32_t generation_ = 0;  // whose endpoints desk_ knows
+  std::unique_ptr<gateway::HealthDesk> desk_;
   control::HealthFile file_;
   Timer tick_timer_{timer_callback<&HealthKeeper::on_tick>, this};
   Timer save_timer_{timer_callback<&HealthKeeper::on_save>, this};

@@ -36,12 +36,14 @@ int check(const leat::control::Command& command, const leat::control::Surroundin
 
 int serve(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
   if (!command.config_file.empty()) {
-    const auto config = leat::control::load_config(command.config_file, surroundings);
+    const leat::control::NotingSurroundings noting(surroundings);
+    const auto config = leat::control::load_config(command.config_file, noting);
     if (!config.ok()) {
       std::fputs(leat::control::check_report(command.config_file, config).c_str(), stderr);
       return leat::control::kExitConfig;
     }
-    return leat::app::serve(config.options, config.catalogue, surroundings);
+    return leat::app::serve(config.options, config.catalogue,
+                            {.file = command.config_file, .files = noting.files()}, surroundings);
   }
   const auto defaults = leat::control::default_options(surroundings, leat::control::random_bytes());
   for (const std::string& note : defaults.notes) std::printf("%s\n", note.c_str());
@@ -49,7 +51,7 @@ int serve(const leat::control::Command& command, const leat::control::Surroundin
   return leat::app::serve(defaults.options,
                           std::make_shared<const leat::gateway::RoutedCatalogue>(
                               leat::gateway::plain_catalogue(defaults.options)),
-                          surroundings);
+                          {}, surroundings);
 }
 
 // Writes what came out where it was wanted.

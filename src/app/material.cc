@@ -10,6 +10,7 @@
 #include "control/client_key.h"
 #include "control/config.h"
 #include "control/secret_text.h"
+#include "tls/digest.h"
 
 namespace leat::app {
 
@@ -95,7 +96,7 @@ std::string Material::load_trace(const Options& options,
   if (!trace.endpoint.tls) return {};
   const std::string path = trace.ca_file.empty() ? control::kSystemRootsFile : trace.ca_file;
   if (std::string fault = load_roots(path, surroundings); !fault.empty()) return fault;
-  trace_roots_ = roots_.at(path).get();
+  trace_roots_ = roots_.at(path).roots.get();
   return {};
 }
 
@@ -110,11 +111,13 @@ std::string Material::load_tls(const Options& options, const control::Surroundin
   }
   for (const Provider& provider : options.providers) {
     tls_.provider_roots.push_back(nullptr);
+    tls_.provider_roots_digests.emplace_back();
     if (provider.format == ProviderFormat::kSimulated || !provider.base_url.tls) continue;
     const std::string path =
         provider.ca_file.empty() ? control::kSystemRootsFile : provider.ca_file;
     if (std::string fault = load_roots(path, surroundings); !fault.empty()) return fault;
-    tls_.provider_roots.back() = roots_.at(path).get();
+    tls_.provider_roots.back() = roots_.at(path).roots.get();
+    tls_.provider_roots_digests.back() = roots_.at(path).digest;
   }
   return {};
 }
@@ -126,7 +129,7 @@ std::string Material::load_roots(const std::string& path,
   if (std::string fault = read_pem(path, surroundings, pem); !fault.empty()) return fault;
   auto roots = tls::TrustedRoots::read(pem);
   if (!roots) return path + ": " + roots.error().what;
-  roots_.emplace(path, std::move(*roots));
+  roots_.emplace(path, Roots{std::move(*roots), tls::sha256(pem)});
   return {};
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Material: what is read from files and the environment at start and kept for as long as Leat runs:
+// Material: what is read from files and the environment for a configuration, and kept with it:
 // provider keys and the accounts' master key, in locked memory, and certificates.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <optional>
@@ -10,8 +11,8 @@
 #include <string_view>
 #include <vector>
 
-#include "app/shard_thread.h"
 #include "control/surroundings.h"
+#include "gateway/configuration.h"
 #include "gateway/key_table.h"
 #include "leat/options.h"
 #include "tls/aead.h"
@@ -32,7 +33,7 @@ class Material {
 
   // By provider, one for each of its keys. Views of the locked arena.
   const std::vector<std::vector<std::string_view>>& bearers() const { return bearers_; }
-  const TlsMaterial& tls() const { return tls_; }
+  const gateway::TlsMaterial& tls() const { return tls_; }
   const AccountSecrets& accounts() const { return accounts_; }
   // Of the collector of traces: who may vouch for it, null where that is not asked; and what it is
   // shown, a view of the locked arena, empty for nothing.
@@ -51,8 +52,12 @@ class Material {
 
   tls::SecretArena arena_;
   std::vector<std::vector<std::string_view>> bearers_;
-  std::map<std::string, std::unique_ptr<const tls::TrustedRoots>> roots_;  // by path
-  TlsMaterial tls_;
+  struct Roots {
+    std::unique_ptr<const tls::TrustedRoots> roots;
+    std::array<std::uint8_t, 32> digest{};
+  };
+  std::map<std::string, Roots> roots_;  // by path
+  gateway::TlsMaterial tls_;
   AccountSecrets accounts_;
   const tls::TrustedRoots* trace_roots_ = nullptr;
   std::string_view trace_secret_;

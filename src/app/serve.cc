@@ -14,9 +14,9 @@
 #include <utility>
 
 #include "app/control_shard.h"
+#include "app/configurations.h"
 #include "app/material.h"
 #include "control/addresses.h"
-#include "control/catalogue_listing.h"
 #include "control/command_line.h"
 #include "control/inherited_sockets.h"
 #include "control/ledger_keeper.h"
@@ -49,6 +49,7 @@ sigset_t set_up_signals() {
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGUSR1);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
@@ -93,9 +94,11 @@ void print_addresses(const Options& options, const std::vector<io::Address>& bou
 class Service {
  public:
   Service(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue> routed,
-          const control::Surroundings& surroundings, const sigset_t& signals)
+          const ConfigSource& source, const control::Surroundings& surroundings,
+          const sigset_t& signals)
       : options_(options),
         routed_(std::move(routed)),
+        source_(source),
         surroundings_(surroundings),
         signals_(signals) {}
   ~Service() {
@@ -121,6 +124,7 @@ class Service {
 
   const Options& options_;
   std::shared_ptr<const gateway::RoutedCatalogue> routed_;
+  const ConfigSource& source_;
   const control::Surroundings& surroundings_;
   const sigset_t signals_;
   const std::uint64_t descriptors_ = raise_descriptor_limit();
@@ -130,7 +134,6 @@ class Service {
   const std::uint64_t memory_ = options_.limits.memory_bytes_max != 0
                                     ? options_.limits.memory_bytes_max
                                     : machine_.usable_memory();
-  Material material_;
   control::InheritedSockets inherited_;
   std::unique_ptr<control::TakeoverRequest> request_;  // null: nobody is taken over from
   // Of who takes over from us, and of clients of processes before.
@@ -139,8 +142,11 @@ class Service {
   gateway::PassageToken passage_token_{};
   control::SandboxLayers sandbox_;
   std::unique_ptr<io::UringIo> io_;
-  std::unique_ptr<control::CatalogueListing> listings_;
-  std::unique_ptr<gateway::Snapshot> snapshot_;
+  // Kept: traces and accounts use its secrets, which no reload changes.
+  std::shared_ptr<const LoadedConfiguration> first_;
+  std::optional<Configurations> configurations_;
+  // For the life of the process, so that sessions outlive a change of certificates.
+  tls::TicketSeed tickets_;
   gateway::PeerMail peers_{shards_};
   std::unique_ptr<control::LedgerKeeper> ledger_;  // null: no records are kept
   int signal_fd_ = -1;
@@ -148,21 +154,23 @@ class Service {
 };
 
 std::string Service::load() {
-  if (std::string fault = material_.load(options_, surroundings_); !fault.empty()) return fault;
+  auto material = std::make_unique<Material>();
+  if (std::string fault = material->load(options_, surroundings_); !fault.empty()) return fault;
   if (std::string fault = find_listeners(); !fault.empty()) return fault;
   // Before there are threads: all of them are in it.
   sandbox_ = control::enter_sandbox(control::SandboxRole::kProcess,
-                                    control::sandbox_paths(options_), surroundings_);
+                                    control::sandbox_paths(options_, source_.files), surroundings_);
   auto io = io::UringIo::create({.writes_files = false, .inherited = inherited_.admin});
   if (!io) return io.error().what;
   io_ = std::move(*io);
   if (options_.server.hardening == Hardening::kRequire) {
     const std::string missing =
-        control::missing_hardening(sandbox_, material_.is_locked(), io_->is_restricted());
+        control::missing_hardening(sandbox_, material->is_locked(), io_->is_restricted());
     if (!missing.empty()) return "server.hardening is \"require\", and this is missing: " + missing;
   }
-  listings_ = std::make_unique<control::CatalogueListing>(routed_, io_->wall_now().unix_seconds());
-  snapshot_ = std::make_unique<gateway::Snapshot>(options_, routed_, material_.bearers());
+  first_ = std::make_shared<const LoadedConfiguration>(
+      options_, routed_, std::move(material), io_->wall_now(), shards_, nullptr);
+  configurations_.emplace(first_);
   return {};
 }
 
@@ -238,24 +246,28 @@ std::string Service::start_ledger() {
   ledger_ = control::LedgerKeeper::start(options_, shards_, fault);
   if (!fault.empty()) return fault;
   signal_fd_ = signalfd(-1, &signals_, SFD_NONBLOCK | SFD_CLOEXEC);
-  control_ =
-      std::make_unique<ControlShard>(*io_, *snapshot_, shards_, signal_fd_, memory_, surroundings_);
-  fault = control_->requests().start(options_, material_.trace_roots(), material_.trace_secret());
+  control_ = std::make_unique<ControlShard>(ControlShard::Parts{.io = *io_,
+                                                                .configurations = *configurations_,
+                                                                .shards = shards_,
+                                                                .signal_fd = signal_fd_,
+                                                                .memory_bytes = memory_,
+                                                                .surroundings = surroundings_,
+                                                                .config_file = source_.file});
+  const Material& material = first_->material();
+  fault = control_->requests().start(options_, material.trace_roots(), material.trace_secret());
   if (!fault.empty()) return fault;
   control_->health().load(surroundings_);
-  return control_->accounts().start(material_.accounts(), ledger_.get());
+  return control_->accounts().start(material.accounts(), ledger_.get());
 }
 
 // What all shards have in common.
 ShardSetup Service::shard_setup() {
   ShardSetup setup;
   share_out(options_.limits, descriptors_, memory_, shards_, setup);
-  setup.snapshot = snapshot_.get();
-  setup.listings = listings_.get();
+  setup.configuration = Configurations::for_shards(first_);
   setup.limits.peers = &peers_;
   setup.limits.restored = control_->accounts().restored();
   setup.keys = &control_->accounts().first();
-  setup.tls = &material_.tls();
   setup.surroundings = &surroundings_;
   setup.ledger = ledger_.get();
   setup.memory_percent = &control_->memory_percent();
@@ -271,8 +283,8 @@ std::string Service::start_shards() {
     if (!address) return "cannot read the address of a listener";
     setup.listen.push_back(*address);
   }
-  const tls::TicketSeed tickets{.secret = control::random_bytes(), .begin = io_->now()};
-  setup.tickets = &tickets;
+  tickets_ = {.secret = control::random_bytes(), .begin = io_->now()};
+  setup.tickets = &tickets_;
   if (passage_) setup.passage = {.address = passage_->address, .token = passage_token_};
   for (std::uint32_t i = 0; i < shards_; ++i) {
     setup.index = i;
@@ -292,7 +304,7 @@ std::string Service::start_shards() {
 void Service::tell_start(const std::string& admin) const {
   std::printf("leat: hardening: %s, rings %srestricted, keys %slocked in memory\n",
               sandbox_.text().c_str(), io_->is_restricted() ? "" : "NOT ",
-              material_.is_locked() ? "" : "NOT ");
+              first_->material().is_locked() ? "" : "NOT ");
   print_addresses(options_, control_->shards().front()->started().bound, admin, shards_);
 }
 
@@ -305,10 +317,10 @@ void Service::run() {
 }  // namespace
 
 int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue> routed,
-          const control::Surroundings& surroundings) {
+          const ConfigSource& source, const control::Surroundings& surroundings) {
   const sigset_t signals = set_up_signals();
   prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
-  Service service(options, std::move(routed), surroundings, signals);
+  Service service(options, std::move(routed), source, surroundings, signals);
   if (const std::string fault = service.load(); !fault.empty()) return refuse(fault);
   if (const std::string fault = service.start(); !fault.empty()) return refuse(fault);
   service.run();

@@ -4,6 +4,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include <map>
+
 #include "control/sandbox.h"
 #include "gateway/owned_message.h"
 #include "net/ares_resolver.h"
@@ -32,9 +34,7 @@ bool post_owned(shard::Mailbox& mailbox, std::unique_ptr<Owned>& owned) {
 }  // namespace
 
 ShardThread::ShardThread(const ShardSetup& setup, io::Waker& control_waker)
-    : setup_(setup),
-      control_waker_(control_waker),
-      endpoint_counters_(setup.snapshot->catalogue().endpoints().size()) {
+    : setup_(setup), control_waker_(control_waker) {
   std::promise<ShardStarted> started;
   std::future<ShardStarted> result = started.get_future();
   thread_ = std::thread([this, &started] { run(started); });
@@ -84,6 +84,10 @@ bool ShardThread::post(std::unique_ptr<gateway::Successor>& successor) {
   return post_and_wake(successor);
 }
 
+bool ShardThread::post(std::unique_ptr<gateway::DeploymentOrder>& order) {
+  return post_and_wake(order);
+}
+
 void ShardThread::ask_report() {
   if (inbox_.post({shard::Message::Kind::kReportQuestion}, kSparePlaces)) waker_->wake();
 }
@@ -103,7 +107,7 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
   ShardStarted result;
   result.fault = set_up();
   for (std::size_t i = 0; result.fault.empty() && i < setup_.listen.size(); ++i) {
-    const Listener& listener = setup_.snapshot->options().server.listen[i];
+    const Listener& listener = setup_.configuration->snapshot->options().server.listen[i];
     const auto bound =
         gateway_->listen(setup_.listen[i], listener.tls, listener.half_close_allowed);
     if (bound) {
@@ -119,7 +123,7 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
   }
   const control::SandboxLayers sandbox = control::enter_sandbox(
       control::SandboxRole::kShard, control::shard_sandbox_paths(), *setup_.surroundings);
-  const bool is_required = setup_.snapshot->options().server.hardening == Hardening::kRequire;
+  const bool is_required = setup_.configuration->snapshot->options().server.hardening == Hardening::kRequire;
   if (result.fault.empty() && is_required && !sandbox.missing().empty()) {
     result.fault = "server.hardening is \"require\", and a shard misses: " + sandbox.missing();
   }
@@ -141,7 +145,7 @@ std::string ShardThread::set_up() {
   waker_ = &io_->waker();
   rng_ = std::make_unique<Rng>(setup_.seed);
   shard_ = std::make_unique<shard::Shard>(*io_, *rng_, setup_.index);
-  const Limits& limits = setup_.snapshot->limits();
+  const Limits& limits = setup_.configuration->snapshot->limits();
   auto resolver =
       net::AresResolver::create(*shard_, {.entries_max = limits.dns_cache_entries_max,
                                           .addresses_max = limits.dns_addresses_max,
@@ -154,10 +158,8 @@ std::string ShardThread::set_up() {
   gateway::GatewayParts parts;
   parts.resolver = resolver_.get();
   parts.counters = &counters_;
-  parts.endpoint_counters = &endpoint_counters_;
   parts.log = &log_;
   parts.events = setup_.events;
-  parts.listings = setup_.listings;
   parts.keys = setup_.keys;
   parts.limits = setup_.limits;
   parts.memory_percent = setup_.memory_percent;
@@ -167,19 +169,13 @@ std::string ShardThread::set_up() {
     setup_.ledger->desk(setup_.index).attach(*waker_);
     parts.ledger = setup_.ledger->parts(setup_.index);
   }
-  if (!setup_.tls->certificate_pem.empty()) {
-    auto context = tls::ServerContext::create(setup_.tls->certificate_pem, setup_.tls->key_pem,
-                                              setup_.tickets);
-    if (!context) return std::string("server.tls: ") + context.error().what;
-    server_tls_ = std::move(*context);
-    parts.server_tls = server_tls_.get();
-  }
-  for (const tls::TrustedRoots* roots : setup_.tls->provider_roots) {
-    auto* context = roots != nullptr ? &client_tls_[roots] : nullptr;
-    if (context != nullptr && *context == nullptr) *context = tls::ClientContext::create(*roots);
-    parts.provider_tls.push_back(context != nullptr ? context->get() : nullptr);
-  }
-  gateway_ = std::make_unique<gateway::Gateway>(*shard_, *setup_.snapshot, parts);
+  parts.make_tls = [this](const gateway::Configuration& configuration,
+                          gateway::DeploymentTls& tls) { return make_tls(configuration, tls); };
+  gateway::DeploymentTls tls;
+  if (std::string fault = make_tls(*setup_.configuration, tls); !fault.empty()) return fault;
+  // From here on the gateway knows whose configuration is of use.
+  gateway_ = std::make_unique<gateway::Gateway>(*shard_, std::move(setup_.configuration),
+                                                std::move(tls), parts);
   listen_to_gateway();
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
   if (setup_.ledger != nullptr) {
@@ -187,6 +183,25 @@ std::string ShardThread::set_up() {
                            gateway_->message_handler());
   }
   setup_.limits.peers->attach(*shard_, gateway_->message_handler());
+  return {};
+}
+
+// What is wrong, or empty. One context for all providers with the same roots.
+std::string ShardThread::make_tls(const gateway::Configuration& configuration,
+                                  gateway::DeploymentTls& tls) {
+  const gateway::TlsMaterial& material = *configuration.tls;
+  if (!material.certificate_pem.empty()) {
+    auto context = tls::ServerContext::create(material.certificate_pem, material.key_pem,
+                                              setup_.tickets);
+    if (!context) return std::string("server.tls: ") + context.error().what;
+    tls.server = std::move(*context);
+  }
+  std::map<const tls::TrustedRoots*, std::shared_ptr<tls::ClientContext>> made;
+  for (const tls::TrustedRoots* roots : material.provider_roots) {
+    auto* context = roots != nullptr ? &made[roots] : nullptr;
+    if (context != nullptr && *context == nullptr) *context = tls::ClientContext::create(*roots);
+    tls.providers.push_back(context != nullptr ? *context : nullptr);
+  }
   return {};
 }
 
@@ -207,6 +222,10 @@ void ShardThread::listen_to_gateway() {
     control_waker_.wake();
     return true;
   };
+  gateway_->on_prepared = [this](gateway::DeploymentReport report) {
+    auto owned = std::make_unique<gateway::DeploymentReport>(std::move(report));
+    if (outbox_.post(gateway::message_of(std::move(owned)))) control_waker_.wake();
+  };
   gateway_->on_report = [this](std::unique_ptr<gateway::ShardReport>& report) {
     if (post_owned(outbox_, report)) control_waker_.wake();
   };
@@ -223,8 +242,6 @@ void ShardThread::tear_down() {
   }
   gateway_.reset();
   resolver_.reset();
-  client_tls_.clear();
-  server_tls_.reset();
   shard_.reset();
   rng_.reset();
   // The waker stays for whoever posts a last message; ~ShardThread() closes it. The ring's work

@@ -6,7 +6,6 @@
 
 #include <atomic>
 #include <future>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,16 +18,8 @@
 #include "io/uring_io.h"
 #include "leat/options.h"
 #include "tls/ticket_keys.h"
-#include "tls/trusted_roots.h"
 
 namespace leat::app {
-
-// What the shards need of the files that were read at start. Outlives them.
-struct TlsMaterial {
-  std::string certificate_pem;
-  std::string key_pem;
-  std::vector<const tls::TrustedRoots*> provider_roots;  // by provider; null: plain or simulated
-};
 
 struct ShardSetup {
   std::uint32_t index = 0;
@@ -41,15 +32,13 @@ struct ShardSetup {
   std::uint32_t connections_max = 0;
   std::uint64_t buffered_bodies_max = 0;
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
-  const gateway::Snapshot* snapshot = nullptr;
-  const gateway::ListingSource* listings = nullptr;
+  std::shared_ptr<const gateway::Configuration> configuration;  // to begin with
   gateway::EventRing* events = nullptr;     // null: nobody is told of ended requests
   const gateway::KeyDelta* keys = nullptr;  // read until started() only
   control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
   gateway::LimitSetup limits;               // its mail outlives the shards
   const control::Surroundings* surroundings = nullptr;
-  const TlsMaterial* tls = nullptr;
-  const tls::TicketSeed* tickets = nullptr;  // read until started() only
+  const tls::TicketSeed* tickets = nullptr;  // of the process; outlives the shards
 };
 
 // How the start went: the addresses that were bound, or what is wrong.
@@ -67,7 +56,6 @@ class ShardThread {
 
   const ShardStarted& started() const { return started_; }
   const gateway::Counters& counters() const { return counters_; }
-  const gateway::EndpointCounterTable& endpoint_counters() const { return endpoint_counters_; }
   gateway::LogRing& log() { return log_; }
   // Messages of this shard to the control shard: one writer, one reader.
   shard::Mailbox& outbox() { return outbox_; }
@@ -79,6 +67,7 @@ class ShardThread {
   bool post(std::unique_ptr<gateway::AccountReply>& reply);
   bool post(std::unique_ptr<gateway::LateSettlements>& late);
   bool post(std::unique_ptr<gateway::Successor>& successor);
+  bool post(std::unique_ptr<gateway::DeploymentOrder>& order);
   // Asks for a ShardReport, which comes in outbox(); nothing comes if it does not keep up.
   void ask_report();
   void join();
@@ -88,25 +77,22 @@ class ShardThread {
   bool post_and_wake(std::unique_ptr<Owned>& owned);
   void run(std::promise<ShardStarted>& started);
   std::string set_up();
+  std::string make_tls(const gateway::Configuration& configuration, gateway::DeploymentTls& tls);
   void listen_to_gateway();
   void tear_down();
   void pin();
 
-  const ShardSetup setup_;
+  ShardSetup setup_;
   io::Waker& control_waker_;
   shard::Mailbox inbox_;
   shard::Mailbox outbox_;
   gateway::Counters counters_;
-  gateway::EndpointCounterTable endpoint_counters_;
   gateway::LogRing log_;
   ShardStarted started_;
   // Made and destroyed on the thread.
   std::unique_ptr<io::UringIo> io_;
   std::unique_ptr<Rng> rng_;
   std::unique_ptr<shard::Shard> shard_;
-  std::unique_ptr<tls::ServerContext> server_tls_;
-  // One for all providers with the same roots.
-  std::map<const tls::TrustedRoots*, std::unique_ptr<tls::ClientContext>> client_tls_;
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<gateway::Gateway> gateway_;
   io::Waker* waker_ = nullptr;

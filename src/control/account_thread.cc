@@ -9,9 +9,16 @@ namespace leat::control {
 
 namespace {
 
-std::vector<gateway::KeyEntry> keys_beside(const AccountSetup& setup) {
-  if (setup.options == nullptr) return {};
-  return gateway::configured_keys(*setup.options, *setup.catalogue);
+std::vector<gateway::KeyEntry> keys_beside(const AccountReload& configuration) {
+  if (configuration.options == nullptr) return {};
+  return gateway::configured_keys(*configuration.options, *configuration.catalogue);
+}
+
+// Whether the key at that place has the limits that it had.
+bool had_limits(const Options* before, std::size_t place, const ClientKey& now) {
+  if (before == nullptr || place >= before->keys.size()) return false;
+  const ClientKey& then = before->keys[place];
+  return !then.is_removed && then.limits == now.limits;
 }
 
 }  // namespace
@@ -39,7 +46,8 @@ AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountS
                              io::Waker& waker)
     : store_(std::move(store)),
       management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
-      publisher_(*store_, *setup.catalogue, keys_beside(setup), setup.master),
+      publisher_(*store_, *setup.catalogue, keys_beside({.catalogue = setup.catalogue, .options = setup.options, .owner = {}}), setup.master),
+      configuration_{.catalogue = setup.catalogue, .options = setup.options, .owner = {}},
       ledger_(setup.ledger),
       late_(setup.late),
       waker_(waker) {}
@@ -82,7 +90,46 @@ void AccountThread::run() {
   }
 }
 
+void AccountThread::use(const AccountReload& configuration) {
+  publisher_.set_configuration(*configuration.catalogue, keys_beside(configuration));
+  management_.set_configured(configuration.options);
+  std::vector<std::string> names;
+  for (const ClientKey& key : configuration.options->keys) names.push_back(key.name);
+  if (ledger_ != nullptr) ledger_->view().book().set_names(AccountNames(std::move(names)));
+}
+
+// All keys anew, and what had been used of limits that are new. If the store cannot be read, all
+// stays as it was.
+AccountDone AccountThread::reload(const AccountJob& job) {
+  AccountDone done{.ticket = job.ticket, .is_reload = true};
+  use(*job.reload);
+  if (const auto loaded = publisher_.load(); !loaded) {
+    done.fault = loaded.error().text;
+    use(configuration_);
+    if (const auto again = publisher_.load(); !again) done.fault = again.error().text;
+    return done;
+  }
+  done.delta = publisher_.table().whole();
+  done.fault = publisher_.take_fault();
+  if (ledger_ != nullptr) {
+    QuantityRestore restore(ledger_->up_to_date(job.now).book(),
+                            {.now = job.now, .version = done.delta.version});
+    policy::Organisation organisation;
+    organisation.id = gateway::kConfiguredOrganisation;
+    const Options& options = *job.reload->options;
+    for (std::size_t i = 0; i < options.keys.size(); ++i) {
+      const ClientKey& key = options.keys[i];
+      if (key.is_removed || had_limits(configuration_.options, i, key)) continue;
+      restore.add(gateway::configured_key(options, i), nullptr, organisation);
+    }
+    done.delta.used = restore.take();
+  }
+  configuration_ = *job.reload;
+  return done;
+}
+
 AccountDone AccountThread::done(const AccountJob& job) {
+  if (job.reload != nullptr) return reload(job);
   AccountDone done{.ticket = job.ticket};
   done.answer = management_.handle({.method = job.method,
                                     .path = job.path,

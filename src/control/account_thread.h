@@ -26,10 +26,18 @@
 
 namespace leat::control {
 
+// Another configuration, for the keys beside the store's and what all keys may ask for.
+struct AccountReload {
+  const policy::Catalogue* catalogue = nullptr;
+  const Options* options = nullptr;
+  std::shared_ptr<const void> owner;  // of both
+};
+
 // A request as Management takes it, with texts of its own. `ticket` is the poster's.
 struct AccountJob {
   std::uint64_t ticket = 0;
   bool is_follow = false;  // only to take in what the ledger has by now; the rest does not count
+  std::shared_ptr<const AccountReload> reload;  // not null: this; the rest does not count
   std::string method;
   std::string path;
   std::string query;
@@ -42,7 +50,8 @@ struct AccountJob {
 struct AccountDone {
   std::uint64_t ticket = 0;
   ManagementAnswer answer;
-  gateway::KeyDelta delta;  // may be empty
+  gateway::KeyDelta delta;  // may be empty; of a reload: all keys, unless there is a fault
+  bool is_reload = false;
   gateway::LateSettlements late;
   // One line for the log: shards may lag behind the store, or cannot use what is there; or empty.
   std::string fault;
@@ -90,12 +99,15 @@ class AccountThread {
   AccountThread(std::unique_ptr<AccountStore> store, const AccountSetup& setup, io::Waker& waker);
   void run();
   AccountDone done(const AccountJob& job);
+  AccountDone reload(const AccountJob& job);
+  void use(const AccountReload& configuration);
   std::vector<RestoredQuantity> used_before(std::span<const AccountChange> changes,
                                             std::uint32_t version, WallTime now) const;
 
   std::unique_ptr<AccountStore> store_;
   Management management_;
   KeyPublisher publisher_;
+  AccountReload configuration_;  // that publisher_ and management_ use
   LedgerUsage* ledger_;
   const LateRecords* late_;
   gateway::KeyDelta first_;

@@ -2,6 +2,7 @@
 #include "control/admin_server.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "control/metrics_text.h"
 #include "control/percent_text.h"
@@ -19,6 +20,8 @@ constexpr std::string_view kPlainText = "text/plain; charset=utf-8";
 constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kApi = "/api/v1";
 constexpr std::string_view kExplainPath = "/api/v1/explain";
+constexpr std::string_view kReloadPath = "/api/v1/reload";
+constexpr std::string_view kTrialQuery = "dry_run=true";
 
 // Who listens on loopback has no other clients: their failed tries count.
 Limits limits_here(Limits limits) {
@@ -104,6 +107,7 @@ void AdminConn::close() {
   if (closed_) return;
   closed_ = true;
   if (ticket_ != 0) server_.desk().forget(ticket_);
+  if (reload_ != nullptr) *reload_ = nullptr;
   ListNode<AdminConn>::unlink();
   server_.shard().wheel().cancel(idle_timer_);
   stream_->abort();
@@ -114,6 +118,7 @@ void AdminConn::finish() {
   if (closed_) return;
   closed_ = true;
   if (ticket_ != 0) server_.desk().forget(ticket_);
+  if (reload_ != nullptr) *reload_ = nullptr;
   ListNode<AdminConn>::unlink();
   server_.shard().wheel().cancel(idle_timer_);
   stream_->finish();
@@ -132,7 +137,7 @@ void AdminConn::on_bytes(std::span<char> bytes) {
 }
 
 void AdminConn::read_requests() {
-  while (!closed_ && ticket_ == 0 && !input_.empty() && read_request()) {
+  while (!closed_ && ticket_ == 0 && reload_ == nullptr && !input_.empty() && read_request()) {
   }
 }
 
@@ -140,7 +145,7 @@ bool AdminConn::read_request() {
   if (!request_ && !read_head()) return false;
   if (!(request_->chunked ? read_chunked_body() : read_body())) return false;
   answer_request();
-  if (ticket_ == 0) request_.reset();
+  if (ticket_ == 0 && reload_ == nullptr) request_.reset();
   return !closed_;
 }
 
@@ -162,7 +167,7 @@ bool AdminConn::read_head() {
   const bool waits = head.expect_continue;
   const bool keep = head.keep_alive;
   request.known_tag = head.fields.find("if-none-match");
-  if (is_management() || asks_dashboard_data()) note_credential(head);
+  if (is_management() || is_reload() || asks_dashboard_data()) note_credential(head);
   input_.erase(0, status.head_bytes);
   parser_.reset();
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
@@ -223,15 +228,54 @@ void AdminConn::note_credential(const proto::RequestHead& head) {
   request_->actor = server_.desk().actor_of(shown);
 }
 
-void AdminConn::ask_management() {
+// False: it was answered.
+bool AdminConn::may_manage() {
   const Instant now = server_.shard().now();
   if (!is_operator_ && server_.addresses().is_blocked(peer_, now)) {
-    return answer_error(ErrorKind::kTooManyFailures, {});
+    answer_error(ErrorKind::kTooManyFailures, {});
+    return false;
   }
-  if (!request_->actor) {
-    server_.addresses().key_failed(peer_, now);
-    return answer_error(ErrorKind::kAuthentication, {});
+  if (request_->actor) return true;
+  server_.addresses().key_failed(peer_, now);
+  answer_error(ErrorKind::kAuthentication, {});
+  return false;
+}
+
+bool AdminConn::is_reload() const {
+  return request_->path == kReloadPath;
+}
+
+void AdminConn::ask_reload() {
+  if (request_->method != proto::Method::kPost) {
+    return answer_error(ErrorKind::kMethodNotAllowed, {}, "POST");
   }
+  if (!may_manage()) return;
+  if (!request_->actor->is_operator) return answer_error(ErrorKind::kPermissionDenied, {});
+  const bool is_trial = request_->query == kTrialQuery;
+  if (!is_trial && !request_->query.empty()) {
+    return answer_error(ErrorKind::kInvalidRequest,
+                        {.message = "The query may only be dry_run=true."});
+  }
+  reload_ = std::make_shared<AdminConn*>(this);
+  server_.views().reload(is_trial, [asking = reload_](const ReloadOutcome& outcome) {
+    if (*asking != nullptr) (*asking)->answer_reload(outcome);
+  });
+  waits_for_reload_ = reload_ != nullptr;
+  if (waits_for_reload_) stream_->pause();
+}
+
+void AdminConn::answer_reload(const ReloadOutcome& outcome) {
+  reload_.reset();
+  const bool has_waited = std::exchange(waits_for_reload_, false);
+  answer(outcome.status, kJson, outcome_json(outcome));
+  if (closed_ || !has_waited) return;
+  request_.reset();
+  stream_->resume();
+  read_requests();
+}
+
+void AdminConn::ask_management() {
+  if (!may_manage()) return;
   AccountJob job;
   job.method = name_of(request_->method);
   job.path = is_dashboard() ? request_->path : request_->path.substr(kApi.size());
@@ -255,6 +299,7 @@ void AdminConn::answer_management(const ManagementAnswer& made) {
 }
 
 void AdminConn::answer_request() {
+  if (is_reload()) return ask_reload();
   if (is_management()) return ask_management();
   if (is_dashboard()) return answer_dashboard();
   const bool is_explain = request_->path == kExplainPath;

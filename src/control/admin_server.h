@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // AdminServer: the admin listener, on the control shard: GET /healthz (alive), /readyz (taking
 // work) and /metrics (Prometheus text, summed over the shards when asked), POST /api/v1/explain
-// (what would become of the request that is its body; ?key=NAME says whose), the dashboard (GET /,
-// its files and its events under /dashboard), and the management API (control/management.h) under
-// /api/v1. Everything else is 404; errors have the shape of /api/v1.
+// (what would become of the request that is its body; ?key=NAME says whose), POST /api/v1/reload
+// (the operator's: loads the configuration anew; with ?dry_run=true only says what would change),
+// the dashboard (GET /, its files and its events under /dashboard), and the management API
+// (control/management.h) under /api/v1. Everything else is 404; errors have the shape of /api/v1.
 //
 // The management API wants a credential: the operator's key or a management key, as a bearer. All
 // that is wrong with one has one answer, in one time; who fails too often is not listened to for a
@@ -18,6 +19,7 @@
 
 #include "base/pool.h"
 #include "control/management_desk.h"
+#include "control/reload_outcome.h"
 #include "dialect/errors.h"
 #include "gateway/address_table.h"
 #include "net/listener.h"
@@ -82,6 +84,10 @@ class AdminConn final : public ListNode<AdminConn>,
   void note_credential(const proto::RequestHead& head);
   void ask_management();
   void answer_management(const ManagementAnswer& made);
+  bool is_reload() const;
+  bool may_manage();
+  void ask_reload();
+  void answer_reload(const ReloadOutcome& outcome);
   // The dashboard (admin_dashboard.cc).
   bool is_dashboard() const;
   bool asks_dashboard_data() const;
@@ -106,6 +112,9 @@ class AdminConn final : public ListNode<AdminConn>,
   io::Address peer_;
   bool is_operator_;
   std::uint64_t ticket_ = 0;  // of what was asked of management; 0: no answer is awaited
+  // Null but while a reload runs for it: points here, or to nothing once this is gone.
+  std::shared_ptr<AdminConn*> reload_;
+  bool waits_for_reload_ = false;  // its answer did not come at once
   bool closed_ = false;
   Watching watching_ = Watching::kNothing;
   std::uint32_t frames_missed_ = 0;  // one after the other
@@ -120,6 +129,10 @@ class AdminServer final {
     // The report on a request's body as JSON, for the key of that name (empty: the first); none:
     // there is no such key.
     std::function<std::optional<std::string>(std::string_view body, std::string_view key)> explain;
+    // Loads the configuration anew, or (`is_trial`) says what that would change; answers once, at
+    // once or later.
+    using Reloaded = std::function<void(const ReloadOutcome&)>;
+    std::function<void(bool is_trial, Reloaded then)> reload;
     // What a watcher is sent first: what was.
     std::function<std::string()> history;
     // One frame, for who asks instead of watching.

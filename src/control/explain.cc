@@ -160,9 +160,10 @@ Explanation explain(std::string_view body, const ExplainInput& input, Rng& rng) 
 }
 
 std::optional<int> find_key_named(const Options& options, std::string_view name) {
-  if (name.empty()) return 0;
-  const auto found = std::ranges::find(options.keys, name, &ClientKey::name);
-  if (found == options.keys.end()) return std::nullopt;
+  const auto found = std::ranges::find_if(options.keys, [&](const ClientKey& key) {
+    return !key.is_removed && (name.empty() || key.name == name);
+  });
+  if (found == options.keys.end()) return name.empty() ? std::optional(0) : std::nullopt;
   return static_cast<int>(found - options.keys.begin());
 }
 

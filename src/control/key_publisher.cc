@@ -26,9 +26,17 @@ bool comes_before(const KeyEntry& a, const KeyEntry& b) {
 KeyPublisher::KeyPublisher(AccountStore& store, const policy::Catalogue& catalogue,
                            std::vector<KeyEntry> configured, std::optional<tls::AeadKey> master)
     : store_(store),
-      catalogue_(catalogue),
+      catalogue_(&catalogue),
       configured_(std::move(configured)),
       own_keys_(store, catalogue, master) {
+  std::sort(configured_.begin(), configured_.end(), comes_before);
+}
+
+void KeyPublisher::set_configuration(const policy::Catalogue& catalogue,
+                                     std::vector<KeyEntry> configured) {
+  catalogue_ = &catalogue;
+  own_keys_.set_catalogue(catalogue);
+  configured_ = std::move(configured);
   std::sort(configured_.begin(), configured_.end(), comes_before);
 }
 
@@ -46,7 +54,7 @@ void KeyPublisher::put(const policy::Organisation& organisation, KeyDelta& delta
                                      .is_prepaid = organisation.is_prepaid,
                                      .granted = organisation.granted,
                                      .quota = organisation.quota,
-                                     .access = resolve_access(organisation.access, catalogue_)}));
+                                     .access = resolve_access(organisation.access, *catalogue_)}));
 }
 
 void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
@@ -58,7 +66,7 @@ void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
                             .is_workspace = true,
                             .is_enabled = workspace.is_enabled,
                             .quota = workspace.quota,
-                            .access = resolve_access(access, catalogue_),
+                            .access = resolve_access(access, *catalogue_),
                             .own_keys = own_keys_.of(workspace.id)}));
 }
 
@@ -73,12 +81,12 @@ policy::Access KeyPublisher::access_above(const policy::Key& key) const {
 KeyEntry KeyPublisher::entry(const policy::Key& key, const KeyDigest& digest) const {
   if (is_open(key.access)) return gateway::entry_of(key, digest, nullptr);
   return gateway::entry_of(key, digest,
-                           resolve_access(narrowed(access_above(key), key.access), catalogue_));
+                           resolve_access(narrowed(access_above(key), key.access), *catalogue_));
 }
 
 StoreResult<void> KeyPublisher::load() {
   store_.take_changes();
-  table_ = {};
+  table_.clear();
   organisations_.clear();
   workspaces_.clear();
   own_keys_.forget_all();

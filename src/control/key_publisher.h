@@ -21,6 +21,9 @@ class KeyPublisher {
                std::vector<gateway::KeyEntry> configured = {},
                std::optional<tls::AeadKey> master = {});
 
+  // Another catalogue, which outlives it, and other keys beside the store's; load() is to follow.
+  void set_configuration(const policy::Catalogue& catalogue,
+                         std::vector<gateway::KeyEntry> configured);
   // All keys and accounts, in place of what there was: at start, and for a new catalogue.
   StoreResult<void> load();
   // What has changed in the store since load() or the last follow(). A fault of the store leaves
@@ -50,7 +53,7 @@ class KeyPublisher {
   StoreResult<void> refresh_keys(policy::AccountId workspace, gateway::KeyDelta& delta);
 
   AccountStore& store_;
-  const policy::Catalogue& catalogue_;
+  const policy::Catalogue* catalogue_;
   std::vector<gateway::KeyEntry> configured_;  // in the order of their digests
   gateway::KeyTable table_;
   std::unordered_map<policy::AccountId, policy::Access> organisations_;

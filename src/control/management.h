@@ -64,6 +64,8 @@ class Management {
       : store_(store), usage_(usage), master_(master), configured_(configured), ledger_(ledger) {}
 
   ManagementAnswer handle(const ManagementRequest& request, WallTime now);
+  // Others, from here on; null: there are none.
+  void set_configured(const Options* configured) { configured_ = configured; }
 
  private:
   friend class ManagementKeys;

@@ -289,6 +289,17 @@ std::string process_metrics_text(const ProcessFacts& facts) {
   return text.text();
 }
 
+std::string reload_metrics_text(const ReloadFacts& facts) {
+  MetricsText text;
+  text.family("leat_config_generation", "The configuration that is served by, counted from 1.",
+              kGauge);
+  text.sample({}, std::uint64_t{facts.generation});
+  text.family("leat_config_reloads_total", "Requests to load the configuration anew.", MetricKind::kCounter);
+  text.sample({{"result", "applied"}}, facts.applied);
+  text.sample({{"result", "refused"}}, facts.refused);
+  return text.text();
+}
+
 std::string health_metrics_text(const policy::Catalogue& catalogue,
                                 const policy::HealthBoard& board, Instant now) {
   MetricsText text;

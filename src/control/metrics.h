@@ -32,6 +32,14 @@ struct ProcessFacts {
 };
 std::string process_metrics_text(const ProcessFacts& facts);
 
+// Configurations since the process began.
+struct ReloadFacts {
+  std::uint32_t generation = 1;
+  std::uint64_t applied = 0;
+  std::uint64_t refused = 0;
+};
+std::string reload_metrics_text(const ReloadFacts& facts);
+
 // Of the endpoints that anything was ever heard of, the last restart's included. REQUIRES: the
 // board is of that catalogue.
 std::string health_metrics_text(const policy::Catalogue& catalogue,

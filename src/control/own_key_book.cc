@@ -63,7 +63,7 @@ std::shared_ptr<const gateway::OwnKeys> OwnKeyBook::of(policy::AccountId workspa
     gateway::OwnKey& key = keys.emplace_back();
     key.id = static_cast<std::uint32_t>(record.id);
     key.revision = opened.revision;
-    key.provider = catalogue_.find_slug(record.provider).provider;
+    key.provider = catalogue_->find_slug(record.provider).provider;
     key.secret = opened.secret;
     key.is_fallback = record.is_fallback;
     key.is_required = record.is_required;

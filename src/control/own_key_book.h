@@ -23,7 +23,10 @@ class OwnKeyBook {
   // All outlive it, the master key in locked memory. None: no key can be opened.
   OwnKeyBook(AccountStore& store, const policy::Catalogue& catalogue,
              std::optional<tls::AeadKey> master)
-      : store_(store), catalogue_(catalogue), master_(master) {}
+      : store_(store), catalogue_(&catalogue), master_(master) {}
+
+  // Whose providers the keys are for, from here on; outlives it too.
+  void set_catalogue(const policy::Catalogue& catalogue) { catalogue_ = &catalogue; }
 
   // Those of a workspace, as the store has them now; null: none. One that does not open is among
   // them without its secret, and fault() says so.
@@ -47,7 +50,7 @@ class OwnKeyBook {
   void limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key);
 
   AccountStore& store_;
-  const policy::Catalogue& catalogue_;
+  const policy::Catalogue* catalogue_;
   std::optional<tls::AeadKey> master_;
   tls::SecretSlots slots_;
   std::unordered_map<policy::AccountId, Opened> secrets_;  // by the row

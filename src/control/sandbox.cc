@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <set>
 
 namespace leat::control {
 namespace {
@@ -126,7 +127,7 @@ SandboxPaths shard_sandbox_paths() {
           .write = {}};
 }
 
-SandboxPaths sandbox_paths(const Options& options) {
+SandboxPaths sandbox_paths(const Options& options, std::span<const std::string> files) {
   SandboxPaths paths = shard_sandbox_paths();
   // The process's own memory, the cgroup's limit, random bytes, authorities.
   paths.read.insert(paths.read.end(), {"/proc", "/sys/fs/cgroup", "/sys/devices/system",
@@ -134,6 +135,9 @@ SandboxPaths sandbox_paths(const Options& options) {
   for (const std::string* file : {&options.server.tls_certificate, &options.server.tls_key}) {
     if (!file->empty()) paths.read.push_back(folder_of(*file));
   }
+  std::set<std::string> folders;
+  for (const std::string& file : files) folders.insert(folder_of(file));
+  paths.read.insert(paths.read.end(), folders.begin(), folders.end());
   if (!options.ledger.folder.empty()) paths.write.push_back(options.ledger.folder);
   for (const std::string* file : {&options.accounts.store_file, &options.routing.health_file,
                                   &options.admin.socket, &options.log.access_file}) {

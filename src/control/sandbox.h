@@ -13,6 +13,7 @@
 // at their own process from a second one when it ends, which is what the sandbox refuses.
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,10 @@ struct SandboxLayers {
   std::string missing() const;
 };
 
-// Folders of everything that `options` name, and what names are resolved with.
-SandboxPaths sandbox_paths(const Options& options);
+// Folders of everything that `options` name, and what names are resolved with. `files`: what the
+// options were read from: their folders, since who changes such a file often puts another one in its
+// place.
+SandboxPaths sandbox_paths(const Options& options, std::span<const std::string> files = {});
 // For a shard: what names are resolved with, and nothing to write.
 SandboxPaths shard_sandbox_paths();
 

@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -28,6 +29,25 @@ class SystemSurroundings final : public Surroundings {
  public:
   std::optional<std::string_view> variable(const std::string& name) const override;
   Result<std::size_t> read_file(const std::string& path, std::span<char> out) const override;
+};
+
+// Others, and which files were read through it.
+class NotingSurroundings final : public Surroundings {
+ public:
+  // `others` outlive it.
+  explicit NotingSurroundings(const Surroundings& others) : others_(others) {}
+  std::optional<std::string_view> variable(const std::string& name) const override {
+    return others_.variable(name);
+  }
+  Result<std::size_t> read_file(const std::string& path, std::span<char> out) const override {
+    files_.push_back(path);
+    return others_.read_file(path, out);
+  }
+  const std::vector<std::string>& files() const { return files_; }
+
+ private:
+  const Surroundings& others_;
+  mutable std::vector<std::string> files_;
 };
 
 }  // namespace leat::control

@@ -76,6 +76,8 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
     return reserved_[static_cast<std::size_t>(level)].contains(account);
   }
   const AccountNames& names() const { return names_; }
+  // Others, from here on: what is known of an account hangs on its name.
+  void set_names(AccountNames names) { names_ = std::move(names); }
 
   AccountTotals of(policy::AccountLevel level, policy::AccountId id, WallTime now) const;
   AccountUsage of_key(policy::AccountId id, WallTime now) const override;

@@ -21,14 +21,14 @@ AddressTable::Key AddressTable::key_of(const io::Address& address) {
 }
 
 bool AddressTable::is_exempt(const io::Address& address) const {
-  return !limits_.limit_private_addresses && address.is_private();
+  return !limits_->limit_private_addresses && address.is_private();
 }
 
 bool AddressTable::try_enter(const io::Address& address, Instant now) {
   if (is_exempt(address)) return true;
   Entry& entry = entry_of(address, now);
-  if (entry.connections >= limits_.connections_per_address_max ||
-      entry.without_key >= limits_.connections_before_key_per_address_max) {
+  if (entry.connections >= limits_->connections_per_address_max ||
+      entry.without_key >= limits_->connections_before_key_per_address_max) {
     return false;
   }
   ++entry.connections;
@@ -65,9 +65,9 @@ void AddressTable::key_failed(const io::Address& address, Instant now) {
     entry.window_start = now;
     entry.failures = 0;
   }
-  if (++entry.failures > limits_.failed_auth_per_minute_max) {
+  if (++entry.failures > limits_->failed_auth_per_minute_max) {
     // The count stays: it keeps the entry, and with it the block, when the connection leaves.
-    entry.blocked_until = now + milliseconds(limits_.failed_auth_block_ms);
+    entry.blocked_until = now + milliseconds(limits_->failed_auth_block_ms);
   }
 }
 

@@ -22,7 +22,9 @@ class AddressTable {
   static constexpr std::size_t kEntriesMax = 100'000;
 
   explicit AddressTable(const Limits& limits, std::size_t entries_max = kEntriesMax)
-      : limits_(limits), entries_max_(entries_max) {}
+      : limits_(&limits), entries_max_(entries_max) {}
+  // Others, from here on; outlive it too.
+  void set_limits(const Limits& limits) { limits_ = &limits; }
 
   // False: over a limit, to be closed unread. True: counted until left().
   bool try_enter(const io::Address& address, Instant now);
@@ -51,7 +53,7 @@ class AddressTable {
   Entry& entry_of(const io::Address& address, Instant now);
   void make_room(Instant now);
 
-  const Limits& limits_;
+  const Limits* limits_;
   const std::size_t entries_max_;
   std::map<Key, Entry> entries_;
   Key hand_{};  // the last one that make_room() looked at

@@ -268,7 +268,7 @@ void ClientConn::serve_listing(const proto::RequestHead& head) {
   if (head.content_length.value_or(0) > gateway_.limits().small_body_bytes_max) {
     return refuse(ErrorKind::kPayloadTooLarge, {}, "payload_too_large");
   }
-  const ListingSource* source = gateway_.listings();
+  const ListingSource* source = gateway_.deployment().listings();
   if (source == nullptr) return refuse(ErrorKind::kNotFound, {}, "not_found");
   const std::string_view query = query_of(head);
   if (route_.listing == ListingKind::kModels && query.empty()) {
@@ -279,8 +279,8 @@ void ClientConn::serve_listing(const proto::RequestHead& head) {
                                              .face = route_.face,
                                              .reference = route_.model_in(head.path),
                                              .query = query,
-                                             .health = gateway_.health().view(),
-                                             .reports = gateway_.health().reports(),
+                                             .health = gateway_.deployment().health().view(),
+                                             .reports = gateway_.deployment().health().reports(),
                                              .now = gateway_.shard().now()});
   if (!made.is_good) {
     return refuse(made.kind, {.message = made.message, .param = made.param},

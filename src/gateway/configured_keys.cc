@@ -2,6 +2,10 @@
 #include "gateway/configured_keys.h"
 
 #include <charconv>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 namespace leat::gateway {
 
@@ -27,10 +31,32 @@ std::vector<KeyEntry> configured_keys(const Options& options, const policy::Cata
   std::vector<KeyEntry> entries;
   entries.reserve(options.keys.size());
   for (std::size_t i = 0; i < options.keys.size(); ++i) {
+    if (options.keys[i].is_removed) continue;
     const policy::Key key = configured_key(options, i);
     entries.push_back(entry_of(key, options.keys[i].sha256, resolve_access(key.access, catalogue)));
   }
   return entries;
+}
+
+void keep_places(const Options& running, Options& next) {
+  std::unordered_map<std::string_view, std::size_t> places;
+  std::vector<ClientKey> placed;
+  placed.reserve(running.keys.size());
+  for (const ClientKey& key : running.keys) {
+    places.emplace(key.name, placed.size());
+    ClientKey& kept = placed.emplace_back();
+    kept.name = key.name;
+    kept.is_removed = true;
+  }
+  for (ClientKey& key : next.keys) {
+    const auto found = places.find(key.name);
+    if (found == places.end()) {
+      placed.push_back(std::move(key));
+    } else {
+      placed[found->second] = std::move(key);
+    }
+  }
+  next.keys = std::move(placed);
 }
 
 AccountRow configured_organisation() {

@@ -25,6 +25,10 @@ inline constexpr std::uint32_t kAnonymousKey = UINT32_MAX;
 policy::Key configured_key(const Options& options, std::size_t index);
 std::vector<KeyEntry> configured_keys(const Options& options, const policy::Catalogue& catalogue);
 AccountRow configured_organisation();
+// Puts the keys of `next` in the places that they have in `running`, by their names, new ones after
+// them; who is not there any more keeps its place, removed. So a key keeps its number, and with it
+// what it has used, for as long as the process lives.
+void keep_places(const Options& running, Options& next);
 // All of them, for directories to begin with.
 KeyDelta configured_delta(const Options& options, const policy::Catalogue& catalogue);
 

@@ -7,7 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <unordered_map>
+#include <vector>
 
 #include "base/instant.h"
 #include "gateway/counters.h"
@@ -51,19 +54,32 @@ struct EndpointCounters {
   Counter charged_nanodollars;
 };
 
-// One for each endpoint, by its id.
+// One for each endpoint, by its id. An endpoint that two catalogues have counts in one place.
 class EndpointCounterTable {
  public:
-  explicit EndpointCounterTable(std::size_t endpoints)
-      : rows_(std::make_unique<EndpointCounters[]>(endpoints)), size_(endpoints) {}
+  explicit EndpointCounterTable(std::size_t endpoints) {
+    for (std::size_t i = 0; i < endpoints; ++i) {
+      rows_.push_back(std::make_shared<EndpointCounters>());
+    }
+  }
+  // Of a catalogue. `before`: the table of the one before it; null: there was none.
+  EndpointCounterTable(const policy::Catalogue& catalogue, const EndpointCounterTable* before) {
+    for (const policy::Endpoint& endpoint : catalogue.endpoints()) {
+      const auto known = before != nullptr ? before->ids_.find(endpoint.identity) : ids_.end();
+      const bool is_known = before != nullptr && known != before->ids_.end();
+      ids_.emplace(endpoint.identity, static_cast<policy::EndpointId>(rows_.size()));
+      rows_.push_back(is_known ? before->rows_[known->second]
+                               : std::make_shared<EndpointCounters>());
+    }
+  }
 
-  EndpointCounters& at(policy::EndpointId id) { return rows_[id]; }
-  const EndpointCounters& at(policy::EndpointId id) const { return rows_[id]; }
-  std::size_t size() const { return size_; }
+  EndpointCounters& at(policy::EndpointId id) { return *rows_[id]; }
+  const EndpointCounters& at(policy::EndpointId id) const { return *rows_[id]; }
+  std::size_t size() const { return rows_.size(); }
 
  private:
-  std::unique_ptr<EndpointCounters[]> rows_;
-  std::size_t size_;
+  std::vector<std::shared_ptr<EndpointCounters>> rows_;
+  std::unordered_map<std::uint64_t, policy::EndpointId> ids_;  // by Endpoint::identity
 };
 
 }  // namespace leat::gateway

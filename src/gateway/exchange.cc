@@ -27,6 +27,7 @@ constexpr std::string_view kEventStream = "text/event-stream";
 Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
                    bool is_sdk_retry)
     : gateway_(gateway),
+      deployment_(gateway.deployment()),
       client_(&client),
       request_(std::make_unique<Request>(json_limits(gateway.limits()))),
       notes_(gateway.shard().now(), gateway.shard().io().wall_now()),
@@ -44,15 +45,15 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, con
 }
 
 const policy::Endpoint& Exchange::endpoint() const {
-  return gateway_.snapshot().catalogue().endpoint(leg_->endpoint);
+  return deployment_->snapshot().catalogue().endpoint(leg_->endpoint);
 }
 
 const SnapshotProvider& Exchange::provider() const {
-  return gateway_.snapshot().providers()[gateway_.snapshot().connection_of(endpoint())];
+  return deployment_->snapshot().providers()[deployment_->snapshot().connection_of(endpoint())];
 }
 
 std::string_view Exchange::provider_name() const {
-  return gateway_.snapshot().catalogue().provider(endpoint().provider).name;
+  return deployment_->snapshot().catalogue().provider(endpoint().provider).name;
 }
 
 dialect::ChatIdentity Exchange::identity() const {
@@ -85,6 +86,8 @@ void Exchange::charge_body(std::uint64_t bytes) {
 }
 
 void Exchange::start() {
+  // The keys that it is decided by are those of now.
+  deployment_.move_to(gateway_.deployment());
   if (!plan()) return;
   admit();
 }
@@ -128,13 +131,13 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   if (found.fault != KeyFault::kNone) return refuse_key();
   money_.terms = {.markup_ppm = found.key->markup_ppm,
                   .byok_fee_ppm = static_cast<std::int32_t>(
-                      gateway_.snapshot().options().accounts.byok_fee_ppm)};
+                      deployment_->snapshot().options().accounts.byok_fee_ppm)};
   workspace_ = found.key->workspace;
   organisation_ = found.key->organisation;
   find_conversation(fields);
   PlanningFacts facts;
   facts.sticky = gateway_.conversations().find(conversation_, gateway_.shard().now());
-  facts.health = gateway_.health().view();
+  facts.health = deployment_->health().view();
   facts.now = gateway_.shard().now();
   facts.wall = gateway_.shard().io().wall_now();
   facts.access = found.access;
@@ -153,7 +156,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   }
   facts.output_max = request.chat.output_max;
   RoutePlanner& planner = gateway_.planner();
-  const Snapshot& snapshot = gateway_.snapshot();
+  const Snapshot& snapshot = deployment_->snapshot();
   if (const auto refusal = planner.make(snapshot, fields, facts, gateway_.shard().rng())) {
     refuse_plan(*refusal);
     return false;
@@ -172,7 +175,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
 // messages.
 void Exchange::find_conversation(const dialect::RoutingFields& fields) {
   if (!gateway_.conversations().is_on() || fields.models().empty()) return;
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::ModelRef ref = catalogue.resolve(fields.models().front().full);
   if (ref.model == policy::kNoId || !catalogue.model(ref.model).rewards_staying) return;
   conversation_ =
@@ -197,7 +200,7 @@ void Exchange::refuse_plan(const PlanRefusal& refusal) {
                    request_->body->size);
   RefusalLists lists;
   const dialect::ErrorDetail detail =
-      gateway_.planner().detail_of(refusal, gateway_.snapshot(), lists);
+      gateway_.planner().detail_of(refusal, deployment_->snapshot(), lists);
   client_->answer_error(refusal.kind, detail, {.retry_after_s = refusal.retry_after_s});
   over(true);
 }
@@ -218,7 +221,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
   const bool events =
       proto::equal_ignoring_case(head.content_type.substr(0, kEventStream.size()), kEventStream);
   const bool too_large =
-      !events && head.content_length.value_or(0) > gateway_.limits().upstream_body_bytes_max;
+      !events && head.content_length.value_or(0) > deployment_->limits().upstream_body_bytes_max;
   if (!is_identity || (events && !streams_) || too_large) {
     drop_upstream();
     return failed(ErrorKind::kUpstreamProtocol, Attempted::kReplied);
@@ -231,9 +234,9 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.wants_usage = wants_usage_;
     options.wants_cost = wants_cost_;
     options.chunked = !http10_;
-    options.event_bytes_max = gateway_.limits().sse_line_bytes_max;
-    options.stream_bytes_max = gateway_.limits().stream_bytes_max;
-    options.held_bytes_max = gateway_.limits().held_bytes_max;
+    options.event_bytes_max = deployment_->limits().sse_line_bytes_max;
+    options.stream_bytes_max = deployment_->limits().stream_bytes_max;
+    options.held_bytes_max = deployment_->limits().held_bytes_max;
     dialect::ChatIdentity identity = this->identity();
     prepare_continuation(options, identity);
     leg_->relay.start(options, identity);
@@ -252,7 +255,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
 void Exchange::note_limits(const proto::ResponseHead& head) {
   // Providers limit model by model, and a pattern's endpoint stands for many: what is said of one
   // must not shut out the others.
-  if (gateway_.snapshot().catalogue().model(endpoint().model).is_pattern()) return;
+  if (deployment_->snapshot().catalogue().model(endpoint().model).is_pattern()) return;
   policy::RateNotice notice;
   bool says_anything = head.status == 429;
   for (const proto::Field field : head.fields) {
@@ -272,10 +275,10 @@ void Exchange::note_limits(const proto::ResponseHead& head) {
   if (!says_anything) return;
   const Instant now = gateway_.shard().now();
   if (leg_->own_key.id != 0) {
-    return gateway_.own_key_states().note_reply(leg_->own_key, leg_->endpoint, head.status, notice,
+    return deployment_->own_key_states().note_reply(leg_->own_key, leg_->endpoint, head.status, notice,
                                                 now);
   }
-  gateway_.health().note_reply(leg_->health, head.status, notice, now);
+  deployment_->health().note_reply(leg_->health, head.status, notice, now);
 }
 
 void Exchange::take_error_head(const proto::ResponseHead& head) {
@@ -301,13 +304,13 @@ void Exchange::on_reply_body(std::string_view bytes) {
     case Leg::State::kStreaming:
       return read_events(bytes);
     case Leg::State::kCollecting:
-      return collect(bytes, gateway_.limits().upstream_body_bytes_max);
+      return collect(bytes, deployment_->limits().upstream_body_bytes_max);
     case Leg::State::kFailing:
       if (leg_->collected && leg_->collected->size >= kErrorReplyBytesMax) return;
       return collect(bytes.substr(0, kErrorReplyBytesMax), kErrorReplyBytesMax * 2);
     case Leg::State::kPassing:
       passed_bytes_ += bytes.size();
-      if (passed_bytes_ > gateway_.limits().upstream_body_bytes_max) {
+      if (passed_bytes_ > deployment_->limits().upstream_body_bytes_max) {
         gateway_.counters().upstream_failures.add();
         return cut(ErrorKind::kUpstreamProtocol, {});
       }
@@ -334,7 +337,7 @@ void Exchange::collect(std::string_view bytes, std::size_t bytes_max) {
   std::memcpy(leg_->collected->data() + size, bytes.data(), bytes.size());
   leg_->collected->size = size + bytes.size();
   if (leg_->state == Leg::State::kCollecting && leg_->may_pass &&
-      leg_->collected->size > gateway_.limits().collected_answer_bytes_max) {
+      leg_->collected->size > deployment_->limits().collected_answer_bytes_max) {
     pass_collected_on();
   }
 }
@@ -414,12 +417,12 @@ void Exchange::drop_upstream() {
 
 // Of a whole answer the first token is the last: it may take as long as any.
 Duration Exchange::first_token_limit() const {
-  if (streams_) return gateway_.health().first_token_limit(leg_->endpoint);
-  return gateway_.snapshot().times_of(endpoint().model).first_token.max;
+  if (streams_) return deployment_->health().first_token_limit(leg_->endpoint);
+  return deployment_->snapshot().times_of(endpoint().model).first_token.max;
 }
 
 void Exchange::set_deadline() {
-  const Limits& limits = gateway_.limits();
+  const Limits& limits = deployment_->limits();
   Instant deadline = request_deadline_;
   if (request_ != nullptr) deadline = std::min(deadline, request_->hedge_at);
   if (leg_->state == Leg::State::kWaiting || leg_->state == Leg::State::kFailing ||
@@ -427,7 +430,7 @@ void Exchange::set_deadline() {
     deadline = std::min(deadline, leg_->started + first_token_limit());
   }
   if (leg_->state == Leg::State::kStreaming || leg_->state == Leg::State::kPassing) {
-    const ModelTimes& times = gateway_.snapshot().times_of(endpoint().model);
+    const ModelTimes& times = deployment_->snapshot().times_of(endpoint().model);
     deadline = std::min(deadline, leg_->last_progress + times.chunk_gap_max);
   }
   if (leg_->stalled_since != kNever) {
@@ -438,7 +441,7 @@ void Exchange::set_deadline() {
 
 void Exchange::on_timer() {
   const Instant now = gateway_.shard().now();
-  const auto stall = milliseconds(gateway_.limits().client_stall_ms_max);
+  const auto stall = milliseconds(deployment_->limits().client_stall_ms_max);
   if (leg_->state == Leg::State::kTrailing) return over(true);
   if (state_ == State::kBackoff) return attempt();
   if (request_ != nullptr && now >= request_->hedge_at) return hedge();

@@ -35,6 +35,7 @@
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
 #include "gateway/continuation.h"
+#include "gateway/deployment.h"
 #include "gateway/key_loads.h"
 #include "gateway/key_table.h"
 #include "gateway/leg.h"
@@ -97,6 +98,7 @@ class Exchange final : public ListNode<Exchange>,
   // That are not counted yet.
   std::uint64_t events_running() const { return state_ == State::kOver ? 0 : leg_->relay.events(); }
 
+  bool is_decided_by(const Deployment& deployment) const { return deployment_.is(deployment); }
   // Its limits are not decided yet.
   bool is_before_admission() const {
     return state_ == State::kReading || state_ == State::kAdmitting;
@@ -344,6 +346,7 @@ class Exchange final : public ListNode<Exchange>,
   }
 
   Gateway& gateway_;
+  DeploymentUse deployment_;          // that it is decided by, and ends with
   ClientConn* client_;                // null: gone, or answered
   std::unique_ptr<Request> request_;  // null after the commit, unless what follows may need it
   std::unique_ptr<Continuation> continuation_;  // null: not allowed, or not begun

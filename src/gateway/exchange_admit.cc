@@ -89,7 +89,7 @@ bool Exchange::take_limits(const KeyDirectory::Found& found, const dialect::Rout
   policy::ChargeDemand demand =
       demand_of(body, kind_, fields, request.chat, request.input, output_default_max_);
   const auto stops = [&] { return std::span(request.stops).first(request.stop_count); };
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const bool may_cost = std::ranges::any_of(stops(), [&](const Stop& stop) {
     return prices_cache_hours(catalogue, catalogue.endpoint(stop.endpoint));
   });
@@ -118,7 +118,7 @@ bool Exchange::take_limits(const KeyDirectory::Found& found, const dialect::Rout
 }
 
 policy::Bound Exchange::bound_at(const Stop& stop, const policy::ChargeDemand& demand) const {
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::UtcMoment moment = policy::UtcMoment::of(admitted_);
   return policy::bound_of(catalogue, catalogue.endpoint(stop.endpoint), demand, money_.terms,
                           moment, stop.own_key != 0);
@@ -132,9 +132,9 @@ void Exchange::add_second_prompt(policy::ChargeDemand demand) {
   policy::Bound second;
   policy::Bound own_second;
   for (const Stop& stop : std::span(request.stops).first(request.stop_count)) {
-    const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+    const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
     const policy::Endpoint& endpoint = catalogue.endpoint(stop.endpoint);
-    if (!gateway_.snapshot().rules_of(endpoint.model).continuation || !continues(stop)) continue;
+    if (!deployment_->snapshot().rules_of(endpoint.model).continuation || !continues(stop)) continue;
     const policy::Bound bound = bound_at(stop, demand);
     second.prompt_money = std::max(second.prompt_money, bound.prompt_money);
     second.prompt_tokens = std::max(second.prompt_tokens, bound.prompt_tokens);
@@ -148,7 +148,7 @@ void Exchange::add_second_prompt(policy::ChargeDemand demand) {
 
 // The output cap that goes upstream where the request states none; 0: none.
 std::uint32_t Exchange::default_cap() const {
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::Model& model = catalogue.model(endpoint().model);
   const bool is_bounded = limits_met_.tokens || limits_met_.money || output_default_max_ != 0;
   if (kind_ == RequestKind::kEmbeddings) return 0;

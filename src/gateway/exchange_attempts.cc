@@ -116,7 +116,7 @@ void Exchange::go_to(std::uint8_t stop, std::uint8_t key) {
 
 void Exchange::attempt() {
   Request& request = *request_;
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::Model& model = catalogue.model(endpoint().model);
   leg_->model_name = model.id;
   if (model.is_pattern()) {
@@ -125,9 +125,9 @@ void Exchange::attempt() {
   } else if (endpoint().variant) {
     leg_->model_name.append(":").append(name_of(*endpoint().variant));
   }
-  request_deadline_ = started_ + gateway_.snapshot().times_of(endpoint().model).request_max;
+  request_deadline_ = started_ + deployment_->snapshot().times_of(endpoint().model).request_max;
   const Instant now = gateway_.shard().now();
-  Gateway::Upstream& upstream = gateway_.upstream_of(endpoint());
+  Upstream& upstream = deployment_->upstream_of(endpoint());
   if (request.attempts == 0) {
     count_in_budgets(false, nullptr);
   } else if (!asked().is_hedge) {
@@ -141,7 +141,7 @@ void Exchange::attempt() {
   leg_->is_paused = false;  // said of the connection of the attempt before
   leg_->stalled_since = kNever;
   leg_->started = leg_->last_progress = now;
-  leg_->health = gateway_.health().began(leg_->endpoint, asked().key, streams_, now);
+  leg_->health = deployment_->health().began(leg_->endpoint, asked().key, streams_, now);
   if (trace_ != nullptr) {
     asked().traced = trace_->began(catalogue, leg_->endpoint, leg_->model_name, stop().model_rank,
                                    stop().dropped, now);
@@ -169,11 +169,11 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   const policy::ModelRef ref{.rest = stop().rest};
-  dialect::EndpointShape shape = shape_for(gateway_.snapshot().catalogue(), endpoint(),
+  dialect::EndpointShape shape = shape_for(deployment_->snapshot().catalogue(), endpoint(),
                                            ref.upstream_name(endpoint()), stop().dropped, kind_);
   if (const std::uint32_t cap = default_cap()) shape.output_default = cap;
   if (is_carrying_on()) {
-    const auto by = continues_by(gateway_.snapshot().catalogue(), endpoint());
+    const auto by = continues_by(deployment_->snapshot().catalogue(), endpoint());
     dialect::shape_continuation(by, *continuation_->so_far, shape);
   }
   LEAT_UNINITIALIZED proto::SpliceList pieces(body);
@@ -235,7 +235,7 @@ void Exchange::end_attempt(OutcomeClass outcome, int status, Duration wait) {
   if (outcome != OutcomeClass::kSuccess && outcome != OutcomeClass::kNotCounted) {
     ended.fault = policy::Fault::kProvider;
   }
-  gateway_.health().ended(leg_->health, ended, wait, gateway_.shard().now());
+  deployment_->health().ended(leg_->health, ended, wait, gateway_.shard().now());
   leg_->health.endpoint = policy::kNoId;
 }
 
@@ -247,7 +247,7 @@ void Exchange::succeeded(const dialect::ChatUsage& usage) {
   if (usage.completion > 0 && took > 0) {
     ended.tokens_per_second = static_cast<float>(static_cast<double>(usage.completion) / took);
   }
-  gateway_.health().ended(leg_->health, ended, {}, now);
+  deployment_->health().ended(leg_->health, ended, {}, now);
   leg_->health.endpoint = policy::kNoId;
   if (rewards_staying(endpoint().prices)) {
     gateway_.conversations().answered(conversation_, endpoint().identity, usage.cached > 0, now);
@@ -262,8 +262,8 @@ void Exchange::provider_failed(const dialect::ProviderFailure& failure) {
   const bool is_own_matter = leg_->own_key.id != 0 && fate != dialect::KeyFate::kKept;
   if (is_refusal_of_key(fate)) {
     const Instant now = gateway_.shard().now();
-    if (is_own_matter) gateway_.own_key_states().rest(leg_->own_key, now);
-    gateway_.health().rest_key(leg_->health, now);
+    if (is_own_matter) deployment_->own_key_states().rest(leg_->own_key, now);
+    deployment_->health().rest_key(leg_->health, now);
   }
   end_attempt(is_own_matter ? OutcomeClass::kNotCounted : outcome_of(failure), failure.status,
               milliseconds(tells_wait ? failure.wait_ms : std::int64_t{0}));
@@ -321,12 +321,12 @@ void Exchange::count_in_budgets(bool is_retry, const policy::RetryBudget* counte
   const auto note = [&](policy::RetryBudget& budget) {
     return is_retry ? budget.count_retry(now) : budget.count_request(now);
   };
-  note(gateway_.retry_budget());
+  note(deployment_->retry_budget());
   std::array<const policy::RetryBudget*, kStopsMax + 1> done{counted};
   std::size_t count = 1;
   for (const Stop& each : std::span(request_->stops).first(request_->stop_count)) {
-    const auto& target = gateway_.snapshot().catalogue().endpoint(each.endpoint);
-    policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
+    const auto& target = deployment_->snapshot().catalogue().endpoint(each.endpoint);
+    policy::RetryBudget& budget = deployment_->upstream_of(target).budget;
     const auto known = std::span(done).first(count);
     if (std::ranges::find(known, &budget) != known.end()) continue;
     done[count++] = &budget;
@@ -338,16 +338,16 @@ void Exchange::count_in_budgets(bool is_retry, const policy::RetryBudget* counte
 bool Exchange::may_attempt(std::uint8_t stop, bool is_same_endpoint) {
   const Request& request = *request_;
   const policy::Endpoint& target =
-      gateway_.snapshot().catalogue().endpoint(request.stops[stop].endpoint);
+      deployment_->snapshot().catalogue().endpoint(request.stops[stop].endpoint);
   const policy::NextAttempt next{.attempts_made = request.attempts,
                                  .is_sdk_retry = is_sdk_retry_,
                                  .is_same_endpoint = is_same_endpoint};
   const Instant now = gateway_.shard().now();
-  policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
+  policy::RetryBudget& budget = deployment_->upstream_of(target).budget;
   auto verdict = policy::AttemptVerdict::kNoBudget;
-  if (gateway_.retry_budget().has_room(now)) {
+  if (deployment_->retry_budget().has_room(now)) {
     verdict =
-        policy::allow_attempt(next, {gateway_.limits().attempts_per_request_max}, budget, now);
+        policy::allow_attempt(next, {deployment_->limits().attempts_per_request_max}, budget, now);
   }
   if (verdict == policy::AttemptVerdict::kNoBudget) {
     gateway_.counters().retry_budget_exhausted.add();
@@ -389,7 +389,7 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   if (is_over_time()) return give_up();
   std::optional<std::uint8_t> other_key;
   if (leg_->own_key.id == 0) {
-    other_key = gateway_.health().choose_key(leg_->endpoint, asked().keys_tried,
+    other_key = deployment_->health().choose_key(leg_->endpoint, asked().keys_tried,
                                              gateway_.shard().now(), gateway_.shard().rng());
   }
   dialect::NextOptions options;

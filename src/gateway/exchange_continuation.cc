@@ -13,7 +13,7 @@ namespace leat::gateway {
 using dialect::ErrorKind;
 
 bool Exchange::continues(const Stop& stop) const {
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   return continues_by(catalogue, catalogue.endpoint(stop.endpoint)) !=
          dialect::ContinuesBy::kNothing;
 }
@@ -43,12 +43,12 @@ void Exchange::prepare_continuation(RelayOptions& options, dialect::ChatIdentity
     return;
   }
   const Request& request = *request_;
-  const bool is_allowed = gateway_.snapshot().rules_of(endpoint().model).continuation;
+  const bool is_allowed = deployment_->snapshot().rules_of(endpoint().model).continuation;
   if (!is_allowed || kind_ != RequestKind::kChat || !has_carrier()) return;
   const std::string_view body(request.body->data(), request.body->size);
   if (!dialect::may_be_continued(request.scanner, body, request.chat)) return;
   if (continuation_ == nullptr) {
-    continuation_ = std::make_unique<Continuation>(gateway_.limits().continuation_text_bytes_max);
+    continuation_ = std::make_unique<Continuation>(deployment_->limits().continuation_text_bytes_max);
   }
   options.so_far = &*continuation_->so_far;
 }

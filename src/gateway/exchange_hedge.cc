@@ -13,7 +13,7 @@ using ledger::AttemptOutcome;
 policy::HedgeFacts Exchange::hedge_facts() const {
   policy::HedgeFacts facts;
   facts.attempt_began = leg_->health.started;
-  facts.first_token_p95 = gateway_.health().first_token_p95(leg_->endpoint);
+  facts.first_token_p95 = deployment_->health().first_token_p95(leg_->endpoint);
   facts.has_other_endpoint = has_stop(true);
   // What must not be asked a second time after a reset must not be asked twice at once.
   facts.is_stateful = request_->chat.stateful || !provider().options->retry_ambiguous;
@@ -24,7 +24,7 @@ policy::HedgeFacts Exchange::hedge_facts() const {
 
 // For the attempt that begins.
 void Exchange::plan_hedge() {
-  const policy::HedgeSettings& settings = gateway_.snapshot().times_of(endpoint().model).hedge;
+  const policy::HedgeSettings& settings = deployment_->snapshot().times_of(endpoint().model).hedge;
   // Half of an answer is not asked for twice.
   if (!settings.is_on || !streams_ || is_carrying_on()) return;
   request_->hedge_at = policy::hedge_at(hedge_facts(), settings);
@@ -34,7 +34,7 @@ void Exchange::plan_hedge() {
 void Exchange::hedge() {
   Request& request = *request_;
   const policy::HedgeFacts facts = hedge_facts();
-  const policy::HedgeSettings& settings = gateway_.snapshot().times_of(endpoint().model).hedge;
+  const policy::HedgeSettings& settings = deployment_->snapshot().times_of(endpoint().model).hedge;
   const Instant now = gateway_.shard().now();
   // What is usual there may have become more since.
   const Instant due = policy::hedge_at(facts, settings);
@@ -63,13 +63,13 @@ void Exchange::hedge() {
 
 // Counted in the budgets if so.
 bool Exchange::may_hedge(std::uint8_t stop, const policy::HedgeFacts& facts) {
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::Endpoint& target = catalogue.endpoint(request_->stops[stop].endpoint);
   const Instant now = gateway_.shard().now();
-  policy::RetryBudget& budget = gateway_.upstream_of(target).budget;
-  if (!gateway_.retry_budget().has_half(now) ||
-      !policy::allow_hedge(facts, gateway_.snapshot().times_of(target.model).hedge,
-                           {gateway_.limits().attempts_per_request_max}, budget, now)) {
+  policy::RetryBudget& budget = deployment_->upstream_of(target).budget;
+  if (!deployment_->retry_budget().has_half(now) ||
+      !policy::allow_hedge(facts, deployment_->snapshot().times_of(target.model).hedge,
+                           {deployment_->limits().attempts_per_request_max}, budget, now)) {
     return false;
   }
   count_in_budgets(true, &budget);
@@ -104,7 +104,7 @@ void Exchange::drop_other(policy::Fault fault) {
   const Asked& its = request_->asked[other == &first_ ? 0 : 1];
   other->stop(gateway_.shard().wheel());
   const policy::Outcome ended{.outcome = policy::OutcomeClass::kNotCounted, .fault = fault};
-  gateway_.health().ended(other->health, ended, {}, now);
+  deployment_->health().ended(other->health, ended, {}, now);
   other->health.endpoint = policy::kNoId;
   notes_.ended(other->note,
                its.written ? AttemptOutcome::kHedgedAway : AttemptOutcome::kNotExecuted, 0, now);

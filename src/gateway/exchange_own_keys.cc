@@ -13,10 +13,10 @@ namespace leat::gateway {
 std::optional<std::uint8_t> Exchange::key_for(const Stop& stop) {
   const Instant now = gateway_.shard().now();
   if (stop.own_key == 0) {
-    return gateway_.health().choose_key(stop.endpoint, 0, now, gateway_.shard().rng());
+    return deployment_->health().choose_key(stop.endpoint, 0, now, gateway_.shard().rng());
   }
   const bool may_ask =
-      may_use_own_key(stop) && !gateway_.own_key_states().is_resting(own_key_ref(stop), now);
+      may_use_own_key(stop) && !deployment_->own_key_states().is_resting(own_key_ref(stop), now);
   return may_ask ? std::optional(HealthAttempt::kOwnKey) : std::nullopt;
 }
 
@@ -31,7 +31,7 @@ bool Exchange::may_use_own_key(const Stop& stop) const {
   const OwnKey* const own = gateway_.own_key(workspace_, stop.own_key);
   if (own == nullptr || own->secret == nullptr) return false;
   const Instant until =
-      gateway_.own_key_states().limited_until({own->id, own->revision}, stop.endpoint);
+      deployment_->own_key_states().limited_until({own->id, own->revision}, stop.endpoint);
   return until <= gateway_.shard().now();
 }
 
@@ -78,7 +78,7 @@ MoneyTerms Exchange::money() const {
 // count both: of the plan's candidates, whichever comes to most.
 void Exchange::raise_own_key_bound(const Stop& stop, const policy::ChargeDemand& demand,
                                    const policy::Bound& fee, policy::Bound& most) const {
-  const policy::Catalogue& catalogue = gateway_.snapshot().catalogue();
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::Bound list = policy::bound_of(catalogue, catalogue.endpoint(stop.endpoint), demand,
                                               {}, policy::UtcMoment::of(admitted_), false);
   most.money = std::max(most.money, fee.money + list.money);

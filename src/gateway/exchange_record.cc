@@ -22,12 +22,12 @@ bool Exchange::begin_record() {
   KeyName organisation_room;
   const ledger::OpenRequest request{
       .generation_id = id_,
-      .key_id = key_name(gateway_.snapshot().options(), key(), key_room),
+      .key_id = key_name(deployment_->snapshot().options(), key(), key_room),
       .organisation_id = account_name(organisation_, organisation_room),
       .workspace_id = account_name(workspace_, workspace_room),
       .api = api_name(kind_),
       .model_asked = request_->chat.model(),
-      .price_version = gateway_.snapshot().price_version(),
+      .price_version = deployment_->snapshot().price_version(),
       .reserved = money_.reserved == policy::kMoneyMax ? 0 : money_.reserved,
       .began = admitted_,
       .is_streamed = streams_};
@@ -49,7 +49,7 @@ void Exchange::refuse_record() {
 void Exchange::append_record(const Metered& metered, UsageNotes::End& end) {
   ShardLedger* const ledger = gateway_.ledger();
   if (ledger == nullptr) return;
-  const Snapshot& snapshot = gateway_.snapshot();
+  const Snapshot& snapshot = deployment_->snapshot();
   KeyName key_room;
   KeyName workspace_room;
   KeyName organisation_room;
@@ -123,7 +123,7 @@ void Exchange::tell_story() {
 
 void Exchange::tell_ended() {
   if (told_ == nullptr) return;
-  const Snapshot& snapshot = gateway_.snapshot();
+  const Snapshot& snapshot = deployment_->snapshot();
   UsageNotes::End& end = told_->end;
   KeyName key_room;
   KeyName workspace_room;

@@ -40,7 +40,7 @@ net::Stream& Exchange::on_commit() {
     client_->begin_stream(id_, limits.fields());
   }
   status_ = 200;
-  gateway_.health().first_token(leg_->health, gateway_.shard().now());
+  deployment_->health().first_token(leg_->health, gateway_.shard().now());
   notes_.first_token(leg_->note, gateway_.shard().now());
   if (trace_ != nullptr) trace_->first_token(asked().traced, gateway_.shard().now());
   request_->hedge_at = kNever;
@@ -133,7 +133,7 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
 void Exchange::check_backlog() {
   if (client_ == nullptr || leg_->upstream == nullptr) return;
   const std::size_t backlog = client_->stream().backlog_bytes();
-  if (backlog < gateway_.limits().client_buffer_bytes_max || leg_->is_paused) return;
+  if (backlog < deployment_->limits().client_buffer_bytes_max || leg_->is_paused) return;
   leg_->is_paused = true;
   leg_->upstream->pause_reply();
   leg_->stalled_since = gateway_.shard().now();

@@ -51,7 +51,7 @@ RunningRequest Exchange::report() const {
   KeyName room;
   RunningRequest running;
   running.id = id_;
-  running.key = key_name(gateway_.snapshot().options(), key(), room);
+  running.key = key_name(deployment_->snapshot().options(), key(), room);
   running.model = notes_.model();
   running.endpoint = leg_->endpoint;
   running.stage = stage();
@@ -64,11 +64,14 @@ RunningRequest Exchange::report() const {
 std::unique_ptr<ShardReport> Gateway::report() {
   auto report = std::make_unique<ShardReport>();
   report->shard = shard_.index();
+  report->generation = deployment_->generation();
   for (Exchange* each = running_.first(); each != nullptr; each = running_.after(*each)) {
     if (report->running.size() == RunningRequest::kListedMax) break;
     report->running.push_back(each->report());
+    // Of an endpoint by its former number nothing can be told.
+    if (!each->is_decided_by(*deployment_)) report->running.back().endpoint = policy::kNoId;
   }
-  health_.add_outcomes(shard_.now(), report->outcomes);
+  deployment_->health().add_outcomes(shard_.now(), report->outcomes);
   return report;
 }
 

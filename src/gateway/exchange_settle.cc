@@ -53,7 +53,7 @@ Metered Exchange::meter_answer(const dialect::ChatUsage& usage, std::uint64_t co
   facts.usage = usage;
   facts.content_bytes = content_bytes;
   facts.end = end;
-  return meter(facts, gateway_.snapshot().catalogue(), endpoint(), money(), admitted_);
+  return meter(facts, deployment_->snapshot().catalogue(), endpoint(), money(), admitted_);
 }
 
 // Of the stream so far.
@@ -64,7 +64,7 @@ Metered Exchange::meter_stream(const dialect::ChatUsage& usage, AnswerEnd end) c
   facts.content_bytes = leg_->relay.content_bytes();
   facts.end = end;
   const Metered metered =
-      meter(facts, gateway_.snapshot().catalogue(), endpoint(), money(), admitted_);
+      meter(facts, deployment_->snapshot().catalogue(), endpoint(), money(), admitted_);
   const bool is_rest =
       continuation_ != nullptr && continuation_->stage == Continuation::Stage::kDone;
   return is_rest ? together(continuation_->metered, metered, money()) : metered;
@@ -99,7 +99,7 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   settle_limits(metered);
   const Instant now = gateway_.shard().now();
   notes_.ended(leg_->note, outcome, status, now);
-  const Snapshot& snapshot = gateway_.snapshot();
+  const Snapshot& snapshot = deployment_->snapshot();
   UsageNotes::End end;
   end.generation_id = id_;
   end.kind = kind_;
@@ -115,7 +115,7 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   }
   end.status = status_;
   gateway_.count_used(metered);
-  if (auto* const table = gateway_.endpoint_counters()) notes_.count(*table, metered, end);
+  if (auto* const table = deployment_->endpoint_counters()) notes_.count(*table, metered, end);
   if (told_ != nullptr) {
     told_->metered = metered;
     told_->end = end;

@@ -19,15 +19,9 @@ namespace {
 constexpr Duration kRefreshInterval = seconds(1);
 // How often a shard that yields looks whether all that it took in was admitted.
 constexpr Duration kYieldInterval = milliseconds(2);
-// What a request may take beyond its own time limit until it is settled.
-constexpr Duration kSettleTime = seconds(60);
 
-LimitSetup limit_setup(LimitSetup setup, const Options& options) {
-  std::uint32_t longest_ms = options.limits.request_ms_max;
-  for (const Model& model : options.models) {
-    longest_ms = std::max(longest_ms, model.request_ms_max);
-  }
-  setup.hold = milliseconds(longest_ms) + kSettleTime;
+LimitSetup limit_setup(LimitSetup setup, const Snapshot& snapshot) {
+  setup.hold = snapshot.request_max() + kSettleTime;
   return setup;
 }
 
@@ -55,23 +49,22 @@ class Gateway::Door final : private net::ConnectionSink {
   net::Listener listener_;
 };
 
-Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayParts& parts)
+Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> configuration,
+                 DeploymentTls tls, const GatewayParts& parts)
     : shard_(shard),
-      snapshot_(snapshot),
       parts_(parts),
       counters_(*parts.counters),
       log_(*parts.log),
-      teller_(parts.events, snapshot.options().trace, counters_, shard.index()),
-      addresses_(snapshot.limits()),
+      teller_(parts.events, configuration->snapshot->options().trace, counters_, shard.index()),
+      addresses_(configuration->snapshot->limits()),
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
+      deployment_(std::make_unique<Deployment>(dial_parts(), std::move(configuration),
+                                               std::move(tls), nullptr)),
       shedding_(shard, counters_, parts.memory_percent),
-      limits_(shard, limit_setup(parts.limits, snapshot.options())),
-      retry_budget_(snapshot.limits().retry_budget_percent_max,
-                    snapshot.limits().retry_floor_per_second),
-      health_(snapshot, shard.index()),
-      conversations_(snapshot.options().routing.sticky_conversations_max),
+      limits_(shard, limit_setup(parts.limits, snapshot())),
+      conversations_(snapshot().options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {
   if (parts.keys != nullptr) keys_.apply(*parts.keys);
   if (parts.ledger.keeping != nullptr) {
@@ -80,10 +73,7 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
   }
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;
-  const auto& providers = snapshot.options().providers;
-  upstreams_.reserve(providers.size());
-  for (std::uint32_t i = 0; i < providers.size(); ++i) upstreams_.push_back(make_upstream(i));
-  for (Upstream& upstream : upstreams_) upstream.pool->keep_warm();
+  for (const auto& upstream : deployment_->upstreams()) upstream->pool->keep_warm();
   tcp_streams_.on_none_left = [this] { note_drained(); };
   on_refresh();
   shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
@@ -91,36 +81,6 @@ Gateway::Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayPar
 
 Gateway::~Gateway() {
   LEAT_CHECK(connections_.live() == 0 && exchanges_.live() == 0);
-}
-
-Gateway::Upstream Gateway::make_upstream(std::uint32_t index) {
-  const Provider& options = snapshot_.options().providers[index];
-  const Limits& limits = snapshot_.limits();
-  std::unique_ptr<net::Dialer> dialer;
-  if (options.format == ProviderFormat::kSimulated) {
-    dialer = simulated_->new_dialer(options.simulated);
-  } else {
-    net::Origin origin;
-    origin.host = options.base_url.host;
-    origin.port = options.base_url.port;
-    origin.tls = options.base_url.tls ? parts_.provider_tls[index] : nullptr;
-    origin.allow_private = options.allow_private;
-    const net::ConnectLimits connect{milliseconds(options.dns_ms_max),
-                                     milliseconds(options.connect_ms_max),
-                                     milliseconds(options.tls_handshake_ms_max)};
-    dialer = std::make_unique<net::TcpDialer>(shard_, tcp_streams_, *parts_.resolver,
-                                              std::move(origin), connect);
-  }
-  net::PoolLimits pool;
-  pool.connections_max = options.connections_max;
-  pool.idle_max = options.idle_connections_max;
-  pool.warm = options.warm_connections;
-  pool.idle_time = milliseconds(options.idle_ms_max);
-  pool.head_bytes_max = limits.upstream_head_bytes_max;
-  pool.informational_max = limits.upstream_informational_max;
-  auto upstream_pool = std::make_unique<net::UpstreamPool>(shard_, *dialer, pool);
-  return {std::move(dialer), std::move(upstream_pool),
-          policy::RetryBudget(limits.retry_budget_percent_max, limits.retry_floor_per_second)};
 }
 
 // ---- Clients -----------------------------------------------------------------------------------
@@ -157,7 +117,7 @@ void Gateway::accept(io::SocketId socket, const io::Address& peer, const Door& d
   ClientConn* connection = connections_.create(*this, peer, manners.half_close_allowed,
                                                manners.passed_by ? &*manners.passed_by : nullptr);
   open_.push_back(*connection);
-  connection->attach(tcp_streams_.adopt(socket, manners.is_tls ? parts_.server_tls : nullptr,
+  connection->attach(tcp_streams_.adopt(socket, manners.is_tls ? deployment_->server_tls() : nullptr,
                                         connection->stream_user()),
                      manners.is_tls);
 }
@@ -168,7 +128,7 @@ void Gateway::free_connection(ClientConn* connection) {
 }
 
 KeyDirectory::Found Gateway::find_key(const KeyDigest& digest) const {
-  if (snapshot_.options().auth_mode == AuthMode::kOff) {
+  if (snapshot().options().auth_mode == AuthMode::kOff) {
     return {.fault = KeyFault::kNone, .key = &anonymous_};
   }
   return keys_.look_up(digest, policy::KeyScope::kInference, shard_.io().wall_now());
@@ -208,7 +168,7 @@ void Gateway::drain() {
   if (draining_) return;
   draining_ = true;
   doors_.clear();
-  for (Upstream& upstream : upstreams_) upstream.pool->drain();
+  drain_pools();
   IntrusiveList<ClientConn, ClientConn> all;
   all.take_all(open_);
   while (ClientConn* connection = all.pop_front()) {
@@ -262,7 +222,7 @@ void Gateway::resume() {
 void Gateway::shut_down() {
   draining_ = true;
   doors_.clear();
-  for (Upstream& upstream : upstreams_) upstream.pool->drain();
+  drain_pools();
   while (ClientConn* connection = open_.pop_front()) connection->cut();
   // Those whose client has its answer and whose provider's end is still awaited.
   while (Exchange* exchange = running_.pop_front()) exchange->abandon();
@@ -309,6 +269,8 @@ void Gateway::on_message(const shard::Message& message) {
       return limits_.take(owned_of<LeaseMail>(message));
     case shard::Message::Kind::kAccountReply:
       return account_questions_.take(*owned_of<AccountReply>(message));
+    case shard::Message::Kind::kDeployment:
+      return take(owned_of<DeploymentOrder>(message));
     case shard::Message::Kind::kReportQuestion:
       if (on_report) {
         auto made = report();
@@ -316,6 +278,7 @@ void Gateway::on_message(const shard::Message& message) {
       }
       return;
     case shard::Message::Kind::kDrained:
+    case shard::Message::Kind::kDeploymentReport:
     case shard::Message::Kind::kYielded:
     case shard::Message::Kind::kShardReport:
     case shard::Message::Kind::kAccountQuestion:
@@ -347,7 +310,7 @@ void Gateway::refused(const char* reason, std::uint32_t key, const io::Address& 
   // One line for each refusal, of ids and numbers only (threats-and-faults.md 3.4).
   char line[LogRing::kLineBytesMax];
   KeyName room;
-  const std::string name(key_name(snapshot_.options(), key, room));
+  const std::string name(key_name(snapshot().options(), key, room));
   const std::string address = peer.to_string();  // its port tells an operator nothing
   const int size =
       std::snprintf(line, sizeof line, "refused reason=%s key=%s ip=%.*s bytes=%llu shard=%u",
@@ -375,13 +338,15 @@ void Gateway::new_id(const char* prefix, char (&to)[36]) {
 void Gateway::on_refresh() {
   shedding_.step(limits());  // nobody may have asked
   refresh_counters();
+  free_idle_deployments();
   shard_.wheel().set(refresh_timer_, shard_.now() + kRefreshInterval);
 }
 
 void Gateway::on_health_timer() {
   if (on_health_news) {
     if (untold_ == nullptr) {
-      untold_ = health_.take_news(shard_.now());
+      untold_ = deployment_->health().take_news(shard_.now());
+      untold_->generation = deployment_->generation();
       conversations_.take_news(untold_->conversations);
       if (untold_->is_empty()) untold_.reset();
     }
@@ -391,7 +356,7 @@ void Gateway::on_health_timer() {
 }
 
 void Gateway::apply(const HealthUpdate& update) {
-  health_.apply(update);
+  if (update.generation == deployment_->generation()) deployment_->health().apply(update);
   conversations_.apply(update.conversations, shard_.now());
 }
 
@@ -413,24 +378,7 @@ void Gateway::refresh_counters() {
   }
   counters_.turns_late_us.set(turns.late_us);
   refresh_holdings();
-  net::PoolStats sum;
-  std::size_t idle = 0;
-  std::size_t open = 0;
-  for (const Upstream& upstream : upstreams_) {
-    const net::PoolStats& stats = upstream.pool->stats();
-    sum.dialed += stats.dialed;
-    sum.dial_failures += stats.dial_failures;
-    sum.reused += stats.reused;
-    sum.stray_bytes += stats.stray_bytes;
-    idle += upstream.pool->idle_count();
-    open += upstream.pool->open_count();
-  }
-  counters_.pool_idle.set(idle);
-  counters_.pool_open.set(open);
-  counters_.pool_dialed.set(sum.dialed);
-  counters_.pool_dial_failures.set(sum.dial_failures);
-  counters_.pool_reused.set(sum.reused);
-  counters_.pool_stray_bytes.set(sum.stray_bytes);
+  refresh_pools();
   const ShardLimits::Said& said = limits_.said();
   counters_.lease_asks.set(said.asks);
   counters_.lease_returns.set(said.returns);

@@ -13,27 +13,22 @@
 #include "gateway/account_question.h"
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
+#include "gateway/configuration.h"
 #include "gateway/counters.h"
-#include "gateway/endpoint_counters.h"
+#include "gateway/deployment.h"
 #include "gateway/key_loads.h"
 #include "gateway/key_table.h"
-#include "gateway/listing_source.h"
 #include "gateway/log_ring.h"
 #include "gateway/metering.h"
-#include "gateway/own_key_states.h"
 #include "gateway/request_teller.h"
 #include "gateway/route_planning.h"
-#include "gateway/shard_health.h"
 #include "gateway/shard_ledger.h"
 #include "gateway/shard_limits.h"
 #include "gateway/shard_report.h"
 #include "gateway/shedding.h"
-#include "gateway/snapshot.h"
 #include "gateway/successor.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
-#include "net/upstream_pool.h"
-#include "policy/retry_budget.h"
 #include "proto/http_date.h"
 
 namespace leat::gateway {
@@ -43,19 +38,16 @@ class Succession;
 
 // What the gateway cannot make itself: TLS contexts and the resolver, one set per shard.
 struct GatewayParts {
-  tls::ServerContext* server_tls = nullptr;       // null: no tls:// listener
-  std::vector<tls::ClientContext*> provider_tls;  // by provider; null: plain or simulated
+  // Makes what a configuration needs. What is wrong, or empty. Null: no TLS anywhere.
+  std::function<std::string(const Configuration&, DeploymentTls&)> make_tls;
   net::Resolver* resolver = nullptr;
   // Outlive the gateway, so that the last numbers and lines can be read after its end.
   Counters* counters = nullptr;
-  EndpointCounterTable* endpoint_counters = nullptr;  // of the snapshot's catalogue; null: none
   // How much of memory_bytes_max the process holds, in percent; written by control. Null: not
   // known.
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   LogRing* log = nullptr;
   EventRing* events = nullptr;  // of requests that have ended; null: nobody is told
-  // Who answers the routes that list the catalogue. Null: they are not there.
-  const ListingSource* listings = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
   LedgerParts ledger;
@@ -66,8 +58,9 @@ struct GatewayParts {
 
 class Gateway final : private shard::MessageHandler {
  public:
-  // `snapshot` and the parts outlive the gateway.
-  Gateway(shard::Shard& shard, const Snapshot& snapshot, const GatewayParts& parts);
+  // The parts outlive the gateway, `tls` is what parts.make_tls made of the configuration.
+  Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> configuration,
+          DeploymentTls tls, const GatewayParts& parts);
   ~Gateway();
 
   // Binds one of the configured listeners.
@@ -94,6 +87,8 @@ class Gateway final : private shard::MessageHandler {
   void refresh_counters();
 
   shard::MessageHandler& message_handler() { return *this; }
+  // Told when a configuration was prepared, or could not be; may be null.
+  std::function<void(DeploymentReport)> on_prepared;
   // Told when a drain has ended, and when it has yielded; may be null.
   std::function<void()> on_drained;
   std::function<void()> on_yielded;
@@ -112,16 +107,13 @@ class Gateway final : private shard::MessageHandler {
   }
 
   // ---- For ClientConn and Exchange ----
-  struct Upstream {
-    std::unique_ptr<net::Dialer> dialer;
-    std::unique_ptr<net::UpstreamPool> pool;
-    policy::RetryBudget budget;
-  };
   shard::Shard& shard() { return shard_; }
-  const Snapshot& snapshot() const { return snapshot_; }
-  const Limits& limits() const { return snapshot_.limits(); }
+  // What new requests are decided by; of one that runs, see its own.
+  Deployment& deployment() { return *deployment_; }
+  // The same, of now.
+  const Snapshot& snapshot() const { return deployment_->snapshot(); }
+  const Limits& limits() const { return deployment_->limits(); }
   Counters& counters() { return counters_; }
-  EndpointCounterTable* endpoint_counters() { return parts_.endpoint_counters; }
   AddressTable& addresses() { return addresses_; }
   // Whose key it is; where none is asked for, everybody's is anonymous.
   KeyDirectory::Found find_key(const KeyDigest& digest) const;
@@ -129,7 +121,6 @@ class Gateway final : private shard::MessageHandler {
   const OwnKey* own_key(std::uint32_t workspace, std::uint32_t id) const {
     return keys_.own_key(workspace, id);
   }
-  OwnKeyStates& own_key_states() { return own_key_states_; }
   std::uint64_t ask_account(AccountQuestion question, AccountQuestions::Then then) {
     return account_questions_.ask(std::move(question), on_account_question, std::move(then));
   }
@@ -144,15 +135,7 @@ class Gateway final : private shard::MessageHandler {
   bool knows_account(std::uint32_t key, const policy::AdmissionAccount* account) {
     return limits_.admission().find(key, keys_.version()) == account;
   }
-  Upstream& upstream(std::uint32_t provider) { return upstreams_[provider]; }
-  Upstream& upstream_of(const policy::Endpoint& endpoint) {
-    return upstreams_[snapshot_.connection_of(endpoint)];
-  }
-  // Of all the shard's requests, whichever provider they go to.
-  policy::RetryBudget& retry_budget() { return retry_budget_; }
   RequestTeller& teller() { return teller_; }
-  ShardHealth& health() { return health_; }
-  const ListingSource* listings() const { return parts_.listings; }
   Conversations& conversations() { return conversations_; }
   // Its plan is good until the next request's.
   RoutePlanner& planner() { return *planner_; }
@@ -188,7 +171,15 @@ class Gateway final : private shard::MessageHandler {
   void accept(io::SocketId socket, const io::Address& peer, const Door& door);
   Result<io::Address> open_door(std::unique_ptr<Door> door, const io::Address& address);
   void on_message(const shard::Message& message) override;
-  Upstream make_upstream(std::uint32_t index);
+  DialParts dial_parts();
+  void take(std::unique_ptr<DeploymentOrder> order);
+  std::string prepare(std::shared_ptr<const Configuration> configuration);
+  void serve_prepared(const KeyDelta& keys);
+  void free_idle_deployments();
+  template <class Visit>
+  void each_upstream(Visit visit);
+  void drain_pools();
+  void refresh_pools();
   void note_drained();
   void note_yielded();
   std::unique_ptr<ShardReport> report();
@@ -198,7 +189,6 @@ class Gateway final : private shard::MessageHandler {
   void apply(const HealthUpdate& update);
 
   shard::Shard& shard_;
-  const Snapshot& snapshot_;
   GatewayParts parts_;
   Counters& counters_;
   LogRing& log_;
@@ -207,16 +197,16 @@ class Gateway final : private shard::MessageHandler {
   net::TcpStreams tcp_streams_;
   net::PipeStreams pipe_streams_;
   std::unique_ptr<SimulatedProvider> simulated_;
-  std::vector<Upstream> upstreams_;
+  std::unique_ptr<Deployment> deployment_;
+  std::unique_ptr<Deployment> prepared_;              // may be the next one; null: none is to be
+  std::vector<std::unique_ptr<Deployment>> retired_;  // that requests still end with
+  net::PoolStats pools_before_;                       // of connections to providers that are gone
   KeyDirectory keys_;
   KeyRow anonymous_;
   AccountQuestions account_questions_;
   KeyLoads key_loads_;
   Shedding shedding_;
   ShardLimits limits_;
-  policy::RetryBudget retry_budget_;
-  ShardHealth health_;
-  OwnKeyStates own_key_states_;
   Conversations conversations_;
   std::unique_ptr<RoutePlanner> planner_;
   std::unique_ptr<HealthNews> untold_;  // the mailbox was full

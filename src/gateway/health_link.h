@@ -25,6 +25,8 @@ struct HealthNews {
     Instant until{0};  // when the first of the shard's keys for it may be used again
   };
   std::uint32_t shard = 0;
+  // Of the configuration whose endpoints these are; HeldConversation names them for all.
+  std::uint32_t generation = 1;
   std::vector<Summary> summaries;
   std::vector<Limit> limits;
   std::vector<policy::EndpointId> probes;       // that the shard began
@@ -45,6 +47,7 @@ struct HealthUpdate {
     policy::HealthReport report;
     bool operator==(const Row&) const = default;
   };
+  std::uint32_t generation = 1;  // of the configuration whose endpoints these are
   std::vector<Row> rows;
   std::vector<HeldConversation> conversations;  // that other shards told of
 

@@ -131,6 +131,11 @@ void KeyDelta::append(const KeyDelta& later) {
 
 KeyTable::KeyTable() : chunks_(1, chunk_from({})) {}
 
+void KeyTable::clear() {
+  assign({});
+  accounts_.clear();
+}
+
 void KeyTable::assign(std::span<const KeyEntry> entries) {
   ++version_;
   const std::size_t count = std::bit_ceil(std::max<std::size_t>(entries.size() / kRowsMin, 1)) / 2;

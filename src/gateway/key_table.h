@@ -112,6 +112,8 @@ class KeyTable {
  public:
   KeyTable();
 
+  // Nothing is in it any more; its versions go on.
+  void clear();
   // All at once, in place of what there was. Of two rows with one digest the later counts.
   void assign(std::span<const KeyEntry> entries);
   // New or changed. Returns what to tell the shards.

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "gateway/account_question.h"
+#include "gateway/configuration.h"
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
 #include "gateway/lease_mail.h"
@@ -43,6 +44,11 @@ template <>
 inline constexpr shard::Message::Kind kKindOf<LateSettlements> =
     shard::Message::Kind::kLateSettlements;
 template <>
+inline constexpr shard::Message::Kind kKindOf<DeploymentOrder> = shard::Message::Kind::kDeployment;
+template <>
+inline constexpr shard::Message::Kind kKindOf<DeploymentReport> =
+    shard::Message::Kind::kDeploymentReport;
+template <>
 inline constexpr shard::Message::Kind kKindOf<Successor> = shard::Message::Kind::kSuccessor;
 
 template <class T>
@@ -68,6 +74,8 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
   if (message.kind == kKindOf<LateSettlements>) owned_of<LateSettlements>(message).reset();
   if (message.kind == kKindOf<Successor>) owned_of<Successor>(message).reset();
+  if (message.kind == kKindOf<DeploymentOrder>) owned_of<DeploymentOrder>(message).reset();
+  if (message.kind == kKindOf<DeploymentReport>) owned_of<DeploymentReport>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
   if (message.kind == kKindOf<ShardReport>) owned_of<ShardReport>(message).reset();
 }

@@ -36,6 +36,9 @@ struct LimitSetup {
   std::span<const RestoredQuantity> restored;
 };
 
+// What a request may take beyond its own time limit until it is settled.
+inline constexpr Duration kSettleTime = seconds(60);
+
 // Which kinds of limits a key's requests meet, its own or those of what it belongs to.
 struct LimitsMet {
   bool requests = false;  // a minute, or at once
@@ -66,6 +69,9 @@ class ShardLimits final : private policy::LeaseLink,
 
   // What another process that still runs has settled. As begin_with().
   void settle_late(const LateSettlements& settled);
+
+  // As LimitSetup::hold, where that has become longer.
+  void hold_for(Duration hold) { homes_.hold_for(hold); }
 
   policy::Admission& admission() { return admission_; }
   // What the key's requests meet. `version`: of the keys (KeyDirectory::version). REQUIRES:

@@ -41,6 +41,7 @@ struct EndpointOutcome {
 
 struct ShardReport {
   std::uint32_t shard = 0;
+  std::uint32_t generation = 1;           // of the configuration whose endpoints these are
   std::vector<RunningRequest> running;    // the oldest first
   std::vector<EndpointOutcome> outcomes;  // the newest of an endpoint first
 };

@@ -99,7 +99,7 @@ class PipeDial final : public net::Dial, private net::StreamUser {
   void on_drained() override {}
 
   SimulatedProvider& provider_;
-  const SimulatedOptions& options_;
+  const SimulatedOptions options_;
   net::DialSink* sink_ = nullptr;
   net::Stream* stream_ = nullptr;
 };
@@ -114,7 +114,7 @@ class PipeDialer final : public net::Dialer {
 
  private:
   SimulatedProvider& provider_;
-  const SimulatedOptions& options_;
+  const SimulatedOptions options_;
 };
 
 }  // namespace

@@ -54,7 +54,7 @@ class SimulatedConn final : public ListNode<SimulatedConn>,
   std::string_view word(std::uint32_t index) const;
 
   SimulatedProvider& owner_;
-  const SimulatedOptions& options_;
+  const SimulatedOptions options_;
   net::Stream* stream_ = nullptr;
   std::string input_;
   proto::RequestParser parser_;

@@ -35,7 +35,11 @@ Snapshot::Snapshot(const Options& options, std::shared_ptr<const RoutedCatalogue
 // What a model of the options says of itself; of its times, the limits where none does.
 void Snapshot::set_times() {
   std::unordered_map<std::string_view, const Model*> stated;
-  for (const Model& model : options_.models) stated.emplace(model.id, &model);
+  request_max_ = milliseconds(options_.limits.request_ms_max);
+  for (const Model& model : options_.models) {
+    stated.emplace(model.id, &model);
+    request_max_ = std::max(request_max_, milliseconds(model.request_ms_max));
+  }
   const auto either = [](std::uint32_t own, std::uint32_t common) {
     return milliseconds(own != 0 ? own : common);
   };

@@ -69,6 +69,8 @@ class Snapshot {
   // Names the catalogue's prices in what is charged by them (metering.h).
   std::uint64_t price_version() const { return price_version_; }
   const ModelTimes& times_of(policy::ModelId model) const { return times_[model]; }
+  // Of all models, the longest.
+  Duration request_max() const { return request_max_; }
   const ModelRules& rules_of(policy::ModelId model) const { return rules_[model]; }
 
  private:
@@ -80,6 +82,7 @@ class Snapshot {
   std::vector<SnapshotProvider> providers_;
   std::vector<ModelTimes> times_;  // by policy::ModelId
   std::vector<ModelRules> rules_;  // the same
+  Duration request_max_{0};
 };
 
 }  // namespace leat::gateway

@@ -62,6 +62,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::size_t open_count() const { return conns_.live() + dialing_; }
   std::size_t idle_count() const { return idle_count_; }
   PoolStats& stats() { return stats_; }
+  const PoolStats& stats() const { return stats_; }
   const PoolLimits& limits() const { return limits_; }
 
  private:

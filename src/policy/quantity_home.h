@@ -72,6 +72,9 @@ class QuantityHome {
   // held, is charged all the same.
   void settle_held(std::int64_t held, std::int64_t charged, Moment at);
 
+  // As LeaseOptions::hold, for what is granted from here on.
+  void hold_for(Duration hold) { options_.hold = hold; }
+
   const QuantityTerms& terms() const { return terms_; }
   // Of the terms that it began with.
   std::uint32_t first_version() const { return first_version_; }

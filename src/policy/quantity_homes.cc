@@ -37,6 +37,12 @@ QuantityHome* QuantityHomes::find(QuantityId id) {
   return found == homes_.end() ? nullptr : &found->second;
 }
 
+void QuantityHomes::hold_for(Duration hold) {
+  if (hold <= options_.hold) return;
+  options_.hold = hold;
+  for (auto& [id, home] : homes_) home.hold_for(hold);
+}
+
 void QuantityHomes::hear(const LeaseAsk& ask, Moment at, GrantLink& link) {
   const QuantityId id = ask.tally.quantity;
   QuantityHome& home = homes_.try_emplace(id, id, ask.terms, options_).first->second;

@@ -31,6 +31,9 @@ class QuantityHomes {
   // has counted itself is in that, and does not count twice.
   void begin_with(QuantityId id, const QuantityTerms& terms, std::int64_t settled, Moment at);
 
+  // As LeaseOptions::hold, for what is granted from here on; never less than before.
+  void hold_for(Duration hold);
+
   void hear(const LeaseAsk& ask, Moment at, GrantLink& link);
   void hear(const LeaseReturn& back, Moment at, GrantLink& link);
   // Every few milliseconds: what waited too long, what expired, and rates that are full again.

@@ -30,6 +30,8 @@ struct Message {
     kSegment,          // a segment for the shard's ledger
     kAccountQuestion,  // (to control) what a client asks of its own account
     kAccountReply,     // what control says to that
+    kDeployment,       // another configuration, in steps
+    kDeploymentReport, // (to control) whether it could be made
     kReportQuestion,   // what runs on the shard?
     kShardReport,      // (to control) the answer to that
     kLeaseMail,        // (between data shards) asks, returns, grants and recalls of leases

@@ -174,7 +174,8 @@ std::unique_ptr<TlsSession> ServerContext::new_session(Instant now) {
   SSL_set_app_data(ssl, this);
   SSL_set_accept_state(ssl);
   return std::make_unique<TlsSession>(ssl, Source::kDownstream,
-                                      std::span<char>(scratch_.get(), TlsSession::kScratchBytes));
+                                      std::span<char>(scratch_.get(), TlsSession::kScratchBytes),
+                                      weak_from_this().lock());
 }
 
 // ---- Client ------------------------------------------------------------------------------------
@@ -202,7 +203,8 @@ Result<std::unique_ptr<TlsSession>> ClientContext::new_session(const std::string
   if (server_name.empty()) return fail(refused("a provider without a name cannot be verified"));
   SSL* ssl = new_ssl();
   auto session = std::make_unique<TlsSession>(
-      ssl, Source::kUpstream, std::span<char>(scratch_.get(), TlsSession::kScratchBytes));
+      ssl, Source::kUpstream, std::span<char>(scratch_.get(), TlsSession::kScratchBytes),
+      weak_from_this().lock());
   SSL_set_connect_state(ssl);
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl);
   if (X509_VERIFY_PARAM_set1_ip_asc(verify, server_name.c_str()) != 1) {

@@ -41,7 +41,8 @@ class Context {
   std::unique_ptr<char[]> scratch_;
 };
 
-class ServerContext : private Context {
+// One that is held by shared_ptr lives until its last session has ended, too.
+class ServerContext : private Context, public std::enable_shared_from_this<ServerContext> {
  public:
   // The chain has the leaf first. Refused: unreadable or damaged PEM, a key that is not the leaf's,
   // a leaf that is expired or not yet valid, RSA below 2048 bits. Contexts of one ticket seed
@@ -60,7 +61,8 @@ class ServerContext : private Context {
   std::optional<TicketKeys> tickets_;
 };
 
-class ClientContext : private Context {
+// As ServerContext.
+class ClientContext : private Context, public std::enable_shared_from_this<ClientContext> {
  public:
   static std::unique_ptr<ClientContext> create(const TrustedRoots& roots);
   ~ClientContext();

@@ -68,8 +68,10 @@ BIO_METHOD* new_session_bio_method() {
   return method;
 }
 
-TlsSession::TlsSession(SSL* ssl, Source peer, std::span<char> scratch)
-    : ssl_(ssl),
+TlsSession::TlsSession(SSL* ssl, Source peer, std::span<char> scratch,
+                       std::shared_ptr<const void> context)
+    : context_(std::move(context)),
+      ssl_(ssl),
       read_scratch_(scratch.first(kRecordBytes)),
       write_scratch_(scratch.last(kRecordBytes)),
       peer_(peer) {

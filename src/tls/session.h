@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // TlsSession: TLS of one connection as bytes in, bytes out. Made by a ServerContext or
-// ClientContext (context.h), which outlives it; belongs to one shard. No sockets, no time, no I/O:
+// ClientContext (context.h), which outlives it or is kept by it; belongs to one shard. No sockets, no time, no I/O:
 // ciphertext of the peer goes in through feed(), plaintext comes out through a PlainSink,
 // ciphertext to be sent through a CipherOut.
 //
@@ -47,7 +47,9 @@ class TlsSession {
  public:
   // Contexts only. Takes the SSL; `scratch` (kScratchBytes) is shared by the sessions of a context:
   // one half is read into, the other gathers what is written, so that a sink may cause a write.
-  TlsSession(SSL* ssl, Source peer, std::span<char> scratch);
+  // `context`: kept until the session's end; null: it outlives it anyway.
+  TlsSession(SSL* ssl, Source peer, std::span<char> scratch,
+             std::shared_ptr<const void> context = nullptr);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -83,6 +85,7 @@ class TlsSession {
   void set_failed();
   bool write_record(std::string_view plain);
 
+  const std::shared_ptr<const void> context_;
   SSL* ssl_;
   std::span<char> read_scratch_;
   std::span<char> write_scratch_;

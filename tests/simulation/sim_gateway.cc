@@ -32,7 +32,6 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
     resolver.add(options[i].base_url.host, {providers[i]});
   }
   gateway::GatewayParts parts;
-  parts.provider_tls.resize(options.size());
   parts.resolver = &resolver;
   parts.counters = &counters;
   parts.log = &log;
@@ -44,7 +43,10 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
     parts.ledger = keeping->parts(index);
     keeping->attach(index, mailbox, io.waker());
   }
-  gateway = std::make_unique<gateway::Gateway>(shard, snapshot, parts);
+  auto configuration = std::make_shared<gateway::Configuration>();
+  configuration->snapshot = &snapshot;
+  gateway = std::make_unique<gateway::Gateway>(shard, std::move(configuration),
+                                               gateway::DeploymentTls(), parts);
   shard.attach_mailbox(mailbox, gateway->message_handler());
   peers.attach(shard, gateway->message_handler());
   io.set_run_turn([this] { shard.run_turn(); });

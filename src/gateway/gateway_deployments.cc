@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a shard comes to serve by another configuration (deployment.h): made first, so that what can
+// fail fails before any shard serves by it, then exchanged between two requests.
+#include <algorithm>
+#include <utility>
+
+#include "gateway/gateway.h"
+
+namespace leat::gateway {
+
+namespace {
+
+void add(net::PoolStats& sum, const net::PoolStats& other) {
+  sum.dialed += other.dialed;
+  sum.dial_failures += other.dial_failures;
+  sum.reused += other.reused;
+  sum.stray_bytes += other.stray_bytes;
+}
+
+}  // namespace
+
+DialParts Gateway::dial_parts() {
+  return {shard_, tcp_streams_, *simulated_, parts_.resolver};
+}
+
+void Gateway::take(std::unique_ptr<DeploymentOrder> order) {
+  switch (order->step) {
+    case DeploymentOrder::Step::kPrepare: {
+      DeploymentReport report{.shard = shard_.index(),
+                              .generation = order->configuration->generation,
+                              .fault = {}};
+      report.fault = prepare(std::move(order->configuration));
+      if (on_prepared) on_prepared(std::move(report));
+      return;
+    }
+    case DeploymentOrder::Step::kServe:
+      return serve_prepared(order->keys);
+    case DeploymentOrder::Step::kForget:
+      prepared_.reset();
+      return;
+  }
+}
+
+std::string Gateway::prepare(std::shared_ptr<const Configuration> configuration) {
+  prepared_.reset();
+  DeploymentTls tls;
+  if (parts_.make_tls) {
+    if (std::string fault = parts_.make_tls(*configuration, tls); !fault.empty()) return fault;
+  }
+  prepared_ = std::make_unique<Deployment>(dial_parts(), std::move(configuration), std::move(tls),
+                                           deployment_.get());
+  return {};
+}
+
+void Gateway::serve_prepared(const KeyDelta& keys) {
+  if (prepared_ == nullptr) return;
+  deployment_->retire(*prepared_);
+  retired_.push_back(std::exchange(deployment_, std::move(prepared_)));
+  limits_.begin_with(keys.used);
+  keys_.apply(keys);
+  addresses_.set_limits(limits());
+  limits_.hold_for(snapshot().request_max() + kSettleTime);
+  untold_.reset();  // of endpoints by their former numbers
+  if (draining_) {
+    drain_pools();
+  } else {
+    for (const auto& upstream : deployment_->upstreams()) upstream->pool->keep_warm();
+  }
+}
+
+void Gateway::free_idle_deployments() {
+  std::erase_if(retired_, [this](const std::unique_ptr<Deployment>& each) {
+    if (!each->is_idle()) return false;
+    for (const auto& upstream : each->upstreams()) {
+      if (upstream.use_count() == 1) add(pools_before_, upstream->pool->stats());
+    }
+    return true;
+  });
+}
+
+// Each once, though deployments share them.
+template <class Visit>
+void Gateway::each_upstream(Visit visit) {
+  std::vector<Upstream*> all;
+  const auto note = [&](const Deployment& deployment) {
+    for (const auto& upstream : deployment.upstreams()) all.push_back(upstream.get());
+  };
+  note(*deployment_);
+  for (const auto& each : retired_) note(*each);
+  std::ranges::sort(all);
+  const auto rest = std::ranges::unique(all);
+  all.erase(rest.begin(), rest.end());
+  for (Upstream* upstream : all) visit(*upstream);
+}
+
+void Gateway::drain_pools() {
+  each_upstream([](Upstream& upstream) { upstream.pool->drain(); });
+}
+
+void Gateway::refresh_pools() {
+  net::PoolStats sum = pools_before_;
+  std::size_t idle = 0;
+  std::size_t open = 0;
+  each_upstream([&](const Upstream& upstream) {
+    add(sum, upstream.pool->stats());
+    idle += upstream.pool->idle_count();
+    open += upstream.pool->open_count();
+  });
+  counters_.pool_idle.set(idle);
+  counters_.pool_open.set(open);
+  counters_.pool_dialed.set(sum.dialed);
+  counters_.pool_dial_failures.set(sum.dial_failures);
+  counters_.pool_reused.set(sum.reused);
+  counters_.pool_stray_bytes.set(sum.stray_bytes);
+}
+
+}  // namespace leat::gateway
