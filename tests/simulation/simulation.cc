@@ -306,7 +306,7 @@ bool Simulation::gateway_is_busy() {
       return true;
     }
     for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
-      if (shard->gateway->upstream(i).pool->open_count() > 0) return true;
+      if (shard->gateway->deployment().upstreams()[i]->pool->open_count() > 0) return true;
     }
   }
   return false;
@@ -415,7 +415,7 @@ void Simulation::check_nothing_is_left() {
     if (shard->gateway->live_objects() != 0) world_.violation(name + ": objects are left");
     if (shard->io.stats().sockets_open != 0) world_.violation(name + ": sockets are left");
     for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
-      if (shard->gateway->upstream(i).pool->open_count() != 0) {
+      if (shard->gateway->deployment().upstreams()[i]->pool->open_count() != 0) {
         world_.violation(name + ": upstream connections are left");
       }
     }
