@@ -34,6 +34,8 @@ struct Listener {
   // A FIN from an HTTP/1.1 client means "gone" and ends its upstream exchange; true serves clients
   // that half-close after their request, and gives that promise up (F27).
   bool half_close_allowed = false;
+
+  bool operator==(const Listener&) const = default;
 };
 
 // Whether a layer of hardening that the machine does not give keeps Leat from starting.
@@ -51,6 +53,8 @@ struct ServerOptions {
   // SIGTERM: how long running requests may still take. 15 min: the longest request there is.
   std::uint32_t drain_grace_ms = 900'000;
   Hardening hardening = Hardening::kTry;
+
+  bool operator==(const ServerOptions&) const = default;
 };
 
 // [admin]: /healthz /readyz /metrics, and the management API where there are accounts. Loopback
@@ -63,6 +67,8 @@ struct AdminOptions {
   // Path of a Unix socket for `leat keys`, `leat credits` and `leat usage`, whose file mode is the
   // credential; empty: none.
   std::string socket;
+
+  bool operator==(const AdminOptions&) const = default;
 };
 
 // [accounts]: organisations, workspaces and keys beside those of [[keys]].
@@ -71,6 +77,8 @@ struct AccountSettings {
   SecretSource
       master_key;  // 32 bytes in hexadecimal that seal provider keys; kNone: there are none
   std::uint32_t byok_fee_ppm = 0;  // of list prices, for requests on a workspace's own provider key
+
+  bool operator==(const AccountSettings&) const = default;
 };
 
 // When an answer may end: once its record is on disk, or up to 5 ms before.
@@ -85,6 +93,8 @@ struct LedgerSettings {
   // What a key pays for a request that a crash cut off: all that was reserved, or nothing.
   bool charge_ambiguous = false;
   std::uint32_t retention_days = 0;  // older segments are used again; 0: all are kept
+
+  bool operator==(const LedgerSettings&) const = default;
 };
 
 // A base URL, taken apart. No userinfo, query or fragment; never followed elsewhere (no redirects).
@@ -105,6 +115,8 @@ enum class AccessFormat : std::uint8_t { kOff, kJson, kLogfmt };
 struct LogSettings {
   AccessFormat access = AccessFormat::kOff;
   std::string access_file;  // appended to, opened anew on SIGUSR1; empty: standard error
+
+  bool operator==(const LogSettings&) const = default;
 };
 
 // [trace]: spans of requests, for an OpenTelemetry collector.
@@ -120,6 +132,8 @@ struct TraceSettings {
   std::string service_name = "leat";
   // Of the requests that bring no decision of their own (traceparent), in millionths.
   std::uint32_t sample_ppm = 1'000'000;
+
+  bool operator==(const TraceSettings&) const = default;
 };
 
 // kOff serves whoever connects, as the key named "anonymous"; allowed on loopback listeners only.
@@ -133,6 +147,8 @@ struct KeyRouting {
   std::vector<std::string> regions;  // empty: anywhere; else endpoints of unknown region are out
   bool zdr = false;                  // only endpoints that keep nothing
   bool deny_data_collection = false;
+
+  bool operator==(const KeyRouting&) const = default;
 };
 
 // When a budget begins anew: at midnight UTC, of Mondays, of the first of a month, or never.
@@ -165,6 +181,8 @@ struct ClientKey {
   KeyLimits limits;
   // Keeps the place of a key that a reload took away: a key's place is its number while Leat runs.
   bool is_removed = false;
+
+  bool operator==(const ClientKey&) const = default;
 };
 
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
@@ -222,6 +240,8 @@ struct Endpoint {
   // The provider's own name for it. "*" (pattern models only): the part that the id's star stood
   // for.
   std::string model;
+
+  bool operator==(const Endpoint&) const = default;
 };
 
 // [[models]]: what clients may ask for. Live.
@@ -246,6 +266,8 @@ struct Model {
   bool continuation = false;
 
   bool is_pattern() const { return !id.empty() && id.back() == '*'; }
+
+  bool operator==(const Model&) const = default;
 };
 
 // [limits]. Each: what it bounds, why this default, what happens to who exceeds it.
@@ -347,6 +369,8 @@ struct Limits {
   // 503 with retry-after: for keys with a fair share of what runs; for all from twice this.
   std::uint32_t late_refuse_ms = 50;
   std::uint32_t late_stop_accept_ms = 500;  // nothing accepted
+
+  bool operator==(const Limits&) const = default;
 };
 
 // How endpoints are chosen where neither the request nor the key says.
@@ -364,6 +388,8 @@ struct RoutingOptions {
   // budgets. Off, since both prompts are billed.
   bool hedge = false;
   std::uint32_t hedge_ms_min = 1'000;
+
+  bool operator==(const RoutingOptions&) const = default;
 };
 
 struct Options {
@@ -379,6 +405,8 @@ struct Options {
   std::vector<Model> models;        // at most 10,000
   RoutingOptions routing;
   Limits limits;
+
+  bool operator==(const Options&) const = default;
 };
 
 }  // namespace leat

@@ -21,6 +21,7 @@
 #include "control/ledger_report.h"
 #include "control/litellm_config.h"
 #include "control/machine.h"
+#include "control/reload_command.h"
 #include "control/sandbox.h"
 #include "control/surroundings.h"
 #include "io/preflight.h"
@@ -132,6 +133,13 @@ int accounts(const leat::control::Command& command,
   return outcome.status;
 }
 
+int reload(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
+  const auto outcome = leat::control::run_reload(command.reload, surroundings);
+  std::fputs(outcome.messages.c_str(), stderr);
+  std::fputs(outcome.output.c_str(), stdout);
+  return outcome.status;
+}
+
 int doctor(const leat::control::Surroundings& surroundings) {
   const auto report =
       leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight(),
@@ -173,6 +181,8 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kLedgerRebuild:
     case leat::control::Command::Kind::kUsage:
       return ledger(command);
+    case leat::control::Command::Kind::kReload:
+      return reload(command, surroundings);
     case leat::control::Command::Kind::kTop:
       return leat::app::top(command.top, surroundings);
     case leat::control::Command::Kind::kAccounts:

@@ -43,9 +43,9 @@ void put(const std::string& text) {
 
 int print_once(const control::TopCommand& command, const control::Surroundings& surroundings) {
   const control::TopFrame got = control::ask_frame(command, surroundings);
-  if (!got.fault.empty()) {
-    std::fprintf(stderr, "leat: %s\n", got.fault.c_str());
-    return got.status;
+  if (!got.fault.why.empty()) {
+    std::fprintf(stderr, "leat: %s\n", got.fault.why.c_str());
+    return got.fault.status;
   }
   put(control::top_screen(got.frame, look_of(surroundings, false)));
   return 0;
@@ -99,7 +99,8 @@ int follow(const control::TopCommand& command, const control::Surroundings& surr
   for (;;) {
     const control::TopFrame got = control::ask_frame(command, surroundings);
     const control::TopLook look = look_of(surroundings, true);
-    Terminal::show(got.fault.empty() ? control::top_screen(got.frame, look) : got.fault + "\n");
+    Terminal::show(got.fault.why.empty() ? control::top_screen(got.frame, look)
+                                         : got.fault.why + "\n");
     pollfd ways[] = {
         {.fd = signal_fd, .events = POLLIN, .revents = 0},
         {.fd = terminal.has_keys() ? STDIN_FILENO : -1, .events = POLLIN, .revents = 0}};
@@ -118,10 +119,10 @@ int follow(const control::TopCommand& command, const control::Surroundings& surr
 }  // namespace
 
 int top(control::TopCommand command, const control::Surroundings& surroundings) {
-  if (const control::TopFrame where = control::resolve(command, surroundings);
-      !where.fault.empty()) {
-    std::fprintf(stderr, "leat: %s\n", where.fault.c_str());
-    return where.status;
+  if (const control::AdminFault fault = control::resolve(command.place, surroundings);
+      !fault.why.empty()) {
+    std::fprintf(stderr, "leat: %s\n", fault.why.c_str());
+    return fault.status;
   }
   if (command.once || !is_terminal()) return print_once(command, surroundings);
   return follow(command, surroundings);

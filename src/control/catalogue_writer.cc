@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "control/exact_price.h"
+#include "control/catalogue_text.h"
 #include "control/toml_quote.h"
 
 namespace leat::control {
@@ -13,25 +13,6 @@ namespace {
 
 std::string quoted(std::string_view text) {
   return toml_quoted(text);
-}
-
-template <class Range, class ToText>
-std::string list(const Range& range, ToText to_text) {
-  std::string out = "[";
-  for (const auto& item : range) {
-    if (out.size() > 1) out += ", ";
-    out += to_text(item);
-  }
-  return out + "]";
-}
-
-template <class E>
-std::string list(policy::EnumSet<E> set) {
-  std::vector<std::string_view> names;
-  for (unsigned i = 0; i < 64; ++i) {
-    if ((set.bits() >> i & 1) != 0) names.push_back(policy::name_of(static_cast<E>(i)));
-  }
-  return list(names, quoted);
 }
 
 class Writer {
@@ -52,7 +33,7 @@ class Writer {
   }
   template <class E>
   void set_line(std::string_view key, policy::EnumSet<E> set) {
-    if (!set.empty()) line(key, list(set));
+    if (!set.empty()) line(key, toml_list(set));
   }
 
   void provider(const DraftProvider& provider);
@@ -64,50 +45,8 @@ class Writer {
   void price_lines(const DraftEndpoint& endpoint);
 };
 
-std::string price_table(const policy::Prices& prices) {
-  std::string out;
-  for (std::size_t i = 0; i < policy::kPriceClasses; ++i) {
-    const auto price_class = static_cast<policy::PriceClass>(i);
-    if (prices[price_class] == policy::Prices::kUnstated) continue;
-    if (!out.empty()) out += ", ";
-    out += fmt::format("{} = \"{}\"", name_of(price_class),
-                       price_text(prices[price_class], unit_of(price_class)));
-  }
-  return fmt::format("{{ {} }}", out);
-}
-
-std::string override_table(const policy::PriceOverride& terms) {
-  std::string out;
-  const auto add = [&](std::string_view key, std::string_view value) {
-    out += fmt::format("{} = {}, ", key, value);
-  };
-  const auto minute = [](std::uint16_t of_day) {
-    return fmt::format("\"{:02}{:02}\"", of_day / 60, of_day % 60);
-  };
-  if (terms.has_prompt_condition) {
-    add("prompt_tokens_over", fmt::to_string(terms.prompt_tokens_over));
-  }
-  if (terms.utc_start != policy::PriceOverride::kAnyMinute)
-    add("utc_start", minute(terms.utc_start));
-  if (terms.utc_end != policy::PriceOverride::kAnyMinute) add("utc_end", minute(terms.utc_end));
-  constexpr std::uint8_t kAllDays = 0x7f;
-  if (terms.utc_days != kAllDays) {
-    std::vector<int> days;
-    for (int day = 0; day < 7; ++day) {
-      if ((terms.utc_days >> day & 1) != 0) days.push_back(day);
-    }
-    add("utc_days", fmt::format("[{}]", fmt::join(days, ", ")));
-  }
-  return fmt::format("{{ {}price = {} }}", out, price_table(terms.prices));
-}
-
 void Writer::data_line(const std::optional<policy::DataPolicy>& data) {
-  if (!data) return;
-  std::string value = fmt::format("trains = {}, publishes = {}", data->trains, data->publishes);
-  if (data->retention_days != policy::DataPolicy::kRetentionUnknown) {
-    value += fmt::format(", retention_days = {}", data->retention_days);
-  }
-  line("data", fmt::format("{{ {} }}", value));
+  if (data) line("data", data_table(*data));
 }
 
 void Writer::provider(const DraftProvider& provider) {
@@ -117,7 +56,7 @@ void Writer::provider(const DraftProvider& provider) {
   text_line("terms_of_service_url", provider.terms_of_service_url);
   text_line("status_page_url", provider.status_page_url);
   text_line("headquarters", provider.headquarters);
-  if (!provider.datacenters.empty()) line("datacenters", list(provider.datacenters, quoted));
+  if (!provider.datacenters.empty()) line("datacenters", toml_list(provider.datacenters, quoted));
   data_line(provider.data);
   set_line("quirks", provider.quirks);
   set_line("rejects", provider.rejects);
@@ -134,7 +73,7 @@ void Writer::price_lines(const DraftEndpoint& endpoint) {
     set_line("free", endpoint.free);
   }
   if (endpoint.overrides.empty()) return;
-  line("overrides", list(endpoint.overrides, [](const DraftOverride& override) {
+  line("overrides", toml_list(endpoint.overrides, [](const DraftOverride& override) {
          return override_table(override.terms);
        }));
 }
@@ -149,7 +88,7 @@ void Writer::endpoint(const DraftEndpoint& endpoint) {
   number_line("context_tokens", endpoint.context_tokens);
   number_line("prompt_tokens_max", endpoint.prompt_tokens_max);
   number_line("completion_tokens_max", endpoint.completion_tokens_max);
-  if (endpoint.parameters) line("parameters", list(*endpoint.parameters));
+  if (endpoint.parameters) line("parameters", toml_list(*endpoint.parameters));
   set_line("tool_choices", endpoint.tool_choices);
   data_line(endpoint.data);
   if (endpoint.tier != policy::ServiceTier::kDefault) text_line("tier", name_of(endpoint.tier));
@@ -178,12 +117,12 @@ void Writer::model(const DraftModel& model) {
   number_line("expires_unix_s", model.expires_unix_s);
   number_line("context_tokens", model.context_tokens);
   number_line("output_default_max", model.output_default_max);
-  if (model.input != text_alone) line("input", list(model.input));
-  if (model.output != text_alone) line("output", list(model.output));
+  if (model.input != text_alone) line("input", toml_list(model.input));
+  if (model.output != text_alone) line("output", toml_list(model.output));
   set_line("parameters", model.parameters);
   const DraftReasoning& reasoning = model.reasoning;
   if (reasoning != DraftReasoning()) {
-    std::string value = fmt::format("efforts = {}", list(reasoning.efforts, quoted));
+    std::string value = fmt::format("efforts = {}", toml_list(reasoning.efforts, quoted));
     if (!reasoning.default_effort.empty()) {
       value += fmt::format(", default_effort = {}", quoted(reasoning.default_effort));
     }

@@ -93,20 +93,51 @@ void add_explain(CLI::App& app, ExplainCommand& explain) {
       ->required();
 }
 
+// By what a command finds the running Leat; the group wants one of them.
+CLI::Option_group* add_place(CLI::App& command, AdminPlace& place, const std::string& key_is_for) {
+  CLI::Option_group* where = command.add_option_group("Which Leat");
+  where->add_option("-c,--config", place.config_file, "Its TOML file");
+  where->add_option("--socket", place.socket, "Its admin socket");
+  where->add_option("--url,--admin", place.url,
+                    fmt::format("Its admin listener, http://ADDRESS:PORT; {} the operator's key in "
+                                "the environment's {}",
+                                key_is_for, kOperatorKeyVariable));
+  where->require_option(1);
+  return where;
+}
+
 // `leat top`, with what it was given.
 CLI::App* add_top(CLI::App& app, TopCommand& top) {
   CLI::App* command =
       app.add_subcommand("top", "Show what a running Leat does, a frame a second; q ends it");
-  CLI::Option_group* where = command->add_option_group("Which Leat");
-  where->add_option("-c,--config", top.config_file, "Its TOML file");
-  where->add_option("--socket", top.socket, "Its admin socket");
-  where->add_option("--admin", top.url,
-                    std::string("Its admin listener, http://ADDRESS:PORT; money and requests only "
-                                "with the operator's key in the environment's ") +
-                        kTopKeyVariable);
-  where->require_option(1);
+  add_place(*command, top.place, "money and requests only with");
   command->add_flag("--once", top.once, "Print one frame and end");
   return command;
+}
+
+// `leat reload` and `leat diff`, with what they were given.
+struct ReloadCommands {
+  CLI::App* reload = nullptr;
+  CLI::App* diff = nullptr;
+  ReloadCommand command;
+};
+
+void add_reload(CLI::App& app, ReloadCommands& commands) {
+  ReloadCommand& command = commands.command;
+  commands.reload = app.add_subcommand(
+      "reload",
+      "Have a running Leat read its configuration, catalogue, certificates and keys anew, and tell "
+      "what changed. Status 78 if they are refused: the last good ones stay");
+  add_place(*commands.reload, command.place, "with");
+  commands.diff = app.add_subcommand(
+      "diff",
+      "Tell what a running Leat would change if it read its configuration anew, or what is "
+      "different between two files; change nothing");
+  CLI::Option_group* where = add_place(*commands.diff, command.place, "with");
+  commands.diff
+      ->add_option("--against", command.against_file,
+                   "An older file: compare the file of --config with it, and ask no Leat")
+      ->needs(where->get_option("--config"));
 }
 
 }  // namespace
@@ -134,6 +165,8 @@ Command parse_command_line(int argc, const char* const* argv) {
   const AccountCommandLine accounts(app);
   TopCommand top;
   const CLI::App* top_command = add_top(app, top);
+  ReloadCommands reload;
+  add_reload(app, reload);
   CLI::App* help = app.add_subcommand("help", "Explain something at length");
   CLI::App* help_config = help->add_subcommand("config", "All settings of the configuration file");
   help->require_subcommand(0, 1);
@@ -171,6 +204,10 @@ Command parse_command_line(int argc, const char* const* argv) {
     return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
   }
   if (*top_command) return {.kind = Command::Kind::kTop, .top = std::move(top)};
+  reload.command.is_dry_run = bool(*reload.diff);
+  if (*reload.reload || *reload.diff) {
+    return {.kind = Command::Kind::kReload, .reload = std::move(reload.command)};
+  }
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -9,12 +9,13 @@
 #include "control/account_command.h"
 #include "control/ledger_command.h"
 #include "control/ledger_report.h"
+#include "control/reload_command.h"
 #include "control/top_command.h"
 
 namespace leat::control {
 
 // Exit statuses, as in sysexits.h.
-inline constexpr int kExitRefused = 1;   // `explain`: the request would be refused
+inline constexpr int kExitRefused = 1;   // `explain`: the request would be; `reload`: one runs
 inline constexpr int kExitLoss = 1;      // `ledger`: something is lost, or could not be printed
 inline constexpr int kExitUsage = 64;    // the arguments make no sense
 inline constexpr int kExitNoInput = 66;  // an input cannot be read
@@ -37,6 +38,7 @@ struct Command {
     kLedgerRebuild,    // make its projection anew
     kUsage,            // print what `usage` says of it
     kTop,              // show what a running Leat does, as `top` says
+    kReload,           // have a running Leat read its configuration, or tell what that would change
     kAccounts,         // do what `accounts` says to an account store
     kPrint,            // print `text` and end with `status`: help, version, a usage error
   };
@@ -52,6 +54,7 @@ struct Command {
   UsageQuery usage;
   AccountCommand accounts;
   TopCommand top;
+  ReloadCommand reload;
   std::string text;
   int status = 0;
 };

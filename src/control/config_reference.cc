@@ -24,8 +24,8 @@ once, each as `FILE:LINE: key: what is wrong and what to write`, and ends with s
 one; a file with a fault is never used in part. Relative paths are taken from the file's folder.
 
 Units stand in the names: `_ms` milliseconds, `_s` seconds, `_bytes` bytes, `_percent` of a hundred.
-A name ending in `_max` is a limit. *Reload*: `live` settings are part of the snapshot that shards
-are handed, `fixed` ones need a restart.
+A name ending in `_max` is a limit. *Reload*: `live` settings change while Leat runs (`leat reload`,
+SIGHUP), `fixed` ones need a restart or a takeover ([operating.md](operating.md)).
 
 A *secret source* is `{ env = "NAME" }`, `{ file = "PATH" }` or `{ credential = "NAME" }`; secrets
 themselves never stand in the file. Digest of a client key: `printf %s "$KEY" | sha256sum`.

@@ -19,6 +19,12 @@ constexpr Setting<Limits> row(std::string_view key, Setting<Limits>::Target targ
   return {key, target, min, max, Reload::kLive, meaning};
 }
 
+// Of what is shared out, or copied, when shards are made.
+constexpr Setting<Limits> fixed_row(std::string_view key, Setting<Limits>::Target target,
+                                    std::int64_t min, std::int64_t max, std::string_view meaning) {
+  return {key, target, min, max, Reload::kFixed, meaning};
+}
+
 constexpr std::array kLimits{
     row("tls_handshake_ms_max", &Limits::tls_handshake_ms_max, 1, kDayMs,
         "A client's TLS handshake; then closed."),
@@ -35,9 +41,9 @@ constexpr std::array kLimits{
         "A client's connection between requests; then closed."),
     row("pipelined_requests_max", &Limits::pipelined_requests_max, 1, 1'024,
         "Requests waiting on one connection; then it is not read."),
-    row("connections_max", &Limits::connections_max, 0, 10'000'000,
-        "Client connections in all; 0 = the smaller of 50,000 and half of the descriptors; "
-        "closed."),
+    fixed_row("connections_max", &Limits::connections_max, 0, 10'000'000,
+              "Client connections in all; 0 = the smaller of 50,000 and half of the descriptors; "
+              "closed."),
     row("connections_per_address_max", &Limits::connections_per_address_max, 1, 10'000'000,
         "Connections of one public address; closed."),
     row("connections_before_key_per_address_max", &Limits::connections_before_key_per_address_max,
@@ -62,8 +68,8 @@ constexpr std::array kLimits{
         "When that pace begins to be asked for."),
     row("buffered_body_bytes_per_key_max", &Limits::buffered_body_bytes_per_key_max, kMiB,
         1'024 * kGiB, "Bodies held for one key; 429 `overloaded_key`."),
-    row("buffered_body_memory_percent_max", &Limits::buffered_body_memory_percent_max, 1, 100,
-        "Bodies held for all, of `memory_bytes_max`; 503."),
+    fixed_row("buffered_body_memory_percent_max", &Limits::buffered_body_memory_percent_max, 1, 100,
+              "Bodies held for all, of `memory_bytes_max`; 503."),
     row("json_depth_max", &Limits::json_depth_max, 1, 1'024,
         "Nesting of a request's JSON; 400 `json_too_complex`."),
     row("json_keys_max", &Limits::json_keys_max, 1, 10'000'000,
@@ -114,19 +120,22 @@ constexpr std::array kLimits{
     row("continuation_text_bytes_max", &Limits::continuation_text_bytes_max, kKiB, 64 * kMiB,
         "Kept of a stream's text where the model has `continuation`; a longer one is not carried "
         "on."),
-    row("dns_cache_entries_max", &Limits::dns_cache_entries_max, 1, 1'000'000,
-        "Names remembered, a shard."),
-    row("dns_addresses_max", &Limits::dns_addresses_max, 1, 256, "Addresses kept of one name."),
-    row("dns_ttl_s_min", &Limits::dns_ttl_s_min, 0, 86'400, "The least time an answer is kept."),
-    row("dns_ttl_s_max", &Limits::dns_ttl_s_max, 0, 86'400, "The longest time an answer is kept."),
-    row("dns_stale_s_max", &Limits::dns_stale_s_max, 0, 86'400,
-        "How long an old answer serves while the resolver fails."),
+    fixed_row("dns_cache_entries_max", &Limits::dns_cache_entries_max, 1, 1'000'000,
+              "Names remembered, a shard."),
+    fixed_row("dns_addresses_max", &Limits::dns_addresses_max, 1, 256,
+              "Addresses kept of one name."),
+    fixed_row("dns_ttl_s_min", &Limits::dns_ttl_s_min, 0, 86'400,
+              "The least time an answer is kept."),
+    fixed_row("dns_ttl_s_max", &Limits::dns_ttl_s_max, 0, 86'400,
+              "The longest time an answer is kept."),
+    fixed_row("dns_stale_s_max", &Limits::dns_stale_s_max, 0, 86'400,
+              "How long an old answer serves while the resolver fails."),
     row("client_buffer_bytes_max", &Limits::client_buffer_bytes_max, 4 * kKiB, kGiB,
         "Held for a client that does not read; then its upstream is not read."),
     row("client_stall_ms_max", &Limits::client_stall_ms_max, 1, kDayMs,
         "A client that takes nothing; then both are cut."),
-    row("memory_bytes_max", &Limits::memory_bytes_max, 0, 1'048'576 * kMiB,
-        "What the shares below are of; 0 = the cgroup's limit, else the machine's memory."),
+    fixed_row("memory_bytes_max", &Limits::memory_bytes_max, 0, 1'048'576 * kMiB,
+              "What the shares below are of; 0 = the cgroup's limit, else the machine's memory."),
     row("memory_shrink_timeouts_percent", &Limits::memory_shrink_timeouts_percent, 1, 100,
         "From here idle times are quartered."),
     row("memory_no_keep_alive_percent", &Limits::memory_no_keep_alive_percent, 1, 100,

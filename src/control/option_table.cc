@@ -55,13 +55,13 @@ constexpr std::array<Setting<ServerOptions>, 8> kServer{{
      "Whether a layer of hardening that this machine does not give (locked memory, sandbox, "
      "allowed "
      "operations of the rings) is said at start (`try`) or keeps Leat from starting (`require`)."},
-    {"tls", OwnForm{"table", "none"}, 0, 0, kFixed, "Certificate for `tls://` listeners."},
+    {"tls", OwnForm{"table", "none"}, 0, 0, kLive, "Certificate for `tls://` listeners."},
 }};
 
 constexpr std::array<Setting<ServerOptions>, 2> kServerTls{{
-    {"certificate", &ServerOptions::tls_certificate, 1, kPathMax, kFixed,
+    {"certificate", &ServerOptions::tls_certificate, 1, kPathMax, kLive,
      "PEM file: the chain, our certificate first. Needed by a `tls://` listener.", "none"},
-    {"key", &ServerOptions::tls_key, 1, kPathMax, kFixed,
+    {"key", &ServerOptions::tls_key, 1, kPathMax, kLive,
      "PEM file: its private key, not encrypted. Needed by a `tls://` listener.", "none"},
 }};
 

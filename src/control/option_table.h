@@ -15,8 +15,9 @@
 
 namespace leat::control {
 
-// kFixed: needs a restart, since listeners and threads are made of it. kLive: part of the snapshot
-// that shards are handed, so it can be exchanged while they run.
+// kFixed: needs a restart or a takeover, since listeners, threads or files are made of it. kLive:
+// part of the snapshot that shards are handed, and read from it at use, so it can be exchanged
+// while they run.
 enum class Reload : std::uint8_t { kFixed, kLive };
 
 // A setting whose value is no plain number, word or switch: read by code of its own.
