@@ -108,8 +108,7 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
 
 // When whatever runs now has ended, in this process or in one that we take over from.
 Instant AccountKeeper::latest_end() const {
-  return control_.now() + configurations_.current().snapshot().request_max() +
-         gateway::kSettleTime;
+  return control_.now() + configurations_.current().snapshot().request_max() + gateway::kSettleTime;
 }
 
 void AccountKeeper::restore_configured(control::QuantityRestore& restore) const {

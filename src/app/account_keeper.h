@@ -115,7 +115,7 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   std::uint64_t last_ticket_ = 0;
   std::vector<std::unique_ptr<gateway::KeyDelta>> untold_;  // by shard; null: it has heard all
   std::vector<std::unique_ptr<gateway::DeploymentOrder>> orders_;  // the same; before untold_
-  Reloaded reloaded_;  // null: no reload is under way
+  Reloaded reloaded_;                                              // null: no reload is under way
   struct Reply {
     std::uint32_t shard = 0;
     std::unique_ptr<gateway::AccountReply> reply;

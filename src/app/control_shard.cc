@@ -81,7 +81,7 @@ std::string ControlShard::open_admin(std::string& address) {
     return explain(body, key);
   };
   views.reload = [this](bool is_trial, control::AdminServer::Views::Reloaded then) {
-    reloader_.reload(is_trial, [this, then](const control::ReloadOutcome& outcome) {
+    reloader_.reload(is_trial, [this, then](const control::ReloadResult& outcome) {
       if (outcome.is_applied) dashboard_.change();
       then(outcome);
     });
@@ -177,9 +177,9 @@ void ControlShard::on_message(const shard::Message& message) {
 }
 
 void ControlShard::reload() {
-  reloader_.reload(false, [this](const control::ReloadOutcome& outcome) {
+  reloader_.reload(false, [this](const control::ReloadResult& outcome) {
     if (outcome.is_applied) dashboard_.change();
-    std::fprintf(stderr, "leat: %s", control::outcome_text(outcome).c_str());
+    std::fprintf(stderr, "leat: %s", control::result_text(outcome).c_str());
   });
 }
 

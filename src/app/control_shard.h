@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "app/account_keeper.h"
-#include "app/dashboard_keeper.h"
 #include "app/configurations.h"
+#include "app/dashboard_keeper.h"
 #include "app/health_keeper.h"
 #include "app/reloader.h"
 #include "app/request_keeper.h"

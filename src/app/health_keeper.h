@@ -22,8 +22,8 @@ class HealthKeeper {
  public:
   // `count`: how many there will be in `threads`, which may still be empty and outlives the keeper.
   // `is_behind`: whether a shard has not been told of the configuration that this is of.
-  HealthKeeper(shard::Shard& control, const LoadedConfiguration& configuration,
-               std::uint32_t count, const std::vector<std::unique_ptr<ShardThread>>& threads,
+  HealthKeeper(shard::Shard& control, const LoadedConfiguration& configuration, std::uint32_t count,
+               const std::vector<std::unique_ptr<ShardThread>>& threads,
                std::function<bool(std::uint32_t shard)> is_behind);
 
   // Another configuration, which the shards are told to serve by: what is known of endpoints that

@@ -27,7 +27,7 @@ void Reloader::stop() {
 }
 
 void Reloader::reload(bool is_trial, Then then) {
-  control::ReloadOutcome outcome;
+  control::ReloadResult outcome;
   if (running_ != nullptr || parts_.accounts->is_behind()) {
     outcome.status = 409;
     outcome.message = "Another reload is under way.";
@@ -46,17 +46,17 @@ void Reloader::reload(bool is_trial, Then then) {
   std::shared_ptr<LoadedConfiguration> next;
   outcome = read(next);
   if (outcome.is_refused() || is_trial) return finish(std::move(outcome), then);
-  running_ = std::make_unique<Running>(std::move(next), std::move(outcome.changes),
-                                       std::move(then));
+  running_ =
+      std::make_unique<Running>(std::move(next), std::move(outcome.changes), std::move(then));
   give_up_at_ = parts_.control->now() + kPatience;
   on_timer();
   prepare(0);
 }
 
 // Sound, of nothing that is fixed, and with all that it refers to.
-control::ReloadOutcome Reloader::read(std::shared_ptr<LoadedConfiguration>& next) const {
+control::ReloadResult Reloader::read(std::shared_ptr<LoadedConfiguration>& next) const {
   const LoadedConfiguration& current = parts_.configurations->current();
-  control::ReloadOutcome outcome;
+  control::ReloadResult outcome;
   outcome.status = 422;
   control::Config config = control::load_config(parts_.config_file, *parts_.surroundings);
   for (const control::Fault& fault : config.faults) outcome.faults.push_back(fault.to_string());
@@ -127,7 +127,7 @@ void Reloader::serve() {
   const std::unique_ptr<Running> done = std::exchange(running_, nullptr);
   parts_.configurations->change(done->next);
   parts_.health->change(*done->next);
-  control::ReloadOutcome outcome;
+  control::ReloadResult outcome;
   outcome.is_applied = true;
   outcome.changes = done->changes;
   finish(std::move(outcome), done->then);
@@ -141,13 +141,13 @@ void Reloader::give_up(const std::string& why) {
     // Where there is no room for it, what was prepared is replaced by the next one.
     [[maybe_unused]] const bool is_told = each->post(order);
   }
-  control::ReloadOutcome outcome;
+  control::ReloadResult outcome;
   outcome.status = 422;
   outcome.message = why;
   finish(std::move(outcome), done->then);
 }
 
-void Reloader::finish(control::ReloadOutcome outcome, const Then& then) {
+void Reloader::finish(control::ReloadResult outcome, const Then& then) {
   outcome.generation = parts_.configurations->current().generation();
   if (outcome.is_refused()) ++refused_;
   if (outcome.is_applied) ++applied_;

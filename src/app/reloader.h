@@ -20,7 +20,7 @@
 #include "app/configurations.h"
 #include "app/health_keeper.h"
 #include "app/shard_thread.h"
-#include "control/reload_outcome.h"
+#include "control/reload_result.h"
 #include "control/surroundings.h"
 #include "shard/shard.h"
 
@@ -40,7 +40,7 @@ class Reloader {
   };
   explicit Reloader(Parts parts);
 
-  using Then = std::function<void(const control::ReloadOutcome&)>;
+  using Then = std::function<void(const control::ReloadResult&)>;
   // `is_trial`: only whether it would do, and what would change. `then` is called once, at once or
   // in a later turn.
   void reload(bool is_trial, Then then);
@@ -60,12 +60,12 @@ class Reloader {
     std::size_t prepared = 0;  // shards
     bool is_left_to_accounts = false;
   };
-  control::ReloadOutcome read(std::shared_ptr<LoadedConfiguration>& next) const;
+  control::ReloadResult read(std::shared_ptr<LoadedConfiguration>& next) const;
   void prepare(std::uint32_t shard);
   void ask_accounts();
   void serve();
   void give_up(const std::string& why);
-  void finish(control::ReloadOutcome outcome, const Then& then);
+  void finish(control::ReloadResult outcome, const Then& then);
   void on_timer();
 
   const Parts parts_;

@@ -13,8 +13,8 @@
 #include <optional>
 #include <utility>
 
-#include "app/control_shard.h"
 #include "app/configurations.h"
+#include "app/control_shard.h"
 #include "app/material.h"
 #include "control/addresses.h"
 #include "control/command_line.h"
@@ -168,8 +168,8 @@ std::string Service::load() {
         control::missing_hardening(sandbox_, material->is_locked(), io_->is_restricted());
     if (!missing.empty()) return "server.hardening is \"require\", and this is missing: " + missing;
   }
-  first_ = std::make_shared<const LoadedConfiguration>(
-      options_, routed_, std::move(material), io_->wall_now(), shards_, nullptr);
+  first_ = std::make_shared<const LoadedConfiguration>(options_, routed_, std::move(material),
+                                                       io_->wall_now(), shards_, nullptr);
   configurations_.emplace(first_);
   return {};
 }

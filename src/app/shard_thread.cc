@@ -123,10 +123,13 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
   }
   const control::SandboxLayers sandbox = control::enter_sandbox(
       control::SandboxRole::kShard, control::shard_sandbox_paths(), *setup_.surroundings);
-  const bool is_required = setup_.configuration->snapshot->options().server.hardening == Hardening::kRequire;
+  const bool is_required =
+      setup_.configuration->snapshot->options().server.hardening == Hardening::kRequire;
   if (result.fault.empty() && is_required && !sandbox.missing().empty()) {
     result.fault = "server.hardening is \"require\", and a shard misses: " + sandbox.missing();
   }
+  // From here on the gateway knows for how long which configuration is of use.
+  setup_.configuration.reset();
   const bool serves = result.fault.empty();
   if (!serves) tear_down();
   started.set_value(std::move(result));  // `started` may be gone from here on
@@ -173,9 +176,8 @@ std::string ShardThread::set_up() {
                           gateway::DeploymentTls& tls) { return make_tls(configuration, tls); };
   gateway::DeploymentTls tls;
   if (std::string fault = make_tls(*setup_.configuration, tls); !fault.empty()) return fault;
-  // From here on the gateway knows whose configuration is of use.
-  gateway_ = std::make_unique<gateway::Gateway>(*shard_, std::move(setup_.configuration),
-                                                std::move(tls), parts);
+  gateway_ =
+      std::make_unique<gateway::Gateway>(*shard_, setup_.configuration, std::move(tls), parts);
   listen_to_gateway();
   shard_->attach_mailbox(inbox_, gateway_->message_handler());
   if (setup_.ledger != nullptr) {
@@ -191,8 +193,8 @@ std::string ShardThread::make_tls(const gateway::Configuration& configuration,
                                   gateway::DeploymentTls& tls) {
   const gateway::TlsMaterial& material = *configuration.tls;
   if (!material.certificate_pem.empty()) {
-    auto context = tls::ServerContext::create(material.certificate_pem, material.key_pem,
-                                              setup_.tickets);
+    auto context =
+        tls::ServerContext::create(material.certificate_pem, material.key_pem, setup_.tickets);
     if (!context) return std::string("server.tls: ") + context.error().what;
     tls.server = std::move(*context);
   }

@@ -46,7 +46,9 @@ AccountThread::AccountThread(std::unique_ptr<AccountStore> store, const AccountS
                              io::Waker& waker)
     : store_(std::move(store)),
       management_(*store_, *setup.usage, setup.master, setup.options, setup.ledger),
-      publisher_(*store_, *setup.catalogue, keys_beside({.catalogue = setup.catalogue, .options = setup.options, .owner = {}}), setup.master),
+      publisher_(*store_, *setup.catalogue,
+                 keys_beside({.catalogue = setup.catalogue, .options = setup.options, .owner = {}}),
+                 setup.master),
       configuration_{.catalogue = setup.catalogue, .options = setup.options, .owner = {}},
       ledger_(setup.ledger),
       late_(setup.late),

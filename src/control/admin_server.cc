@@ -257,17 +257,17 @@ void AdminConn::ask_reload() {
                         {.message = "The query may only be dry_run=true."});
   }
   reload_ = std::make_shared<AdminConn*>(this);
-  server_.views().reload(is_trial, [asking = reload_](const ReloadOutcome& outcome) {
+  server_.views().reload(is_trial, [asking = reload_](const ReloadResult& outcome) {
     if (*asking != nullptr) (*asking)->answer_reload(outcome);
   });
   waits_for_reload_ = reload_ != nullptr;
   if (waits_for_reload_) stream_->pause();
 }
 
-void AdminConn::answer_reload(const ReloadOutcome& outcome) {
+void AdminConn::answer_reload(const ReloadResult& outcome) {
   reload_.reset();
   const bool has_waited = std::exchange(waits_for_reload_, false);
-  answer(outcome.status, kJson, outcome_json(outcome));
+  answer(outcome.status, kJson, result_json(outcome));
   if (closed_ || !has_waited) return;
   request_.reset();
   stream_->resume();

@@ -19,7 +19,7 @@
 
 #include "base/pool.h"
 #include "control/management_desk.h"
-#include "control/reload_outcome.h"
+#include "control/reload_result.h"
 #include "dialect/errors.h"
 #include "gateway/address_table.h"
 #include "net/listener.h"
@@ -87,7 +87,7 @@ class AdminConn final : public ListNode<AdminConn>,
   bool is_reload() const;
   bool may_manage();
   void ask_reload();
-  void answer_reload(const ReloadOutcome& outcome);
+  void answer_reload(const ReloadResult& outcome);
   // The dashboard (admin_dashboard.cc).
   bool is_dashboard() const;
   bool asks_dashboard_data() const;
@@ -131,7 +131,7 @@ class AdminServer final {
     std::function<std::optional<std::string>(std::string_view body, std::string_view key)> explain;
     // Loads the configuration anew, or (`is_trial`) says what that would change; answers once, at
     // once or later.
-    using Reloaded = std::function<void(const ReloadOutcome&)>;
+    using Reloaded = std::function<void(const ReloadResult&)>;
     std::function<void(bool is_trial, Reloaded then)> reload;
     // What a watcher is sent first: what was.
     std::function<std::string()> history;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 
 #include "control/account_text.h"
@@ -241,9 +242,16 @@ void Comparison::key(const ClientKey& a, const ClientKey& b) {
               changes_);
 }
 
+// Without those that a reload took away.
+std::vector<ClientKey> keys_of(const Options& options) {
+  std::vector<ClientKey> keys;
+  std::ranges::remove_copy_if(options.keys, std::back_inserter(keys), &ClientKey::is_removed);
+  return keys;
+}
+
 void Comparison::keys() {
   match_by_name(
-      a_.keys, b_.keys, [](const ClientKey& key) -> std::string_view { return key.name; },
+      keys_of(a_), keys_of(b_), [](const ClientKey& key) -> std::string_view { return key.name; },
       [&](const ClientKey& gone) { changes_.removed(path_of("keys", gone.name)); },
       [&](const ClientKey& come) { changes_.added(path_of("keys", come.name)); },
       [&](const ClientKey& a, const ClientKey& b) { key(a, b); });

@@ -294,7 +294,8 @@ std::string reload_metrics_text(const ReloadFacts& facts) {
   text.family("leat_config_generation", "The configuration that is served by, counted from 1.",
               kGauge);
   text.sample({}, std::uint64_t{facts.generation});
-  text.family("leat_config_reloads_total", "Requests to load the configuration anew.", MetricKind::kCounter);
+  text.family("leat_config_reloads_total", "Requests to load the configuration anew.",
+              MetricKind::kCounter);
   text.sample({{"result", "applied"}}, facts.applied);
   text.sample({{"result", "refused"}}, facts.refused);
   return text.text();

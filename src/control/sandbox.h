@@ -42,8 +42,8 @@ struct SandboxLayers {
 };
 
 // Folders of everything that `options` name, and what names are resolved with. `files`: what the
-// options were read from: their folders, since who changes such a file often puts another one in its
-// place.
+// options were read from: their folders, since who changes such a file often puts another one in
+// its place.
 SandboxPaths sandbox_paths(const Options& options, std::span<const std::string> files = {});
 // For a shard: what names are resolved with, and nothing to write.
 SandboxPaths shard_sandbox_paths();

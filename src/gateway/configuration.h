@@ -31,10 +31,10 @@ struct TlsMaterial {
 struct Configuration {
   std::uint32_t generation = 1;  // counts the configurations of a process
   const Snapshot* snapshot = nullptr;
-  const TlsMaterial* tls = nullptr;          // null: no TLS at all
-  const ListingSource* listings = nullptr;   // null: the routes that list are not there
+  const TlsMaterial* tls = nullptr;             // null: no TLS at all
+  const ListingSource* listings = nullptr;      // null: the routes that list are not there
   std::vector<EndpointCounterTable*> counters;  // by shard; empty: nobody counts
-  std::shared_ptr<const void> owner;         // null: they outlive the gateway
+  std::shared_ptr<const void> owner;            // null: they outlive the gateway
 
   EndpointCounterTable* counters_of(std::uint32_t shard) const {
     return shard < counters.size() ? counters[shard] : nullptr;

@@ -275,8 +275,8 @@ void Exchange::note_limits(const proto::ResponseHead& head) {
   if (!says_anything) return;
   const Instant now = gateway_.shard().now();
   if (leg_->own_key.id != 0) {
-    return deployment_->own_key_states().note_reply(leg_->own_key, leg_->endpoint, head.status, notice,
-                                                now);
+    return deployment_->own_key_states().note_reply(leg_->own_key, leg_->endpoint, head.status,
+                                                    notice, now);
   }
   deployment_->health().note_reply(leg_->health, head.status, notice, now);
 }

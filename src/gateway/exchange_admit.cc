@@ -134,7 +134,8 @@ void Exchange::add_second_prompt(policy::ChargeDemand demand) {
   for (const Stop& stop : std::span(request.stops).first(request.stop_count)) {
     const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
     const policy::Endpoint& endpoint = catalogue.endpoint(stop.endpoint);
-    if (!deployment_->snapshot().rules_of(endpoint.model).continuation || !continues(stop)) continue;
+    if (!deployment_->snapshot().rules_of(endpoint.model).continuation || !continues(stop))
+      continue;
     const policy::Bound bound = bound_at(stop, demand);
     second.prompt_money = std::max(second.prompt_money, bound.prompt_money);
     second.prompt_tokens = std::max(second.prompt_tokens, bound.prompt_tokens);

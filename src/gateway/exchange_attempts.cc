@@ -390,7 +390,7 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   std::optional<std::uint8_t> other_key;
   if (leg_->own_key.id == 0) {
     other_key = deployment_->health().choose_key(leg_->endpoint, asked().keys_tried,
-                                             gateway_.shard().now(), gateway_.shard().rng());
+                                                 gateway_.shard().now(), gateway_.shard().rng());
   }
   dialect::NextOptions options;
   options.is_client_key = leg_->own_key.id != 0;

@@ -48,7 +48,8 @@ void Exchange::prepare_continuation(RelayOptions& options, dialect::ChatIdentity
   const std::string_view body(request.body->data(), request.body->size);
   if (!dialect::may_be_continued(request.scanner, body, request.chat)) return;
   if (continuation_ == nullptr) {
-    continuation_ = std::make_unique<Continuation>(deployment_->limits().continuation_text_bytes_max);
+    continuation_ =
+        std::make_unique<Continuation>(deployment_->limits().continuation_text_bytes_max);
   }
   options.so_far = &*continuation_->so_far;
 }

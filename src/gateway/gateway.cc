@@ -117,9 +117,10 @@ void Gateway::accept(io::SocketId socket, const io::Address& peer, const Door& d
   ClientConn* connection = connections_.create(*this, peer, manners.half_close_allowed,
                                                manners.passed_by ? &*manners.passed_by : nullptr);
   open_.push_back(*connection);
-  connection->attach(tcp_streams_.adopt(socket, manners.is_tls ? deployment_->server_tls() : nullptr,
-                                        connection->stream_user()),
-                     manners.is_tls);
+  connection->attach(
+      tcp_streams_.adopt(socket, manners.is_tls ? deployment_->server_tls() : nullptr,
+                         connection->stream_user()),
+      manners.is_tls);
 }
 
 void Gateway::free_connection(ClientConn* connection) {

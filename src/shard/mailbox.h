@@ -22,19 +22,19 @@ struct Message {
     kYielded,  // (to control) the shard named in `value` has yielded
     kResume,   // ... but does not
     // `value` is a pointer that the taker owns; gateway/owned_message.h.
-    kSuccessor,        // ... and is there
-    kHealthNews,       // (to control) what a shard saw of endpoints
-    kHealthUpdate,     // what has changed in the health of endpoints
-    kKeyDelta,         // what has changed in the client keys
-    kLateSettlements,  // what another process has settled of what it had begun
-    kSegment,          // a segment for the shard's ledger
-    kAccountQuestion,  // (to control) what a client asks of its own account
-    kAccountReply,     // what control says to that
-    kDeployment,       // another configuration, in steps
-    kDeploymentReport, // (to control) whether it could be made
-    kReportQuestion,   // what runs on the shard?
-    kShardReport,      // (to control) the answer to that
-    kLeaseMail,        // (between data shards) asks, returns, grants and recalls of leases
+    kSuccessor,         // ... and is there
+    kHealthNews,        // (to control) what a shard saw of endpoints
+    kHealthUpdate,      // what has changed in the health of endpoints
+    kKeyDelta,          // what has changed in the client keys
+    kLateSettlements,   // what another process has settled of what it had begun
+    kSegment,           // a segment for the shard's ledger
+    kAccountQuestion,   // (to control) what a client asks of its own account
+    kAccountReply,      // what control says to that
+    kDeployment,        // another configuration, in steps
+    kDeploymentReport,  // (to control) whether it could be made
+    kReportQuestion,    // what runs on the shard?
+    kShardReport,       // (to control) the answer to that
+    kLeaseMail,         // (between data shards) asks, returns, grants and recalls of leases
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // TlsSession: TLS of one connection as bytes in, bytes out. Made by a ServerContext or
-// ClientContext (context.h), which outlives it or is kept by it; belongs to one shard. No sockets, no time, no I/O:
-// ciphertext of the peer goes in through feed(), plaintext comes out through a PlainSink,
-// ciphertext to be sent through a CipherOut.
+// ClientContext (context.h), which outlives it or is kept by it; belongs to one shard. No sockets,
+// no time, no I/O: ciphertext of the peer goes in through feed(), plaintext comes out through a
+// PlainSink, ciphertext to be sent through a CipherOut.
 //
 //   kHandshaking -> kOpen -> kClosed (the peer's close_notify)
 //        '------------'----> kFailed (error() says why; an alert for the peer was written)

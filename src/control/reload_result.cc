@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "control/reload_outcome.h"
+#include "control/reload_result.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -18,7 +18,7 @@ std::string array_of(const std::vector<std::string>& texts) {
 
 }  // namespace
 
-std::string outcome_json(const ReloadOutcome& outcome) {
+std::string result_json(const ReloadResult& outcome) {
   if (!outcome.is_refused()) {
     return fmt::format(R"({{"data":{{"generation":{},"applied":{},"changes":{}}}}})",
                        outcome.generation, outcome.is_applied, changes_json(outcome.changes));
@@ -29,14 +29,14 @@ std::string outcome_json(const ReloadOutcome& outcome) {
       array_of(outcome.fixed));
 }
 
-std::string outcome_text(const ReloadOutcome& outcome) {
+std::string result_text(const ReloadResult& outcome) {
   if (!outcome.is_refused()) {
     const std::size_t count = outcome.changes.size();
     return fmt::format("configuration {}: {} {}\n", outcome.generation, count,
                        count == 1 ? "change" : "changes");
   }
-  std::string text = fmt::format("configuration refused, {} goes on: {}\n", outcome.generation,
-                                 outcome.message);
+  std::string text =
+      fmt::format("configuration refused, {} goes on: {}\n", outcome.generation, outcome.message);
   for (const std::string& fault : outcome.faults) text += fault + "\n";
   return text;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// ReloadOutcome: what became of a request to load the configuration anew, for whoever asked: the
+// ReloadResult: what became of a request to load the configuration anew, for whoever asked: the
 // admin listener as JSON, a log as lines. A value; holds no secret.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace leat::control {
 
-struct ReloadOutcome {
+struct ReloadResult {
   // 200: it is loaded, or would be; 409: another one runs; 422: it is refused, and why; 503: it
   // could not be done now.
   int status = 200;
@@ -26,8 +26,8 @@ struct ReloadOutcome {
 };
 
 // {"data":{"generation","applied","changes"}}, or an error with `faults` and `fixed` as metadata.
-std::string outcome_json(const ReloadOutcome& outcome);
+std::string result_json(const ReloadResult& outcome);
 // For a log: one line, and one more for each fault.
-std::string outcome_text(const ReloadOutcome& outcome);
+std::string result_text(const ReloadResult& outcome);
 
 }  // namespace leat::control
