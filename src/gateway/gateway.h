@@ -101,6 +101,8 @@ class Gateway final : private shard::MessageHandler {
   // Takes what control asked for, if it can now; it will ask again. May be null.
   std::function<void(std::unique_ptr<ShardReport>&)> on_report;
 
+  // That requests still end with.
+  std::size_t former_deployments() const { return retired_.size(); }
   // What still lives: the simulator's oracle for leaks.
   std::size_t live_objects() const {
     return connections_.live() + exchanges_.live() + tcp_streams_.live() + pipe_streams_.live();

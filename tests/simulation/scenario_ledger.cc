@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "simulation/record_oracle.h"
 
@@ -168,6 +169,50 @@ void kill_restart(std::uint64_t seed, bool verbose, ScenarioResult& result) {
   scenario.require(scenario.keeping()->recovery_time_max() < seconds(60), "recovered too late");
   const Count count = check_records(scenario);
   scenario.require(count.recovered > 0, "nothing was cut off: the scenario tests nothing");
+  tell(scenario, result);
+}
+
+void reloads(std::uint64_t seed, bool verbose, ScenarioResult& result) {
+  constexpr int kReloads = 12;
+  const std::vector<std::vector<std::uint32_t>> choices = {{0, 1, 2}, {2, 1, 0}, {1, 2},
+                                                           {0},       {2, 0},    {1, 0, 2}};
+  ScenarioWorld scenario(options_of(seed, verbose));
+  const auto now = [&] { return scenario.world().now(); };
+  struct Period {
+    Window window;
+    std::vector<std::uint32_t> providers;
+  };
+  std::vector<Period> periods;
+  const Instant began = now();
+  scenario.run_for(kUsualTime);
+  for (int i = 0; i < kReloads; ++i) {
+    const auto& providers = choices[scenario.rng().below(choices.size())];
+    scenario.reload(providers);
+    const Instant from = now();
+    // Shorter than a stream, now and then.
+    scenario.run_for(milliseconds(scenario.rng().between(20, 1'500)));
+    periods.push_back({{from, now()}, providers});
+  }
+  scenario.run_for(kUsualTime);
+  periods.back().window.to = now();
+  scenario.finish();
+
+  scenario.require(scenario.failures({began, now()}) == 0, "a request failed");
+  scenario.require(scenario.broken({began, now()}) == 0, "a stream broke");
+  // A request is decided when its body has come: one of the first milliseconds may be from before.
+  constexpr Duration kOnTheWay = milliseconds(20);
+  for (const Period& period : periods) {
+    for (std::uint32_t i = 0; i < 3; ++i) {
+      if (std::ranges::find(period.providers, i) != period.providers.end()) continue;
+      const Window after{period.window.from + kOnTheWay, period.window.to};
+      scenario.require(scenario.share(after, i) == 0, "asked who is not there any more");
+    }
+  }
+  scenario.require(scenario.share({began, now()}, 2) > 0, "one provider is never asked");
+  for (const auto& shard : scenario.gateway().shards()) {
+    scenario.require(shard->gateway->former_deployments() == 0, "a deployment is left");
+  }
+  check_records(scenario);
   tell(scenario, result);
 }
 

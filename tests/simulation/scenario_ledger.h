@@ -17,4 +17,8 @@ void disk_slow(std::uint64_t seed, bool verbose, ScenarioResult& result);
 // A kill, and another one while the first is recovered from.
 void kill_restart(std::uint64_t seed, bool verbose, ScenarioResult& result);
 
+// One configuration after the other, with providers that come, go and change places, while streams
+// run: nobody is refused, nothing breaks, and who is not there any more is not asked.
+void reloads(std::uint64_t seed, bool verbose, ScenarioResult& result);
+
 }  // namespace leat::sim

@@ -466,6 +466,7 @@ constexpr Scenario kScenarios[] = {
     {"disk-full", disk_full},
     {"disk-slow", disk_slow},
     {"kill-restart", kill_restart},
+    {"reloads", reloads},
 };
 
 }  // namespace

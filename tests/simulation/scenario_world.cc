@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <numeric>
 
 #include "base/check.h"
 #include "simulation/priced_catalogue.h"
@@ -57,14 +58,14 @@ std::string milliseconds_of(double seconds) {
   return text;
 }
 
-Options ScenarioWorld::make_options() const {
+Options ScenarioWorld::make_options(const std::vector<std::uint32_t>& providers) const {
   Options options;
   options.server.shards = scenario_.shards;
   options.keys.push_back({.name = "scenario", .sha256 = tls::sha256(kClientKey)});
   options.keys.back().limits = scenario_.limits;
   Model model;
   model.id = model.name = "m0";
-  for (std::uint32_t i = 0; i < scenario_.dollars.size(); ++i) {
+  for (const std::uint32_t i : providers) {
     Provider provider;
     provider.name = provider.display_name = name_of(i);
     provider.base_url = {.tls = false,
@@ -73,8 +74,8 @@ Options ScenarioWorld::make_options() const {
                          .path_prefix = "/v1",
                          .authority = name_of(i) + ".test:8000"};
     provider.allow_private = true;
+    model.endpoints.push_back({static_cast<std::uint32_t>(options.providers.size()), "up"});
     options.providers.push_back(std::move(provider));
-    model.endpoints.push_back({i, "up"});
   }
   const auto limit = static_cast<std::uint32_t>(kFirstTokenLimit.ms());
   model.first_byte_ms_min = model.first_byte_ms_max = limit;
@@ -91,7 +92,6 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
     : scenario_(options),
       rng_(options.seed ^ 0x5ce0'0000'0000'0000),
       world_(options.seed, options.faults),
-      options_(make_options()),
       load_(world_, {.gateway = gateway_address(),
                      .key = kClientKey,
                      .per_second = options.requests_per_second}) {
@@ -103,13 +103,9 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
       providers_.back()->keys.push_back(key_of(i, key));
     }
   }
-  std::vector<std::vector<std::string_view>> bearers;
-  for (const auto& provider : providers_) {
-    bearers.emplace_back(provider->keys.begin(), provider->keys.end());
-  }
-  auto routed = std::make_shared<const gateway::RoutedCatalogue>(
-      priced_catalogue(options_, {options.dollars}, std::vector<bool>(providers_.size(), true)));
-  snapshot_ = std::make_unique<gateway::Snapshot>(options_, std::move(routed), bearers);
+  std::vector<std::uint32_t> all(providers_.size());
+  std::iota(all.begin(), all.end(), 0);
+  make_snapshot(all);
   if (options.ledger) {
     keeping_ = std::make_unique<SimKeeping>(world_, *options.ledger);
     load_.on_whole = [this](const std::string& title) {
@@ -121,10 +117,28 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
   load_.start();
 }
 
+void ScenarioWorld::make_snapshot(const std::vector<std::uint32_t>& providers) {
+  const Options options = make_options(providers);
+  std::vector<std::vector<std::string_view>> bearers;
+  std::vector<double> dollars;
+  for (const std::uint32_t each : providers) {
+    bearers.emplace_back(providers_[each]->keys.begin(), providers_[each]->keys.end());
+    dollars.push_back(scenario_.dollars[each]);
+  }
+  auto routed = std::make_shared<const gateway::RoutedCatalogue>(
+      priced_catalogue(options, {dollars}, std::vector<bool>(providers.size(), true)));
+  snapshots_.push_back(std::make_unique<gateway::Snapshot>(options, std::move(routed), bearers));
+}
+
+void ScenarioWorld::reload(const std::vector<std::uint32_t>& providers) {
+  make_snapshot(providers);
+  gateway_->reload(*snapshots_.back(), static_cast<std::uint32_t>(snapshots_.size()));
+}
+
 void ScenarioWorld::restart() {
   std::vector<io::Address> addresses;
   for (std::uint32_t i = 0; i < providers_.size(); ++i) addresses.push_back(provider_address(i));
-  gateway_ = std::make_unique<SimGateway>(world_, *snapshot_, addresses, keeping_.get());
+  gateway_ = std::make_unique<SimGateway>(world_, snapshot(), addresses, keeping_.get());
   gateway_->listen(gateway_address(), false);
 }
 

@@ -56,12 +56,14 @@ class ScenarioWorld {
   // The gateway's process is killed, and starts again on the same files.
   void kill();
   void restart();
+  // Another configuration while it serves: these providers, in this order.
+  void reload(const std::vector<std::uint32_t>& providers);
 
   World& world() { return world_; }
   const World& world() const { return world_; }
   const Load& load() const { return load_; }
   SimGateway& gateway() { return *gateway_; }
-  const gateway::Snapshot& snapshot() const { return *snapshot_; }
+  const gateway::Snapshot& snapshot() const { return *snapshots_.back(); }
   Rng& rng() { return rng_; }
   // Null: no ledger is kept. Its ends are watched: a strict one has each record before its end.
   SimKeeping* keeping() { return keeping_.get(); }
@@ -94,14 +96,14 @@ class ScenarioWorld {
   void show_failures(Window window);
 
  private:
-  Options make_options() const;
+  Options make_options(const std::vector<std::uint32_t>& providers) const;
+  void make_snapshot(const std::vector<std::uint32_t>& providers);
 
   const ScenarioOptions scenario_;
   Rng rng_;
   World world_;
-  const Options options_;
   std::vector<std::string> key_texts_;
-  std::unique_ptr<gateway::Snapshot> snapshot_;
+  std::vector<std::unique_ptr<gateway::Snapshot>> snapshots_;  // the last is the gateway's
   Load load_;
   std::vector<std::unique_ptr<SteadyProvider>> providers_;
   std::unique_ptr<SimKeeping> keeping_;

@@ -65,16 +65,14 @@ SimGateway::SimGateway(World& world, const gateway::Snapshot& snapshot,
     : world_(world),
       peers_(snapshot.options().server.shards),
       keeping_(keeping),
-      desk_(snapshot, snapshot.options().server.shards,
-            [this](std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
-              return post(shard, update);
-            }),
+      shards_count_(snapshot.options().server.shards),
+      desk_(make_desk(snapshot)),
       was_ejected_(snapshot.catalogue().endpoints().size(), false) {
   if (keeping != nullptr) keeping->start(snapshot.options().server.shards);
   for (std::uint32_t i = 0; i < snapshot.options().server.shards; ++i) {
     shards_.push_back(std::make_unique<SimShard>(world, snapshot, i, providers, peers_, keeping));
     shards_.back()->gateway->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {
-      desk_.take(*news, world_.now());
+      if (news->generation == generation_) desk_->take(*news, world_.now());
       return true;
     };
   }
@@ -98,6 +96,38 @@ void SimGateway::listen(const io::Address& address, bool half_close_allowed) {
     shard->io.start();
     peers_.open(shard->shard.index(), shard->io.waker());
   }
+}
+
+std::unique_ptr<gateway::HealthDesk> SimGateway::make_desk(const gateway::Snapshot& snapshot) {
+  return std::make_unique<gateway::HealthDesk>(
+      snapshot, shards_count_,
+      [this](std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update) {
+        update->generation = generation_;
+        return post(shard, update);
+      });
+}
+
+void SimGateway::reload(const gateway::Snapshot& snapshot, std::uint32_t generation) {
+  auto configuration = std::make_shared<gateway::Configuration>();
+  configuration->generation = generation_ = generation;
+  configuration->snapshot = &snapshot;
+  using Step = gateway::DeploymentOrder::Step;
+  for (const auto& shard : shards_) {
+    for (const Step step : {Step::kPrepare, Step::kServe}) {
+      auto order = std::make_unique<gateway::DeploymentOrder>();
+      order->step = step;
+      order->configuration = configuration;
+      order->keys = gateway::configured_delta(snapshot.options(), snapshot.catalogue());
+      order->keys.version += generation << 16;  // of a table that was made anew
+      LEAT_CHECK(shard->mailbox.post(gateway::message_of(std::move(order))));
+    }
+    shard->io.waker().wake();
+  }
+  const WallTime wall = WallTime{world_.now().ns};
+  const auto known = desk_->state(world_.now(), wall);
+  desk_ = make_desk(snapshot);
+  LEAT_CHECK(desk_->restore(known, world_.now(), wall).has_value());
+  was_ejected_.assign(snapshot.catalogue().endpoints().size(), false);
 }
 
 void SimGateway::tell_to_drain() {
@@ -131,12 +161,12 @@ void SimGateway::remember_first_tokens(Duration took) {
     summary.successes = summary.first_tokens = kEnough;
     summary.first_token.counts[policy::bucket_of_first_token(took)] = kEnough;
   }
-  desk_.take(news, world_.now());
+  desk_->take(news, world_.now());
 }
 
 void SimGateway::on_health_tick(std::uint64_t) {
   if (is_killed_) return;
-  desk_.tick(world_.now());
+  desk_->tick(world_.now());
   const policy::HealthView views = board().views();
   for (std::size_t i = 0; i < views.size(); ++i) {
     if (views[i].breaker != policy::BreakerState::kClosed) was_ejected_[i] = true;

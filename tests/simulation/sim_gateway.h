@@ -43,6 +43,9 @@ class SimGateway {
   // Binds the same address on every shard and starts them.
   void listen(const io::Address& address, bool half_close_allowed);
   void tell_to_drain();
+  // From here on every shard serves by another configuration, which outlives it: as Reloader does,
+  // each shard when it looks into its mailbox. REQUIRES: `generation` is higher than any before.
+  void reload(const gateway::Snapshot& snapshot, std::uint32_t generation);
   // After the drain, in steps: every shard's ledger is closed in order. False: turns are needed.
   bool finish_ledgers();
   // As kill -9: no shard runs any more, and its machine ends its connections. The object stays
@@ -53,19 +56,22 @@ class SimGateway {
   void remember_first_tokens(Duration took);
 
   std::span<const std::unique_ptr<SimShard>> shards() const { return shards_; }
-  const policy::HealthBoard& board() const { return desk_.board(); }
+  const policy::HealthBoard& board() const { return desk_->board(); }
   // Its breaker has opened at some time.
   bool was_ejected(policy::EndpointId endpoint) const { return was_ejected_[endpoint]; }
 
  private:
   void on_health_tick(std::uint64_t);
   bool post(std::uint32_t shard, std::unique_ptr<gateway::HealthUpdate>& update);
+  std::unique_ptr<gateway::HealthDesk> make_desk(const gateway::Snapshot& snapshot);
 
   World& world_;
   gateway::PeerMail peers_;
   SimKeeping* keeping_;
   bool is_killed_ = false;
-  gateway::HealthDesk desk_;
+  std::uint32_t shards_count_;
+  std::uint32_t generation_ = 1;
+  std::unique_ptr<gateway::HealthDesk> desk_;
   std::vector<bool> was_ejected_;  // by EndpointId
   std::vector<std::unique_ptr<SimShard>> shards_;
 };
