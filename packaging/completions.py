@@ -3,7 +3,8 @@
 import command_help
 
 # Options whose value is a file, and positionals that are.
-FILES = {'--config', '--socket', '--store', '--out', 'FILE', 'FILE...', 'FOLDER', 'OLD', 'NEW'}
+FILES = {'--config', '--against', '--socket', '--store', '--out', 'FILE', 'FILE...', 'FOLDER',
+         'OLD', 'NEW'}
 
 
 def words_of(command):

@@ -94,7 +94,7 @@ void add_explain(CLI::App& app, ExplainCommand& explain) {
 }
 
 // By what a command finds the running Leat; the group wants one of them.
-CLI::Option_group* add_place(CLI::App& command, AdminPlace& place, const std::string& key_is_for) {
+void add_place(CLI::App& command, AdminPlace& place, const std::string& key_is_for) {
   CLI::Option_group* where = command.add_option_group("Which Leat");
   where->add_option("-c,--config", place.config_file, "Its TOML file");
   where->add_option("--socket", place.socket, "Its admin socket");
@@ -103,7 +103,6 @@ CLI::Option_group* add_place(CLI::App& command, AdminPlace& place, const std::st
                                 "the environment's {}",
                                 key_is_for, kOperatorKeyVariable));
   where->require_option(1);
-  return where;
 }
 
 // `leat top`, with what it was given.
@@ -133,11 +132,9 @@ void add_reload(CLI::App& app, ReloadCommands& commands) {
       "diff",
       "Tell what a running Leat would change if it read its configuration anew, or what is "
       "different between two files; change nothing");
-  CLI::Option_group* where = add_place(*commands.diff, command.place, "with");
-  commands.diff
-      ->add_option("--against", command.against_file,
-                   "An older file: compare the file of --config with it, and ask no Leat")
-      ->needs(where->get_option("--config"));
+  add_place(*commands.diff, command.place, "with");
+  commands.diff->add_option("--against", command.against_file,
+                            "An older file: compare the file of --config with it, and ask no Leat");
 }
 
 }  // namespace
@@ -204,6 +201,9 @@ Command parse_command_line(int argc, const char* const* argv) {
     return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
   }
   if (*top_command) return {.kind = Command::Kind::kTop, .top = std::move(top)};
+  if (!reload.command.against_file.empty() && reload.command.place.config_file.empty()) {
+    return printed("--against needs --config, which it compares with", kExitUsage);
+  }
   reload.command.is_dry_run = bool(*reload.diff);
   if (*reload.reload || *reload.diff) {
     return {.kind = Command::Kind::kReload, .reload = std::move(reload.command)};

@@ -75,6 +75,34 @@ TEST(CommandLine, KnowsWhatToExplain) {
   }
 }
 
+TEST(CommandLine, KnowsHowToFindARunningLeat) {
+  const Command reload = parsed({"reload", "--config", "a.toml"});
+  EXPECT_EQ(reload.kind, Command::Kind::kReload);
+  EXPECT_EQ(reload.reload.place.config_file, "a.toml");
+  EXPECT_FALSE(reload.reload.is_dry_run);
+  const Command diff = parsed({"diff", "--socket", "s"});
+  EXPECT_EQ(diff.kind, Command::Kind::kReload);
+  EXPECT_EQ(diff.reload.place.socket, "s");
+  EXPECT_TRUE(diff.reload.is_dry_run);
+  const Command files = parsed({"diff", "-c", "new.toml", "--against", "old.toml"});
+  EXPECT_EQ(files.reload.place.config_file, "new.toml");
+  EXPECT_EQ(files.reload.against_file, "old.toml");
+  EXPECT_EQ(parsed({"reload", "--url", "http://[::1]:1"}).reload.place.url, "http://[::1]:1");
+  const Command top = parsed({"top", "--admin", "http://127.0.0.1:1", "--once"});
+  EXPECT_EQ(top.kind, Command::Kind::kTop);
+  EXPECT_EQ(top.top.place.url, "http://127.0.0.1:1");
+  EXPECT_TRUE(top.top.once);
+  for (const std::vector<const char*>& wrong :
+       {std::vector<const char*>{"reload"},
+        {"diff"},
+        {"diff", "--against", "old.toml"},
+        {"diff", "--socket", "s", "--against", "old.toml"},
+        {"reload", "--socket", "s", "--config", "a.toml"},
+        {"reload", "--config", "a.toml", "--against", "old.toml"}}) {
+    EXPECT_EQ(parsed(wrong).status, kExitUsage);
+  }
+}
+
 TEST(CommandLine, KnowsWhatToDoWithALedger) {
   const Command verify = parsed({"ledger", "verify", "folder"});
   EXPECT_EQ(verify.kind, Command::Kind::kLedgerVerify);
