@@ -10,6 +10,8 @@ namespace {
 constexpr Duration kLookEach = milliseconds(2);
 // Clients wait while nobody serves: a process that is not ready by then is not waited for.
 constexpr Duration kReadyMax = seconds(10);
+// For a mailbox that was full.
+constexpr Duration kRetryAfter = milliseconds(2);
 
 }  // namespace
 
@@ -41,6 +43,7 @@ void Retirement::yield() {
 }
 
 void Retirement::on_timer() {
+  if (is_retired_) return post_untold();
   if (is_resuming_) {
     // The other process has it until it ends.
     if (parts_.ledger != nullptr && !parts_.ledger->lock()) {
@@ -67,13 +70,21 @@ void Retirement::pass_on() {
   is_yielding_ = false;
   is_retired_ = true;
   parts_.control->wheel().cancel(timer_);
-  for (const auto& each : *parts_.threads) {
-    // It has no more than a few messages: it has taken all that came before kYield.
-    auto copy = std::make_unique<gateway::Successor>(successor_);
-    const bool is_posted = each->post(copy);
-    LEAT_CHECK(is_posted);
+  for (std::size_t i = 0; i < parts_.threads->size(); ++i) {
+    untold_.push_back(std::make_unique<gateway::Successor>(successor_));
   }
+  post_untold();
   parts_.retire();
+}
+
+// Until a shard hears of it, whoever sends it a request waits.
+void Retirement::post_untold() {
+  bool is_any_left = false;
+  for (std::size_t i = 0; i < untold_.size(); ++i) {
+    if (untold_[i] == nullptr || (*parts_.threads)[i]->post(untold_[i])) continue;
+    is_any_left = true;
+  }
+  if (is_any_left) parts_.control->wheel().set(timer_, parts_.control->now() + kRetryAfter);
 }
 
 void Retirement::resume() {

@@ -45,6 +45,7 @@ class Retirement {
   void pass_on();
   void resume();
   void on_timer();
+  void post_untold();
 
   const Parts parts_;
   const gateway::Successor successor_;
@@ -53,6 +54,8 @@ class Retirement {
   bool has_yielded_ = false;  // and was told
   bool is_resuming_ = false;  // the ledger's folder is to be had again
   bool is_retired_ = false;
+  // By shard; null: it has it. Empty until another process has taken over.
+  std::vector<std::unique_ptr<gateway::Successor>> untold_;
   Instant give_up_at_{kNever};
   Timer timer_{timer_callback<&Retirement::on_timer>, this};
   std::unique_ptr<control::TakeoverDoor> door_;

@@ -40,9 +40,11 @@ Result<bool> for_each_history(const SegmentFolder& folder,
     };
     for (; i < files.size() && is_same(files[i]); ++i) {
       if (files[i].kind != LedgerFile::Kind::kSegment) continue;
-      LEAT_TRY(auto mapped, folder.map(files[i]));
+      auto mapped = folder.map(files[i]);
+      if (!mapped && is_gone(mapped.error())) continue;
+      if (!mapped) return fail(mapped.error());
       history.files.push_back(files[i]);
-      history.mapped.push_back(std::move(mapped));
+      history.mapped.push_back(std::move(*mapped));
     }
     if (!history.files.empty() && !use(history)) break;
   }

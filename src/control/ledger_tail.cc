@@ -2,7 +2,6 @@
 #include "control/ledger_tail.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <span>
 
 #include "ledger/crc32c.h"
@@ -15,10 +14,6 @@ using Step = ledger::SegmentCursor::Step;
 
 // Enough for a header and a first frame, and of a segment that is waited at for what is new.
 constexpr std::size_t kFirstReadBytes = 64 * 1024;
-
-bool is_gone(const Error& error) {
-  return error.os_errno == ENOENT;
-}
 
 }  // namespace
 

@@ -194,6 +194,10 @@ Result<WallTime> ReadableFile::written() const {
 
 // ---- SegmentFolder ----
 
+bool is_gone(const Error& error) {
+  return error.os_errno == ENOENT;
+}
+
 LedgerFile segment_file(const ledger::SegmentIdentity& identity) {
   return {.kind = LedgerFile::Kind::kSegment, .name = segment_name(identity), .owner = identity};
 }
@@ -440,7 +444,7 @@ Result<bool> SegmentFolder::sweep(std::uint64_t generation) {
 }
 
 Result<bool> SegmentFolder::remove(const LedgerFile& file) {
-  if (::unlinkat(fd_, file.name.c_str(), 0) != 0) {
+  if (::unlinkat(fd_, file.name.c_str(), 0) != 0 && errno != ENOENT) {
     return system_error("a ledger file cannot be removed");
   }
   return sync();

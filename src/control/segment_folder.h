@@ -67,6 +67,10 @@ struct LedgerFile {
   ledger::SegmentIdentity owner;  // as its name says; an open table has no number
 };
 
+// Why a file could not be opened: it is there no more. What its process never used it removes when
+// it ends, which may be while another reads the folder.
+bool is_gone(const Error& error);
+
 // The file of that segment.
 LedgerFile segment_file(const ledger::SegmentIdentity& identity);
 
@@ -115,6 +119,7 @@ class SegmentFolder {
   Result<std::string> read_file(const char* name) const;
   // The file has these bytes durably, or, should it fail or be cut off, what it had.
   Result<bool> write_file(const char* name, std::string_view bytes) const;
+  // One that is gone already is well removed.
   Result<bool> remove(const LedgerFile& file);
   // Removes what processes other than this generation's left half made. One that still runs beside
   // us then fails to make that segment, and makes another.

@@ -69,6 +69,11 @@ bool prices_cache_hours(const policy::Catalogue& catalogue, const policy::Endpoi
                              [&](const policy::PriceOverride& item) { return asks(item.prices); });
 }
 
+// Its limits are the successor's to grant.
+bool has_yielded(Gateway& gateway) {
+  return gateway.succession() != nullptr && gateway.succession()->is_yielded();
+}
+
 }  // namespace
 
 // Put off, so that a thousand that wait for one are not decided within each other.
@@ -163,10 +168,7 @@ void Exchange::admit() {
   if (account_ == nullptr) return begin();
   // Nothing is granted that cannot be written down: it need not wait for that.
   if (gateway_.ledger() != nullptr && !gateway_.ledger()->admits()) return refuse_record();
-  // Its limits are the successor's to grant by now.
-  if (gateway_.succession() != nullptr && gateway_.succession()->is_yielded()) {
-    return refuse_yielded();
-  }
+  if (has_yielded(gateway_)) return refuse_yielded();
   policy::Admission& admission = gateway_.shard_limits().admission();
   const policy::AdmissionState state =
       admission.admit(*account_, request_->amounts, ticket_, gateway_.shard().now());
@@ -179,8 +181,10 @@ void Exchange::admit() {
 }
 
 void Exchange::admitted_or_not() {
-  if (ticket_.is_admitted()) return begin();
-  refuse_limit();
+  if (!ticket_.is_admitted()) return refuse_limit();
+  // What was granted after we had yielded is given back (over()): the successor does not know of it.
+  if (has_yielded(gateway_)) return refuse_yielded();
+  begin();
 }
 
 // For a refusal, now that the account is known to be there: later in the turn it may be forgotten.

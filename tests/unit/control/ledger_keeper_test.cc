@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: what a process needs of the ledger's folder is there when it begins, and what nobody needs
-// any more is gone when it ends. Method: keepers one after the other on one folder, without shards:
-// their open tables are filled here.
+// any more is gone when it ends, while the next one begins too. Method: keepers one after the other
+// on one folder, without shards: their open tables are filled here.
 #include "control/ledger_keeper.h"
 
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ledger/open_table.h"
@@ -83,6 +84,19 @@ TEST_F(LedgerKeeperTest, EndedGenerationsGoUnlessSomethingOfThemIsOpen) {
   EXPECT_EQ(files(".open"), 0);
   EXPECT_FALSE(std::filesystem::exists(path("0000000000000003.generation")));
   EXPECT_TRUE(std::filesystem::exists(path("0000000000000004.generation")));
+}
+
+TEST_F(LedgerKeeperTest, OneBeginsWhileTheOneBeforeEnds) {
+  auto keeper = started();
+  for (int i = 0; i < 12 && keeper != nullptr; ++i) {
+    keeper->unlock();
+    std::thread ending([old = std::move(keeper)]() mutable { old.reset(); });
+    keeper = started();
+    ending.join();
+  }
+  keeper.reset();
+  EXPECT_EQ(files(".open"), 0);
+  EXPECT_EQ(files(".segment"), 0);
 }
 
 TEST_F(LedgerKeeperTest, SaysWhatIsWrongWithTheFolder) {
