@@ -50,11 +50,14 @@ class Takeover(harness.Case):
         model = (f'[[models]]\nid = "{MODEL}"\nendpoints = [{{ provider = "p0", model = "up", '
                  f"{PRICE} }}]\n")
         self.admin_port = free_port()
-        return self.leat(
+        leat = self.leat(
             providers, listen=f"127.0.0.1:{free_port()}",
             admin_listen=f"127.0.0.1:{self.admin_port}",
             server='shards = 2\ntakeover_socket = "takeover.sock"', key_limits=budget,
             limits=limits, extra=f'{model}[ledger]\nfolder = "{self.folder}"\n')
+        # Once: a load that reads it while it is written anew for the next one would find no key.
+        (leat.config.parent / "keys").write_text(KEY + "\n")
+        return leat
 
     def next(self, leat, number=2):
         successor = leat.again(number)
@@ -67,8 +70,6 @@ class Takeover(harness.Case):
         return [json.loads(line) for line in dumped.stdout.splitlines()]
 
     def load(self, leat, *arguments):
-        with open(leat.config.parent / "keys", "w", encoding="ascii") as keys:
-            keys.write(KEY + "\n")
         process = subprocess.Popen(
             [LOAD, f"http://127.0.0.1:{leat.port}/v1", "--json", "--keys-file",
              leat.config.parent / "keys", "--model", harness.MODEL, "--warm-up", "0",

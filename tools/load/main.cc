@@ -112,6 +112,7 @@ void read_keys(const std::string& path, std::vector<std::string>& keys) {
   while (std::getline(file, line)) {
     if (!line.empty()) keys.push_back(line);
   }
+  if (keys.empty()) die("the keys file has no key");
 }
 
 int run(const LoadOptions& options) {
