@@ -15,11 +15,10 @@ constexpr Duration kWindow = milliseconds(16);
 constexpr std::uint64_t kBusyRate = 30'000;
 constexpr std::uint64_t kCalmRate = 26'000;
 
-// A turn that took t weighs t / (t + kSmoothing): long enough to sit out one hiccup, short enough
-// to act before a backlog has grown by a second's requests. However late a single turn is, as after
-// a thousand connections at once, it weighs no more than one of kWeightMax.
-constexpr Duration kSmoothing = milliseconds(30);
-constexpr Duration kWeightMax = milliseconds(10);
+// Lag is taken over one to two spans: long enough for a loop that has room to catch up with a
+// hiccup, short enough to act before a backlog has grown by much. A turn may be longer than a span.
+constexpr Duration kSpan = milliseconds(15);
+constexpr std::uint32_t kSpanTurns = 2;
 // Turns this far apart are asked whether they were late, and by such a probe.
 constexpr Duration kLongTurn = milliseconds(2);
 constexpr Duration kProbe = milliseconds(1);
@@ -41,18 +40,19 @@ Duration LoadMeter::lateness(Instant now) const {
   return {late.ns / static_cast<std::int64_t>(kWorkThatWaits) * weight};
 }
 
-Duration LoadMeter::lag(Instant now) const {
-  Duration passed = now - counted_at_;
-  if (passed <= Duration{}) return lag_;
-  // In microseconds: a product of two times in nanoseconds might not fit.
-  const std::int64_t step_us = (lateness(now) - lag_).us();
-  if (step_us > 0) passed = std::min(passed, kWeightMax);
-  return lag_ + microseconds(step_us * passed.us() / (kSmoothing + passed).us());
+void LoadMeter::note_lateness(Instant now) {
+  late_ = lateness(now);
+  least_ = std::min(least_, late_);
+  ++span_turns_;
+  if (span_turns_ < kSpanTurns || now - span_begin_ < kSpan) return;
+  least_before_ = least_;
+  least_ = kSpanEmpty;
+  span_turns_ = 0;
+  span_begin_ = now;
 }
 
 void LoadMeter::count(Instant now, std::uint64_t completions) {
-  lag_ = lag(now);
-  late_ = lateness(now);
+  note_lateness(now);
   interval_ = now - counted_at_;
   counted_at_ = now;
   in_turn_ = completions;

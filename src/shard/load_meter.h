@@ -11,9 +11,14 @@
 // reading beside the turn's; a turn of no deadline near by is given one (probe_by) once turns take
 // long, as only then can there be anything to find.
 //
+// Lag is the lateness that does not go away: the least of the last turns. A loop that has room left
+// catches up between two hiccups, and its lag is nothing, however late single turns are; one that
+// has none is late in every turn, even by little (as CoDel tells a standing queue, RFC 8289 4.2).
+//
 // A member of its shard; used from the shard's thread only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/instant.h"
@@ -22,7 +27,8 @@ namespace leat::shard {
 
 class LoadMeter {
  public:
-  explicit LoadMeter(Instant now) : window_begin_(now), counted_at_(now), wake_by_(now) {}
+  explicit LoadMeter(Instant now)
+      : window_begin_(now), counted_at_(now), wake_by_(now), span_begin_(now) {}
 
   // By when the next turn should end so that its lateness can be told; kNever: it need not.
   Instant probe_by() const;
@@ -31,21 +37,30 @@ class LoadMeter {
   // How late the running turn is, or the last one was: what came waited about so long, or twice
   // that, before anybody looked at it.
   Duration lateness(Instant now) const;
-  // How late turns have been lately, the running one included, smoothed over some tens of
-  // milliseconds. `now`: the running turn's, or the last one's.
-  Duration lag(Instant now) const;
+  // How late every turn has been lately, the running one included: in the last 15 to 30 ms and at
+  // least the last three turns. `now`: the running turn's, or the last one's.
+  Duration lag(Instant now) const { return std::min(standing(), lateness(now)); }
   // Once a turn: what it brought, and when it ended.
   void count(Instant now, std::uint64_t completions);
   // Latched between two rates, so that a load at the edge does not flicker.
   bool is_busy() const { return is_busy_; }
 
  private:
+  void note_lateness(Instant now);
+
+  static constexpr Duration kSpanEmpty{INT64_MAX};
+  // The least lateness of the span that is under way and of the one before it.
+  Duration standing() const { return std::min(least_before_, least_); }
+
   Instant window_begin_;
   std::uint64_t in_window_ = 0;
   Instant counted_at_;         // the last turn's time
   Instant wake_by_;            // of the running turn
-  Duration lag_{};             // as of counted_at_
   Duration late_{};            // of the turn that ended then
+  Instant span_begin_;
+  std::uint32_t span_turns_ = 0;
+  Duration least_{kSpanEmpty};
+  Duration least_before_{};    // of the span before
   Duration interval_{};        // between the last two turns
   std::uint64_t in_turn_ = 0;  // what the last turn brought
   bool is_busy_ = false;

@@ -28,13 +28,13 @@ std::string text_of(std::string_view body) {
   return text;
 }
 
-std::string request_of(const LoadOptions& options, std::size_t number) {
+std::string request_of(const LoadOptions& options, std::size_t number, bool is_modest) {
   const std::string title = title_of(number);
   const std::string body = "{\"model\":\"" + options.model +
                            "\",\"messages\":[{\"role\":\"user\",\"content\":\"" + title +
                            "\"}],\"stream\":true}";
   return "POST /v1/chat/completions HTTP/1.1\r\nHost: gateway\r\nAuthorization: Bearer " +
-         options.key + "\r\nX-Title: " + title +
+         (is_modest ? options.modest_key : options.key) + "\r\nX-Title: " + title +
          "\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) +
          "\r\n\r\n" + body;
 }
@@ -56,7 +56,7 @@ class Load::Caller final : private EndUser {
   void ask(Sample& sample, std::size_t index) {
     sample_ = &sample;
     title_ = title_of(index);
-    unwritten_ = request_of(load_.options_, index);
+    unwritten_ = request_of(load_.options_, index, sample.is_modest);
     seen_ = 0;
     if (end_ == nullptr) {
       reader_ = HttpReader(HttpReader::Kind::kResponse);
@@ -190,7 +190,9 @@ void Load::schedule_next() {
 
 void Load::ask(std::uint64_t) {
   if (is_stopped_) return;
-  samples_.emplace_back().started = world_.now();
+  Sample& sample = samples_.emplace_back();
+  sample.started = world_.now();
+  if (options_.modest_share > 0) sample.is_modest = world_.rng().chance(options_.modest_share);
   ++open_;
   if (idle_.empty()) {
     connections_.push_back(std::make_unique<Caller>(*this));
@@ -200,7 +202,7 @@ void Load::ask(std::uint64_t) {
   std::swap(idle_[world_.rng().below(idle_.size())], idle_.back());
   Caller& caller = *idle_.back();
   idle_.pop_back();
-  caller.ask(samples_.back(), samples_.size() - 1);
+  caller.ask(sample, samples_.size() - 1);
   schedule_next();
 }
 

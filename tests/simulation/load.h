@@ -34,6 +34,7 @@ struct Sample {
   std::uint32_t seams = 0;            // how often the answer says that another carried it on
   std::string refusal;                // the body of an answer that is no success
   std::string should_retry;           // the advice in its head
+  bool is_modest = false;             // with LoadOptions::modest_key
 
   // Nothing of an answer: what failover is there to prevent. Errors after content are another
   // thing.
@@ -48,6 +49,9 @@ struct LoadOptions {
   std::string key;
   std::string model = "m0";
   double per_second = 500;
+  // Another key, and the share of the requests that are its; empty: none.
+  std::string modest_key;
+  double modest_share = 0;
 };
 
 class Load {

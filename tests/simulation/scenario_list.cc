@@ -9,6 +9,7 @@
 
 #include "simulation/limit_watch.h"
 #include "simulation/scenario_ledger.h"
+#include "simulation/scenario_overload.h"
 
 namespace leat::sim {
 
@@ -467,6 +468,7 @@ constexpr Scenario kScenarios[] = {
     {"disk-slow", disk_slow},
     {"kill-restart", kill_restart},
     {"reloads", reloads},
+    {"overload", overload},
 };
 
 }  // namespace

@@ -17,6 +17,7 @@ namespace leat::sim {
 namespace {
 
 constexpr char kClientKey[] = "sk-leat-scenario-client";
+constexpr char kModestKey[] = "sk-leat-scenario-modest";
 constexpr Duration kEndPatience = seconds(30);
 constexpr std::size_t kFailuresShown = 3;
 
@@ -63,6 +64,7 @@ Options ScenarioWorld::make_options(const std::vector<std::uint32_t>& providers)
   options.server.shards = scenario_.shards;
   options.keys.push_back({.name = "scenario", .sha256 = tls::sha256(kClientKey)});
   options.keys.back().limits = scenario_.limits;
+  options.keys.push_back({.name = "modest", .sha256 = tls::sha256(kModestKey)});
   Model model;
   model.id = model.name = "m0";
   for (const std::uint32_t i : providers) {
@@ -94,7 +96,9 @@ ScenarioWorld::ScenarioWorld(const ScenarioOptions& options)
       world_(options.seed, options.faults),
       load_(world_, {.gateway = gateway_address(),
                      .key = kClientKey,
-                     .per_second = options.requests_per_second}) {
+                     .per_second = options.requests_per_second,
+                     .modest_key = kModestKey,
+                     .modest_share = options.modest_share}) {
   world_.verbose = options.verbose;
   for (std::uint32_t i = 0; i < options.dollars.size(); ++i) {
     providers_.push_back(std::make_unique<SteadyProvider>(world_, load_, i, provider_address(i)));
@@ -139,6 +143,7 @@ void ScenarioWorld::restart() {
   std::vector<io::Address> addresses;
   for (std::uint32_t i = 0; i < providers_.size(); ++i) addresses.push_back(provider_address(i));
   gateway_ = std::make_unique<SimGateway>(world_, snapshot(), addresses, keeping_.get());
+  for (const auto& shard : gateway_->shards()) shard->io.set_cost(scenario_.cost);
   gateway_->listen(gateway_address(), false);
 }
 

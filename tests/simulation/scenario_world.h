@@ -29,6 +29,8 @@ struct ScenarioOptions {
   bool continuation = false;  // of broken streams, which all providers can carry on
   bool hedges = false;
   KeyLimits limits;                         // of the clients' key
+  Duration cost{};           // of each completion: the shards can do so much, and no more
+  double modest_share = 0;   // of the requests, which are another key's
   FaultPlan faults;                         // of the machine, until the world's calm()
   std::optional<SimKeepingOptions> ledger;  // none: no ledger is kept
   bool verbose = false;
@@ -50,6 +52,8 @@ class ScenarioWorld {
   explicit ScenarioWorld(const ScenarioOptions& options);
 
   void run_for(Duration time) { world_.run_until(world_.now() + time); }
+  // Requests a second, from now on.
+  void set_rate(double per_second) { load_.set_rate(per_second); }
   // Ends the load, waits for what runs and drains the gateway: nothing may be left.
   void finish();
 

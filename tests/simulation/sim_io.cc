@@ -40,8 +40,13 @@ void SimIo::wake() {
   stir();
 }
 
-// Moves the next turn forward to `when`, never back.
+void SimIo::hold_until(Instant until) {
+  busy_until_ = std::max(busy_until_, until);
+}
+
+// Moves the next turn forward to `when`, or to where the CPU is free, never back.
 void SimIo::schedule_turn(Instant when) {
+  when = std::max(when, busy_until_);
   if (stopped_ || when == kNever || turn_at_ <= when) return;
   turn_at_ = when;
   world_.schedule(when, EventKind::kTurn, event_callback<&SimIo::on_turn_due>, this,
@@ -51,9 +56,17 @@ void SimIo::schedule_turn(Instant when) {
 void SimIo::on_turn_due(std::uint64_t number) {
   if (number != turn_number_ || stopped_) return;
   turn_at_ = kNever;
+  if (world_.now() < busy_until_) return schedule_turn(busy_until_);  // it was held meanwhile
   const std::uint64_t turns_before = stats_.turns;
+  const std::uint64_t completions_before = stats_.completions;
   if (run_turn_) run_turn_();
   LEAT_CHECK(stats_.turns == turns_before + 1 || stopped_);
+  const auto completions = static_cast<std::int64_t>(stats_.completions - completions_before);
+  busy_until_ = std::max(busy_until_, world_.now() + nanoseconds(cost_.ns * completions));
+  plan_turn();
+}
+
+void SimIo::plan_turn() {
   Rng& rng = world_.rng();
   if (slept_) {
     if (!ready_.empty() && !waited_batch_) schedule_turn(world_.now());
@@ -61,7 +74,7 @@ void SimIo::on_turn_due(std::uint64_t number) {
     return;
   }
   const Duration busy = world_.strikes(Fault::kSlowTurn) ? kSlowTurnMax : kTurnTimeMax;
-  schedule_turn(world_.now() + nanoseconds(rng.between(1'000, busy.ns)));
+  schedule_turn(std::max(busy_until_, world_.now()) + nanoseconds(rng.between(1'000, busy.ns)));
 }
 
 void SimIo::queue(const Completion& completion) {

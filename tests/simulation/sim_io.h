@@ -36,6 +36,12 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   // Its process is no more: the same, and all of its sockets end.
   void kill();
 
+  // What each completion keeps the CPU busy for, beside what every turn takes: a shard that is asked
+  // for more than it can do is late. Nothing unless told.
+  void set_cost(Duration each) { cost_ = each; }
+  // Somebody else has the CPU until then.
+  void hold_until(Instant until);
+
   // A foreign descriptor becomes ready.
   void set_ready(int fd, int events);
   // The connection behind a live name; null if there is none.
@@ -160,6 +166,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     if (slept_) schedule_turn(world_.now());
   }
   void on_turn_due(std::uint64_t number);
+  void plan_turn();
   bool may_harvest(const io::TurnOptions& options);
   void submit();
   void report_short_send();
@@ -210,6 +217,8 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   bool waited_batch_ = false;  // ... because it waits for a batch to fill
   bool woken_ = false;
   Instant sleeps_until_ = kNever;
+  Duration cost_{};
+  Instant busy_until_{};  // no turn before that
   std::uint64_t turn_number_ = 0;  // of the turn that is scheduled; older events are stale
   Instant turn_at_ = kNever;
 

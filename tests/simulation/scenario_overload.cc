@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "simulation/scenario_overload.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace leat::sim {
+
+namespace {
+
+// A completion costs about a tenth of that in life: the rates below are a tenth too.
+constexpr Duration kCost = microseconds(100);
+constexpr double kRateFirst = 400;
+constexpr double kRateStep = 1.15;
+constexpr Duration kStepTime = seconds(3);
+constexpr double kServedMin = 0.95;  // of what is asked, where all is well
+constexpr double kOverload = 3;
+constexpr double kModestShare = 1.0 / 21;  // the other key asks twenty times as much
+constexpr Duration kSettling = seconds(2);
+constexpr Duration kMeasuredTime = seconds(10);
+constexpr Duration kGivenUp = seconds(5);  // what was not answered by then is late enough
+
+// ---- Goals ----
+constexpr double kGoodputMin = 0.9;   // of the peak
+constexpr double kModestMin = 0.95;   // of what the modest key asks
+constexpr double kRefusalMax = 0.01;  // seconds, in 99 of 100
+
+struct Seen {
+  std::uint64_t asked = 0;
+  std::uint64_t served = 0;
+  std::uint64_t modest_asked = 0;
+  std::uint64_t modest_served = 0;
+  std::vector<double> refusals;  // seconds
+  double refusal(double quantile) {
+    if (refusals.empty()) return 0;
+    std::ranges::sort(refusals);
+    const auto last = static_cast<double>(refusals.size() - 1);
+    return refusals[static_cast<std::size_t>(quantile * last)];
+  }
+};
+
+Seen look(const ScenarioWorld& scenario, Window window) {
+  Seen seen;
+  for (const Sample& sample : scenario.load().samples()) {
+    if (sample.started < window.from || sample.started >= window.to) continue;
+    ++seen.asked;
+    if (sample.is_modest) ++seen.modest_asked;
+    if (sample.is_whole) {
+      ++seen.served;
+      if (sample.is_modest) ++seen.modest_served;
+    } else if (sample.status == 503) {
+      seen.refusals.push_back((sample.ended - sample.started).seconds());
+    }
+  }
+  return seen;
+}
+
+ScenarioOptions options_of(std::uint64_t seed, bool verbose) {
+  ScenarioOptions options{.seed = seed, .verbose = verbose};
+  options.cost = kCost;
+  options.modest_share = kModestShare;
+  options.requests_per_second = kRateFirst;
+  return options;
+}
+
+// Requests a second: the most that is served at a rate at which almost all are.
+double find_peak(ScenarioWorld& scenario) {
+  double peak = 0;
+  for (double rate = kRateFirst;; rate *= kRateStep) {
+    scenario.set_rate(rate);
+    const Instant began = scenario.world().now();
+    scenario.run_for(kStepTime);
+    const Window window{began, scenario.world().now()};
+    scenario.run_for(kSettling);  // at the same rate, for what runs to end
+    const Seen seen = look(scenario, window);
+    const double share = static_cast<double>(seen.served) / static_cast<double>(seen.asked);
+    peak = std::max(peak, static_cast<double>(seen.served) / kStepTime.seconds());
+    if (share < kServedMin) return peak;
+  }
+}
+
+}  // namespace
+
+void overload(std::uint64_t seed, bool verbose, ScenarioResult& result) {
+  ScenarioWorld scenario(options_of(seed, verbose));
+  const double peak = find_peak(scenario);
+  scenario.set_rate(kOverload * peak);
+  scenario.run_for(kSettling);
+  const Instant from = scenario.world().now();
+  scenario.run_for(kMeasuredTime);
+  const Window window{from, scenario.world().now()};
+  scenario.set_rate(kRateFirst);
+  scenario.run_for(kGivenUp);
+  scenario.finish();
+
+  Seen seen = look(scenario, window);
+  const double goodput = static_cast<double>(seen.served) / kMeasuredTime.seconds() / peak;
+  const double modest =
+      static_cast<double>(seen.modest_served) / static_cast<double>(seen.modest_asked);
+  scenario.note("peak " + std::to_string(static_cast<int>(peak)) + " a second; at three times it " +
+                percent(goodput) + " of it served, of the modest key's " + percent(modest) + "; " +
+                std::to_string(seen.refusals.size()) + " refused in " +
+                milliseconds_of(seen.refusal(0.5)) + ", 99 of 100 in " +
+                milliseconds_of(seen.refusal(0.99)));
+  scenario.require(goodput >= kGoodputMin, "served under overload: " + percent(goodput));
+  scenario.require(modest >= kModestMin, "the modest key is served " + percent(modest));
+  scenario.require(seen.refusal(0.99) <= kRefusalMax,
+                   "refusing takes " + milliseconds_of(seen.refusal(0.99)));
+  result.violations = scenario.world().violations();
+  result.notes = scenario.notes();
+  result.simulated_seconds = Duration{scenario.world().now().ns}.seconds();
+  result.requests = scenario.load().samples().size();
+}
+
+}  // namespace leat::sim

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: a shard that is late or short of memory sheds what its step says, no more and no less; of
+// those it may refuse for lateness, keys that have their share, and only in a turn that is late.
+// Method: a shard whose turns take as long as is said; every rung, by lateness and by memory; loads
+// of keys that differ.
+#include "gateway/shedding.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <array>
+
+#include "scripted_io.h"
+
+namespace leat::gateway {
+namespace {
+
+using policy::ShedStep;
+
+constexpr std::uint32_t kGreedy = 1;
+constexpr std::uint32_t kModest = 2;
+constexpr std::uint32_t kNew = 3;  // has nothing under way
+constexpr std::uint32_t kIdleMs = 60'000;
+constexpr Duration kProbe = milliseconds(1);  // LoadMeter's: what a turn takes and is not late
+
+class SheddingTest : public testing::Test {
+ protected:
+  SheddingTest() {
+    for (int i = 0; i < 20; ++i) loads_.begin(kGreedy);
+    loads_.begin(kModest);
+    limits_.late_shrink_timeouts_ms = 10;
+    limits_.late_no_keep_alive_ms = 20;
+    limits_.late_refuse_ms = 30;
+    limits_.late_stop_accept_ms = 100;
+  }
+
+  // So many turns that are so late. Each asks once where the ladder is, as any client's request
+  // does.
+  void turns(int count, Duration late) {
+    io_.turn_takes = late > Duration{} ? late + kProbe : microseconds(100);
+    io_.turn_brings = 50;
+    for (int i = 0; i < count; ++i) {
+      shard_.run_turn();
+      shedding_.step(limits_);
+    }
+  }
+  void be_late(Duration late) { turns(20, late); }
+  ShedStep step() { return shedding_.step(limits_); }
+  bool refuses(std::uint32_t key) { return shedding_.refuses(limits_, loads_, key); }
+  bool keeps_alive(bool is_tls = false, bool is_refused = false) {
+    return shedding_.keeps_alive(limits_, is_tls, is_refused);
+  }
+  Duration idle_time() { return shedding_.idle_time(limits_, kIdleMs); }
+
+  ScriptedIo io_;
+  Rng rng_{1};
+  shard::Shard shard_{io_, rng_, 0};
+  Counters counters_;
+  std::atomic<std::uint32_t> memory_percent_{0};
+  Limits limits_;
+  KeyLoads loads_;
+  Shedding shedding_{shard_, counters_, &memory_percent_};
+};
+
+TEST_F(SheddingTest, ShedsNothingAtEase) {
+  turns(100, Duration{});
+  EXPECT_EQ(step(), ShedStep::kNone);
+  EXPECT_EQ(idle_time(), milliseconds(kIdleMs));
+  EXPECT_TRUE(keeps_alive());
+  EXPECT_FALSE(refuses(kGreedy));
+  EXPECT_TRUE(shedding_.accepts(limits_));
+}
+
+TEST_F(SheddingTest, ShedsNothingForHiccups) {
+  for (int i = 0; i < 50; ++i) {
+    turns(1, milliseconds(300));
+    EXPECT_FALSE(refuses(kGreedy));
+    turns(2, Duration{});
+  }
+  EXPECT_EQ(step(), ShedStep::kNone);
+}
+
+TEST_F(SheddingTest, FirstGivesIdleClientsLessTime) {
+  be_late(milliseconds(10));
+  EXPECT_EQ(step(), ShedStep::kShrinkTimeouts);
+  EXPECT_EQ(idle_time(), milliseconds(kIdleMs / 4));
+  EXPECT_TRUE(keeps_alive());
+  EXPECT_FALSE(refuses(kGreedy));
+}
+
+TEST_F(SheddingTest, ThenKeepsNoConnectionsThatAreCheapToMakeAnew) {
+  be_late(milliseconds(20));
+  EXPECT_EQ(step(), ShedStep::kNoKeepAlive);
+  EXPECT_FALSE(keeps_alive());
+  EXPECT_TRUE(keeps_alive(true)) << "a handshake costs more than requests";
+  EXPECT_TRUE(keeps_alive(false, true)) << "so does whatever follows a refusal";
+  EXPECT_FALSE(refuses(kGreedy));
+}
+
+TEST_F(SheddingTest, ThenRefusesWhoHasAShareAlready) {
+  be_late(milliseconds(30));
+  EXPECT_EQ(step(), ShedStep::kRefuseGreedy);
+  EXPECT_TRUE(refuses(kGreedy));
+  EXPECT_FALSE(refuses(kModest));
+  EXPECT_FALSE(refuses(kNew));
+  EXPECT_TRUE(shedding_.accepts(limits_));
+  EXPECT_EQ(counters_.shed_greedy.get(), 1u);
+  EXPECT_EQ(counters_.shed_all.get(), 0u);
+}
+
+TEST_F(SheddingTest, TheShareIsThatOfAllWhoAskAndNotOfOne) {
+  be_late(milliseconds(30));
+  for (int i = 0; i < 8; ++i) loads_.begin(kModest);
+  EXPECT_FALSE(refuses(kModest)) << "9 of 29, where a half is fair";
+  for (int i = 0; i < 11; ++i) loads_.begin(kModest);
+  EXPECT_TRUE(refuses(kModest)) << "as many as the other";
+  EXPECT_TRUE(refuses(kGreedy));
+}
+
+TEST_F(SheddingTest, ThenRefusesEverybody) {
+  be_late(milliseconds(60));
+  EXPECT_EQ(step(), ShedStep::kRefuseAll);
+  EXPECT_TRUE(refuses(kGreedy));
+  EXPECT_TRUE(refuses(kModest));
+  EXPECT_TRUE(refuses(kNew));
+  EXPECT_TRUE(shedding_.accepts(limits_));
+  EXPECT_EQ(counters_.shed_greedy.get(), 1u);
+  EXPECT_EQ(counters_.shed_all.get(), 2u);
+}
+
+TEST_F(SheddingTest, ThenAcceptsNobody) {
+  be_late(milliseconds(100));
+  EXPECT_EQ(step(), ShedStep::kStopAccept);
+  EXPECT_FALSE(shedding_.accepts(limits_));
+}
+
+TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {
+  be_late(milliseconds(100));
+  turns(1, Duration{});
+  EXPECT_EQ(step(), ShedStep::kStopAccept);
+  EXPECT_TRUE(shedding_.accepts(limits_));
+  EXPECT_FALSE(refuses(kGreedy));
+  EXPECT_FALSE(keeps_alive());
+}
+
+TEST_F(SheddingTest, TakesAllUpAgain) {
+  be_late(milliseconds(100));
+  turns(20'000, Duration{});
+  EXPECT_EQ(step(), ShedStep::kNone);
+  EXPECT_TRUE(keeps_alive());
+  EXPECT_EQ(idle_time(), milliseconds(kIdleMs));
+}
+
+TEST_F(SheddingTest, MemoryShedsByItsOwnSteps) {
+  const auto at = [this](std::uint32_t percent) {
+    memory_percent_ = percent;
+    turns(1, Duration{});
+    return step();
+  };
+  EXPECT_EQ(at(limits_.memory_shrink_timeouts_percent - 1), ShedStep::kNone);
+  EXPECT_EQ(at(limits_.memory_shrink_timeouts_percent), ShedStep::kShrinkTimeouts);
+  EXPECT_EQ(idle_time(), milliseconds(kIdleMs / 4));
+  EXPECT_TRUE(keeps_alive());
+  EXPECT_EQ(at(limits_.memory_no_keep_alive_percent), ShedStep::kNoKeepAlive);
+  EXPECT_FALSE(keeps_alive(true)) << "it is memory that is to be saved";
+  EXPECT_FALSE(keeps_alive(false, true));
+  EXPECT_FALSE(refuses(kGreedy));
+  EXPECT_FALSE(shedding_.is_memory_short(limits_));
+  EXPECT_EQ(at(limits_.memory_refuse_percent), ShedStep::kRefuseAll);
+  EXPECT_TRUE(shedding_.is_memory_short(limits_));
+  EXPECT_TRUE(refuses(kNew)) << "in a turn that is in time, too";
+  EXPECT_TRUE(shedding_.accepts(limits_));
+  EXPECT_EQ(at(limits_.memory_stop_accept_percent), ShedStep::kStopAccept);
+  EXPECT_FALSE(shedding_.accepts(limits_));
+}
+
+TEST_F(SheddingTest, TellsWhereItIs) {
+  be_late(milliseconds(30));
+  for (std::size_t i = 0; i < policy::kShedSteps; ++i) {
+    const bool is_here = i == static_cast<std::size_t>(ShedStep::kRefuseGreedy);
+    EXPECT_EQ(counters_.shed_at_step[i].get(), is_here ? 1u : 0u) << i;
+  }
+  EXPECT_EQ(counters_.shed_climbs[static_cast<std::size_t>(ShedStep::kRefuseGreedy)].get(), 1u);
+  EXPECT_EQ(counters_.shed_climbs[static_cast<std::size_t>(ShedStep::kRefuseAll)].get(), 0u);
+  EXPECT_EQ(counters_.turn_lag_us.get(), 30'000u);
+}
+
+TEST_F(SheddingTest, HasThoseItRefusedComeBackAtDifferentTimes) {
+  std::array<int, 5> counts{};
+  for (int i = 0; i < 300; ++i) ++counts.at(static_cast<std::size_t>(shedding_.retry_after_s()));
+  EXPECT_EQ(counts[0] + counts[4], 0);
+  for (const int seconds : {1, 2, 3}) EXPECT_GT(counts[static_cast<std::size_t>(seconds)], 50);
+}
+
+}  // namespace
+}  // namespace leat::gateway
