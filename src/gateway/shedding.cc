@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/shedding.h"
 
+#include <algorithm>
+
 namespace leat::gateway {
 
 using policy::ShedStep;
@@ -53,6 +55,15 @@ bool Shedding::is_turn_late(const Limits& limits) const {
   return shard_.lateness() >= milliseconds(limits.late_refuse_ms);
 }
 
+// Of its fair share, from which on a key is refused: all of it where refusing begins, nothing where
+// everybody is refused.
+std::uint64_t Shedding::share_percent(const Limits& limits) const {
+  const std::int64_t begin = milliseconds(limits.late_refuse_ms).ns;
+  const std::int64_t left = begin * kRefuseAllFactor - shard_.lateness().ns;
+  constexpr std::int64_t kParts = 100 / (kRefuseAllFactor - 1);
+  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(left / (begin / kParts), 0, 100));
+}
+
 bool Shedding::accepts(const Limits& limits) {
   if (step(limits) < ShedStep::kStopAccept) return true;
   return ladder_.memory_step() < ShedStep::kStopAccept && !is_turn_late(limits);
@@ -63,13 +74,12 @@ bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_
   if (now < ShedStep::kRefuseGreedy) return false;
   const bool is_short = ladder_.memory_step() >= ShedStep::kRefuseGreedy;
   if (!is_short && !is_turn_late(limits)) return false;
-  const bool has_share =
-      policy::has_fair_share(loads.of(key).requests, loads.total(), loads.keys());
-  if (has_share) {
+  const std::uint64_t percent = is_short ? 0 : share_percent(limits);
+  if (policy::has_fair_share(loads.of(key).requests, loads.total(), loads.keys(), percent)) {
     counters_.shed_greedy.add();
     return true;
   }
-  if (now < ShedStep::kRefuseAll) return false;
+  if (now < ShedStep::kRefuseAll || percent > 0) return false;
   counters_.shed_all.add();
   return true;
 }

@@ -4,7 +4,9 @@
 // left alone.
 //
 // On a step that refuses or accepts nobody for lateness, that is so while the turn in which
-// somebody came is late: room is used as soon as there is some. Closing connections for lateness is
+// somebody came is late: room is used as soon as there is some. The later it is, the less of a fair
+// share it takes to be refused, until nobody is served who comes: so lateness comes to rest where
+// just as many are refused as must be. Closing connections for lateness is
 // for those without TLS: it moves clients to other shards, but with TLS each new connection costs
 // more than several requests. A refusal closes for memory only, being cheaper than what would
 // follow.
@@ -46,6 +48,7 @@ class Shedding {
 
  private:
   bool is_turn_late(const Limits& limits) const;
+  std::uint64_t share_percent(const Limits& limits) const;
 
   shard::Shard& shard_;
   Counters& counters_;

@@ -208,6 +208,10 @@ class Io {
   // Submits what was staged, waits, and calls the handlers of all completions.
   virtual void turn(const TurnOptions& options) = 0;
 
+  // How long what this turn brought had waited to be brought, as far as that is measured: once
+  // turns bring much. It may be many turns, where each brings only some of what is there.
+  virtual Duration waiting_time() const { return {}; }
+
   virtual const IoStats& stats() const = 0;
 };
 

@@ -19,6 +19,7 @@ enum class Op : std::uint8_t {
   kPoll,    // a poll's slot
   kFile,    // a file write's slot
   kWake,    // the read of the waker's eventfd; no slot
+  kProbe,   // a timer whose completion is late by what completions wait; no slot
 };
 
 struct OpTag {

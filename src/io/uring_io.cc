@@ -24,13 +24,18 @@ constexpr std::uint32_t kPlainBuffers = 4096;
 constexpr std::uint32_t kPlainBytes = 4 * 1024;
 
 // All that is ever staged here; the last only where files are written.
-constexpr std::array<std::uint8_t, 10> kOperations{
-    IORING_OP_NOP,  IORING_OP_READ, IORING_OP_POLL_ADD, IORING_OP_ACCEPT,       IORING_OP_CONNECT,
-    IORING_OP_RECV, IORING_OP_SEND, IORING_OP_SENDMSG,  IORING_OP_ASYNC_CANCEL, IORING_OP_WRITE};
+constexpr std::array<std::uint8_t, 11> kOperations{
+    IORING_OP_NOP,     IORING_OP_READ,         IORING_OP_POLL_ADD, IORING_OP_ACCEPT,
+    IORING_OP_CONNECT, IORING_OP_RECV,         IORING_OP_SEND,     IORING_OP_SENDMSG,
+    IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL, IORING_OP_WRITE};
 
 // What must end at destruction ends in microseconds; this bounds a kernel that thinks otherwise.
 constexpr int kDrainRoundsMax = 100;
 constexpr Duration kDrainRound = milliseconds(20);
+
+// Turns that bring fewer have left nothing behind, and a shard at rest is not to be woken.
+constexpr std::uint64_t kProbedFrom = 8;
+constexpr Duration kProbeEach = milliseconds(2);
 
 }  // namespace
 
@@ -111,7 +116,7 @@ void UringIo::drain_ring() {
   for (FileWrite& write : file_writes_) write.handler = nullptr;
   if (waker_.is_armed) waker_.wake_always();
   const auto is_busy = [&] {
-    if (waker_.is_armed || ring_.staged() > 0) return true;
+    if (waker_.is_armed || probe_.is_armed || ring_.staged() > 0) return true;
     for (std::uint32_t slot = 0; slot < pages_.size() * kPageSockets; ++slot) {
       if (socket_at(slot).ops > 0) return true;
     }
@@ -158,10 +163,29 @@ void UringIo::turn(const TurnOptions& options) {
   }
   waker_.end_sleep();
   refresh_clock();
-  dispatch();
+  probe(dispatch());
   pump_all();
   buffers_.publish();
   in_turn_ = false;
+}
+
+// `brought`: by this turn.
+void UringIo::probe(std::uint64_t brought) {
+  if (probe_.is_armed) return;
+  if (brought < kProbedFrom) {
+    probe_.waited = {};
+    return;
+  }
+  probe_.due = now_ + kProbeEach;
+  probe_.at = {.tv_sec = probe_.due.ns / 1'000'000'000, .tv_nsec = probe_.due.ns % 1'000'000'000};
+  io_uring_sqe* sqe = ring_.stage();
+  io_uring_prep_timeout(sqe, &probe_.at, 0, IORING_TIMEOUT_ABS);
+  sqe->user_data = encode({Op::kProbe, 0, 0});
+  probe_.is_armed = true;
+}
+
+Duration UringIo::waiting_time() const {
+  return probe_.is_armed ? std::max(probe_.waited, now_ - probe_.due) : probe_.waited;
 }
 
 // Brings the kernel's receives in line with what is wanted. After the sends, which are staged
@@ -264,6 +288,10 @@ void UringIo::dispatch_one(const io_uring_cqe& completion) {
       return on_file_completion(tag, completion.res);
     case Op::kWake:
       waker_.is_armed = false;
+      return;
+    case Op::kProbe:
+      probe_.is_armed = false;
+      probe_.waited = std::max(now_ - probe_.due, Duration{});
       return;
   }
   LEAT_UNREACHABLE("a completion of no operation of ours");

@@ -92,6 +92,7 @@ class UringIo final : public Io {
   void forget(FileHandler& handler) override;
   Waker& waker() override { return waker_; }
   void turn(const TurnOptions& options) override;
+  Duration waiting_time() const override;
   const IoStats& stats() const override { return stats_; }
 
  private:
@@ -192,6 +193,7 @@ class UringIo final : public Io {
   void refresh_clock();
   void stage_cancel(OpTag target);
   void arm_waker();
+  void probe(std::uint64_t brought);
 
   // ---- Sockets (uring_sockets.cc) ----
   Socket& socket_at(std::uint32_t slot) {
@@ -278,6 +280,15 @@ class UringIo final : public Io {
   StagePool<msghdr> messages_;          // of staged sends, until they are submitted
   StagePool<SocketAddress> addresses_;  // of staged connects
   EventWaker waker_;
+  // A timer like any other operation: it ends in time, and is brought when its turn has come. The
+  // kernel brings only so many completions at once, so that turns may be short and yet behind.
+  struct Probe {
+    __kernel_timespec at{};  // read when it is submitted
+    Instant due{};
+    Duration waited{};  // of the last one
+    bool is_armed = false;
+  };
+  Probe probe_;
 };
 
 }  // namespace leat::io

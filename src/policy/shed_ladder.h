@@ -57,10 +57,11 @@ class ShedLadder {
   ShedStep memory_step_ = ShedStep::kNone;
 };
 
-// Whether a key has its fair share of what runs: `own` of `total` requests, where `keys` have any.
-// Who has none under way never has.
-constexpr bool has_fair_share(std::uint64_t own, std::uint64_t total, std::uint64_t keys) {
-  return own > 0 && own * keys >= total;
+// Whether a key has its fair share of what runs, or so much of it: `own` of `total` requests, where
+// `keys` have any. Who has none under way never has.
+constexpr bool has_fair_share(std::uint64_t own, std::uint64_t total, std::uint64_t keys,
+                              std::uint64_t percent = 100) {
+  return own > 0 && own * keys * 100 >= total * percent;
 }
 
 }  // namespace leat::policy

@@ -33,15 +33,15 @@ Instant LoadMeter::probe_by() const {
   return asks ? counted_at_ + kProbe : kNever;
 }
 
-Duration LoadMeter::lateness(Instant now) const {
+Duration LoadMeter::lateness(Instant now, Duration waited) const {
   if (now <= counted_at_) return late_;
   const Duration late = std::max(now - wake_by_, Duration{});
   const auto weight = static_cast<std::int64_t>(std::min(in_turn_, kWorkThatWaits));
-  return {late.ns / static_cast<std::int64_t>(kWorkThatWaits) * weight};
+  return std::max(waited, {late.ns / static_cast<std::int64_t>(kWorkThatWaits) * weight});
 }
 
-void LoadMeter::note_lateness(Instant now) {
-  late_ = lateness(now);
+void LoadMeter::note_lateness(Instant now, Duration waited) {
+  late_ = lateness(now, waited);
   least_ = std::min(least_, late_);
   ++span_turns_;
   if (span_turns_ < kSpanTurns || now - span_begin_ < kSpan) return;
@@ -51,8 +51,8 @@ void LoadMeter::note_lateness(Instant now) {
   span_begin_ = now;
 }
 
-void LoadMeter::count(Instant now, std::uint64_t completions) {
-  note_lateness(now);
+void LoadMeter::count(Instant now, std::uint64_t completions, Duration waited) {
+  note_lateness(now, waited);
   interval_ = now - counted_at_;
   counted_at_ = now;
   in_turn_ = completions;

@@ -9,7 +9,8 @@
 // others on the core, or the end of its quota, kept the loop from what was there already. A turn
 // that had nothing to wait for, or slept too long for nobody, is not late. It needs no clock
 // reading beside the turn's; a turn of no deadline near by is given one (probe_by) once turns take
-// long, as only then can there be anything to find.
+// long, as only then can there be anything to find. Turns that are short may be late too, by what
+// they leave behind: Io tells (waiting_time()).
 //
 // Lag is the lateness that does not go away: the least of the last turns. A loop that has room left
 // catches up between two hiccups, and its lag is nothing, however late single turns are; one that
@@ -35,18 +36,20 @@ class LoadMeter {
   // Before each turn: when it will end at the latest, if nothing keeps it.
   void begin_turn(Instant wake_by) { wake_by_ = wake_by < counted_at_ ? counted_at_ : wake_by; }
   // How late the running turn is, or the last one was: what came waited about so long, or twice
-  // that, before anybody looked at it.
-  Duration lateness(Instant now) const;
+  // that, before anybody looked at it. `waited`: Io::waiting_time() of the running turn.
+  Duration lateness(Instant now, Duration waited = {}) const;
   // How late every turn has been lately, the running one included: in the last 15 to 30 ms and at
   // least the last three turns. `now`: the running turn's, or the last one's.
-  Duration lag(Instant now) const { return std::min(standing(), lateness(now)); }
-  // Once a turn: what it brought, and when it ended.
-  void count(Instant now, std::uint64_t completions);
+  Duration lag(Instant now, Duration waited = {}) const {
+    return std::min(standing(), lateness(now, waited));
+  }
+  // Once a turn: what it brought, when it ended, and what that had waited.
+  void count(Instant now, std::uint64_t completions, Duration waited = {});
   // Latched between two rates, so that a load at the edge does not flicker.
   bool is_busy() const { return is_busy_; }
 
  private:
-  void note_lateness(Instant now);
+  void note_lateness(Instant now, Duration waited);
 
   static constexpr Duration kSpanEmpty{INT64_MAX};
   // The least lateness of the span that is under way and of the one before it.
@@ -54,9 +57,9 @@ class LoadMeter {
 
   Instant window_begin_;
   std::uint64_t in_window_ = 0;
-  Instant counted_at_;         // the last turn's time
-  Instant wake_by_;            // of the running turn
-  Duration late_{};            // of the turn that ended then
+  Instant counted_at_;  // the last turn's time
+  Instant wake_by_;     // of the running turn
+  Duration late_{};     // of the turn that ended then
   Instant span_begin_;
   std::uint32_t span_turns_ = 0;
   Duration least_{kSpanEmpty};

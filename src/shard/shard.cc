@@ -46,8 +46,8 @@ void Shard::run_turn(Instant latest) {
   arenas_[filling_].reset();
   io_.turn(options);
   const std::uint64_t completions = io_.stats().completions;
-  load_.count(io_.now(), completions - completions_seen_);
-  turn_stats_.note(completions - completions_seen_, load_.lateness(io_.now()));
+  load_.count(io_.now(), completions - completions_seen_, io_.waiting_time());
+  turn_stats_.note(completions - completions_seen_, lateness());
   completions_seen_ = completions;
   read_mailboxes();
   wheel_.advance(io_.now());

@@ -117,6 +117,16 @@ TEST_F(SheddingTest, TheShareIsThatOfAllWhoAskAndNotOfOne) {
   EXPECT_TRUE(refuses(kGreedy));
 }
 
+TEST_F(SheddingTest, TheLaterItIsTheSmallerIsAShareThatIsRefused) {
+  for (int i = 0; i < 8; ++i) loads_.begin(kModest);  // 9 of 29: 62 % of a fair share
+  be_late(milliseconds(40));
+  EXPECT_FALSE(refuses(kModest));
+  be_late(milliseconds(45));
+  EXPECT_TRUE(refuses(kModest));
+  EXPECT_FALSE(refuses(kNew));
+  EXPECT_EQ(step(), ShedStep::kRefuseGreedy);
+}
+
 TEST_F(SheddingTest, ThenRefusesEverybody) {
   be_late(milliseconds(60));
   EXPECT_EQ(step(), ShedStep::kRefuseAll);
@@ -124,14 +134,22 @@ TEST_F(SheddingTest, ThenRefusesEverybody) {
   EXPECT_TRUE(refuses(kModest));
   EXPECT_TRUE(refuses(kNew));
   EXPECT_TRUE(shedding_.accepts(limits_));
-  EXPECT_EQ(counters_.shed_greedy.get(), 1u);
-  EXPECT_EQ(counters_.shed_all.get(), 2u);
+  EXPECT_EQ(counters_.shed_greedy.get(), 2u);
+  EXPECT_EQ(counters_.shed_all.get(), 1u);
 }
 
 TEST_F(SheddingTest, ThenAcceptsNobody) {
   be_late(milliseconds(100));
   EXPECT_EQ(step(), ShedStep::kStopAccept);
   EXPECT_FALSE(shedding_.accepts(limits_));
+}
+
+TEST_F(SheddingTest, ServesTheNewWhereATurnIsNotAsLateAsTheStepSays) {
+  be_late(milliseconds(60));
+  turns(1, milliseconds(50));
+  EXPECT_EQ(step(), ShedStep::kRefuseAll);
+  EXPECT_TRUE(refuses(kGreedy));
+  EXPECT_FALSE(refuses(kNew));
 }
 
 TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {

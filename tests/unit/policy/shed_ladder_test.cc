@@ -120,6 +120,10 @@ TEST(FairShare, IsHadByWhoHasAsManyAsTheOthers) {
   EXPECT_TRUE(has_fair_share(5, 10, 2));  // equals: nobody is let through before the others
   EXPECT_TRUE(has_fair_share(1, 100, 100));
   EXPECT_FALSE(has_fair_share(1, 101, 100));
+  EXPECT_TRUE(has_fair_share(5, 20, 2, 50));  // a half of it
+  EXPECT_FALSE(has_fair_share(4, 20, 2, 50));
+  EXPECT_TRUE(has_fair_share(1, 500, 2, 0));
+  EXPECT_FALSE(has_fair_share(0, 500, 2, 0));
 }
 
 TEST(ShedStepNames, AreAllDifferent) {
