@@ -361,14 +361,14 @@ struct Limits {
   std::uint32_t memory_refuse_percent = 95;           // 503 with retry-after
   std::uint32_t memory_stop_accept_percent = 98;      // nothing accepted
 
-  // ---- Lateness of a shard's loop, smoothed over some tens of milliseconds. What waits to be
-  // looked at waits about so long; a refusal takes twice that. More than what other programs on
-  // the core, or a hypervisor, cause on a node that is well.
-  std::uint32_t late_shrink_timeouts_ms = 20;  // idle times a quarter
-  std::uint32_t late_no_keep_alive_ms = 35;    // answers carry connection: close, but over TLS
+  // ---- Lateness of a shard's loop that does not go away: the least over some tens of
+  // milliseconds. What comes waits so long to be looked at. On a node that is well it is nothing,
+  // however late others on the core, or a hypervisor, make single turns.
+  std::uint32_t late_shrink_timeouts_ms = 1;  // idle times a quarter
+  std::uint32_t late_no_keep_alive_ms = 2;    // answers carry connection: close, but over TLS
   // 503 with retry-after: for keys with a fair share of what runs; for all from twice this.
-  std::uint32_t late_refuse_ms = 50;
-  std::uint32_t late_stop_accept_ms = 500;  // nothing accepted
+  std::uint32_t late_refuse_ms = 2;
+  std::uint32_t late_stop_accept_ms = 100;  // nothing accepted
 
   bool operator==(const Limits&) const = default;
 };

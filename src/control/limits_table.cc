@@ -145,13 +145,12 @@ constexpr std::array kLimits{
     row("memory_stop_accept_percent", &Limits::memory_stop_accept_percent, 1, 100,
         "From here nobody is accepted."),
     row("late_shrink_timeouts_ms", &Limits::late_shrink_timeouts_ms, 1, kDayMs,
-        "How late a shard's loop is with what came, on average: from here idle times are "
-        "quartered."),
+        "How late a shard's loop always is with what came: from here idle times are quartered."),
     row("late_no_keep_alive_ms", &Limits::late_no_keep_alive_ms, 1, kDayMs,
-        "From here connections without TLS are closed after an answer."),
+        "From here connections without TLS are closed after an answer, to come to other shards."),
     row("late_refuse_ms", &Limits::late_refuse_ms, 1, kDayMs,
         "From here requests get 503 while a turn is late: those of keys that have their fair share "
-        "of what runs; from twice this, all."),
+        "of what runs, the later the less of it; from twice this, all."),
     row("late_stop_accept_ms", &Limits::late_stop_accept_ms, 1, kDayMs,
         "From here nobody is accepted."),
 };

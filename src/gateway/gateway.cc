@@ -62,7 +62,8 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
       deployment_(std::make_unique<Deployment>(dial_parts(), std::move(configuration),
                                                std::move(tls), nullptr)),
-      shedding_(shard, counters_, parts.memory_percent),
+      shedding_(shard, counters_, parts.memory_percent,
+                parts.limits.peers != nullptr ? parts.limits.peers->shards() : 1),
       limits_(shard, limit_setup(parts.limits, snapshot())),
       conversations_(snapshot().options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {

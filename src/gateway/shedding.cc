@@ -12,6 +12,9 @@ namespace {
 // How much later than for the greedy everybody is refused.
 constexpr std::int64_t kRefuseAllFactor = 2;
 constexpr std::int64_t kShrink = 4;
+// What a request takes until it waits for its provider: about as much as so many completions of
+// streams.
+constexpr std::int64_t kRequestCompletions = 10;
 
 policy::ShedThresholds thresholds_of(const Limits& limits) {
   const Duration refuse = milliseconds(limits.late_refuse_ms);
@@ -51,15 +54,24 @@ bool Shedding::is_memory_short(const Limits& limits) {
   return ladder_.memory_step() >= ShedStep::kRefuseGreedy;
 }
 
+Duration Shedding::lateness() const {
+  return shard_.lateness() + std::max(busy_until_ - shard_.now(), Duration{});
+}
+
+void Shedding::let_in() {
+  const Duration work = shard_.completion_time() * kRequestCompletions;
+  busy_until_ = std::max(busy_until_, shard_.now()) + work;
+}
+
 bool Shedding::is_turn_late(const Limits& limits) const {
-  return shard_.lateness() >= milliseconds(limits.late_refuse_ms);
+  return lateness() >= milliseconds(limits.late_refuse_ms);
 }
 
 // Of its fair share, from which on a key is refused: all of it where refusing begins, nothing where
 // everybody is refused.
 std::uint64_t Shedding::share_percent(const Limits& limits) const {
   const std::int64_t begin = milliseconds(limits.late_refuse_ms).ns;
-  const std::int64_t left = begin * kRefuseAllFactor - shard_.lateness().ns;
+  const std::int64_t left = begin * kRefuseAllFactor - lateness().ns;
   constexpr std::int64_t kParts = 100 / (kRefuseAllFactor - 1);
   return static_cast<std::uint64_t>(std::clamp<std::int64_t>(left / (begin / kParts), 0, 100));
 }
@@ -72,6 +84,15 @@ bool Shedding::accepts(const Limits& limits) {
 bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key) {
   const ShedStep now = step(limits);
   if (now < ShedStep::kRefuseGreedy) return false;
+  if (!may_refuse(limits, loads, key, now)) {
+    let_in();
+    return false;
+  }
+  return true;
+}
+
+bool Shedding::may_refuse(const Limits& limits, const KeyLoads& loads, std::uint32_t key,
+                          ShedStep now) {
   const bool is_short = ladder_.memory_step() >= ShedStep::kRefuseGreedy;
   if (!is_short && !is_turn_late(limits)) return false;
   const std::uint64_t percent = is_short ? 0 : share_percent(limits);
@@ -86,7 +107,8 @@ bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_
 
 bool Shedding::keeps_alive(const Limits& limits, bool is_tls, bool is_refused) {
   if (step(limits) < ShedStep::kNoKeepAlive) return true;
-  return ladder_.memory_step() < ShedStep::kNoKeepAlive && (is_tls || is_refused);
+  const bool moves_clients = shards_ > 1 && !is_tls && !is_refused;
+  return ladder_.memory_step() < ShedStep::kNoKeepAlive && !moves_clients;
 }
 
 Duration Shedding::idle_time(const Limits& limits, std::uint32_t ms) {

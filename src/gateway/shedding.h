@@ -6,10 +6,11 @@
 // On a step that refuses or accepts nobody for lateness, that is so while the turn in which
 // somebody came is late: room is used as soon as there is some. The later it is, the less of a fair
 // share it takes to be refused, until nobody is served who comes: so lateness comes to rest where
-// just as many are refused as must be. Closing connections for lateness is
-// for those without TLS: it moves clients to other shards, but with TLS each new connection costs
-// more than several requests. A refusal closes for memory only, being cheaper than what would
-// follow.
+// just as many are refused as must be. What was let in and is to be done yet counts as lateness, or
+// all who come in one turn that is not late would make the next ones late. Closing connections for
+// lateness is for those without TLS: it moves clients to other shards, but with TLS each new
+// connection costs more than several requests. A refusal closes for memory only, being cheaper than
+// what would follow.
 //
 // A member of its shard's gateway.
 #pragma once
@@ -29,14 +30,15 @@ namespace leat::gateway {
 class Shedding {
  public:
   // `memory_percent`: of memory_bytes_max, written by control; null: not known. All outlive it.
+  // `shards`: that clients may come to.
   Shedding(shard::Shard& shard, Counters& counters,
-           const std::atomic<std::uint32_t>* memory_percent)
-      : shard_(shard), counters_(counters), memory_percent_(memory_percent) {}
+           const std::atomic<std::uint32_t>* memory_percent, std::uint32_t shards)
+      : shard_(shard), counters_(counters), memory_percent_(memory_percent), shards_(shards) {}
 
   // Brings the ladder up to date, at most once a turn, and says where it is.
   policy::ShedStep step(const Limits& limits);
   bool accepts(const Limits& limits);
-  // Whether a request of this key is refused now; counts it if so.
+  // Whether a request of this key is refused now; counts it if so, and counts on it if not.
   bool refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key);
   bool keeps_alive(const Limits& limits, bool is_tls, bool is_refused);
   // A time that an idle or slow client may take, in milliseconds, as it is at this step.
@@ -47,14 +49,20 @@ class Shedding {
   std::int64_t retry_after_s() { return static_cast<std::int64_t>(1 + shard_.rng().below(3)); }
 
  private:
+  bool may_refuse(const Limits& limits, const KeyLoads& loads, std::uint32_t key,
+                  policy::ShedStep now);
+  Duration lateness() const;
   bool is_turn_late(const Limits& limits) const;
+  void let_in();
   std::uint64_t share_percent(const Limits& limits) const;
 
   shard::Shard& shard_;
   Counters& counters_;
   const std::atomic<std::uint32_t>* memory_percent_;
+  const std::uint32_t shards_;
   policy::ShedLadder ladder_;
   Instant updated_at_{-1};
+  Instant busy_until_{-1};  // by what was let in
 };
 
 }  // namespace leat::gateway

@@ -7,12 +7,13 @@ namespace leat::policy {
 
 namespace {
 
-// A step is left when the measures were so far below it for so long. The time is that in which what
-// was refused would have come back (retry-after is a second at least) many times over, and long
-// beside a turn.
+// A step is left when the measures were so far below it for so long. Whoever stays on it while
+// there is room loses little, since requests are refused in turns that are late only; who leaves it
+// while load is refused has all of that load until it is on it again. So the time is that in which
+// what was refused comes back (retry-after is a second at least).
 constexpr std::int64_t kLeaveLagPercent = 50;
 constexpr std::uint32_t kLeaveMemoryPercent = 2;  // points below
-constexpr Duration kQuietTime = milliseconds(100);
+constexpr Duration kQuietTime = seconds(1);
 
 constexpr ShedStep above(ShedStep step) {
   return static_cast<ShedStep>(static_cast<std::uint8_t>(step) + 1);

@@ -16,15 +16,18 @@ constexpr std::uint64_t kBusyRate = 30'000;
 constexpr std::uint64_t kCalmRate = 26'000;
 
 // Lag is taken over one to two spans: long enough for a loop that has room to catch up with a
-// hiccup, short enough to act before a backlog has grown by much. A turn may be longer than a span.
-constexpr Duration kSpan = milliseconds(15);
-constexpr std::uint32_t kSpanTurns = 2;
+// hiccup, or with a burst that is better served a little late than refused; short enough to act
+// before a backlog has grown by much. A turn may be longer than a span.
+constexpr Duration kSpan = milliseconds(50);
+constexpr std::uint32_t kSpanTurns = 3;
 // Turns this far apart are asked whether they were late, and by such a probe.
 constexpr Duration kLongTurn = milliseconds(2);
 constexpr Duration kProbe = milliseconds(1);
 // A late turn after fewer completions than these counts for as much less: little work waited, and
 // who is descheduled with nothing to do is not overloaded.
 constexpr std::uint64_t kWorkThatWaits = 8;
+// Turns that the time of a completion is a mean of.
+constexpr std::int64_t kTimesSmoothed = 16;
 
 }  // namespace
 
@@ -54,6 +57,10 @@ void LoadMeter::note_lateness(Instant now, Duration waited) {
 void LoadMeter::count(Instant now, std::uint64_t completions, Duration waited) {
   note_lateness(now, waited);
   interval_ = now - counted_at_;
+  if (completions >= kWorkThatWaits) {
+    const Duration each{interval_.ns / static_cast<std::int64_t>(completions)};
+    completion_time_.ns += (each - completion_time_).ns / kTimesSmoothed;
+  }
   counted_at_ = now;
   in_turn_ = completions;
   in_window_ += completions;

@@ -38,13 +38,16 @@ class LoadMeter {
   // How late the running turn is, or the last one was: what came waited about so long, or twice
   // that, before anybody looked at it. `waited`: Io::waiting_time() of the running turn.
   Duration lateness(Instant now, Duration waited = {}) const;
-  // How late every turn has been lately, the running one included: in the last 15 to 30 ms and at
+  // How late every turn has been lately, the running one included: in the last 50 to 100 ms and at
   // least the last three turns. `now`: the running turn's, or the last one's.
   Duration lag(Instant now, Duration waited = {}) const {
     return std::min(standing(), lateness(now, waited));
   }
   // Once a turn: what it brought, when it ended, and what that had waited.
   void count(Instant now, std::uint64_t completions, Duration waited = {});
+  // What a completion takes, by the clock, all that follows from it in its turn included; of a loop
+  // that does not sleep.
+  Duration completion_time() const { return completion_time_; }
   // Latched between two rates, so that a load at the edge does not flicker.
   bool is_busy() const { return is_busy_; }
 
@@ -63,8 +66,9 @@ class LoadMeter {
   Instant span_begin_;
   std::uint32_t span_turns_ = 0;
   Duration least_{kSpanEmpty};
-  Duration least_before_{};    // of the span before
-  Duration interval_{};        // between the last two turns
+  Duration least_before_{};  // of the span before
+  Duration interval_{};      // between the last two turns
+  Duration completion_time_{};
   std::uint64_t in_turn_ = 0;  // what the last turn brought
   bool is_busy_ = false;
 };

@@ -71,6 +71,7 @@ class Shard {
   const TurnStats& turn_stats() const { return turn_stats_; }
   // LoadMeter::lateness() of this turn, and how late turns have been lately.
   Duration lateness() const { return load_.lateness(io_.now(), io_.waiting_time()); }
+  Duration completion_time() const { return load_.completion_time(); }
   Duration lag() const { return load_.lag(io_.now(), io_.waiting_time()); }
   // Memory for bytes to send: valid until the turn that submits them has returned.
   TurnArena& arena() { return arenas_[filling_]; }

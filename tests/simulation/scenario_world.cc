@@ -158,6 +158,16 @@ void ScenarioWorld::finish() {
   while (load_.open_requests() > 0 && world_.run_next(latest)) {
   }
   require(load_.open_requests() == 0, "a client waits for ever");
+  for (const Sample& sample : load_.samples()) {
+    if (sample.ended == kNever) {
+      char t[200];
+      std::snprintf(t, sizeof t, "DEBUG open since %.3f now %.3f attempts %u first %.3f modest %d",
+                    sample.started.ns / 1e9, world_.now().ns / 1e9, sample.attempts,
+                    sample.first_token == kNever ? -1.0 : sample.first_token.ns / 1e9,
+                    sample.is_modest);
+      note(t);
+    }
+  }
   load_.hang_up();
   gateway_->tell_to_drain();
   world_.run_until(world_.now() + kEndPatience);

@@ -28,10 +28,10 @@ struct ScenarioOptions {
   double requests_per_second = 500;
   bool continuation = false;  // of broken streams, which all providers can carry on
   bool hedges = false;
-  KeyLimits limits;                         // of the clients' key
-  Duration cost{};           // of each completion: the shards can do so much, and no more
-  double modest_share = 0;   // of the requests, which are another key's
-  FaultPlan faults;                         // of the machine, until the world's calm()
+  KeyLimits limits;         // of the clients' key
+  Duration cost{};          // of each completion: the shards can do so much, and no more
+  double modest_share = 0;  // of the requests, which are another key's
+  FaultPlan faults;         // of the machine, until the world's calm()
   std::optional<SimKeepingOptions> ledger;  // none: no ledger is kept
   bool verbose = false;
 };

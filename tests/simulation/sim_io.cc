@@ -61,8 +61,10 @@ void SimIo::on_turn_due(std::uint64_t number) {
   const std::uint64_t completions_before = stats_.completions;
   if (run_turn_) run_turn_();
   LEAT_CHECK(stats_.turns == turns_before + 1 || stopped_);
-  const auto completions = static_cast<std::int64_t>(stats_.completions - completions_before);
-  busy_until_ = std::max(busy_until_, world_.now() + nanoseconds(cost_.ns * completions));
+  const std::uint64_t done = stats_.completions - completions_before + bytes_sent_ / kCostBytes;
+  bytes_sent_ %= kCostBytes;
+  busy_until_ =
+      std::max(busy_until_, world_.now() + nanoseconds(cost_.ns * static_cast<std::int64_t>(done)));
   plan_turn();
 }
 

@@ -36,8 +36,9 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   // Its process is no more: the same, and all of its sockets end.
   void kill();
 
-  // What each completion keeps the CPU busy for, beside what every turn takes: a shard that is asked
-  // for more than it can do is late. Nothing unless told.
+  // What each completion, and each kCostBytes that are sent, keeps the CPU busy for beside what
+  // every turn takes: a shard that is asked for more than it can do is late. Nothing unless told.
+  static constexpr std::uint64_t kCostBytes = 1024;
   void set_cost(Duration each) { cost_ = each; }
   // Somebody else has the CPU until then.
   void hold_until(Instant until);
@@ -218,7 +219,8 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   bool woken_ = false;
   Instant sleeps_until_ = kNever;
   Duration cost_{};
-  Instant busy_until_{};  // no turn before that
+  std::uint64_t bytes_sent_ = 0;   // since the last turn's end
+  Instant busy_until_{};           // no turn before that
   std::uint64_t turn_number_ = 0;  // of the turn that is scheduled; older events are stale
   Instant turn_at_ = kNever;
 

@@ -270,6 +270,7 @@ void SimIo::send(io::SocketId id, std::span<const iovec> segments) {
   staged.socket = id;
   staged.given = segments;
   staged.segments.assign(segments.begin(), segments.end());
+  for (const iovec& segment : segments) bytes_sent_ += segment.iov_len;
   staged.digest = digest(staged.segments);
   staged.seen_after = socket->end->incoming().delivered_total;
   staged.seen_before = socket->seen_turn == stats_.turns ? socket->seen_before : staged.seen_after;

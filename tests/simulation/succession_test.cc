@@ -2,6 +2,8 @@
 // Goal: what a limit grants to a request after its shard has yielded is given back and not spent,
 // since the process that takes over grants the same limit by then. Method: two shards; requests
 // come so late that they wait at the other shard, which is held up, when theirs stops waiting.
+#include "gateway/succession.h"
+
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -10,7 +12,6 @@
 
 #include "gateway/configured_keys.h"
 #include "gateway/snapshot.h"
-#include "gateway/succession.h"
 #include "policy/account_quantities.h"
 #include "simulation/http_reader.h"
 #include "simulation/priced_catalogue.h"
@@ -30,9 +31,7 @@ constexpr Duration kTooLate = gateway::Succession::kWaitMax + milliseconds(50);
 class Client final : private EndUser {
  public:
   Client(World& world, const io::Address& gateway, std::uint16_t port)
-      : end_(world.network()
-                 .connect(io::Address::v4(10, 1, 0, 1, port), gateway, *this)
-                 .end(0)) {}
+      : end_(world.network().connect(io::Address::v4(10, 1, 0, 1, port), gateway, *this).end(0)) {}
   ~Client() { end_.close(); }
   void write(std::string_view bytes) { end_.write(bytes); }
   int status() const { return reader_.has_head() ? reader_.status() : 0; }

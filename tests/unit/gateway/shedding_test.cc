@@ -7,8 +7,8 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <array>
+#include <atomic>
 
 #include "scripted_io.h"
 
@@ -59,7 +59,7 @@ class SheddingTest : public testing::Test {
   std::atomic<std::uint32_t> memory_percent_{0};
   Limits limits_;
   KeyLoads loads_;
-  Shedding shedding_{shard_, counters_, &memory_percent_};
+  Shedding shedding_{shard_, counters_, &memory_percent_, 2};
 };
 
 TEST_F(SheddingTest, ShedsNothingAtEase) {
@@ -95,6 +95,16 @@ TEST_F(SheddingTest, ThenKeepsNoConnectionsThatAreCheapToMakeAnew) {
   EXPECT_TRUE(keeps_alive(true)) << "a handshake costs more than requests";
   EXPECT_TRUE(keeps_alive(false, true)) << "so does whatever follows a refusal";
   EXPECT_FALSE(refuses(kGreedy));
+}
+
+TEST_F(SheddingTest, KeepsConnectionsWhereThereIsNoOtherShardToComeTo) {
+  Shedding alone(shard_, counters_, &memory_percent_, 1);
+  for (int i = 0; i < 20; ++i) {
+    turns(1, milliseconds(20));
+    alone.step(limits_);
+  }
+  EXPECT_EQ(alone.step(limits_), ShedStep::kNoKeepAlive);
+  EXPECT_TRUE(alone.keeps_alive(limits_, false, false));
 }
 
 TEST_F(SheddingTest, ThenRefusesWhoHasAShareAlready) {
@@ -144,6 +154,22 @@ TEST_F(SheddingTest, ThenAcceptsNobody) {
   EXPECT_FALSE(shedding_.accepts(limits_));
 }
 
+TEST_F(SheddingTest, CountsOnWhatItLetsIn) {
+  limits_.late_no_keep_alive_ms = limits_.late_shrink_timeouts_ms = limits_.late_refuse_ms = 4;
+  be_late(milliseconds(5));
+  turns(1, Duration{});
+  int let_in = 0;
+  while (let_in < 1'000 && !refuses(kGreedy)) ++let_in;
+  EXPECT_GT(let_in, 2);
+  EXPECT_LT(let_in, 10)
+      << "of a turn of 50 completions in 6 ms: a request takes about a millisecond";
+  EXPECT_FALSE(refuses(kNew));
+  turns(1, Duration{});
+  EXPECT_TRUE(refuses(kGreedy)) << "nothing of it is done yet";
+  turns(100, Duration{});
+  EXPECT_FALSE(refuses(kGreedy));
+}
+
 TEST_F(SheddingTest, ServesTheNewWhereATurnIsNotAsLateAsTheStepSays) {
   be_late(milliseconds(60));
   turns(1, milliseconds(50));
@@ -163,7 +189,7 @@ TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {
 
 TEST_F(SheddingTest, TakesAllUpAgain) {
   be_late(milliseconds(100));
-  turns(20'000, Duration{});
+  turns(60'000, Duration{});
   EXPECT_EQ(step(), ShedStep::kNone);
   EXPECT_TRUE(keeps_alive());
   EXPECT_EQ(idle_time(), milliseconds(kIdleMs));

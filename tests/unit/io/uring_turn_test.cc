@@ -75,6 +75,35 @@ TEST_P(UringTurn, AShortestWaitGathersABatch) {
   EXPECT_EQ(handler.received, "x");
 }
 
+TEST_P(UringTurn, TellsHowLongWhatItBringsHadWaited) {
+  constexpr int kMuch = 16;
+  Recorder handler;
+  std::vector<Pair> pairs;
+  for (int i = 0; i < kMuch; ++i) {
+    pairs.push_back(pair(handler));
+    io->receive_start(pairs.back().ours);
+  }
+  turn();
+  EXPECT_EQ(io->waiting_time(), Duration{}) << "it brought little";
+  // Turns that bring much, and a pause in which nobody turns.
+  constexpr Duration kPause = milliseconds(30);
+  Duration longest{};
+  for (int i = 0; i < 4; ++i) {
+    for (Pair& each : pairs) each.theirs.write("x");
+    const Instant begin = read_monotonic_clock();
+    while (i == 2 && read_monotonic_clock() < begin + kPause) {
+    }
+    io->turn({.deadline = read_monotonic_clock() + milliseconds(5), .wait_count = kMuch});
+    longest = std::max(longest, io->waiting_time());
+  }
+  EXPECT_GE(longest, milliseconds(15));
+  EXPECT_LE(longest, kPause + kSlack);
+  for (int i = 0; i < 50 && io->waiting_time() > Duration{}; ++i) {
+    io->turn({.deadline = read_monotonic_clock() + milliseconds(1)});
+  }
+  EXPECT_EQ(io->waiting_time(), Duration{}) << "nothing is brought any more";
+}
+
 TEST_P(UringTurn, AWakeEndsTheSleep) {
   turn();
   std::atomic<bool> woke = false;

@@ -82,16 +82,16 @@ TEST_F(ShedLadderTest, StaysBetweenHalfOfAStepAndThatStep) {
 
 TEST_F(ShedLadderTest, GoesDownOneStepAfterEachQuietTime) {
   run(milliseconds(20), milliseconds(5), 0);
-  EXPECT_TRUE(run(milliseconds(98), Duration{}, 0).empty());
-  EXPECT_EQ(run(milliseconds(100), Duration{}, 0), std::vector{ShedStep::kNoKeepAlive});
-  EXPECT_EQ(run(milliseconds(400), Duration{}, 0),
+  EXPECT_TRUE(run(milliseconds(998), Duration{}, 0).empty());
+  EXPECT_EQ(run(milliseconds(1'000), Duration{}, 0), std::vector{ShedStep::kNoKeepAlive});
+  EXPECT_EQ(run(milliseconds(4'000), Duration{}, 0),
             (std::vector{ShedStep::kShrinkTimeouts, ShedStep::kNone}));
 }
 
 TEST_F(ShedLadderTest, BeginsTheQuietTimeAnewWhenItIsLoudAgain) {
   run(milliseconds(20), milliseconds(5), 0);
   for (int i = 0; i < 20; ++i) {
-    run(milliseconds(90), Duration{}, 0);
+    run(milliseconds(900), Duration{}, 0);
     run(milliseconds(2), milliseconds(4), 0);
   }
   EXPECT_EQ(ladder_.step(), ShedStep::kRefuseGreedy);
@@ -100,7 +100,7 @@ TEST_F(ShedLadderTest, BeginsTheQuietTimeAnewWhenItIsLoudAgain) {
 TEST_F(ShedLadderTest, ALongSilenceTakesItAllTheWayDown) {
   run(milliseconds(20), seconds(1), 99);
   ASSERT_EQ(ladder_.step(), ShedStep::kStopAccept);
-  now_ = now_ + seconds(5);
+  now_ = now_ + seconds(10);
   ladder_.update(kThresholds, now_, Duration{}, 50);
   EXPECT_EQ(ladder_.step(), ShedStep::kNone);
 }
