@@ -218,7 +218,8 @@ std::string ControlShard::metrics() {
   const policy::Catalogue& catalogue = configuration.catalogue();
   const control::ReloadFacts reloads{.generation = configuration.generation(),
                                      .applied = reloader_.applied_count(),
-                                     .refused = reloader_.refused_count()};
+                                     .refused = reloader_.refused_count(),
+                                     .former = configurations_.kept_count()};
   const control::ProcessFacts process{
       .resident_bytes = resident_bytes(), .memory_max = memory_bytes_, .began = began_};
   return control::metrics_text(counters) + control::process_metrics_text(process) +

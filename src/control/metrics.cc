@@ -298,6 +298,8 @@ std::string reload_metrics_text(const ReloadFacts& facts) {
               MetricKind::kCounter);
   text.sample({{"result", "applied"}}, facts.applied);
   text.sample({{"result", "refused"}}, facts.refused);
+  text.family("leat_config_former", "Former configurations that requests still end with.", kGauge);
+  text.sample({}, std::uint64_t{facts.former});
   return text.text();
 }
 

@@ -37,6 +37,7 @@ struct ReloadFacts {
   std::uint32_t generation = 1;
   std::uint64_t applied = 0;
   std::uint64_t refused = 0;
+  std::size_t former = 0;  // configurations that a request still runs by
 };
 std::string reload_metrics_text(const ReloadFacts& facts);
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "control/json_tree.h"
+#include "gateway/configured_keys.h"
 
 namespace leat::control {
 namespace {
@@ -119,6 +120,46 @@ TEST_F(AccountThreadTest, AKeyOfTheConfigurationHasItsPlaceAndMayAskAboutItself)
   EXPECT_EQ(asked("/credits").answer.body, R"({"data":{"total_credits":0,"total_usage":0}})");
   // It is not the store's to list or change.
   EXPECT_EQ(asked("/keys").answer.body, R"({"data":[]})");
+}
+
+TEST_F(AccountThreadTest, AnotherConfigurationBringsAllKeysAnew) {
+  Options first;
+  first.keys.push_back({.name = "dev", .sha256 = digest_of("sk-dev")});
+  AccountSetup wanted = setup();
+  wanted.options = &first;
+  auto thread = AccountThread::start(wanted, waker_);
+  ASSERT_TRUE(thread.has_value()) << thread.error().text;
+  gateway::KeyDirectory shard;
+  shard.apply((*thread)->first());
+  ASSERT_TRUE((*thread)->post(job(1, "POST", "/keys", R"({"name":"stored"})")));
+  const AccountDone made = next(**thread);
+  ASSERT_EQ(made.answer.status, 201) << made.answer.body;
+  shard.apply(made.delta);
+  const std::string stored = member(made, "", "key");
+
+  Options second;
+  second.keys.push_back({.name = "ops", .sha256 = digest_of("sk-ops")});
+  gateway::keep_places(first, second);
+  auto reload = std::make_shared<AccountReload>();
+  reload->catalogue = &catalogue_;
+  reload->options = &second;
+  ASSERT_TRUE((*thread)->post({.ticket = 2, .reload = reload, .now = kNow}));
+  const AccountDone done = next(**thread);
+  EXPECT_TRUE(done.is_reload);
+  EXPECT_EQ(done.fault, "");
+  EXPECT_GT(done.delta.version, shard.version());
+  shard.apply(done.delta);
+  const auto fault_of = [&](const std::string& key) {
+    return shard.look_up(digest_of(key), policy::KeyScope::kInference, kNow).fault;
+  };
+  EXPECT_EQ(fault_of("sk-dev"), gateway::KeyFault::kUnknown);
+  EXPECT_EQ(fault_of("sk-ops"), gateway::KeyFault::kNone);
+  EXPECT_EQ(fault_of(stored), gateway::KeyFault::kNone) << "the store's keys stay";
+  // The new one may ask about itself, the former one may not.
+  AccountJob question = job(3, "GET", "/key");
+  question.actor = {.organisation = gateway::kConfiguredOrganisation, .key = digest_of("sk-ops")};
+  ASSERT_TRUE((*thread)->post(question));
+  EXPECT_EQ(member(next(**thread), "data", "label"), "ops");
 }
 
 TEST_F(AccountThreadTest, WhatWasPostedIsDoneBeforeTheEndAndThereAtTheNextStart) {

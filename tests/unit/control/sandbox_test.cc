@@ -169,6 +169,12 @@ TEST_F(SandboxTest, HasTheFoldersOfAllThatOptionsName) {
   const SandboxPaths paths = sandbox_paths(options);
   EXPECT_EQ(paths.write, (std::vector<std::string>{"/data/ledger", "/data", ".", "/run/leat"}));
   EXPECT_NE(std::find(paths.read.begin(), paths.read.end(), "/etc/ssl/own"), paths.read.end());
+  // What was read for them is read again, and may be another file by then.
+  const std::vector<std::string> files = {"/srv/leat/leat.toml", "/srv/leat/keys/openai"};
+  const SandboxPaths more = sandbox_paths(Options{}, files);
+  for (const char* folder : {"/srv/leat", "/srv/leat/keys"}) {
+    EXPECT_NE(std::find(more.read.begin(), more.read.end(), folder), more.read.end()) << folder;
+  }
   EXPECT_TRUE(sandbox_paths(Options{}).write.empty());
   EXPECT_TRUE(shard_sandbox_paths().write.empty());
 }

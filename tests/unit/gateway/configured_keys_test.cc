@@ -84,6 +84,35 @@ TEST_F(ConfiguredKeysTest, AreCalledByTheirNames) {
   EXPECT_EQ(key_name(options_, kConfiguredKeys + 2, room), "#2147483650") << "there is no third";
 }
 
+// A key's number is what its limits are counted by: it may not become another's.
+TEST_F(ConfiguredKeysTest, KeepTheirPlacesOverAReload) {
+  const auto number_of = [](const Options& options, std::uint8_t byte) {
+    KeyDirectory directory;
+    directory.apply(configured_delta(options, policy::Catalogue()));
+    const KeyRow* const row = directory.find(digest(byte));
+    return row == nullptr ? 0 : row->id;
+  };
+  const std::uint32_t web = number_of(options_, 1);
+  const std::uint32_t batch = number_of(options_, 2);
+  Options second;  // "web" is gone, "batch" has another secret, and somebody is new
+  second.keys.push_back({.name = "new", .sha256 = digest(3)});
+  second.keys.push_back({.name = "batch", .sha256 = digest(4)});
+  keep_places(options_, second);
+  EXPECT_EQ(number_of(second, 4), batch);
+  EXPECT_EQ(number_of(second, 2), 0u) << "the former secret opens nothing";
+  EXPECT_EQ(number_of(second, 1), 0u) << "nor does who is gone";
+  const std::uint32_t fresh = number_of(second, 3);
+  EXPECT_NE(fresh, web);
+  EXPECT_NE(fresh, batch);
+  KeyName room;
+  EXPECT_EQ(key_name(second, web, room), "web") << "what it began is recorded by its name";
+  Options third;
+  third.keys.push_back({.name = "web", .sha256 = digest(5)});
+  keep_places(second, third);
+  EXPECT_EQ(number_of(third, 5), web) << "who comes back has used what it has used";
+  EXPECT_EQ(number_of(third, 3), 0u);
+}
+
 TEST(KeyLoads, HoldsAKeyWhileItHasARequest) {
   KeyLoads loads;
   KeyLoad& first = loads.begin(7);

@@ -128,6 +128,18 @@ TEST(KeyTable, GrowsWithItsKeysAndIsTheSameWhenMadeAtOnce) {
 }
 
 // A change copies one chunk, whatever the number of keys.
+// What is made of rows holds for a version: two tables with one would be taken for each other.
+TEST(KeyTable, ATableThatIsMadeAnewHasVersionsOfItsOwn) {
+  KeyTable table;
+  table.assign({});
+  const std::uint32_t before = table.whole().version;
+  table.put(AccountRow{.id = 7, .organisation = 7});
+  table.clear();
+  EXPECT_GT(table.whole().version, before);
+  EXPECT_TRUE(table.whole().accounts.empty());
+  EXPECT_EQ(table.size(), 0u);
+}
+
 TEST(KeyTable, AChangeIsSmall) {
   std::vector<KeyEntry> entries;
   for (std::uint32_t i = 1; i <= 50'000; ++i) entries.push_back(entry(i, i));

@@ -226,6 +226,21 @@ TEST_F(Session, CloseNotifyIsAnEndInOrder) {
   EXPECT_EQ(pair.client.session->state(), SessionState::kClosed);
 }
 
+// A certificate is replaced while connections of the former one go on.
+TEST_F(Session, KeepsTheContextThatItIsOf) {
+  std::shared_ptr<ServerContext> server = server_for({});
+  const std::weak_ptr<ServerContext> watched = server;
+  Pair pair = connect(*server, "localhost");
+  ASSERT_TRUE(pair.is_open());
+  server.reset();
+  ASSERT_FALSE(watched.expired());
+  write(pair.server, "still here");
+  pair.carry(rng_, 100'000);
+  EXPECT_EQ(pair.client.in.bytes, "still here");
+  pair.server.session.reset();
+  EXPECT_TRUE(watched.expired()) << "with its last session it goes";
+}
+
 TEST_F(Session, GarbageFailsAndNeverCrashes) {
   const auto server = server_for({});
   for (int round = 0; round < 200; ++round) {
