@@ -272,6 +272,16 @@ class Leat:
             self.log_file.close()
             raise AssertionError("leat did not start: " + self.log())
 
+    def rewrite(self, change):
+        """The configuration becomes what `change` makes of its text, or a text; as editors do it,
+        so that nobody reads half of it. What it was."""
+        before = self.config.read_text()
+        text = change if isinstance(change, str) else change(before)
+        aside = self.config.with_suffix(".new")
+        aside.write_text(text)
+        aside.replace(self.config)
+        return before
+
     def again(self, number=2):
         """Another process with the same configuration, in the same folder."""
         other = object.__new__(Leat)
@@ -322,6 +332,17 @@ class Leat:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, error.read().decode()
+
+    def post_admin(self, path, key=None):
+        """Status and JSON of an answer to an empty body."""
+        fields = {"authorization": f"Bearer {key}"} if key else {}
+        asked = urllib.request.Request(self.admin + path, b"", fields, method="POST")
+        try:
+            with urllib.request.urlopen(asked, timeout=60 * SLOW) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.loads(error.read())
 
     def metric(self, name):
         """A sample's value, `name` with its labels as written."""
