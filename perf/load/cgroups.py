@@ -9,8 +9,9 @@ ROOT = pathlib.Path("/sys/fs/cgroup")
 
 
 class Cgroup:
-    """`core_share`: of one core. `period_us`: how often the quota is given: the pauses of who has
-    used it up are shorter than that. What could not be had is in `missing`."""
+    """`core_share`: of one core, in which nobody else on it comes first. `period_us`: how often the
+    quota is given: the pauses of who has used it up are shorter than that. What could not be had is
+    in `missing`."""
 
     def __init__(self, name, core_share, memory_bytes, period_us=5_000):
         self.name = f"{name}-{os.getpid()}"
@@ -21,11 +22,13 @@ class Cgroup:
         if (ROOT / "cgroup.controllers").exists():
             unified = self._make(ROOT)
             self._set("cpu quota", unified, "cpu.max", f"{quota} {period_us}")
+            self._set("cpu weight", unified, "cpu.weight", 10_000)
             self._set("memory limit", unified, "memory.max", memory_bytes)
             return
         cpu = self._make(ROOT / "cpu")
         self._set("cpu quota", cpu, "cpu.cfs_period_us", period_us)
         self._set("cpu quota", cpu, "cpu.cfs_quota_us", quota)
+        self._set("cpu weight", cpu, "cpu.shares", 100_000)
         self._set("memory limit", self._make(ROOT / "memory"), "memory.limit_in_bytes",
                   memory_bytes)
 

@@ -23,6 +23,9 @@ LIMITS = ("[keys.limits]\nrequests_per_minute_max = 100_000_000\n"
           "tokens_per_minute_max = 100_000_000_000\n"
           "tokens_per_day_max = 100_000_000_000_000\nconcurrency_max = 100_000\n"
           'budget_usd_max = "1000000"\nbudget_period = "monthly"\n')
+# As little is to be refused for lateness: a load may take all that there is.
+NEVER_LATE = "".join(f"late_{step}_ms = 60_000\n"
+                     for step in ("shrink_timeouts", "no_keep_alive", "refuse", "stop_accept"))
 # The first is what most scenarios ask for, the rest are asked in turn by `leat-load --models 3`.
 MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
@@ -165,7 +168,7 @@ class Workbench:
         """leat with everything off that can be: no keys, no prices, no records."""
         # Without keys all requests are one nobody's: what one may run at a time is for all.
         return self.start_leat(tls, streamed, shards, auth="off",
-                               extra="[limits]\nstreams_per_key_max = 100_000\n")
+                               node_limits=f"streams_per_key_max = 100_000\n{NEVER_LATE}")
 
     def start_kept(self, tls, streamed, shards):
         """leat that writes a durable record of each request before its answer ends."""
@@ -183,9 +186,11 @@ class Workbench:
         folder.mkdir()
         return f'[ledger]\nfolder = "{folder}"\n'
 
-    def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra=""):
+    def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra="",
+                   node_limits=NEVER_LATE):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
-        of the endpoint; None: one provider has all of them. limits: of each key."""
+        of the endpoint; None: one provider has all of them. limits: of each key; node_limits: of
+        all together."""
         endpoints = endpoints or [[("mock", "")]] * len(MODELS)
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
@@ -207,7 +212,8 @@ class Workbench:
         config.write_text(
             f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
-            f'[auth]\nmode = "{auth}"\n{keys if auth == "keys" else ""}{providers}'
+            f'[auth]\nmode = "{auth}"\n[limits]\n{node_limits}'
+            f'{keys if auth == "keys" else ""}{providers}'
             + "".join(model(name, ends) for name, ends in zip(MODELS, endpoints)) + extra)
         cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores
         return Program("leat", [self.tool("leat", "src/app/leat"), "serve", "--config", config],

@@ -9,9 +9,9 @@ namespace leat::sim {
 
 namespace {
 
-// A completion costs about a twentieth of that in life: the rates below are a twentieth too.
-constexpr Duration kCost = microseconds(200);
-constexpr double kRateFirst = 150;
+// Some times of what a completion costs in life, for a world of fewer requests.
+constexpr Duration kCost = microseconds(40);
+constexpr double kRateFirst = 800;
 constexpr double kRateStep = 1.15;
 constexpr Duration kStepTime = seconds(3);
 constexpr double kServedMin = 0.95;  // of what is asked, where all is well

@@ -30,7 +30,6 @@ FULL = "LEAT_TAKEOVERS" in os.environ
 TIMES = int(os.environ.get("LEAT_TAKEOVERS", "6"))
 STREAMS, RATE = (2000, 500) if FULL else (200, 50)
 MODEL = "priced/one"
-# The load's own programs share the cores.
 # $1,000,000 a million tokens of the answer: each of ten that are reserved is a dollar.
 PRICE = 'free = ["prompt"], price = { completion = "1000000" }'
 
