@@ -38,7 +38,8 @@ std::shared_ptr<const gateway::Configuration> Configurations::for_shards(
 }
 
 void Configurations::change(std::shared_ptr<const LoadedConfiguration> next) {
-  former_.push_back(std::exchange(current_, std::move(next)));
+  const auto former = std::exchange(current_, std::move(next));
+  if (former != first_) former_.push_back(former);
 }
 
 void Configurations::free_unused() {

@@ -52,12 +52,14 @@ class LoadedConfiguration {
 
 class Configurations {
  public:
+  // The first one is kept: traces and accounts use its secrets, which no reload changes.
   explicit Configurations(std::shared_ptr<const LoadedConfiguration> first)
-      : current_(std::move(first)) {}
+      : first_(std::move(first)), current_(first_) {}
 
   // What new requests are decided by. Valid until change().
   const LoadedConfiguration& current() const { return *current_; }
   std::shared_ptr<const LoadedConfiguration> share() const { return current_; }
+  const LoadedConfiguration& first() const { return *first_; }
   // As shards hold it.
   static std::shared_ptr<const gateway::Configuration> for_shards(
       std::shared_ptr<const LoadedConfiguration> loaded);
@@ -65,10 +67,11 @@ class Configurations {
   void change(std::shared_ptr<const LoadedConfiguration> next);
   // Frees those that nobody needs any more. To be called now and then.
   void free_unused();
-  // Of former ones.
+  // Of former ones, but for the first.
   std::size_t kept_count() const { return former_.size(); }
 
  private:
+  const std::shared_ptr<const LoadedConfiguration> first_;
   std::shared_ptr<const LoadedConfiguration> current_;
   std::vector<std::shared_ptr<const LoadedConfiguration>> former_;
 };

@@ -142,8 +142,6 @@ class Service {
   gateway::PassageToken passage_token_{};
   control::SandboxLayers sandbox_;
   std::unique_ptr<io::UringIo> io_;
-  // Kept: traces and accounts use its secrets, which no reload changes.
-  std::shared_ptr<const LoadedConfiguration> first_;
   std::optional<Configurations> configurations_;
   // For the life of the process, so that sessions outlive a change of certificates.
   tls::TicketSeed tickets_;
@@ -253,7 +251,7 @@ std::string Service::start_ledger() {
                                                                 .memory_bytes = memory_,
                                                                 .surroundings = surroundings_,
                                                                 .config_file = source_.file});
-  const Material& material = first_->material();
+  const Material& material = configurations_->first().material();
   fault = control_->requests().start(options_, material.trace_roots(), material.trace_secret());
   if (!fault.empty()) return fault;
   control_->health().load(surroundings_);
@@ -264,7 +262,7 @@ std::string Service::start_ledger() {
 ShardSetup Service::shard_setup() {
   ShardSetup setup;
   share_out(options_.limits, descriptors_, memory_, shards_, setup);
-  setup.configuration = Configurations::for_shards(first_);
+  setup.configuration = Configurations::for_shards(configurations_->share());
   setup.limits.peers = &peers_;
   setup.limits.restored = control_->accounts().restored();
   setup.keys = &control_->accounts().first();
@@ -304,7 +302,7 @@ std::string Service::start_shards() {
 void Service::tell_start(const std::string& admin) const {
   std::printf("leat: hardening: %s, rings %srestricted, keys %slocked in memory\n",
               sandbox_.text().c_str(), io_->is_restricted() ? "" : "NOT ",
-              first_->material().is_locked() ? "" : "NOT ");
+              configurations_->first().material().is_locked() ? "" : "NOT ");
   print_addresses(options_, control_->shards().front()->started().bound, admin, shards_);
 }
 
