@@ -11,8 +11,9 @@ LoadedConfiguration::LoadedConfiguration(const Options& options,
                                          std::uint32_t shards, const LoadedConfiguration* before)
     : generation_(before != nullptr ? before->generation_ + 1 : 1),
       material_(std::move(material)),
-      snapshot_(options, routed, material_->bearers()),
-      listings_(routed, now.unix_seconds()) {
+      routed_(std::move(routed)),
+      snapshot_(options, routed_, material_->bearers()),
+      listings_(routed_, now.unix_seconds()) {
   for (std::uint32_t i = 0; i < shards; ++i) {
     counters_.push_back(std::make_unique<gateway::EndpointCounterTable>(
         catalogue(), before != nullptr ? before->counters_[i].get() : nullptr));

@@ -36,6 +36,7 @@ class LoadedConfiguration {
   std::uint32_t generation() const { return generation_; }
   const gateway::Snapshot& snapshot() const { return snapshot_; }
   const Options& options() const { return snapshot_.options(); }
+  const gateway::RoutedCatalogue& routed() const { return *routed_; }
   const policy::Catalogue& catalogue() const { return snapshot_.catalogue(); }
   const Material& material() const { return *material_; }
   // By shard.
@@ -45,6 +46,7 @@ class LoadedConfiguration {
   friend class Configurations;
   const std::uint32_t generation_;
   const std::unique_ptr<Material> material_;
+  const std::shared_ptr<const gateway::RoutedCatalogue> routed_;
   const gateway::Snapshot snapshot_;
   const control::CatalogueListing listings_;
   std::vector<std::unique_ptr<gateway::EndpointCounterTable>> counters_;  // by shard
