@@ -52,9 +52,12 @@ FILES = (
 SIGNALS = (
     ('SIGTERM, SIGINT', 'Take no more requests, let those that run finish, end. A second one: end '
                         'now.'),
+    ('SIGHUP', 'Read configuration, catalogue, certificates and keys anew, whole or not at all; '
+               'the log says what came of it.'),
 )
 VARIABLES = (
     ('LEAT_DEV_KEY', 'Without a configuration: the key that clients show.'),
+    ('LEAT_OPERATOR_KEY', "For reload, diff and top by --url: the operator's key."),
     ('LEAT_HARDENING', 'off: serve without the sandbox that Leat else puts itself into.'),
     ('NOTIFY_SOCKET, WATCHDOG_USEC', 'Where a service manager wants to be told how things are.'),
     ('LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES', 'Listening sockets that were opened already: those '

@@ -119,7 +119,19 @@ struct ReloadCommands {
   CLI::App* reload = nullptr;
   CLI::App* diff = nullptr;
   ReloadCommand command;
+
+  // None: it was another command.
+  std::optional<Command> asked();
 };
+
+std::optional<Command> ReloadCommands::asked() {
+  if (!*reload && !*diff) return std::nullopt;
+  if (!command.against_file.empty() && command.place.config_file.empty()) {
+    return printed("--against needs --config, which it compares with", kExitUsage);
+  }
+  command.is_dry_run = bool(*diff);
+  return Command{.kind = Command::Kind::kReload, .reload = std::move(command)};
+}
 
 void add_reload(CLI::App& app, ReloadCommands& commands) {
   ReloadCommand& command = commands.command;
@@ -201,13 +213,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     return {.kind = Command::Kind::kAccounts, .accounts = std::move(*asked)};
   }
   if (*top_command) return {.kind = Command::Kind::kTop, .top = std::move(top)};
-  if (!reload.command.against_file.empty() && reload.command.place.config_file.empty()) {
-    return printed("--against needs --config, which it compares with", kExitUsage);
-  }
-  reload.command.is_dry_run = bool(*reload.diff);
-  if (*reload.reload || *reload.diff) {
-    return {.kind = Command::Kind::kReload, .reload = std::move(reload.command)};
-  }
+  if (auto asked = reload.asked()) return std::move(*asked);
   if (*help_config) return printed(config_reference(), 0);
   if (*help) return printed(overview, 0);
   return {.kind = Command::Kind::kServe, .config_file = config_file};

@@ -121,9 +121,10 @@ struct Case {
   Lines also = {};                     // further lines of its section; "": the line goes
 };
 
-const std::map<std::string, Case>& cases() {
-  static const std::string kMock = "models.\"acme/one\".endpoints.";
-  static const std::map<std::string, Case> kCases = {
+using Cases = std::map<std::string, Case>;
+
+Cases own_cases() {
+  return {
       {"server.listen", {"[\"127.0.0.1:8080\"]", "[\"127.0.0.1:8090\"]"}},
       {"server.pin", {"[0]", "[1]"}},
       // Told by what it is the default of.
@@ -161,6 +162,22 @@ const std::map<std::string, Case>& cases() {
       {"providers.mock.data", {"{ trains = false }", "{ trains = false, retention_days = 3 }"}},
       {"providers.mock.quirks", {"[\"no_done\"]", "[\"no_done\", \"no_finish_reason\"]"}},
       {"providers.mock.rejects", {"[\"seed\"]", "[\"stop\"]"}},
+      {"routing.sort", {"\"balance\"", "\"price\""}},
+      {"ledger.mode", {"\"strict\"", "\"grouped\""}},
+      {"log.access", {"\"json\"", "\"logfmt\""}},
+      {"log.access_file", {"\"-\"", "\"access.log\""}},
+      {"trace.endpoint",
+       {"\"http://127.0.0.1:4318/v1/traces\"", "\"https://127.0.0.1:4318/v1/traces\""}},
+      {"trace.ca_file", {"\"ca.pem\"", "\"cert.pem\""}},
+      {"trace.secret", {"{ env = \"KEY31\" }", "{ env = \"KEY32\" }"}},
+      {"trace.sample_percent", {"\"0.5\"", "7"}},
+  };
+}
+
+// Of models and endpoints, most of which stands in catalogues.
+Cases model_cases() {
+  const std::string kMock = "models.\"acme/one\".endpoints.";
+  return {
       {"models.\"acme/one\".id",
        {"\"acme/one\"", "\"acme/two\"", {"- models.\"acme/one\"", "+ models.\"acme/two\""}}},
       {"models.\"acme/one\".endpoints",
@@ -195,16 +212,15 @@ const std::map<std::string, Case>& cases() {
        {"\"thinking\"",
         "\"extended\"",
         {"- " + kMock + "\"mock:thinking\"", "+ " + kMock + "\"mock:extended\""}}},
-      {"routing.sort", {"\"balance\"", "\"price\""}},
-      {"ledger.mode", {"\"strict\"", "\"grouped\""}},
-      {"log.access", {"\"json\"", "\"logfmt\""}},
-      {"log.access_file", {"\"-\"", "\"access.log\""}},
-      {"trace.endpoint",
-       {"\"http://127.0.0.1:4318/v1/traces\"", "\"https://127.0.0.1:4318/v1/traces\""}},
-      {"trace.ca_file", {"\"ca.pem\"", "\"cert.pem\""}},
-      {"trace.secret", {"{ env = \"KEY31\" }", "{ env = \"KEY32\" }"}},
-      {"trace.sample_percent", {"\"0.5\"", "7"}},
   };
+}
+
+const Cases& cases() {
+  static const Cases kCases = [] {
+    Cases all = own_cases();
+    all.merge(model_cases());
+    return all;
+  }();
   return kCases;
 }
 
