@@ -73,6 +73,8 @@ ReloadOutcome reload_outcome(int http_status, const std::string& body, const std
   if (http_status == kOk && changes != nullptr) {
     ReloadOutcome outcome{.output = changes_text(changes_of(*changes)), .messages = {}};
     if (data->is_true("applied")) {
+      // A certificate or a secret may have, behind a name that stays.
+      if (changes->items.empty()) outcome.output = "no setting changes; files are read anew\n";
       outcome.output += fmt::format("in force, as generation {}\n", data->number_of("generation"));
     }
     return outcome;

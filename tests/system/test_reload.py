@@ -394,7 +394,8 @@ class Reload(harness.Case):
     def test_no_mutant_changes_anything(self):
         held = Held()
         leat = self.start([self.provider(held), self.provider(answer_well)],
-                          key_limits="requests_per_minute_max = 1000000\ntokens_per_day_max = 99999999\n",
+                          key_limits="requests_per_minute_max = 1000000\n"
+                                     "tokens_per_day_max = 1000000000\n",
                           extra='[aliases]\nfast = "leat/simulated"\n[routing]\nsort = "price"\n'
                                 "hedge_ms_min = 100\n")
         client = self.stream(leat)
@@ -469,8 +470,8 @@ class Reload(harness.Case):
         self.assertNotEqual(done.returncode, 0)
         leat.environment["LEAT_OPERATOR_KEY"] = OPERATOR
         done = self.command(leat, "reload", "--url", leat.admin)
-        self.assertEqual((done.returncode, done.stdout), (0, "nothing changes\nin force, as generation 2\n"),
-                         done.stderr)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("no setting changes", done.stdout)
 
     # ---- What would change ----
 

@@ -30,6 +30,9 @@ TEST(ReloadCommand, WhatChangedIsPrinted) {
   const ReloadOutcome none =
       reload_outcome(200, R"({"data":{"generation":6,"applied":false,"changes":[]}})", kTold);
   EXPECT_EQ(none.output, "nothing changes\n");
+  const ReloadOutcome same =
+      reload_outcome(200, R"({"data":{"generation":8,"applied":true,"changes":[]}})", kTold);
+  EXPECT_EQ(same.output, "no setting changes; files are read anew\nin force, as generation 8\n");
   EXPECT_EQ(none.status, 0);
 }
 
