@@ -166,9 +166,8 @@ std::string Service::load() {
         control::missing_hardening(sandbox_, material->is_locked(), io_->is_restricted());
     if (!missing.empty()) return "server.hardening is \"require\", and this is missing: " + missing;
   }
-  first_ = std::make_shared<const LoadedConfiguration>(options_, routed_, std::move(material),
-                                                       io_->wall_now(), shards_, nullptr);
-  configurations_.emplace(first_);
+  configurations_.emplace(std::make_shared<const LoadedConfiguration>(
+      options_, routed_, std::move(material), io_->wall_now(), shards_, nullptr));
   return {};
 }
 
