@@ -10,7 +10,10 @@ using policy::ShedStep;
 namespace {
 
 // How much later than for the greedy everybody is refused.
-constexpr std::int64_t kRefuseAllFactor = 2;
+constexpr std::int64_t kRefuseAllFactor = 4;
+// Up to there a key is served that has less than so much of its fair share: refusing all who have
+// more is enough to be in time again, unless keys are as many as requests.
+constexpr std::int64_t kSparedPercent = 25;
 constexpr std::int64_t kShrink = 4;
 // What a request takes until it waits for its provider: about as much as so many completions of
 // streams.
@@ -67,13 +70,15 @@ bool Shedding::is_turn_late(const Limits& limits) const {
   return lateness() >= milliseconds(limits.late_refuse_ms);
 }
 
-// Of its fair share, from which on a key is refused: all of it where refusing begins, nothing where
-// everybody is refused.
+// Of its fair share, from which on a key is refused: all of it where refusing begins, the spared
+// part from twice as late on, nothing where everybody is refused.
 std::uint64_t Shedding::share_percent(const Limits& limits) const {
   const std::int64_t begin = milliseconds(limits.late_refuse_ms).ns;
-  const std::int64_t left = begin * kRefuseAllFactor - lateness().ns;
-  constexpr std::int64_t kParts = 100 / (kRefuseAllFactor - 1);
-  return static_cast<std::uint64_t>(std::clamp<std::int64_t>(left / (begin / kParts), 0, 100));
+  const std::int64_t late = lateness().ns;
+  if (late >= begin * kRefuseAllFactor) return 0;
+  const std::int64_t left = 2 * begin - late;
+  return static_cast<std::uint64_t>(
+      std::clamp<std::int64_t>(left / (begin / 100), kSparedPercent, 100));
 }
 
 bool Shedding::accepts(const Limits& limits) {

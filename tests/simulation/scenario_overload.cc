@@ -10,8 +10,8 @@ namespace leat::sim {
 namespace {
 
 // Some times of what a completion costs in life, for a world of fewer requests.
-constexpr Duration kCost = microseconds(40);
-constexpr double kRateFirst = 800;
+constexpr Duration kCost = microseconds(100);
+constexpr double kRateFirst = 500;
 constexpr double kRateStep = 1.15;
 constexpr Duration kStepTime = seconds(3);
 constexpr double kServedMin = 0.95;  // of what is asked, where all is well

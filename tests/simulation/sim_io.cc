@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -14,6 +15,7 @@ namespace {
 // which a client's going away must have reached the provider.
 constexpr Duration kTurnTimeMax = microseconds(60);
 constexpr Duration kSlowTurnMax = milliseconds(4);
+constexpr std::int64_t kCheapness = 10;
 constexpr Duration kWakeTimeMax = microseconds(20);
 
 }  // namespace
@@ -58,13 +60,9 @@ void SimIo::on_turn_due(std::uint64_t number) {
   turn_at_ = kNever;
   if (world_.now() < busy_until_) return schedule_turn(busy_until_);  // it was held meanwhile
   const std::uint64_t turns_before = stats_.turns;
-  const std::uint64_t completions_before = stats_.completions;
   if (run_turn_) run_turn_();
   LEAT_CHECK(stats_.turns == turns_before + 1 || stopped_);
-  const std::uint64_t done = stats_.completions - completions_before + bytes_sent_ / kCostBytes;
-  bytes_sent_ %= kCostBytes;
-  busy_until_ =
-      std::max(busy_until_, world_.now() + nanoseconds(cost_.ns * static_cast<std::int64_t>(done)));
+  busy_until_ = std::max(busy_until_, world_.now() + std::exchange(spent_, Duration{}));
   plan_turn();
 }
 
@@ -190,6 +188,7 @@ void SimIo::dispatch_one(const Completion& completion) {
     ++stats_.late_completions;
     return;
   }
+  spent_ = spent_ + (socket->is_outgoing ? cost_ : Duration{cost_.ns / kCheapness});
   if (completion.op == Op::kReadable) {
     socket->is_readable_queued = false;
     if (socket->has_into) return deliver_into(*socket);

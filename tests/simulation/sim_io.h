@@ -36,9 +36,9 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   // Its process is no more: the same, and all of its sockets end.
   void kill();
 
-  // What each completion, and each kCostBytes that are sent, keeps the CPU busy for beside what
-  // every turn takes: a shard that is asked for more than it can do is late. Nothing unless told.
-  static constexpr std::uint64_t kCostBytes = 1024;
+  // What each completion of a connection that the shard has made keeps the CPU busy for, and others
+  // a tenth of that, beside what every turn takes: as requests and streams that are served cost
+  // more than refusals. A shard that is asked for more than it can do is late. Nothing unless told.
   void set_cost(Duration each) { cost_ = each; }
   // Somebody else has the CPU until then.
   void hold_until(Instant until);
@@ -96,6 +96,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     End* end = nullptr;  // null: free
     io::SocketHandler* handler = nullptr;
     bool is_connecting = false;
+    bool is_outgoing = false;
     bool is_streaming = false;        // receive_start() holds
     bool has_into = false;            // receive_into() is unanswered
     bool is_readable_queued = false;  // a kReadable completion is queued

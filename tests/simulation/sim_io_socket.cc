@@ -62,7 +62,7 @@ Result<io::SocketId> SimIo::connect(const io::Address& address, io::SocketHandle
   Socket& socket = open_socket();
   attach(socket, world_.network().connect(from, address, socket).end(0));
   socket.handler = &handler;
-  socket.is_connecting = true;
+  socket.is_connecting = socket.is_outgoing = true;
   return io::SocketId{socket.slot, socket.generation};
 }
 
@@ -270,7 +270,6 @@ void SimIo::send(io::SocketId id, std::span<const iovec> segments) {
   staged.socket = id;
   staged.given = segments;
   staged.segments.assign(segments.begin(), segments.end());
-  for (const iovec& segment : segments) bytes_sent_ += segment.iov_len;
   staged.digest = digest(staged.segments);
   staged.seen_after = socket->end->incoming().delivered_total;
   staged.seen_before = socket->seen_turn == stats_.turns ? socket->seen_before : staged.seen_after;

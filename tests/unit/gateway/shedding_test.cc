@@ -31,7 +31,7 @@ class SheddingTest : public testing::Test {
     limits_.late_shrink_timeouts_ms = 10;
     limits_.late_no_keep_alive_ms = 20;
     limits_.late_refuse_ms = 30;
-    limits_.late_stop_accept_ms = 100;
+    limits_.late_stop_accept_ms = 200;
   }
 
   // So many turns that are so late. Each asks once where the ladder is, as any client's request
@@ -137,8 +137,17 @@ TEST_F(SheddingTest, TheLaterItIsTheSmallerIsAShareThatIsRefused) {
   EXPECT_EQ(step(), ShedStep::kRefuseGreedy);
 }
 
+TEST_F(SheddingTest, SparesWhoHasNextToNothing) {
+  be_late(milliseconds(119));
+  EXPECT_EQ(step(), ShedStep::kRefuseGreedy);
+  EXPECT_TRUE(refuses(kGreedy));
+  EXPECT_FALSE(refuses(kModest)) << "a tenth of a fair share";
+  for (int i = 0; i < 2; ++i) loads_.begin(kModest);
+  EXPECT_TRUE(refuses(kModest)) << "3 of 23: more than a quarter of it";
+}
+
 TEST_F(SheddingTest, ThenRefusesEverybody) {
-  be_late(milliseconds(60));
+  be_late(milliseconds(120));
   EXPECT_EQ(step(), ShedStep::kRefuseAll);
   EXPECT_TRUE(refuses(kGreedy));
   EXPECT_TRUE(refuses(kModest));
@@ -149,7 +158,7 @@ TEST_F(SheddingTest, ThenRefusesEverybody) {
 }
 
 TEST_F(SheddingTest, ThenAcceptsNobody) {
-  be_late(milliseconds(100));
+  be_late(milliseconds(200));
   EXPECT_EQ(step(), ShedStep::kStopAccept);
   EXPECT_FALSE(shedding_.accepts(limits_));
 }
@@ -171,15 +180,15 @@ TEST_F(SheddingTest, CountsOnWhatItLetsIn) {
 }
 
 TEST_F(SheddingTest, ServesTheNewWhereATurnIsNotAsLateAsTheStepSays) {
-  be_late(milliseconds(60));
-  turns(1, milliseconds(50));
+  be_late(milliseconds(120));
+  turns(1, milliseconds(100));
   EXPECT_EQ(step(), ShedStep::kRefuseAll);
   EXPECT_TRUE(refuses(kGreedy));
   EXPECT_FALSE(refuses(kNew));
 }
 
 TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {
-  be_late(milliseconds(100));
+  be_late(milliseconds(200));
   turns(1, Duration{});
   EXPECT_EQ(step(), ShedStep::kStopAccept);
   EXPECT_TRUE(shedding_.accepts(limits_));
@@ -188,7 +197,7 @@ TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {
 }
 
 TEST_F(SheddingTest, TakesAllUpAgain) {
-  be_late(milliseconds(100));
+  be_late(milliseconds(200));
   turns(60'000, Duration{});
   EXPECT_EQ(step(), ShedStep::kNone);
   EXPECT_TRUE(keeps_alive());
