@@ -181,7 +181,8 @@ void shedding_metrics(MetricsText& text, std::span<const Counters* const> shards
               kCount);
   text.sample({{"who", "greedy"}}, greedy);
   text.sample({{"who", "all"}}, all);
-  text.family("leat_turn_lag_seconds", "How late all of a shard's last turns were at least.", kGauge);
+  text.family("leat_turn_lag_seconds", "How late all of a shard's last turns were at least.",
+              kGauge);
   for (std::size_t i = 0; i < shards.size(); ++i) {
     const std::string shard = std::to_string(i);
     text.sample({{"shard", shard}}, static_cast<double>(shards[i]->turn_lag_us.get()) * 1e-6);

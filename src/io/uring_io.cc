@@ -153,6 +153,7 @@ void UringIo::turn(const TurnOptions& options) {
   LEAT_CHECK(!in_turn_);
   in_turn_ = true;
   ++stats_.turns;
+  const std::uint64_t brought_before = stats_.completions;
   prepare();
   const bool delivered = !hangups_.empty() && submit_hangups() > 0;
   const Ring::Wait wait = wait_for(options, delivered);
@@ -163,7 +164,8 @@ void UringIo::turn(const TurnOptions& options) {
   }
   waker_.end_sleep();
   refresh_clock();
-  probe(dispatch());
+  dispatch();
+  probe(stats_.completions - brought_before);
   pump_all();
   buffers_.publish();
   in_turn_ = false;
@@ -172,7 +174,7 @@ void UringIo::turn(const TurnOptions& options) {
 // `brought`: by this turn.
 void UringIo::probe(std::uint64_t brought) {
   if (probe_.is_armed) return;
-  if (brought < kProbedFrom) {
+  if (brought < kProbedFrom && probe_.waited < kProbeEach) {
     probe_.waited = {};
     return;
   }

@@ -188,7 +188,7 @@ void SimIo::dispatch_one(const Completion& completion) {
     ++stats_.late_completions;
     return;
   }
-  spent_ = spent_ + (socket->is_outgoing ? cost_ : Duration{cost_.ns / kCheapness});
+  spent_ = spent_ + (socket->is_outgoing ? cost_ : nanoseconds(cost_.ns / kCheapness));
   if (completion.op == Op::kReadable) {
     socket->is_readable_queued = false;
     if (socket->has_into) return deliver_into(*socket);

@@ -220,7 +220,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   bool woken_ = false;
   Instant sleeps_until_ = kNever;
   Duration cost_{};
-  std::uint64_t bytes_sent_ = 0;   // since the last turn's end
+  Duration spent_{};               // in the turn under way
   Instant busy_until_{};           // no turn before that
   std::uint64_t turn_number_ = 0;  // of the turn that is scheduled; older events are stale
   Instant turn_at_ = kNever;
