@@ -366,7 +366,7 @@ struct Limits {
   // however late others on the core, or a hypervisor, make single turns.
   std::uint32_t late_shrink_timeouts_ms = 1;  // idle times a quarter
   std::uint32_t late_no_keep_alive_ms = 2;    // answers carry connection: close, but over TLS
-  // 503 with retry-after: for keys with a fair share of what runs; for all from four times this.
+  // 503 with retry-after: for keys with a fair share of what runs; for all from ten times this.
   std::uint32_t late_refuse_ms = 2;
   std::uint32_t late_stop_accept_ms = 100;  // nothing accepted
 

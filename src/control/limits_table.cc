@@ -150,7 +150,7 @@ constexpr std::array kLimits{
         "From here connections without TLS are closed after an answer, to come to other shards."),
     row("late_refuse_ms", &Limits::late_refuse_ms, 1, kDayMs,
         "From here requests get 503 while a turn is late: those of keys that have their fair share "
-        "of what runs, the later the less of it; from four times this, all."),
+        "of what runs, the later the less of it; from ten times this, all."),
     row("late_stop_accept_ms", &Limits::late_stop_accept_ms, 1, kDayMs,
         "From here nobody is accepted."),
 };

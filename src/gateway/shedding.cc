@@ -10,10 +10,10 @@ using policy::ShedStep;
 namespace {
 
 // How much later than for the greedy everybody is refused.
-constexpr std::int64_t kRefuseAllFactor = 4;
+constexpr std::int64_t kRefuseAllFactor = 10;
 // Up to there a key is served that has less than so much of its fair share: refusing all who have
 // more is enough to be in time again, unless keys are as many as requests.
-constexpr std::int64_t kSparedPercent = 25;
+constexpr std::int64_t kSparedPercent = 50;
 constexpr std::int64_t kShrink = 4;
 // What a request takes until it waits for its provider: about as much as so many completions of
 // streams.

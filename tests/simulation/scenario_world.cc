@@ -18,6 +18,8 @@ namespace {
 
 constexpr char kClientKey[] = "sk-leat-scenario-client";
 constexpr std::uint32_t kNoLimit = 100'000;
+// Of a shard whose completions cost something, against one in life: its turns take as much longer.
+constexpr std::uint32_t kSlowness = 8;
 constexpr char kModestKey[] = "sk-leat-scenario-modest";
 constexpr Duration kEndPatience = seconds(30);
 constexpr std::size_t kFailuresShown = 3;
@@ -64,7 +66,13 @@ Options ScenarioWorld::make_options(const std::vector<std::uint32_t>& providers)
   Options options;
   options.server.shards = scenario_.shards;
   // It is the CPU that is to be short.
-  if (scenario_.cost > Duration{}) options.limits.streams_per_key_max = kNoLimit;
+  if (scenario_.cost > Duration{}) {
+    options.limits.streams_per_key_max = kNoLimit;
+    options.limits.late_shrink_timeouts_ms *= kSlowness;
+    options.limits.late_no_keep_alive_ms *= kSlowness;
+    options.limits.late_refuse_ms *= kSlowness;
+    options.limits.late_stop_accept_ms *= kSlowness;
+  }
   options.keys.push_back({.name = "scenario", .sha256 = tls::sha256(kClientKey)});
   options.keys.back().limits = scenario_.limits;
   options.keys.push_back({.name = "modest", .sha256 = tls::sha256(kModestKey)});
