@@ -364,11 +364,11 @@ struct Limits {
   // ---- Lateness of a shard's loop that does not go away: the least over some tens of
   // milliseconds. What comes waits so long to be looked at. On a node that is well it is nothing,
   // however late others on the core, or a hypervisor, make single turns.
-  std::uint32_t late_shrink_timeouts_ms = 1;  // idle times a quarter
-  std::uint32_t late_no_keep_alive_ms = 2;    // answers carry connection: close, but over TLS
+  std::uint32_t late_shrink_timeouts_ms = 5;  // idle times a quarter
+  std::uint32_t late_no_keep_alive_ms = 8;    // answers carry connection: close, but over TLS
   // 503 with retry-after: for keys with a fair share of what runs; for all from ten times this.
-  std::uint32_t late_refuse_ms = 2;
-  std::uint32_t late_stop_accept_ms = 100;  // nothing accepted
+  std::uint32_t late_refuse_ms = 10;
+  std::uint32_t late_stop_accept_ms = 200;  // nothing accepted
 
   bool operator==(const Limits&) const = default;
 };

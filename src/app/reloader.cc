@@ -64,8 +64,8 @@ control::ReloadResult Reloader::read(std::shared_ptr<LoadedConfiguration>& next)
     outcome.message = "The configuration has faults.";
     return outcome;
   }
-  outcome.changes = control::config_changes(current.options(), config.options,
-                                             &current.routed(), config.catalogue.get());
+  outcome.changes = control::config_changes(current.options(), config.options, &current.routed(),
+                                            config.catalogue.get());
   for (const control::ConfigChange& change : outcome.changes) {
     if (change.is_fixed) outcome.fixed.push_back(change.what);
   }

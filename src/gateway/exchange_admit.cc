@@ -182,7 +182,7 @@ void Exchange::admit() {
 
 void Exchange::admitted_or_not() {
   if (!ticket_.is_admitted()) return refuse_limit();
-  // What was granted after we had yielded is given back (over()): the successor does not know of it.
+  // What was granted after we had yielded is given back (over()): the successor knows not of it.
   if (has_yielded(gateway_)) return refuse_yielded();
   begin();
 }

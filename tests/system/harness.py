@@ -26,8 +26,8 @@ SLOW = float(os.environ.get("LEAT_TEST_SLOW", "1"))
 KEY = "client-key-0123456789"
 PROVIDER_KEY = "provider-key-9876543210"
 MODEL = "acme/one"
-# The tests' own programs share the cores, and a build for sanitizers is late by itself: requests are
-# refused for that only where a test asks for it.
+# The tests' own programs share the cores, and a build for sanitizers is late by itself: requests
+# are refused for that only where a test asks for it.
 NEVER_LATE = {f"late_{name}_ms": 60_000
               for name in ("shrink_timeouts", "no_keep_alive", "refuse", "stop_accept")}
 

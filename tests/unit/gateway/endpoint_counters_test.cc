@@ -25,6 +25,7 @@ policy::Catalogue catalogue_of(const std::vector<std::string>& providers) {
     spec.model = model.id;
     spec.provider = spec.tag = slug;
     spec.upstream_model = "up";
+    spec.declared_free = policy::kFreeOfAll;
     EXPECT_TRUE(builder.add_endpoint(spec).has_value());
   }
   auto made = builder.finish();
