@@ -8,6 +8,7 @@ one has answered often enough for its usual time to be known.
 
 Usage: test_hedging.py LEAT"""
 
+import re
 import threading
 import time
 
@@ -60,7 +61,7 @@ class Hedging(harness.Case):
         self.told = [Told() for _ in range(scripts)]
         self.providers = [self.provider(told) for told in self.told]
         extra = f"[routing]\nhedge = {hedge}\nhedge_ms_min = {HEDGE_MS}\n"
-        leat = self.leat(self.providers, extra=extra, **options)
+        leat = self.serving = self.leat(self.providers, extra=extra, **options)
         self.make_known(leat, harness.MODEL)
         self.assertEqual(leat.metric("leat_hedges_total"), 0)
         return leat
@@ -91,7 +92,12 @@ class Hedging(harness.Case):
     def last_call(self, index, seen):
         """The call that comes to a provider next."""
         provider = self.providers[index]
-        until(lambda: len(provider.calls) > seen, f"a call at provider {index}")
+        try:
+            until(lambda: len(provider.calls) > seen, f"a call at provider {index}")
+        except AssertionError as error:
+            told = [line for line in self.serving.get_admin("/metrics")[1].splitlines()
+                    if re.match("leat_(hedges|retr|reject|shed|attempts|upstream)", line)]
+            raise AssertionError(f"{error}: {self.calls()}, {self.serving.log()}, {told}") from None
         return provider.calls[-1]
 
     def assert_whole(self, answer, *said):
