@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What tests under load have in common: leat-load and leat-mock beside a Leat, until a case ends."""
+"""What tests under load have in common: leat-load and leat-mock beside a Leat, until a case ends.
+"""
 
 import collections
 import json
