@@ -79,6 +79,10 @@ control::ReloadResult Reloader::read(std::shared_ptr<LoadedConfiguration>& next)
     outcome.message = std::move(fault);
     return outcome;
   }
+  if (config.options.server.hardening == Hardening::kRequire && !material->is_locked()) {
+    outcome.message = "Its keys cannot be locked in memory, which server.hardening asks for.";
+    return outcome;
+  }
   gateway::keep_places(current.options(), config.options);
   next = std::make_shared<LoadedConfiguration>(
       config.options, config.catalogue, std::move(material), parts_.control->io().wall_now(),
