@@ -7,12 +7,17 @@ Method: the real leat with a ledger; raw bytes on its admin listener.
 
 Usage: test_dashboard.py LEAT"""
 
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import re
+import select
+import struct
 import subprocess
 import tempfile
+import termios
 import time
 import urllib.error
 import urllib.request
@@ -224,6 +229,38 @@ class Top(Case):
         self.assertNotIn("charged $", self.top("--admin", leat.admin).stdout)
         keyed = self.top("--admin", leat.admin, LEAT_OPERATOR_KEY=OPERATOR)
         self.assertIn("charged $", keyed.stdout)
+
+    def test_the_screen_lives_and_leaves_the_terminal_as_it_was(self):
+        leat = self.start()
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        columns = 100
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+        before = termios.tcgetattr(theirs)
+        process = subprocess.Popen([harness.LEAT, "top", "--socket", str(self.socket)],
+                                   stdin=theirs, stdout=theirs, stderr=theirs)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        shown = bytearray()
+
+        def has(mark, times=1):
+            if select.select([ours], [], [], 0.05)[0]:
+                shown.extend(os.read(ours, 1 << 16))
+            return shown.count(mark) >= times
+
+        until(lambda: has(harness.MODEL.encode()) or not leat.chat(), "the first frame")
+        self.assertIn(b"serving", shown)
+        self.assertEqual(shown.count(b"\x1b[?1049h"), 1, "on a screen of its own")
+        until(lambda: has(b"\x1b[H", 3), "a frame each second", 10)
+        frame = bytes(shown).rsplit(b"\x1b[H", 1)[0].rsplit(b"\x1b[H", 1)[1].decode()
+        lines = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", frame).split("\r\n")
+        self.assertLessEqual(len(lines), 30)
+        self.assertLessEqual(max(len(line) for line in lines), columns)
+        os.write(ours, b"q")
+        until(lambda: has(b"\x1b[?1049l") and process.poll() is not None, "its end")
+        self.assertEqual(process.returncode, 0)
+        self.assertEqual(termios.tcgetattr(theirs), before)
+        os.close(theirs)
 
     def test_what_is_wrong_is_said(self):
         leat = self.start()
