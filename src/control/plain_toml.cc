@@ -124,11 +124,13 @@ bool PlainToml::number(TomlValue& out) {
   const bool is_negative = take('-');
   const char* const begin = at_;
   constexpr std::ptrdiff_t kDigitsMax = 18;  // of any that fit 64 bits
-  while (at_ != end_ && *at_ >= '0' && *at_ <= '9') out.integer = out.integer * 10 + (*at_++ - '0');
+  while (at_ != end_ && *at_ >= '0' && *at_ <= '9' && at_ - begin < kDigitsMax) {
+    out.integer = out.integer * 10 + (*at_++ - '0');
+  }
   const std::ptrdiff_t digits = at_ - begin;
-  if (digits == 0 || digits > kDigitsMax || (digits > 1 && *begin == '0')) return false;
+  if (digits == 0 || (digits > 1 && *begin == '0')) return false;
   if (is_negative) out.integer = -out.integer;
-  // A point, an exponent, a date, a hexadecimal number.
+  // More digits, a point, an exponent, a date, a hexadecimal number.
   return at_ == end_ || !(is_bare(*at_) || *at_ == '.' || *at_ == ':' || *at_ == '+');
 }
 

@@ -116,6 +116,7 @@ TEST(PlainToml, LeavesTheRestToTheLibrary) {
                            "# \x01",
                            "a = \"\xff\"",
                            "a = 9223372036854775808",
+                           "a = -99999999999999999999999",
                            "a = tru",
                            "\xef\xbb\xbf"
                            "a = 1"}) {
