@@ -48,6 +48,7 @@ void Reloader::reload(bool is_trial, Then then) {
   if (outcome.is_refused() || is_trial) return finish(std::move(outcome), then);
   running_ =
       std::make_unique<Running>(std::move(next), std::move(outcome.changes), std::move(then));
+  ++attempt_;
   give_up_at_ = parts_.control->now() + kPatience;
   on_timer();
   prepare(0);
@@ -94,6 +95,7 @@ control::ReloadResult Reloader::read(std::shared_ptr<LoadedConfiguration>& next)
 void Reloader::prepare(std::uint32_t shard) {
   auto order = std::make_unique<gateway::DeploymentOrder>();
   order->step = gateway::DeploymentOrder::Step::kPrepare;
+  order->attempt = attempt_;
   order->configuration = Configurations::for_shards(running_->next);
   if (!(*parts_.threads)[shard]->post(order)) give_up("A shard does not answer.");
 }
@@ -101,10 +103,8 @@ void Reloader::prepare(std::uint32_t shard) {
 // The first shard alone, then all others.
 void Reloader::take(const shard::Message& message) {
   const auto report = gateway::owned_of<gateway::DeploymentReport>(message);
-  if (running_ == nullptr || report->generation != running_->next->generation() ||
-      running_->is_left_to_accounts) {
-    return;
-  }
+  // One that was given up may still be answered.
+  if (running_ == nullptr || report->attempt != attempt_ || running_->is_left_to_accounts) return;
   if (!report->fault.empty()) return give_up(report->fault);
   const std::size_t count = parts_.threads->size();
   if (++running_->prepared == 1) {

@@ -70,6 +70,7 @@ class Reloader {
 
   const Parts parts_;
   std::unique_ptr<Running> running_;  // null: none is under way
+  std::uint64_t attempt_ = 0;         // counts what shards were asked to prepare
   std::uint64_t applied_ = 0;
   std::uint64_t refused_ = 0;
   Instant give_up_at_ = kNever;

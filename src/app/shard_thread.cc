@@ -225,8 +225,11 @@ void ShardThread::listen_to_gateway() {
     return true;
   };
   gateway_->on_prepared = [this](gateway::DeploymentReport report) {
-    auto owned = std::make_unique<gateway::DeploymentReport>(std::move(report));
-    if (outbox_.post(gateway::message_of(std::move(owned)))) control_waker_.wake();
+    const auto message =
+        gateway::message_of(std::make_unique<gateway::DeploymentReport>(std::move(report)));
+    // Without it the reload is given up after a while.
+    if (!outbox_.post(message)) return gateway::discard(message);
+    control_waker_.wake();
   };
   gateway_->on_report = [this](std::unique_ptr<gateway::ShardReport>& report) {
     if (post_owned(outbox_, report)) control_waker_.wake();

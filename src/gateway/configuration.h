@@ -47,6 +47,7 @@ struct Configuration {
 struct DeploymentOrder {
   enum class Step : std::uint8_t { kPrepare, kServe, kForget };
   Step step = Step::kPrepare;
+  std::uint64_t attempt = 0;                           // with kPrepare: the answer names it
   std::shared_ptr<const Configuration> configuration;  // with kPrepare
   KeyDelta keys;  // with kServe: all keys, as its catalogue has them
 };
@@ -54,8 +55,8 @@ struct DeploymentOrder {
 // The answer to kPrepare.
 struct DeploymentReport {
   std::uint32_t shard = 0;
-  std::uint32_t generation = 0;
-  std::string fault;  // empty: it can serve
+  std::uint64_t attempt = 0;  // as the order's: one that was given up may still be answered
+  std::string fault;          // empty: it can serve
 };
 
 }  // namespace leat::gateway

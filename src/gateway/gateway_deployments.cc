@@ -26,8 +26,7 @@ DialParts Gateway::dial_parts() {
 void Gateway::take(std::unique_ptr<DeploymentOrder> order) {
   switch (order->step) {
     case DeploymentOrder::Step::kPrepare: {
-      DeploymentReport report{
-          .shard = shard_.index(), .generation = order->configuration->generation, .fault = {}};
+      DeploymentReport report{.shard = shard_.index(), .attempt = order->attempt, .fault = {}};
       report.fault = prepare(std::move(order->configuration));
       if (on_prepared) on_prepared(std::move(report));
       return;
