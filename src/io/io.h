@@ -45,6 +45,8 @@ class SocketHandler {
   // receive_into(): `count` > 0 bytes are in place; or 0 and error 0 (FIN), or 0 and an errno.
   // One call for each receive_into().
   virtual void on_receive_into(std::size_t count, int error) = 0;
+  // receive_hold(): the first of what is held has come, bytes or an end. Once for each call of it.
+  virtual void on_held() {}
   // connect() ended: 0, or an errno. One call for each connect().
   virtual void on_connect(int error) = 0;
   // send() could not take everything: `sent` bytes went out; error is EAGAIN when the socket is
@@ -178,6 +180,12 @@ class Io {
   virtual void receive_into(SocketId socket, BlockRef block, std::size_t offset,
                             std::size_t size) = 0;
 
+  // In place of receive_start(): what has come is delivered with the coming turn, and what comes
+  // from then on is left in the kernel until this, or receive_start(), is called again; on_held()
+  // tells when there is something. So a receive brings what many packets brought. The time that
+  // it is held for is the caller's to keep. An Io that cannot hold goes on as receive_start().
+  virtual void receive_hold(SocketId socket) { receive_start(socket); }
+
   // ---- Sending ----
   // One send of all segments, submitted by the next turn(). The array and the bytes must stay valid
   // until that turn() returns; then they are consumed, unless on_send_short() said otherwise.
@@ -211,6 +219,10 @@ class Io {
   // How long what this turn brought had waited to be brought, as far as that is measured: once
   // turns bring much. It may be many turns, where each brings only some of what is there.
   virtual Duration waiting_time() const { return {}; }
+
+  // What the thread of the turns has had of its core so far, the kernel's work for it included;
+  // asks the system at each call. Zero where nobody counts.
+  virtual Duration cpu_time() const { return {}; }
 
   virtual const IoStats& stats() const = 0;
 };

@@ -10,8 +10,10 @@ namespace leat::io {
 
 enum class Op : std::uint8_t {
   kCancel,       // of whatever: its own outcome is of no interest
-  kReceive,      // multishot into the buffer ring; a socket's slot, as the next four
+  kReceive,      // multishot into the buffer ring; a socket's slot, as the next six
   kReceiveInto,  // once, into a block
+  kDrain,        // once, what is there, into the buffer ring
+  kNotice,       // once, that there is something to receive
   kSend,         // posts a completion only when it falls short
   kSendBlock,
   kConnect,

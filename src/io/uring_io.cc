@@ -145,6 +145,12 @@ WallTime UringIo::wall_now() const {
   return wall_now_;
 }
 
+Duration UringIo::cpu_time() const {
+  timespec used;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return {used.tv_sec * 1'000'000'000 + used.tv_nsec};
+}
+
 void UringIo::refresh_clock() {
   now_ = read_monotonic_clock();
 }
@@ -272,6 +278,11 @@ void UringIo::dispatch_one(const io_uring_cqe& completion) {
       return on_receive_completion(tag, completion);
     case Op::kReceiveInto:
       if (settle(tag, true)) on_receive_into_completion(tag.slot, completion.res);
+      return;
+    case Op::kDrain:
+      return on_drain_completion(tag, completion);
+    case Op::kNotice:
+      if (settle(tag, true)) on_notice_completion(tag.slot);
       return;
     case Op::kSend:
       if (settle(tag, false)) on_send_completion(tag.slot, completion.res);

@@ -83,6 +83,7 @@ class UringIo final : public Io {
   void receive_start(SocketId socket) override;
   void receive_stop(SocketId socket) override;
   void receive_into(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
+  void receive_hold(SocketId socket) override;
   void send(SocketId socket, std::span<const iovec> segments) override;
   void send_block(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void poll_start(int fd, unsigned events, PollHandler& handler) override;
@@ -93,6 +94,7 @@ class UringIo final : public Io {
   Waker& waker() override { return waker_; }
   void turn(const TurnOptions& options) override;
   Duration waiting_time() const override;
+  Duration cpu_time() const override;
   const IoStats& stats() const override { return stats_; }
 
  private:
@@ -106,7 +108,12 @@ class UringIo final : public Io {
     bool is_connecting = false;
     bool is_armed = false;         // a multishot receive is staged or in flight
     bool is_cancelling = false;    // ... and its cancellation, too
-    bool is_streaming = false;     // receive_start() holds
+    bool is_streaming = false;     // receive_start() or receive_hold() is in force
+    bool is_holding = false;       // ... the latter
+    bool wants_drain = false;      // ... and what has come is to be delivered
+    bool is_drain_armed = false;   // the receive that does so is staged or in flight
+    bool is_notice_armed = false;  // the poll that tells what comes next is
+    bool is_told = false;          // on_held() was called since the last drain
     bool is_starved = false;       // waits in starved_ to be armed again
     bool wants_into = false;       // a receive_into() is not answered yet
     bool is_into_armed = false;    // ... and is staged or in flight
@@ -227,6 +234,11 @@ class UringIo final : public Io {
   void keep(Socket& socket, std::span<const char> bytes);
   void end_receiving(std::uint32_t slot, int result);
   void on_receive_into_completion(std::uint32_t slot, int result);
+
+  // ---- Holding back (uring_hold.cc) ----
+  void arm_held(std::uint32_t slot);
+  void on_drain_completion(OpTag tag, const io_uring_cqe& completion);
+  void on_notice_completion(std::uint32_t slot);
 
   // ---- Sending (uring_send.cc) ----
   void on_send_completion(std::uint32_t slot, int result);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Receiving. Callers say what they want (receive_start, receive_stop, receive_into), the kernel has
+// Receiving. Callers say what they want (receive_start, receive_stop, receive_into; receive_hold is
+// in uring_hold.cc), the kernel has
 // something armed, and reconcile() closes the gap at the start of a turn: so a stop and a start
 // between two turns cost nothing, and every end of a multishot receive, whatever its reason (no
 // buffers, completion queue full, cancelled), is repaired in one place.
@@ -25,6 +26,7 @@ void UringIo::receive_start(SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   socket->is_streaming = true;
+  socket->is_holding = false;
   queue_reconcile(id.slot);
   if (socket->stash || socket->ended) queue_pump(id.slot);
 }
@@ -33,6 +35,7 @@ void UringIo::receive_stop(SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   socket->is_streaming = false;
+  socket->is_holding = false;
   queue_reconcile(id.slot);
 }
 
@@ -42,6 +45,7 @@ void UringIo::receive_into(SocketId id, BlockRef block, std::size_t offset, std:
   LEAT_CHECK(!socket->wants_into);
   LEAT_CHECK(size > 0 && offset + size <= block->capacity());
   socket->is_streaming = false;
+  socket->is_holding = false;
   socket->wants_into = true;
   socket->into = std::move(block);
   socket->into_offset = offset;
@@ -62,7 +66,8 @@ void UringIo::reconcile(std::uint32_t slot) {
   socket.in_reconcile = false;
   if (!socket.is_open || socket.is_connecting) return;
   if (socket.is_armed) {
-    if ((socket.wants_into || !socket.is_streaming) && !socket.is_cancelling) {
+    const bool is_wanted = socket.is_streaming && !socket.is_holding && !socket.wants_into;
+    if (!is_wanted && !socket.is_cancelling) {
       stage_cancel({Op::kReceive, socket.generation, slot});
       socket.is_cancelling = true;
     }
@@ -72,8 +77,8 @@ void UringIo::reconcile(std::uint32_t slot) {
   if (socket.wants_into) {
     // With bytes in hand already, the pump answers.
     if (!socket.is_into_armed && !socket.stash) arm_receive_into(slot);
-  } else if (socket.is_streaming && !socket.is_starved) {
-    arm_receive(slot);
+  } else if (socket.is_streaming && !socket.is_starved && !socket.is_drain_armed) {
+    socket.is_holding ? arm_held(slot) : arm_receive(slot);
   }
 }
 

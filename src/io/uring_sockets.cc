@@ -104,6 +104,8 @@ void UringIo::hang_up(std::uint32_t slot) {
     };
     cancel(socket.is_armed && !socket.is_cancelling, Op::kReceive);
     cancel(socket.is_into_armed, Op::kReceiveInto);
+    cancel(socket.is_drain_armed, Op::kDrain);
+    cancel(socket.is_notice_armed, Op::kNotice);
     cancel(static_cast<bool>(socket.outgoing), Op::kSendBlock);
     cancel(socket.is_connecting, Op::kConnect);
   }

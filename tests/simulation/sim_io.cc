@@ -62,6 +62,7 @@ void SimIo::on_turn_due(std::uint64_t number) {
   const std::uint64_t turns_before = stats_.turns;
   if (run_turn_) run_turn_();
   LEAT_CHECK(stats_.turns == turns_before + 1 || stopped_);
+  cpu_time_ = cpu_time_ + spent_;
   busy_until_ = std::max(busy_until_, world_.now() + std::exchange(spent_, Duration{}));
   plan_turn();
 }

@@ -64,6 +64,8 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   void receive_stop(io::SocketId socket) override;
   void receive_into(io::SocketId socket, BlockRef block, std::size_t offset,
                     std::size_t size) override;
+  void receive_hold(io::SocketId socket) override;
+  Duration cpu_time() const override { return cpu_time_; }
   void send(io::SocketId socket, std::span<const iovec> segments) override;
   void send_block(io::SocketId socket, BlockRef block, std::size_t offset,
                   std::size_t size) override;
@@ -97,7 +99,10 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     io::SocketHandler* handler = nullptr;
     bool is_connecting = false;
     bool is_outgoing = false;
-    bool is_streaming = false;        // receive_start() holds
+    bool is_streaming = false;        // receive_start() or receive_hold() is in force
+    bool is_holding = false;          // ... the latter
+    bool wants_drain = false;         // ... and what has come is to be delivered
+    bool is_told = false;             // ... or on_held() was called since
     bool has_into = false;            // receive_into() is unanswered
     bool is_readable_queued = false;  // a kReadable completion is queued
     bool is_staged = false;           // send() for the coming turn
@@ -221,6 +226,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   Instant sleeps_until_ = kNever;
   Duration cost_{};
   Duration spent_{};               // in the turn under way
+  Duration cpu_time_{};            // in all turns, by cost_
   Instant busy_until_{};           // no turn before that
   std::uint64_t turn_number_ = 0;  // of the turn that is scheduled; older events are stale
   Instant turn_at_ = kNever;

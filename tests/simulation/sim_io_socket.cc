@@ -147,7 +147,7 @@ void SimIo::queue_readable(Socket& socket) {
   if (!socket.is_streaming && !socket.has_into) return;
   const bool has_news =
       !socket.end->readable().empty() || socket.end->at_end() || socket.end->error() != 0;
-  if (!has_news) return;
+  if (!has_news || (socket.is_holding && socket.is_told)) return;
   socket.is_readable_queued = true;
   queue({Op::kReadable, socket.slot, socket.generation, 0});
 }
@@ -157,6 +157,18 @@ void SimIo::receive_start(io::SocketId id) {
   if (socket == nullptr) return;
   if (socket->is_connecting) return broken("receive_start() before on_connect()");
   socket->is_streaming = true;
+  socket->is_holding = false;
+  queue_readable(*socket);
+}
+
+void SimIo::receive_hold(io::SocketId id) {
+  Socket* socket = find(id);
+  if (socket == nullptr) return;
+  if (socket->is_connecting) return broken("receive_hold() before on_connect()");
+  socket->is_streaming = socket->is_holding = true;
+  socket->is_told = false;
+  const End& end = *socket->end;
+  socket->wants_drain = !end.readable().empty() || end.at_end() || end.error() != 0;
   queue_readable(*socket);
 }
 
@@ -164,7 +176,7 @@ void SimIo::receive_stop(io::SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   if (socket->is_streaming) stats_.copied_on_pause += socket->end->readable().size();
-  socket->is_streaming = false;
+  socket->is_streaming = socket->is_holding = false;
 }
 
 void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, std::size_t size) {
@@ -174,7 +186,7 @@ void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, st
   if (socket->has_into) return broken("receive_into() while another is under way");
   if (size == 0 || offset + size > block->capacity())
     return broken("receive_into() past the block");
-  socket->is_streaming = false;
+  socket->is_streaming = socket->is_holding = false;
   socket->has_into = true;
   socket->into = std::move(block);
   socket->into_offset = offset;
@@ -197,6 +209,10 @@ void SimIo::note_delivery(Socket& socket) {
 
 void SimIo::deliver(Socket& socket) {
   End& end = *socket.end;
+  if (socket.is_holding && !socket.wants_drain) {
+    socket.is_told = true;
+    return socket.handler->on_held();
+  }
   Rng& rng = world_.rng();
   const std::string_view readable = end.readable();
   if (readable.empty()) {
@@ -218,6 +234,7 @@ void SimIo::deliver(Socket& socket) {
   scratch_.assign(readable.begin(), readable.begin() + static_cast<std::ptrdiff_t>(size));
   note_delivery(socket);
   end.consume(size);
+  socket.wants_drain = !end.readable().empty();
   queue_readable(socket);
   ++stats_.receives;
   std::vector<char> bytes;
