@@ -179,6 +179,8 @@ struct ClientKey {
   SecretSource secret;                    // kNone when the digest itself was configured
   KeyRouting routing;
   KeyLimits limits;
+  // The longest that an event of its streams waits, if the model's and the client's are not less.
+  std::uint32_t hold_ms_max = 100;  // 0..HoldOptions::kMsMax
   // Keeps the place of a key that a reload took away: a key's place is its number while Leat runs.
   bool is_removed = false;
 
@@ -264,6 +266,7 @@ struct Model {
   // Whether a stream that breaks after its first content may be carried on by another endpoint of
   // the model from the text so far; never silently (docs/routing.md).
   bool continuation = false;
+  std::uint32_t hold_ms_max = 25;  // 0..HoldOptions::kMsMax; default: HoldOptions
 
   bool is_pattern() const { return !id.empty() && id.back() == '*'; }
 
@@ -392,6 +395,21 @@ struct RoutingOptions {
   bool operator==(const RoutingOptions&) const = default;
 };
 
+// kAlways is for measuring: it holds whatever the load.
+enum class HoldMode : std::uint8_t { kOff, kAuto, kAlways };
+
+// [hold]: events of a running stream may wait for the next ones, so that a core serves more of
+// them. Never its first ones, a tool call, or what follows its finish reason.
+struct HoldOptions {
+  static constexpr std::uint32_t kMsMax = 100;
+
+  HoldMode mode = HoldMode::kAuto;
+  std::uint32_t ms_max = 25;        // 0..kMsMax; the longest that an event waits; 0: none does
+  std::uint32_t busy_percent = 60;  // 10..99, of a core; with kAuto, nothing waits below
+
+  bool operator==(const HoldOptions&) const = default;
+};
+
 struct Options {
   ServerOptions server;
   AdminOptions admin;
@@ -404,6 +422,7 @@ struct Options {
   std::vector<Provider> providers;  // at most 256
   std::vector<Model> models;        // at most 10,000
   RoutingOptions routing;
+  HoldOptions hold;
   Limits limits;
 
   bool operator==(const Options&) const = default;

@@ -68,6 +68,7 @@ Config parse_config(std::string_view text, const std::string& file,
   read_auth(reading, root);
   read_keys(reading, root);
   read_routing(reading, root);
+  read_hold(reading, root);
   read_ledger(reading, root);
   read_log(reading, root);
   read_trace(reading, root);

@@ -104,6 +104,14 @@ constexpr std::array<TextOf<RoutingOptions>, 1> kRoutingTexts{{
      }},
 }};
 
+constexpr std::array<TextOf<HoldOptions>, 1> kHoldTexts{{
+    {"mode",
+     [](const HoldOptions& h) {
+       constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "always"};
+       return toml_quoted(kModes[static_cast<std::size_t>(h.mode)]);
+     }},
+}};
+
 constexpr std::array<TextOf<KeyRouting>, 4> kKeyRoutingTexts{{
     {"only", [](const KeyRouting& r) { return r.has_only ? names_text(r.only) : "none"; }},
     {"ignore", [](const KeyRouting& r) { return names_text(r.ignore); }},
@@ -151,6 +159,7 @@ constexpr std::array<TextOf<Provider>, 4> kProviderTexts{{
 // no setting.
 std::optional<std::uint64_t> named_value(std::string_view fallback, const Options& options) {
   if (fallback == "routing.hedge") return options.routing.hedge;
+  if (fallback == "hold.ms_max") return options.hold.ms_max;
   constexpr std::string_view kLimits = "limits.";
   if (!fallback.starts_with(kLimits)) return {};
   fallback.remove_prefix(kLimits.size());
@@ -309,6 +318,7 @@ Model unwritten_model(const Options& options) {
   model.chunk_gap_ms_max = options.limits.chunk_gap_ms_max;
   model.request_ms_max = options.limits.request_ms_max;
   model.hedge = options.routing.hedge;
+  model.hold_ms_max = options.hold.ms_max;
   return model;
 }
 
@@ -362,6 +372,7 @@ std::vector<ConfigChange> Comparison::run() {
   providers();
   models();
   add_changes("routing", routing_settings(), kRoutingTexts, a_.routing, b_.routing, changes_);
+  add_changes("hold", hold_settings(), kHoldTexts, a_.hold, b_.hold, changes_);
   add_changes("ledger", ledger_settings(), kLedgerTexts, a_.ledger, b_.ledger, changes_);
   add_changes("log", log_settings(), kLogTexts, a_.log, b_.log, changes_);
   add_changes("trace", trace_settings(), kTraceTexts, a_.trace, b_.trace, changes_);

@@ -307,13 +307,14 @@ void settle_times(Reading& reading, const TomlValue& table, const std::string& p
 // long its requests may take, and whether they are hedged or carried on.
 void read_model_times(Reading& reading, const TomlValue& table, const std::string& path,
                       Model& model) {
-  constexpr std::array<std::string_view, 7> kKnown = {"id",
+  constexpr std::array<std::string_view, 8> kKnown = {"id",
                                                       "first_byte_ms_min",
                                                       "first_byte_ms_max",
                                                       "chunk_gap_ms_max",
                                                       "continuation",
                                                       "request_ms_max",
-                                                      "hedge"};
+                                                      "hedge",
+                                                      "hold_ms_max"};
   for (const TomlMember& member : table.members) {
     if (std::find(kKnown.begin(), kKnown.end(), member.key) != kKnown.end()) continue;
     reading.faults.add(member.line, joined(path, member.key),
@@ -329,6 +330,7 @@ void read_model(Reading& reading, const TomlValue& table, const std::string& pat
                 bool may_lack_endpoints) {
   Model model;
   model.hedge = reading.options.routing.hedge;
+  model.hold_ms_max = reading.options.hold.ms_max;
   read_known_settings(table, path, model_settings(), model, reading.faults);
   settle_times(reading, table, path, model);
   report_unknown(table, path, keys_of(model_settings(), catalogue_model_settings()),

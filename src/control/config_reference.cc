@@ -171,6 +171,7 @@ std::string config_reference() {
   text += section("[[models]]", model_settings(), catalogue_model_settings());
   text += section("models.endpoints[]", endpoint_settings(), catalogue_endpoint_settings());
   text += section("[routing]", routing_settings());
+  text += section("[hold]", hold_settings());
   text += section("[ledger]", ledger_settings());
   text += section("[log]", log_settings());
   text += section("[trace]", trace_settings());

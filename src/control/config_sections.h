@@ -58,6 +58,8 @@ void read_keys(Reading& reading, const TomlValue& root);
 // Whether the catalogue knows what [keys.routing] names.
 void check_key_routing(Reading& reading, const policy::Catalogue& catalogue);
 void read_routing(Reading& reading, const TomlValue& root);
+// Before the models, whose own it is the default of.
+void read_hold(Reading& reading, const TomlValue& root);
 void read_ledger(Reading& reading, const TomlValue& root);
 // [log] and [trace].
 void read_log(Reading& reading, const TomlValue& root);

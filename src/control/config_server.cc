@@ -332,6 +332,25 @@ void read_routing(Reading& reading, const TomlValue& root) {
   routing.sort = static_cast<RoutingSort>(found - kSorts.begin());
 }
 
+void read_hold(Reading& reading, const TomlValue& root) {
+  const TomlValue& table = section(reading, root, "hold");
+  HoldOptions& hold = reading.options.hold;
+  read_settings(table, "hold", hold_settings(), hold, reading.faults);
+  const TomlMember* mode = table.find("mode");
+  if (mode == nullptr) return;
+  if (!expect(mode->value, TomlValue::Kind::kText, "hold.mode", reading.faults)) return;
+  constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "always"};
+  const auto found = std::find(kModes.begin(), kModes.end(), mode->value.text);
+  if (found == kModes.end()) {
+    reading.faults.add(
+        mode->line, "hold.mode",
+        fmt::format("\"{}\" is not known; write \"auto\", \"always\" or \"off\"",
+                    printable(mode->value.text)));
+    return;
+  }
+  hold.mode = static_cast<HoldMode>(found - kModes.begin());
+}
+
 void read_ledger(Reading& reading, const TomlValue& root) {
   const TomlValue& table = section(reading, root, "ledger");
   LedgerSettings& ledger = reading.options.ledger;

@@ -61,6 +61,7 @@ Model model_of(const Options& options, std::string id, std::string name) {
   model.first_byte_ms_max = options.limits.first_byte_ms_max;
   model.chunk_gap_ms_max = options.limits.chunk_gap_ms_max;
   model.request_ms_max = options.limits.request_ms_max;
+  model.hold_ms_max = options.hold.ms_max;
   return model;
 }
 

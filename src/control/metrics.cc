@@ -226,6 +226,26 @@ void turn_metrics(MetricsText& text, std::span<const Counters* const> shards) {
   text.sample({}, static_cast<double>(total_of(shards, &Counters::ledger_commit_us)) / 1e6);
 }
 
+// How busy cores are, and what events wait for that.
+void core_metrics(MetricsText& text, std::span<const Counters* const> shards) {
+  text.family("leat_core_busy_ratio", "Share of its core that a shard uses.", kGauge);
+  const auto each_shard = [&](Counter Counters::*member, double unit) {
+    for (std::size_t i = 0; i < shards.size(); ++i) {
+      const std::string shard = std::to_string(i);
+      text.sample({{"shard", shard}}, static_cast<double>((shards[i]->*member).get()) / unit);
+    }
+  };
+  each_shard(&Counters::core_permille, 1e3);
+  text.family("leat_hold_seconds", "How long events of streams may wait for others now.", kGauge);
+  each_shard(&Counters::hold_us, 1e6);
+  text.family("leat_held_seconds", "How long received events waited for others, the longest each.",
+              MetricKind::kHistogram);
+  turn_histogram(
+      text, shards, &Counters::held_by_time, net::HoldStats::kBounds,
+      [](Duration bound) { return static_cast<double>(bound.us()) / 1e6; },
+      static_cast<double>(total_of(shards, &Counters::held_us)) / 1e6);
+}
+
 void memory_metrics(MetricsText& text, std::span<const Counters* const> shards) {
   text.family("leat_memory_bytes", "Memory that requests and their clients hold, by purpose.",
               kGauge);
@@ -269,6 +289,7 @@ std::string metrics_text(std::span<const Counters* const> shards) {
   }
   shedding_metrics(text, shards);
   turn_metrics(text, shards);
+  core_metrics(text, shards);
   memory_metrics(text, shards);
   text.family("leat_reject_total", "Requests refused, by reason.", kCount);
   for (const auto& [reason, count] : refusals_by_reason(shards)) {

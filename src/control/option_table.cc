@@ -13,7 +13,7 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 14> kRoot{{
+constexpr std::array<Setting<RootKeys>, 15> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health, metrics and management."},
     {"accounts", OwnForm{"table", ""}, 0, 0, kFixed, "Keys that are made while Leat runs."},
@@ -26,6 +26,7 @@ constexpr std::array<Setting<RootKeys>, 14> kRoot{{
      "Files with more `[providers.NAME]`, `[[models]]` and `[aliases]`, as `leat catalogue import` "
      "writes them."},
     {"routing", OwnForm{"table", ""}, 0, 0, kLive, "How endpoints are chosen."},
+    {"hold", OwnForm{"table", ""}, 0, 0, kLive, "How long events of streams may wait for others."},
     {"ledger", OwnForm{"table", ""}, 0, 0, kFixed, "Where what was used is written down."},
     {"log", OwnForm{"table", ""}, 0, 0, kFixed, "A line for each request."},
     {"trace", OwnForm{"table", ""}, 0, 0, kFixed, "Spans of requests, for OpenTelemetry."},
@@ -103,7 +104,7 @@ constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
      "only."},
 }};
 
-constexpr std::array<Setting<ClientKey>, 5> kKey{{
+constexpr std::array<Setting<ClientKey>, 6> kKey{{
     {"name", &ClientKey::name, 1, kNameMax, kLive,
      "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
     {"sha256", OwnForm{"text: 64 hex digits", "none"}, 0, 0, kLive,
@@ -114,6 +115,8 @@ constexpr std::array<Setting<ClientKey>, 5> kKey{{
      "Where its requests may go at most. A request narrows that, and never widens it."},
     {"limits", OwnForm{"table", "none"}, 0, 0, kLive,
      "How much it may use, of all shards together (docs/limits.md)."},
+    {"hold_ms_max", &ClientKey::hold_ms_max, 0, HoldOptions::kMsMax, kLive,
+     "The longest that an event of its streams waits (`[hold]`), if the model's is not less."},
 }};
 
 // Far above what anyone serves, and well within what admission counts with.
@@ -224,7 +227,7 @@ constexpr std::array<Setting<SimulatedOptions>, 8> kSimulated{{
      "Requests that are never answered."},
 }};
 
-constexpr std::array<Setting<Model>, 11> kModel{{
+constexpr std::array<Setting<Model>, 12> kModel{{
     {"id", &Model::id, 1, kModelIdMax, kLive,
      "What clients ask for. `\"prefix/*\"` takes every id with that prefix that has no entry of "
      "its "
@@ -252,6 +255,8 @@ constexpr std::array<Setting<Model>, 11> kModel{{
     {"continuation", &Model::continuation, 0, 0, kLive,
      "Whether a stream that breaks after its first content may be carried on, from the text so "
      "far, by another endpoint that is known to continue a text (`quirks`)."},
+    {"hold_ms_max", &Model::hold_ms_max, 0, HoldOptions::kMsMax, kLive,
+     "As `hold.ms_max`, for streams of this model.", "hold.ms_max"},
 }};
 
 constexpr std::array<Setting<Endpoint>, 2> kEndpoint{{
@@ -277,6 +282,19 @@ constexpr std::array<Setting<RoutingOptions>, 5> kRouting{{
     {"hedge_ms_min", &RoutingOptions::hedge_ms_min, 1, kDayMs, kLive,
      "What counts as slow at the least; more where more than 5 of 100 answers of the endpoint "
      "take longer."},
+}};
+
+constexpr std::array<Setting<HoldOptions>, 3> kHold{{
+    {"mode", OwnForm{"\"auto\", \"always\" or \"off\"", "\"auto\""}, 0, 0, kLive,
+     "Whether events of a running stream may wait for the next ones, so that a core serves more of "
+     "them. `auto`: while the core is busy, and only as long as that needs. `always`: whatever the "
+     "load, for measurements. Never the first events, tool calls, or what follows the finish "
+     "reason."},
+    {"ms_max", &HoldOptions::ms_max, 0, HoldOptions::kMsMax, kLive,
+     "The longest that an event waits; 0: none does. A client may ask for less "
+     "(`x-leat-max-hold-ms`)."},
+    {"busy_percent", &HoldOptions::busy_percent, 10, 99, kLive,
+     "Use of a core below which nothing waits, with `auto`."},
 }};
 
 constexpr std::array<Setting<LedgerSettings>, 6> kLedger{{
@@ -373,6 +391,9 @@ std::span<const Setting<KeyRouting>> key_routing_settings() {
 }
 std::span<const Setting<RoutingOptions>> routing_settings() {
   return kRouting;
+}
+std::span<const Setting<HoldOptions>> hold_settings() {
+  return kHold;
 }
 std::span<const Setting<LedgerSettings>> ledger_settings() {
   return kLedger;

@@ -59,6 +59,7 @@ std::span<const Setting<SecretSource>> secret_settings();
 std::span<const Setting<KeyLimits>> key_limit_settings();
 std::span<const Setting<KeyRouting>> key_routing_settings();
 std::span<const Setting<RoutingOptions>> routing_settings();
+std::span<const Setting<HoldOptions>> hold_settings();
 std::span<const Setting<LedgerSettings>> ledger_settings();
 std::span<const Setting<LogSettings>> log_settings();
 std::span<const Setting<TraceSettings>> trace_settings();

@@ -342,6 +342,9 @@ void ClientConn::start_inference(const proto::RequestHead& head) {
   exchange_ = gateway_.new_exchange(*this, route_, key, !retries.empty() && retries != "0");
   exchange_->charge_body(length);
   exchange_->set_session(head.fields.get(KnownField::kXSessionId));
+  if (head.fields.has(KnownField::kXLeatMaxHoldMs)) {
+    exchange_->set_hold_max(head.fields.get(KnownField::kXLeatMaxHoldMs));
+  }
   const std::string_view title = head.fields.get(KnownField::kXOpenrouterTitle);
   exchange_->note_app(request_id_, head.fields.get(KnownField::kHttpReferer),
                       title.empty() ? head.fields.get(KnownField::kXTitle) : title);

@@ -19,6 +19,7 @@ policy::Key configured_key(const Options& options, std::size_t index) {
   const KeyLimits& limits = stated.limits;
   key.markup_ppm = static_cast<std::int32_t>(limits.markup_ppm);
   key.output_default_max = limits.output_default_max;
+  key.hold_ms_max = stated.hold_ms_max;
   key.quota.rates = {.requests_per_minute = limits.requests_per_minute_max,
                      .tokens_per_minute = limits.tokens_per_minute_max,
                      .tokens_per_day = limits.tokens_per_day_max,

@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "dialect/errors.h"
+#include "net/hold_stats.h"
 #include "policy/shed_ladder.h"
 #include "proto/http_fault.h"
 #include "shard/turn_stats.h"
@@ -90,6 +91,11 @@ struct Counters {
   std::array<Counter, shard::TurnStats::kCompletionBounds.size() + 1> turns_by_completions;
   std::array<Counter, shard::TurnStats::kLateBounds.size() + 1> turns_by_lateness;
   Counter turns_late_us;
+  Counter core_permille;  // how much of its core the shard uses
+  Counter hold_us;        // how long events of streams may wait at present
+  // How long they did, by net::HoldStats' bounds
+  std::array<Counter, net::HoldStats::kBounds.size() + 1> held_by_time;
+  Counter held_us;  // all of them together
   // Bytes that the shard holds, by what for
   Counter memory_bodies;       // of requests
   Counter memory_connections;  // of clients

@@ -74,6 +74,9 @@ class Exchange final : public ListNode<Exchange>,
   void set_session(std::string_view session) {
     if (session.size() <= dialect::kSessionIdMax) request_->session = session;
   }
+  // The longest that the client lets events of its stream wait (x-leat-max-hold-ms), as it is spelt:
+  // what is no number counts as 0.
+  void set_hold_max(std::string_view milliseconds);
   // Whose request it is, by its head.
   void note_app(std::string_view request_id, std::string_view referer, std::string_view title) {
     notes_.note_app(request_id, referer, title);
@@ -267,6 +270,7 @@ class Exchange final : public ListNode<Exchange>,
   void pass_collected_on();
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
+  void mind_hold();
   void resume(Leg& leg);
   // A broken stream that is carried on (exchange_continuation.cc).
   bool is_carrying_on() const {
@@ -366,6 +370,7 @@ class Exchange final : public ListNode<Exchange>,
   policy::AdmissionAccount* account_ = nullptr;  // null: nothing limits it, or no more
   LimitsMet limits_met_;
   std::uint32_t output_default_max_ = 0;  // the key's; 0: the model's alone
+  std::uint32_t hold_ms_max_ = HoldOptions::kMsMax;  // the client's and its key's
   WallTime admitted_{};                   // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The answer as events, as they come.
 #include <algorithm>
+#include <charconv>
 #include <string>
 
 #include "gateway/client_conn.h"
@@ -138,6 +139,26 @@ void Exchange::check_backlog() {
   leg_->upstream->pause_reply();
   leg_->stalled_since = gateway_.shard().now();
   set_deadline();
+}
+
+void Exchange::set_hold_max(std::string_view milliseconds) {
+  std::uint32_t stated = 0;
+  const auto [end, fault] =
+      std::from_chars(milliseconds.data(), milliseconds.data() + milliseconds.size(), stated);
+  if (fault == std::errc::result_out_of_range) return;
+  if (fault != std::errc{} || end != milliseconds.data() + milliseconds.size()) stated = 0;
+  hold_ms_max_ = std::min(hold_ms_max_, stated);
+}
+
+// What comes next may wait for more, or may not any longer.
+void Exchange::mind_hold() {
+  if (leg_->upstream == nullptr) return;
+  Duration most{};
+  if (leg_->state == Leg::State::kStreaming && leg_->relay.is_midst_text()) {
+    const Duration model = deployment_->snapshot().rules_of(endpoint().model).hold_max;
+    most = gateway_.hold_time(std::min(model, milliseconds(hold_ms_max_)));
+  }
+  leg_->upstream->hold_reply(most);
 }
 
 void Exchange::client_drained() {

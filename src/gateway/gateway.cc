@@ -75,6 +75,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;
   for (const auto& upstream : deployment_->upstreams()) upstream->pool->keep_warm();
+  mind_core();
   tcp_streams_.on_none_left = [this] { note_drained(); };
   on_refresh();
   shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
@@ -155,6 +156,19 @@ bool Gateway::may_buffer(std::uint32_t key, std::uint64_t bytes) const {
 bool Gateway::memory_is_short(std::uint64_t bytes) {
   return buffered_bytes_ + bytes > parts_.buffered_bodies_max ||
          shedding_.is_memory_short(limits());
+}
+
+Duration Gateway::hold_time(Duration most) const {
+  switch (deployment_->snapshot().options().hold.mode) {
+    case HoldMode::kOff:
+      return {};
+    case HoldMode::kAuto:
+      return nanoseconds(
+          static_cast<std::int64_t>(shard_.core().level() * static_cast<double>(most.ns)));
+    case HoldMode::kAlways:
+      return most;
+  }
+  return {};
 }
 
 std::string_view Gateway::date() {
@@ -362,6 +376,24 @@ void Gateway::apply(const HealthUpdate& update) {
   conversations_.apply(update.conversations, shard_.now());
 }
 
+// When the core is busy, by the options that serve now.
+void Gateway::mind_core() {
+  shard_.core().set_threshold(snapshot().options().hold.busy_percent / 100.0);
+}
+
+// How busy the core is, and what events wait for that.
+void Gateway::refresh_core() {
+  const auto permille = [](double share) { return static_cast<std::uint64_t>(share * 1'000); };
+  counters_.core_permille.set(permille(shard_.core().share()));
+  const Duration wait = hold_time(milliseconds(snapshot().options().hold.ms_max));
+  counters_.hold_us.set(static_cast<std::uint64_t>(wait.us()));
+  const net::HoldStats& held = tcp_streams_.hold_stats();
+  for (std::size_t i = 0; i < counters_.held_by_time.size(); ++i) {
+    counters_.held_by_time[i].set(held.held.counts[i]);
+  }
+  counters_.held_us.set(held.held_us);
+}
+
 void Gateway::refresh_counters() {
   const io::IoStats& io = shard_.io().stats();
   counters_.io_turns.set(io.turns);
@@ -379,6 +411,7 @@ void Gateway::refresh_counters() {
     counters_.turns_by_lateness[i].set(turns.late.counts[i]);
   }
   counters_.turns_late_us.set(turns.late_us);
+  refresh_core();
   refresh_holdings();
   refresh_pools();
   const ShardLimits::Said& said = limits_.said();

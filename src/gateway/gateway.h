@@ -147,6 +147,8 @@ class Gateway final : private shard::MessageHandler {
   bool memory_is_short(std::uint64_t bytes);
   // What it does not do when it is late or short of memory.
   Shedding& shedding() { return shedding_; }
+  // How long an event may wait at present that may wait so long at most.
+  Duration hold_time(Duration most) const;
   // A time that idle or slow clients have, as it is now.
   Duration idle_time(std::uint32_t ms) { return shedding_.idle_time(limits(), ms); }
   // Null: no other process is to take over.
@@ -186,6 +188,8 @@ class Gateway final : private shard::MessageHandler {
   void note_yielded();
   std::unique_ptr<ShardReport> report();
   void refresh_holdings();
+  void mind_core();
+  void refresh_core();
   void on_refresh();
   void on_health_timer();
   void apply(const HealthUpdate& update);

@@ -57,6 +57,7 @@ void Gateway::serve_prepared(const KeyDelta& keys) {
   limits_.begin_with(keys.used);
   keys_.apply(keys);
   addresses_.set_limits(limits());
+  mind_core();
   limits_.hold_for(snapshot().request_max() + kSettleTime);
   untold_.reset();  // of endpoints by their former numbers
   if (draining_) {

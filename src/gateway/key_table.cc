@@ -99,6 +99,7 @@ KeyEntry entry_of(const policy::Key& key, const KeyDigest& digest,
   row.counts_byok = key.quota.counts_byok;
   row.markup_ppm = key.markup_ppm;
   row.output_default_max = std::min(key.output_default_max, policy::kOutputDefaultMax);
+  row.hold_ms_max = std::min(key.hold_ms_max, policy::kHoldMsMax);
   // What lies before 1970 has expired, what lies beyond 2106 never does.
   if (key.expires_at != 0) {
     row.expires_at =

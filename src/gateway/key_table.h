@@ -48,7 +48,8 @@ struct alignas(32) KeyRow {
   std::uint32_t requests_per_minute = kUnlimited;
   std::uint32_t concurrency = kUnlimited;
   // The last four bytes; with a byte more a row would be half of one longer.
-  std::uint32_t output_default_max : 24 = 0;  // as in policy::Key
+  std::uint32_t output_default_max : 20 = 0;  // as in policy::Key
+  std::uint32_t hold_ms_max : 7 = policy::kHoldMsMax;
   policy::BudgetPeriod period : 2 = policy::BudgetPeriod::kNone;
   policy::KeyScope scope : 1 = policy::KeyScope::kInference;
   bool is_enabled : 1 = true;
@@ -58,7 +59,8 @@ struct alignas(32) KeyRow {
   policy::Quota quota() const;
 };
 static_assert(sizeof(KeyRow) == 96);
-static_assert(policy::kBudgetPeriods <= 4 && policy::kOutputDefaultMax < 1u << 24);
+static_assert(policy::kBudgetPeriods <= 4 && policy::kOutputDefaultMax < 1u << 20 &&
+              policy::kHoldMsMax < 1u << 7 && policy::kHoldMsMax == HoldOptions::kMsMax);
 
 // A workspace, or an organisation, as shards need it.
 struct AccountRow {

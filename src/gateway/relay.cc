@@ -54,7 +54,7 @@ void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& iden
   events_ = content_events_ = content_bytes_ = bytes_ = 0;
   native_finish_.set({});
   upstream_id_.set({});
-  finish_seen_ = false;
+  finish_seen_ = is_speaking_ = false;
 }
 
 RelayStep Relay::read(std::string_view bytes, RelayOwner& owner) {
@@ -113,6 +113,7 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
       break;
   }
   content_events_ += chat.has_content ? 1 : 0;
+  is_speaking_ = chat.speech == dialect::Speech::kText || chat.speech == dialect::Speech::kReasoning;
   content_bytes_ += chat.content_bytes;
   if (!is_committed() && chat.is_content()) {
     const auto id = proto::json_find(event.data, "id");

@@ -82,6 +82,10 @@ class Relay {
 
   bool is_committed() const { return client_ != nullptr; }
   bool finish_seen() const { return finish_seen_; }
+  // What comes next is most likely one more word, which may wait for the one after it.
+  bool is_midst_text() const {
+    return is_committed() && is_speaking_ && !finish_seen_ && content_events_ >= kNeverWaiting;
+  }
   const dialect::ChatUsage& usage() const { return usage_; }
   // Told to the client in place of what the provider says.
   void set_usage(const dialect::ChatUsage& usage) { usage_ = usage; }
@@ -122,6 +126,8 @@ class Relay {
   void hold(std::string_view bytes);
   void commit(RelayOwner& owner);
 
+  static constexpr std::uint64_t kNeverWaiting = 2;  // the first events with content
+
   RelayOptions options_;
   proto::SseReader reader_;
   dialect::ChatClassifier classifier_;
@@ -140,6 +146,7 @@ class Relay {
   std::uint64_t content_bytes_ = 0;
   std::uint64_t bytes_ = 0;
   bool finish_seen_ = false;
+  bool is_speaking_ = false;  // the last content was a word, not a tool call or the like
 };
 
 }  // namespace leat::gateway

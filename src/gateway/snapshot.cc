@@ -56,7 +56,10 @@ void Snapshot::set_times() {
     times.hedge.is_on = found == stated.end() ? options_.routing.hedge : own.hedge;
     times.hedge.delay_min = milliseconds(options_.routing.hedge_ms_min);
     times_.push_back(times);
-    rules_.push_back({.continuation = own.continuation});
+    const bool is_stated = found != stated.end();
+    rules_.push_back(
+        {.continuation = own.continuation,
+         .hold_max = milliseconds(is_stated ? own.hold_ms_max : options_.hold.ms_max)});
   }
 }
 

@@ -45,6 +45,7 @@ struct ModelTimes {
 // What else the options say of a model.
 struct ModelRules {
   bool continuation = false;  // a broken stream may be carried on
+  Duration hold_max{};        // how long an event of a stream may wait
 };
 
 class Snapshot {

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/block.h"
+#include "base/instant.h"
 #include "base/result.h"
 
 namespace leat::net {
@@ -67,6 +68,11 @@ class Stream {
   // The next bytes, at most `size`, go straight into the block; on_block_bytes() or on_end() once.
   // on_bytes() resumes after it by resume().
   virtual void receive_block(BlockRef block, std::size_t offset, std::size_t size) = 0;
+
+  // What comes may be left in the kernel for so long, so that one on_bytes() brings more of it; zero:
+  // not at all. It is the most that any byte waits, but for the lateness of the loop. Holds until it
+  // is called again or the stream is paused. A stream that cannot hold goes on as it is.
+  virtual void hold(Duration most) { (void)most; }
 
   // Bytes accepted by write() that the peer has not yet made room for.
   virtual std::size_t backlog_bytes() const = 0;

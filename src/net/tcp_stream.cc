@@ -16,6 +16,11 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
+// A timer fires up to a tick late: it is set that much earlier. What may wait less is not held.
+constexpr Duration kTick = milliseconds(1);
+constexpr Duration kHoldMin = milliseconds(2);
+// What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
+constexpr std::size_t kHoldBytesMax = 16 * 1024;
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
 constexpr std::size_t kSegmentsMax = 256;
 
@@ -203,7 +208,9 @@ void TcpStream::on_send_block(std::size_t, int error) {
 // ---- Receiving ---------------------------------------------------------------------------------
 
 void TcpStream::pause() {
-  if (!is_ending()) owner_.shard_.io().receive_stop(socket_);
+  if (is_ending()) return;
+  stop_holding();
+  owner_.shard_.io().receive_stop(socket_);
 }
 
 void TcpStream::resume() {
@@ -212,7 +219,47 @@ void TcpStream::resume() {
 
 void TcpStream::receive_block(BlockRef block, std::size_t offset, std::size_t size) {
   LEAT_CHECK(can_receive_into_block());
-  if (!is_ending()) owner_.shard_.io().receive_into(socket_, std::move(block), offset, size);
+  if (is_ending()) return;
+  stop_holding();
+  owner_.shard_.io().receive_into(socket_, std::move(block), offset, size);
+}
+
+void TcpStream::hold(Duration most) {
+  if (state_ != State::kOpen) return;
+  if (holding_ == nullptr) {
+    if (most < kHoldMin) return;
+    holding_ = std::make_unique<Holding>(this);
+  }
+  if (most < kHoldMin || holding_->brought > kHoldBytesMax) most = {};
+  holding_->brought = 0;
+  const bool was_holding = holding_->most.ns > 0;
+  if (most.ns == 0 && was_holding) {
+    stop_holding();
+    owner_.shard_.io().receive_start(socket_);
+    return;
+  }
+  holding_->most = most;
+  if (most.ns > 0 && !was_holding) owner_.shard_.io().receive_hold(socket_);
+}
+
+void TcpStream::on_held() {
+  if (holding_ == nullptr || holding_->most.ns == 0) return;
+  const Instant now = owner_.shard_.now();
+  holding_->since = now;
+  owner_.shard_.wheel().set(holding_->timer, now + (holding_->most - kTick));
+}
+
+void TcpStream::on_hold_over() {
+  owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
+  owner_.shard_.io().receive_hold(socket_);
+}
+
+// What is held is not asked for: the caller does.
+void TcpStream::stop_holding() {
+  if (holding_ == nullptr) return;
+  if (holding_->timer.is_set()) owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
+  owner_.shard_.wheel().cancel(holding_->timer);
+  holding_->most = {};
 }
 
 void TcpStream::on_receive(std::span<char> bytes) {
@@ -223,6 +270,7 @@ void TcpStream::on_receive(std::span<char> bytes) {
     if (linger_->discarded > kLingerBytesMax) die();
     return;
   }
+  if (holding_ != nullptr) holding_->brought += bytes.size();
   if (tls_ != nullptr) return feed_tls(bytes);
   user_->on_bytes(bytes);
 }
@@ -311,6 +359,7 @@ void TcpStream::finish() {
     tls_->close_notify(out);
     owner_.shard_.mark_dirty(*this);
   }
+  stop_holding();
   state_ = State::kFinishing;
   user_ = nullptr;
   owner_.ending_.push_back(*this);
@@ -325,6 +374,7 @@ void TcpStream::abort() {
 void TcpStream::die() {
   state_ = State::kDead;
   user_ = nullptr;
+  stop_holding();
   Flushable::unlink();
   Ending::unlink();
   owner_.shard_.io().close(socket_);

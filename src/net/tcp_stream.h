@@ -18,6 +18,7 @@
 #include "base/intrusive_list.h"
 #include "base/pool.h"
 #include "net/backlog.h"
+#include "net/hold_stats.h"
 #include "net/segments.h"
 #include "net/stream.h"
 #include "shard/shard.h"
@@ -48,6 +49,7 @@ class TcpStream final : public Stream,
   void resume() override;
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
+  void hold(Duration most) override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   void finish() override;
@@ -78,6 +80,16 @@ class TcpStream final : public Stream,
     std::size_t discarded = 0;
   };
 
+  // What only a stream needs that was told to hold.
+  struct Holding {
+    explicit Holding(TcpStream* stream)
+        : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
+    Timer timer;
+    Duration most{};         // zero: it does not hold now
+    Instant since = kNever;  // with the timer: when the first of what is held was told of
+    std::size_t brought = 0;  // since hold() was called last
+  };
+
   explicit TcpStream(TcpStreams& owner) : owner_(owner) {}
   ~TcpStream() = default;
 
@@ -86,6 +98,7 @@ class TcpStream final : public Stream,
   void on_receive_end(int error) override;
   void on_receive_into(std::size_t count, int error) override;
   void on_connect(int error) override;
+  void on_held() override;
   void on_send_short(std::size_t sent, int error) override;
   void on_send_block(std::size_t sent, int error) override;
   // shard
@@ -95,6 +108,8 @@ class TcpStream final : public Stream,
   void on_plain(std::span<char> bytes) override;
 
   void on_linger_over();
+  void on_hold_over();
+  void stop_holding();
   void feed_tls(std::span<char> bytes);
   void become_open();
   void seal();
@@ -116,6 +131,7 @@ class TcpStream final : public Stream,
   SegmentList staged_;                // given to Io::send() by the flush before this turn
   std::unique_ptr<Backlog> backlog_;  // not null: blocked
   std::unique_ptr<Linger> linger_;
+  std::unique_ptr<Holding> holding_;
   std::uint64_t bytes_written_ = 0;
   State state_ = State::kOpen;
   bool is_outgoing_ = false;
@@ -139,6 +155,7 @@ class TcpStreams {
                           const std::string& server_name, StreamUser& user);
 
   std::size_t live() const { return pool_.live(); }
+  const HoldStats& hold_stats() const { return hold_stats_; }
   // Drops the streams that were told to finish and still wait for their peers; they are freed with
   // the coming turn.
   void abort_ending();
@@ -151,6 +168,7 @@ class TcpStreams {
   Pool<TcpStream> pool_;
   IntrusiveList<TcpStream, EndingTag> ending_;
   IntrusiveList<TcpStream, TcpStream> all_;
+  HoldStats hold_stats_;
   char* prepared_ = nullptr;  // between prepare() and commit()
   std::size_t prepared_bytes_ = 0;
 };

@@ -50,6 +50,10 @@ void UpstreamConn::resume_reply() {
   stream_->resume();
 }
 
+void UpstreamConn::hold_reply(Duration most) {
+  if (!is_paused_) stream_->hold(most);
+}
+
 void UpstreamConn::on_bytes(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   std::string_view in(bytes.data(), bytes.size());
@@ -176,6 +180,7 @@ void UpstreamConn::end_reply(std::size_t left_over) {
   if (left_over != 0) ++pool_.stats().stray_bytes;
   if (clean) {
     state_ = State::kIdle;
+    stream_->hold({});
     resume_reply();  // an idle connection is read, for its end and for whoever is next
     pool_.put_back(*this);
   } else {

@@ -44,6 +44,8 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
   // Stops reading the reply, and goes on. What ended in order is read again whatever it was told.
   void pause_reply();
   void resume_reply();
+  // What comes of the reply may wait so long for more of it (Stream::hold), until told otherwise.
+  void hold_reply(Duration most);
   // The exchange is of no more interest: hangs up.
   void cancel();
 

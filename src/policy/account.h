@@ -88,6 +88,7 @@ inline constexpr std::int32_t kMarkupPpmMax = 9'000'000;
 
 // Tokens of an answer; no model gives more.
 inline constexpr std::uint32_t kOutputDefaultMax = 1'000'000;
+inline constexpr std::uint32_t kHoldMsMax = 100;
 
 struct Organisation {
   AccountId id = 0;
@@ -122,6 +123,7 @@ struct Key {
   std::int64_t expires_at = 0;  // unix seconds; 0: never
   std::int32_t markup_ppm = 0;
   std::uint32_t output_default_max = 0;  // tokens for who states no cap; 0: the model's
+  std::uint32_t hold_ms_max = kHoldMsMax;  // how long events of its streams may wait at most
   Quota quota;
   Access access;
 };

@@ -31,6 +31,7 @@ constexpr std::array<std::string_view, kKnownFieldCount> kKnownFieldNames = {
     "X-OpenRouter-Cache-TTL",
     "X-OpenRouter-Cache-Clear",
     "X-Session-Id",
+    "X-Leat-Max-Hold-Ms",
     "X-Anthropic-Beta",
     "Anthropic-Beta",
     "Anthropic-Version",

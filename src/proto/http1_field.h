@@ -44,6 +44,7 @@ enum class KnownField : std::uint8_t {
   kXOpenrouterCacheTtl,
   kXOpenrouterCacheClear,
   kXSessionId,
+  kXLeatMaxHoldMs,
   kXAnthropicBeta,
   kAnthropicBeta,
   kAnthropicVersion,

@@ -13,7 +13,7 @@ constexpr Duration kBatchMinWait = microseconds(200);
 }  // namespace
 
 Shard::Shard(io::Io& io, Rng& rng, std::uint32_t index)
-    : io_(io), rng_(rng), index_(index), wheel_(io.now()), load_(io.now()) {}
+    : io_(io), rng_(rng), index_(index), wheel_(io.now()), load_(io.now()), core_(io.now()) {}
 
 void Shard::attach_mailbox(Mailbox& mailbox, MessageHandler& handler) {
   inboxes_.push_back({&mailbox, &handler});
@@ -49,6 +49,7 @@ void Shard::run_turn(Instant latest) {
   load_.count(io_.now(), completions - completions_seen_, io_.waiting_time());
   turn_stats_.note(completions - completions_seen_, lateness());
   completions_seen_ = completions;
+  if (core_.is_due(io_.now())) core_.sample(io_.now(), io_.cpu_time(), lag());
   read_mailboxes();
   wheel_.advance(io_.now());
   run_deferred();

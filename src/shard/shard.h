@@ -19,6 +19,7 @@
 #include "base/rng.h"
 #include "base/wheel.h"
 #include "io/io.h"
+#include "shard/core_meter.h"
 #include "shard/load_meter.h"
 #include "shard/mailbox.h"
 #include "shard/turn_arena.h"
@@ -73,6 +74,8 @@ class Shard {
   Duration lateness() const { return load_.lateness(io_.now(), io_.waiting_time()); }
   Duration completion_time() const { return load_.completion_time(); }
   Duration lag() const { return load_.lag(io_.now(), io_.waiting_time()); }
+  CoreMeter& core() { return core_; }
+  const CoreMeter& core() const { return core_; }
   // Memory for bytes to send: valid until the turn that submits them has returned.
   TurnArena& arena() { return arenas_[filling_]; }
 
@@ -114,6 +117,7 @@ class Shard {
   std::vector<Inbox> inboxes_;
   std::uint64_t completions_seen_ = 0;
   LoadMeter load_;
+  CoreMeter core_;
   TurnStats turn_stats_;
   bool stopped_ = false;
 };
