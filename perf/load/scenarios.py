@@ -46,6 +46,7 @@ class Scenario:
         return None
 
 
+HELD = ("leat-governed", "leat-hold-25", "leat-hold-50", "relay-epoll", "relay-uring")
 NO_RELAY = ("leat", "nginx", "haproxy")
 PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subject_core",
                "load_core", "errors")
@@ -94,6 +95,16 @@ SCENARIOS = (
         "streams-tls", "The same with a TLS upstream", PER_TOKEN,
         (Goal("ns_per_token", 0.8, "nginx"),), subjects=NO_RELAY, tls=True, streamed=True,
         mock=("--rate", "20"), load=streams(2000, 1000, 4), warm_up=2.5, drain=0),
+    Scenario(
+        "hold-50", "Events that wait for others: 800 streams of 50 tokens/s, plain",
+        PER_TOKEN, (Goal("ns_per_token", 0.95, "relay", subject="leat-hold-25"),
+                    Goal("ns_per_token", 0.6, "relay", subject="leat-hold-50")),
+        subjects=HELD, streamed=True, mock=("--rate", "50"), load=streams(800, 1000, 2), drain=0),
+    Scenario(
+        "hold-100", "The same: 400 streams of 100 tokens/s",
+        PER_TOKEN, (Goal("ns_per_token", 0.6, "relay", subject="leat-hold-25"),
+                    Goal("ns_per_token", 0.35, "relay", subject="leat-hold-50")),
+        subjects=HELD, streamed=True, mock=("--rate", "100"), load=streams(400, 2000, 2), drain=0),
     Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,
