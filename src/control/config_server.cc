@@ -342,10 +342,9 @@ void read_hold(Reading& reading, const TomlValue& root) {
   constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "always"};
   const auto found = std::find(kModes.begin(), kModes.end(), mode->value.text);
   if (found == kModes.end()) {
-    reading.faults.add(
-        mode->line, "hold.mode",
-        fmt::format("\"{}\" is not known; write \"auto\", \"always\" or \"off\"",
-                    printable(mode->value.text)));
+    reading.faults.add(mode->line, "hold.mode",
+                       fmt::format("\"{}\" is not known; write \"auto\", \"always\" or \"off\"",
+                                   printable(mode->value.text)));
     return;
   }
   hold.mode = static_cast<HoldMode>(found - kModes.begin());

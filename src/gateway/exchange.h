@@ -74,8 +74,8 @@ class Exchange final : public ListNode<Exchange>,
   void set_session(std::string_view session) {
     if (session.size() <= dialect::kSessionIdMax) request_->session = session;
   }
-  // The longest that the client lets events of its stream wait (x-leat-max-hold-ms), as it is spelt:
-  // what is no number counts as 0.
+  // The longest that the client lets events of its stream wait (x-leat-max-hold-ms), as it is
+  // spelt: what is no number counts as 0.
   void set_hold_max(std::string_view milliseconds);
   // Whose request it is, by its head.
   void note_app(std::string_view request_id, std::string_view referer, std::string_view title) {
@@ -369,9 +369,9 @@ class Exchange final : public ListNode<Exchange>,
   Ticket ticket_{*this};            // its place in admission
   policy::AdmissionAccount* account_ = nullptr;  // null: nothing limits it, or no more
   LimitsMet limits_met_;
-  std::uint32_t output_default_max_ = 0;  // the key's; 0: the model's alone
+  std::uint32_t output_default_max_ = 0;             // the key's; 0: the model's alone
   std::uint32_t hold_ms_max_ = HoldOptions::kMsMax;  // the client's and its key's
-  WallTime admitted_{};                   // the moment of its prices
+  WallTime admitted_{};                              // the moment of its prices
   Instant started_{};
   Instant request_deadline_ = kNever;
   ShardLedger::Slot slot_ = ledger::OpenTable::kNoSlot;  // while its record is not written

@@ -113,7 +113,8 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
       break;
   }
   content_events_ += chat.has_content ? 1 : 0;
-  is_speaking_ = chat.speech == dialect::Speech::kText || chat.speech == dialect::Speech::kReasoning;
+  is_speaking_ =
+      chat.speech == dialect::Speech::kText || chat.speech == dialect::Speech::kReasoning;
   content_bytes_ += chat.content_bytes;
   if (!is_committed() && chat.is_content()) {
     const auto id = proto::json_find(event.data, "id");

@@ -69,9 +69,9 @@ class Stream {
   // on_bytes() resumes after it by resume().
   virtual void receive_block(BlockRef block, std::size_t offset, std::size_t size) = 0;
 
-  // What comes may be left in the kernel for so long, so that one on_bytes() brings more of it; zero:
-  // not at all. It is the most that any byte waits, but for the lateness of the loop. Holds until it
-  // is called again or the stream is paused. A stream that cannot hold goes on as it is.
+  // What comes may be left in the kernel for so long, so that one on_bytes() brings more of it;
+  // zero: not at all. It is the most that any byte waits, but for the lateness of the loop. Holds
+  // until it is called again or the stream is paused. A stream that cannot hold goes on as it is.
   virtual void hold(Duration most) { (void)most; }
 
   // Bytes accepted by write() that the peer has not yet made room for.

@@ -82,11 +82,10 @@ class TcpStream final : public Stream,
 
   // What only a stream needs that was told to hold.
   struct Holding {
-    explicit Holding(TcpStream* stream)
-        : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
+    explicit Holding(TcpStream* stream) : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
     Timer timer;
-    Duration most{};         // zero: it does not hold now
-    Instant since = kNever;  // with the timer: when the first of what is held was told of
+    Duration most{};          // zero: it does not hold now
+    Instant since = kNever;   // with the timer: when the first of what is held was told of
     std::size_t brought = 0;  // since hold() was called last
   };
 

@@ -122,7 +122,7 @@ struct Key {
   KeyScope scope = KeyScope::kInference;
   std::int64_t expires_at = 0;  // unix seconds; 0: never
   std::int32_t markup_ppm = 0;
-  std::uint32_t output_default_max = 0;  // tokens for who states no cap; 0: the model's
+  std::uint32_t output_default_max = 0;    // tokens for who states no cap; 0: the model's
   std::uint32_t hold_ms_max = kHoldMsMax;  // how long events of its streams may wait at most
   Quota quota;
   Access access;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "simulation/sim_gateway.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "gateway/configured_keys.h"
 #include "gateway/owned_message.h"
@@ -31,6 +33,11 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
   for (std::size_t i = 0; i < options.size(); ++i) {
     resolver.add(options[i].base_url.host, {providers[i]});
   }
+  Duration hold_max = milliseconds(snapshot.options().hold.ms_max);
+  for (const Model& model : snapshot.options().models) {
+    hold_max = std::max(hold_max, milliseconds(model.hold_ms_max));
+  }
+  io.set_hold_max(hold_max);
   gateway::GatewayParts parts;
   parts.resolver = &resolver;
   parts.counters = &counters;

@@ -21,7 +21,9 @@ constexpr Duration kWakeTimeMax = microseconds(20);
 }  // namespace
 
 SimIo::SimIo(World& world, const io::Address& host)
-    : world_(world), host_(host), now_(world.now()), wall_now_(world.wall_now()) {}
+    : world_(world), host_(host), now_(world.now()), wall_now_(world.wall_now()) {
+  if (world.faults().of(Fault::kSlowTurn) > 0) hold_slack_ = milliseconds(30);
+}
 
 SimIo::~SimIo() {
   world_.disk().forget(*this);

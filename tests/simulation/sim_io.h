@@ -40,6 +40,9 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   // a tenth of that, beside what every turn takes: as requests and streams that are served cost
   // more than refusals. A shard that is asked for more than it can do is late. Nothing unless told.
   void set_cost(Duration each) { cost_ = each; }
+  // What comes is never held back for longer than this (receive_hold()): a rule that is watched.
+  void set_hold_max(Duration most) { hold_max_ = most; }
+  std::uint64_t holds() const { return holds_; }
   // Somebody else has the CPU until then.
   void hold_until(Instant until);
 
@@ -103,6 +106,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     bool is_holding = false;          // ... the latter
     bool wants_drain = false;         // ... and what has come is to be delivered
     bool is_told = false;             // ... or on_held() was called since
+    Instant held_since = kNever;      // the first of what waits for being asked for came then
     bool has_into = false;            // receive_into() is unanswered
     bool is_readable_queued = false;  // a kReadable completion is queued
     bool is_staged = false;           // send() for the coming turn
@@ -195,6 +199,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   void on_news(Socket& socket);
   void on_connected(Socket& socket, int error);
   void queue_readable(Socket& socket);
+  void on_hold_over(std::uint64_t slot_and_generation);
   void on_retry_receive(std::uint64_t slot_and_generation);
   void note_delivery(Socket& socket);
   void deliver(Socket& socket);
@@ -225,6 +230,10 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   bool woken_ = false;
   Instant sleeps_until_ = kNever;
   Duration cost_{};
+  Duration hold_max_ = seconds(3600);
+  // What turns may be late by, and what may starve for, beside the time that something is held.
+  Duration hold_slack_ = milliseconds(12);
+  std::uint64_t holds_ = 0;        // how often something was held back
   Duration spent_{};               // in the turn under way
   Duration cpu_time_{};            // in all turns, by cost_
   Instant busy_until_{};           // no turn before that

@@ -138,6 +138,13 @@ void SimIo::dispatch_accept(const Completion& completion) {
 // ---- Receiving ---------------------------------------------------------------------------------
 
 void SimIo::on_news(Socket& socket) {
+  if (socket.is_holding && !socket.wants_drain && socket.held_since == kNever) {
+    ++holds_;
+    socket.held_since = world_.now();
+    world_.schedule(world_.now() + hold_max_ + hold_slack_, EventKind::kHoldOver,
+                    event_callback<&SimIo::on_hold_over>, this,
+                    (static_cast<std::uint64_t>(socket.generation) << 32) | socket.slot);
+  }
   queue_readable(socket);
   if (socket.end->error() != 0) pump_block(socket);
 }
@@ -158,6 +165,7 @@ void SimIo::receive_start(io::SocketId id) {
   if (socket->is_connecting) return broken("receive_start() before on_connect()");
   socket->is_streaming = true;
   socket->is_holding = false;
+  socket->held_since = kNever;
   queue_readable(*socket);
 }
 
@@ -177,6 +185,7 @@ void SimIo::receive_stop(io::SocketId id) {
   if (socket == nullptr) return;
   if (socket->is_streaming) stats_.copied_on_pause += socket->end->readable().size();
   socket->is_streaming = socket->is_holding = false;
+  socket->held_since = kNever;
 }
 
 void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, std::size_t size) {
@@ -187,11 +196,21 @@ void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, st
   if (size == 0 || offset + size > block->capacity())
     return broken("receive_into() past the block");
   socket->is_streaming = socket->is_holding = false;
+  socket->held_since = kNever;
   socket->has_into = true;
   socket->into = std::move(block);
   socket->into_offset = offset;
   socket->into_size = size;
   queue_readable(*socket);
+}
+
+// What came so long ago must have been asked for, unless nobody could.
+void SimIo::on_hold_over(std::uint64_t name) {
+  Socket* socket = find({static_cast<std::uint32_t>(name), static_cast<std::uint32_t>(name >> 32)});
+  if (socket == nullptr || stopped_ || world_.now() < busy_until_ + hold_slack_) return;
+  if (world_.now() - socket->held_since >= hold_max_ + hold_slack_) {
+    broken("bytes are held for longer than they may be");
+  }
 }
 
 void SimIo::on_retry_receive(std::uint64_t name) {
@@ -218,6 +237,7 @@ void SimIo::deliver(Socket& socket) {
   if (readable.empty()) {
     if (!end.at_end() && end.error() == 0) return;
     socket.is_streaming = false;
+    socket.held_since = kNever;
     socket.handler->on_receive_end(end.error());
     return;
   }
@@ -234,6 +254,7 @@ void SimIo::deliver(Socket& socket) {
   scratch_.assign(readable.begin(), readable.begin() + static_cast<std::ptrdiff_t>(size));
   note_delivery(socket);
   end.consume(size);
+  socket.held_since = kNever;
   socket.wants_drain = !end.readable().empty();
   queue_readable(socket);
   ++stats_.receives;

@@ -31,6 +31,7 @@ enum class EventKind : std::uint8_t {
   kRoom,
   kTurn,
   kRetryReceive,
+  kHoldOver,
   kLateWrite,
   kDisk,
   kActor,

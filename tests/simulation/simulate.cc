@@ -108,6 +108,7 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.carried_on += result.carried_on;
   totals.sum.hedges += result.hedges;
   totals.sum.hedges_won += result.hedges_won;
+  totals.sum.holds += result.holds;
   totals.sum.records += result.records;
   totals.sum.kills += result.kills;
   totals.sum.recovered += result.recovered;
@@ -146,7 +147,7 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.sum.events));
   std::printf(
       "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one), %llu "
-      "hedged (%llu won), %llu carried on; %llu seeds run twice\n",
+      "hedged (%llu won), %llu carried on, held back %llu times; %llu seeds run twice\n",
       static_cast<unsigned long long>(totals.sum.requests),
       static_cast<unsigned long long>(totals.sum.executions),
       static_cast<unsigned long long>(totals.sum.answered),
@@ -154,6 +155,7 @@ void report(const Totals& totals, double seconds, const char* program) {
       static_cast<unsigned long long>(totals.sum.hedges),
       static_cast<unsigned long long>(totals.sum.hedges_won),
       static_cast<unsigned long long>(totals.sum.carried_on),
+      static_cast<unsigned long long>(totals.sum.holds),
       static_cast<unsigned long long>(totals.replayed));
   std::printf("%llu records, %llu gateways killed, %llu requests recovered\n",
               static_cast<unsigned long long>(totals.sum.records),
@@ -201,6 +203,10 @@ int main(int count, char** words) {
   const bool both = totals.sum.hedges_won > 0 && totals.sum.hedges_won < totals.sum.hedges;
   if (totals.seeds >= kSeedsForCoverage && !both) {
     std::printf("no hedge was won, or none was lost\n");
+    return 1;
+  }
+  if (totals.seeds >= kSeedsForCoverage && totals.sum.holds == 0) {
+    std::printf("nothing was held back\n");
     return 1;
   }
   if (totals.seeds >= kSeedsForCoverage && (totals.sum.records == 0 || totals.sum.recovered == 0)) {

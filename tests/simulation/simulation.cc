@@ -110,6 +110,19 @@ void make_hedged(Rng& rng, Options& options) {
   }
 }
 
+// Events of streams wait for others, whatever the load.
+void make_holding(Rng& rng, Options& options) {
+  options.hold.mode = HoldMode::kAlways;
+  options.hold.ms_max = static_cast<std::uint32_t>(rng.between(0, HoldOptions::kMsMax));
+  for (Model& model : options.models) {
+    model.hold_ms_max = options.hold.ms_max;
+    if (rng.chance(0.3)) model.hold_ms_max = static_cast<std::uint32_t>(rng.between(0, 60));
+  }
+  if (rng.chance(0.3)) {
+    options.keys.front().hold_ms_max = static_cast<std::uint32_t>(rng.between(0, 60));
+  }
+}
+
 Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults) {
   Options options;
   options.server.shards = rng.chance(0.4) ? 2 : 1;
@@ -144,6 +157,7 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
   }
   if (faults.of(Fault::kOddLimits) > 0) make_odd(rng, options);
   if (rng.chance(0.4)) make_hedged(rng, options);
+  if (rng.chance(0.4)) make_holding(rng, options);
   if (rng.chance(0.4)) {
     make_limited(rng, options.keys.front().limits);
     options.server.shards = static_cast<std::uint32_t>(rng.between(1, 4));
@@ -520,6 +534,7 @@ SimulationResult Simulation::result() const {
   for (const auto& shard : gateway_->shards()) {
     result.hedges += shard->counters.hedges.get();
     result.hedges_won += shard->counters.hedges_won.get();
+    result.holds += shard->io.holds();
   }
   return result;
 }

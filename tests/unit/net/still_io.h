@@ -7,7 +7,7 @@
 
 namespace leat::net {
 
-class StillIo final : public io::Io, private io::Waker {
+class StillIo : public io::Io, private io::Waker {
  public:
   Instant time{seconds(1).ns};
 

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// Goal: a stream that holds asks for what came within the time that it was given, never later, and
+// stops to hold the moment that it is told to, is paused, or brings more than a stream of tokens.
+// Method: a stream over an Io that notes what is asked of its one socket.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/rng.h"
+#include "net/still_io.h"
+#include "net/tcp_stream.h"
+
+namespace leat::net {
+namespace {
+
+class NotingIo final : public StillIo {
+ public:
+  std::string asked;  // s: start, h: hold, p: stop
+  io::SocketHandler* handler = nullptr;
+
+  void set_handler(io::SocketId, io::SocketHandler& to) override { handler = &to; }
+  void receive_start(io::SocketId) override { asked += 's'; }
+  void receive_hold(io::SocketId) override { asked += 'h'; }
+  void receive_stop(io::SocketId) override { asked += 'p'; }
+  std::string take() { return std::exchange(asked, {}); }
+};
+
+struct User final : StreamUser {
+  void on_open() override {}
+  void on_bytes(std::span<char> bytes) override { got += bytes.size(); }
+  void on_block_bytes(std::size_t) override {}
+  void on_end(const Error&) override {}
+  void on_drained() override {}
+  std::size_t got = 0;
+};
+
+class TcpHold : public testing::Test {
+ protected:
+  void run_for(Duration time) {
+    const Instant end = io_.time + time;
+    while (io_.time < end) {
+      io_.time = io_.time + microseconds(100);
+      shard_.run_turn();
+    }
+  }
+  void receive(std::size_t size) {
+    std::string bytes(size, 'x');
+    io_.handler->on_receive(bytes);
+  }
+
+  NotingIo io_;
+  Rng rng_{1};
+  shard::Shard shard_{io_, rng_, 0};
+  TcpStreams streams_{shard_};
+  User user_;
+  TcpStream& stream_ = streams_.adopt({0, 1}, nullptr, user_);
+};
+
+TEST_F(TcpHold, IsAskedForWithinTheTimeAndNotBefore) {
+  io_.take();
+  stream_.hold(milliseconds(25));
+  EXPECT_EQ(io_.take(), "h");
+  run_for(milliseconds(40));
+  EXPECT_EQ(io_.take(), "") << "nothing came, and nothing is asked for";
+  io_.handler->on_held();
+  run_for(milliseconds(23));
+  EXPECT_EQ(io_.take(), "");
+  run_for(milliseconds(2));
+  EXPECT_EQ(io_.take(), "h");
+  EXPECT_EQ(streams_.hold_stats().held_us / 1'000, 24u);
+  // And the next time again.
+  io_.handler->on_held();
+  run_for(milliseconds(25));
+  EXPECT_EQ(io_.take(), "h");
+}
+
+TEST_F(TcpHold, WhatIsHeldComesAtOnceWhenItIsToldNotToHold) {
+  stream_.hold(milliseconds(25));
+  io_.handler->on_held();
+  run_for(milliseconds(5));
+  io_.take();
+  stream_.hold({});
+  EXPECT_EQ(io_.take(), "s");
+  run_for(milliseconds(50));
+  EXPECT_EQ(io_.take(), "") << "its timer is stopped";
+  stream_.hold({});
+  EXPECT_EQ(io_.take(), "") << "it did not hold";
+}
+
+TEST_F(TcpHold, TheSameAgainAsksNothing) {
+  stream_.hold(milliseconds(25));
+  io_.take();
+  receive(250);
+  stream_.hold(milliseconds(20));
+  stream_.hold(milliseconds(10));
+  EXPECT_EQ(io_.take(), "");
+  io_.handler->on_held();
+  run_for(milliseconds(10));
+  EXPECT_EQ(io_.take(), "h") << "the last time told counts";
+}
+
+TEST_F(TcpHold, LessThanATickOrTwoIsNotHeld) {
+  io_.take();
+  stream_.hold(microseconds(1'900));
+  EXPECT_EQ(io_.take(), "");
+  stream_.hold(milliseconds(25));
+  stream_.hold(microseconds(1'900));
+  EXPECT_EQ(io_.take(), "hs");
+}
+
+TEST_F(TcpHold, ABulkIsNotHeldUntilItCalmsDown) {
+  stream_.hold(milliseconds(25));
+  io_.take();
+  receive(40'000);
+  stream_.hold(milliseconds(25));
+  EXPECT_EQ(io_.take(), "s");
+  receive(250);
+  stream_.hold(milliseconds(25));
+  EXPECT_EQ(io_.take(), "h");
+}
+
+TEST_F(TcpHold, PauseEndsIt) {
+  stream_.hold(milliseconds(25));
+  io_.handler->on_held();
+  io_.take();
+  stream_.pause();
+  EXPECT_EQ(io_.take(), "p");
+  run_for(milliseconds(50));
+  EXPECT_EQ(io_.take(), "");
+  stream_.resume();
+  EXPECT_EQ(io_.take(), "s");
+}
+
+TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
+  stream_.hold(milliseconds(25));
+  io_.handler->on_held();
+  stream_.finish();
+  io_.take();
+  run_for(milliseconds(50));
+  EXPECT_EQ(io_.take(), "s") << "it lingers";
+}
+
+}  // namespace
+}  // namespace leat::net
