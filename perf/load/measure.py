@@ -185,7 +185,8 @@ def add_differences(turns):
 
 def run_scenario(bench, scenario, rounds, scale, subjects, say):
     """All rounds: {subject: [figures of each round]}, and {subject: why it could not run}."""
-    turns = {subject: [] for subject in scenario.subjects if subject in subjects}
+    turns = {subject: [] for subject in scenario.subjects
+             if subjects is None or subject in subjects}
     failed = {}
     if not turns:
         return turns, failed

@@ -5,7 +5,6 @@ Each is started on the cores it is given, listens on loopback only, and is ended
 id. Configurations are written from here, so that what was measured stands in one place.
 """
 
-import functools
 import hashlib
 import os
 import pathlib
@@ -32,7 +31,6 @@ MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
 PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-pools": 21001, "leat-routed": 21001,
         "leat-bare": 21001, "leat-kept": 21001, "leat-governed": 21001,
-        "leat-hold-25": 21001, "leat-hold-50": 21001,
         "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
         "relay-epoll": 21005, "relay-uring": 21006}
 
@@ -147,12 +145,12 @@ class Workbench:
         starter = {"leat": self.start_leat, "leat-pools": self.start_pools,
                    "leat-routed": self.start_routed, "leat-bare": self.start_bare,
                    "leat-kept": self.start_kept, "leat-governed": self.start_governed,
-                   "leat-hold-25": functools.partial(self.start_governed, hold_ms=25),
-                   "leat-hold-50": functools.partial(self.start_governed, hold_ms=50),
                    "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
         if starter is not None:
             return starter(tls, streamed, shards)
+        if subject.startswith("leat-hold-"):
+            return self.start_governed(tls, streamed, shards, hold=subject.split("-")[2])
         command = [self.tool(f"perf/load/{subject}"), PORT[subject], PORT["mock"]]
         return Program(subject, command, PORT[subject], self.subject_cores, self.work)
 
@@ -178,12 +176,12 @@ class Workbench:
         """leat that writes a durable record of each request before its answer ends."""
         return self.start_leat(tls, streamed, shards, extra=self.ledger())
 
-    def start_governed(self, tls, streamed, shards, hold_ms=0):
+    def start_governed(self, tls, streamed, shards, hold="off"):
         """leat with everything on: keys with four rates and a budget, prices, durable records;
-        hold_ms: how long events wait, whatever the load."""
+        hold: for how many milliseconds events wait, whatever the load; "auto": by the load."""
         price = 'price = { prompt = "0.15", completion = "0.60" }'
         return self.start_leat(tls, streamed, shards, [[("mock", price)]] * len(MODELS),
-                               limits=LIMITS, extra=self.ledger(), hold_ms=hold_ms)
+                               limits=LIMITS, extra=self.ledger(), hold=hold)
 
     def ledger(self):
         folder = self.work / "ledger"
@@ -192,7 +190,7 @@ class Workbench:
         return f'[ledger]\nfolder = "{folder}"\n'
 
     def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra="",
-                   node_limits=NEVER_LATE, hold_ms=0):
+                   node_limits=NEVER_LATE, hold="off"):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
         of the endpoint; None: one provider has all of them. limits: of each key; node_limits: of
         all together."""
@@ -202,7 +200,7 @@ class Workbench:
                        f'sha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n{limits}'
                        for i, key in enumerate(KEYS))
         # Where it is not what is measured, nothing waits: a busy core would change what it does.
-        hold = f'[hold]\nmode = "{"always" if hold_ms else "off"}"\nms_max = {hold_ms}\n'
+        mode = f'"always"\nms_max = {hold}' if hold.isdigit() else f'"{hold}"'
         ca = f'ca_file = "{self.ca}"\n' if tls else ""
         providers = "".join(
             f'[providers.{name}]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
@@ -219,7 +217,7 @@ class Workbench:
         config.write_text(
             f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
-            f'[auth]\nmode = "{auth}"\n{hold}[limits]\n{node_limits}'
+            f'[auth]\nmode = "{auth}"\n[hold]\nmode = {mode}\n[limits]\n{node_limits}'
             f'{keys if auth == "keys" else ""}{providers}'
             + "".join(model(name, ends) for name, ends in zip(MODELS, endpoints)) + extra)
         cores = self.subject_cores if shards == 1 else self.subject_cores | self.load_cores

@@ -84,6 +84,7 @@ class FrameWriter {
         input_.is_ready, input_.shards.size(), is_operator_);
     rows("counters", kRows);
     if (is_operator_) rows("money", kMoneyRows);
+    cores();
     rates();
     classes();
     refusals();
@@ -112,6 +113,19 @@ class FrameWriter {
       put(R"({}"{}":{})", &row == rows.data() ? "" : ",", row.name, sum(row.member));
     }
     out_ += '}';
+  }
+
+  // By shard: how much of its core it uses, how late it is, how long events wait for that.
+  void cores() {
+    out_ += R"(,"cores":[)";
+    for (const Counters* const& shard : input_.shards) {
+      put(R"({}{{"busy":{:.3f},"late_ms":{:.3f},"hold_ms":{:.3f}}})",
+          &shard == input_.shards.data() ? "" : ",",
+          static_cast<double>(shard->core_permille.get()) / 1e3,
+          static_cast<double>(shard->turn_lag_us.get()) / 1e3,
+          static_cast<double>(shard->hold_us.get()) / 1e3);
+    }
+    out_ += ']';
   }
 
   void rates() {

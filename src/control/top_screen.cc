@@ -101,6 +101,7 @@ class Screen {
 
   std::string write() {
     head();
+    cores();
     rates();
     refusals();
     endpoints();
@@ -139,6 +140,20 @@ class Screen {
                      is_ready ? "serving" : "draining", age_text(number_at(frame_, {"uptime_s"})),
                      short_number(number_at(frame_, {"shards"}))),
          is_ready ? Tone::kHead : Tone::kWarn);
+  }
+
+  // Of more than fit, the first.
+  void cores() {
+    const JsonValue* all = frame_.find("cores");
+    if (all == nullptr || all->items.empty()) return;
+    std::string text = "cores";
+    double waits = 0;
+    for (const JsonValue& one : all->items) {
+      text += fmt::format(" {:.0f}%", number_at(one, {"busy"}) * 100);
+      waits = std::max(waits, number_at(one, {"hold_ms"}));
+    }
+    if (waits > 0) text += fmt::format("   events wait up to {}", milliseconds_text(waits));
+    line(text);
   }
 
   void rates() {

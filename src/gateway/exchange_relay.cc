@@ -158,7 +158,8 @@ void Exchange::mind_hold() {
     const Duration model = deployment_->snapshot().rules_of(endpoint().model).hold_max;
     most = gateway_.hold_time(std::min(model, milliseconds(hold_ms_max_)));
   }
-  leg_->upstream->hold_reply(most);
+  if (leg_->upstream->hold_reply(most) || client_ == nullptr) return;
+  client_->stream().hold_sends(most);
 }
 
 void Exchange::client_drained() {

@@ -73,6 +73,10 @@ class Stream {
   // zero: not at all. It is the most that any byte waits, but for the lateness of the loop. Holds
   // until it is called again or the stream is paused. A stream that cannot hold goes on as it is.
   virtual void hold(Duration most) { (void)most; }
+  // The same for what is written: it may wait so long to go out, together with what is written
+  // meanwhile. Zero: what waits goes out with this turn, as it does with finish(). For streams
+  // whose peer is not to be held, since it serves others over the same connection.
+  virtual void hold_sends(Duration most) { (void)most; }
 
   // Bytes accepted by write() that the peer has not yet made room for.
   virtual std::size_t backlog_bytes() const = 0;

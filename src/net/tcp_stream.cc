@@ -127,6 +127,7 @@ void TcpStream::seal() {
 
 void TcpStream::flush() {
   if (state_ == State::kDead || state_ == State::kConnecting) return;
+  if (send_hold_ != nullptr && may_wait()) return;
   if (!plain_.empty() && state_ != State::kHandshaking) seal();
   if (wire_.empty()) return;
   if (backlog_ != nullptr) {
@@ -135,6 +136,50 @@ void TcpStream::flush() {
     stage_send();
   }
   wire_.clear();
+}
+
+// ---- Writing what may wait ----
+
+void TcpStream::hold_sends(Duration most) {
+  if (most < kHoldMin) most = {};
+  if (send_hold_ == nullptr) {
+    if (most.ns == 0 || state_ != State::kOpen) return;
+    send_hold_ = std::make_unique<SendHold>(timer_callback<&TcpStream::on_send_hold_over>, this);
+  }
+  send_hold_->most = most;
+  // The end of the turn sees what waits, and that it may not any more.
+  if (most.ns == 0 && !send_hold_->is_empty()) owner_.shard_.mark_dirty(*this);
+}
+
+// Whether what was written in this turn stays for a later one; else all goes out, in order.
+bool TcpStream::may_wait() {
+  const bool is_plain_open = state_ == State::kOpen && backlog_ == nullptr;
+  const bool has_records = tls_ != nullptr && !wire_.empty();  // of the library, which cannot wait
+  const Instant now = owner_.shard_.now();
+  const bool is_over =
+      !send_hold_->is_empty() && now >= send_hold_->since + (send_hold_->most - kTick);
+  if (send_hold_->most.ns == 0 || is_over || !is_plain_open || has_records ||
+      !send_hold_->keep(written())) {
+    release_sends();
+    return false;
+  }
+  written().clear();
+  if (send_hold_->timer.is_set()) return true;
+  send_hold_->since = now;
+  owner_.shard_.wheel().set(send_hold_->timer, now + (send_hold_->most - kTick));
+  return true;
+}
+
+void TcpStream::on_send_hold_over() {
+  if (state_ != State::kDead) owner_.shard_.mark_dirty(*this);
+}
+
+// What waits stands in front of what was written since.
+void TcpStream::release_sends() {
+  if (send_hold_ == nullptr || send_hold_->is_empty()) return;
+  owner_.hold_stats_.note(owner_.shard_.now() - send_hold_->since);
+  owner_.shard_.wheel().cancel(send_hold_->timer);
+  send_hold_->give_back(owner_.shard_.arena(), written());
 }
 
 void TcpStream::stage_send() {
@@ -353,6 +398,8 @@ void TcpStream::report_end(const Error& why) {
 void TcpStream::finish() {
   if (is_ending()) return;
   if (state_ == State::kConnecting) return abort();
+  release_sends();
+  if (!written().empty()) owner_.shard_.mark_dirty(*this);
   if (tls_ != nullptr && state_ == State::kOpen && tls_->state() == tls::SessionState::kOpen) {
     if (!plain_.empty()) seal();
     CipherSegments out(owner_.shard_.arena(), wire_);
@@ -375,6 +422,7 @@ void TcpStream::die() {
   state_ = State::kDead;
   user_ = nullptr;
   stop_holding();
+  if (send_hold_ != nullptr) owner_.shard_.wheel().cancel(send_hold_->timer);
   Flushable::unlink();
   Ending::unlink();
   owner_.shard_.io().close(socket_);

@@ -20,6 +20,7 @@
 #include "net/backlog.h"
 #include "net/hold_stats.h"
 #include "net/segments.h"
+#include "net/send_hold.h"
 #include "net/stream.h"
 #include "shard/shard.h"
 #include "tls/session.h"
@@ -50,6 +51,7 @@ class TcpStream final : public Stream,
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
   void hold(Duration most) override;
+  void hold_sends(Duration most) override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   void finish() override;
@@ -109,6 +111,10 @@ class TcpStream final : public Stream,
   void on_linger_over();
   void on_hold_over();
   void stop_holding();
+  void on_send_hold_over();
+  SegmentList& written() { return tls_ != nullptr ? plain_ : wire_; }
+  bool may_wait();
+  void release_sends();
   void feed_tls(std::span<char> bytes);
   void become_open();
   void seal();
@@ -131,6 +137,7 @@ class TcpStream final : public Stream,
   std::unique_ptr<Backlog> backlog_;  // not null: blocked
   std::unique_ptr<Linger> linger_;
   std::unique_ptr<Holding> holding_;
+  std::unique_ptr<SendHold> send_hold_;
   std::uint64_t bytes_written_ = 0;
   State state_ = State::kOpen;
   bool is_outgoing_ = false;

@@ -50,8 +50,9 @@ void UpstreamConn::resume_reply() {
   stream_->resume();
 }
 
-void UpstreamConn::hold_reply(Duration most) {
+bool UpstreamConn::hold_reply(Duration most) {
   if (!is_paused_) stream_->hold(most);
+  return true;
 }
 
 void UpstreamConn::on_bytes(std::span<char> bytes) {

@@ -45,7 +45,8 @@ class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
   void pause_reply();
   void resume_reply();
   // What comes of the reply may wait so long for more of it (Stream::hold), until told otherwise.
-  void hold_reply(Duration most);
+  // False: that would hold the replies of others too.
+  bool hold_reply(Duration most);
   // The exchange is of no more interest: hangs up.
   void cancel();
 

@@ -41,12 +41,15 @@ export function live() {
     { name: 'p99', number: true }]);
   const refusals = table('Refusals by reason', [{ name: 'Reason', head: true },
     { name: 'Share' }, { name: 'Requests', number: true }], { empty: 'Nothing was refused.' });
+  const cores = table('Cores by shard', [{ name: 'Shard', head: true }, { name: 'Use' },
+    { name: 'Busy', number: true }, { name: 'Late', number: true }, { name: 'Events wait', number: true }]);
   const sums = h('dl', { class: 'facts' });
   const cards = [
     [card('Tokens a second', { note: 'last five minutes' }), tokens.root],
     [card('Requests a second', { note: 'last five minutes' }), requests.root],
     [card('First token', { note: 'of all endpoints' }), percentiles.root],
     [card('Refusals and why', { note: 'since the start' }), refusals.root],
+    [card('Cores', { note: 'what events of streams wait for when they are busy' }), cores.root],
     [card('Since the start', { wide: true }), sums],
   ];
   for (const [one, content] of cards) fill(one.body, content);
@@ -81,6 +84,9 @@ export function live() {
     say(tiles.refused.more, `${whole(all)} in all`);
     refusals.set(refused.map(([reason, count]) =>
       [reason, bar(count / all, { label: percent(count / all) }), whole(count)]));
+    cores.set((frame.cores ?? []).map((core, i) => [String(i),
+      bar(core.busy, { label: percent(core.busy), tone: core.busy > 0.9 ? 'warn' : '' }),
+      percent(core.busy), milliseconds(core.late_ms), milliseconds(core.hold_ms)]));
     percentiles.set([['5 minutes', frame.first_token_ms_5m], ['30 minutes', frame.first_token_ms_30m]]
       .map(([name, p]) => [name, ...['p50', 'p75', 'p90', 'p99'].map((key) => milliseconds(p?.[key]))]));
     fill(sums, [

@@ -4,7 +4,9 @@
 // Method: a stream over an Io that notes what is asked of its one socket.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "base/rng.h"
 #include "net/still_io.h"
@@ -17,7 +19,12 @@ class NotingIo final : public StillIo {
  public:
   std::string asked;  // s: start, h: hold, p: stop
   io::SocketHandler* handler = nullptr;
+  std::vector<std::string> sent;  // of each send
 
+  void send(io::SocketId, std::span<const iovec> segments) override {
+    std::string& all = sent.emplace_back();
+    for (const iovec& one : segments) all.append(static_cast<char*>(one.iov_base), one.iov_len);
+  }
   void set_handler(io::SocketId, io::SocketHandler& to) override { handler = &to; }
   void receive_start(io::SocketId) override { asked += 's'; }
   void receive_hold(io::SocketId) override { asked += 'h'; }
@@ -138,6 +145,90 @@ TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
   io_.take();
   run_for(milliseconds(50));
   EXPECT_EQ(io_.take(), "s") << "it lingers";
+}
+
+using Sent = std::vector<std::string>;
+
+TEST_F(TcpHold, WhatIsWrittenWaitsForMoreAndGoesOutTogether) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("one ");
+  run_for(milliseconds(10));
+  stream_.write("two ");
+  run_for(milliseconds(13));
+  EXPECT_EQ(io_.sent, Sent());
+  run_for(milliseconds(2));
+  EXPECT_EQ(io_.sent, Sent({"one two "}));
+  run_for(milliseconds(100));
+  EXPECT_EQ(io_.sent.size(), 1u);
+  // The next one waits as long again, from when it is written.
+  stream_.write("three");
+  run_for(milliseconds(23));
+  EXPECT_EQ(io_.sent.size(), 1u);
+  run_for(milliseconds(2));
+  EXPECT_EQ(io_.sent, Sent({"one two ", "three"}));
+  EXPECT_EQ(streams_.hold_stats().held.counts[4], 2u) << "more than 10 ms, at most 25";
+}
+
+TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("waits ");
+  run_for(milliseconds(5));
+  stream_.write("does not");
+  stream_.hold_sends({});
+  shard_.run_turn();
+  EXPECT_EQ(io_.sent, Sent({"waits does not"}));
+  stream_.write("nor this");
+  shard_.run_turn();
+  EXPECT_EQ(io_.sent.size(), 2u);
+}
+
+TEST_F(TcpHold, TheEndOfHoldingAloneSendsWhatWaits) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("waits");
+  run_for(milliseconds(5));
+  stream_.hold_sends({});
+  shard_.run_turn();
+  EXPECT_EQ(io_.sent, Sent({"waits"}));
+}
+
+TEST_F(TcpHold, ManyBytesDoNotWait) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("small ");
+  run_for(milliseconds(5));
+  const std::string large(8'000, 'x');
+  stream_.write(large);
+  shard_.run_turn();
+  EXPECT_EQ(io_.sent, Sent({"small " + large}));
+}
+
+TEST_F(TcpHold, BlocksDoNotWait) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("before ");
+  run_for(milliseconds(5));
+  const BlockRef block = Block::allocate(10);
+  std::copy_n("blockbytes", 10, block->data());
+  stream_.write_block(*block.get(), 0, 10);
+  shard_.run_turn();
+  EXPECT_EQ(io_.sent, Sent({"before blockbytes"}));
+}
+
+TEST_F(TcpHold, FinishSendsWhatWaits) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("last ");
+  run_for(milliseconds(5));
+  stream_.write("words");
+  stream_.finish();
+  run_for(milliseconds(1));
+  EXPECT_EQ(io_.sent, Sent({"last words"}));
+}
+
+TEST_F(TcpHold, AbortDropsWhatWaits) {
+  stream_.hold_sends(milliseconds(25));
+  stream_.write("never seen");
+  run_for(milliseconds(5));
+  stream_.abort();
+  run_for(milliseconds(50));
+  EXPECT_EQ(io_.sent, Sent());
 }
 
 }  // namespace
