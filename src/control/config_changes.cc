@@ -245,6 +245,8 @@ void Comparison::key(const ClientKey& a, const ClientKey& b) {
   const bool is_rotated = is_other && is_read(a) && a.secret == b.secret;
   changes_.setting(path, "secret", source_text(a.secret),
                    source_text(b.secret) + (is_rotated ? " (another key)" : ""));
+  changes_.setting(path, "hold_ms_max", fmt::to_string(a.hold_ms_max),
+                   fmt::to_string(b.hold_ms_max));
   add_changes(path_of(path, "routing"), key_routing_settings(), kKeyRoutingTexts, a.routing,
               b.routing, changes_);
   add_changes(path_of(path, "limits"), key_limit_settings(), kKeyLimitTexts, a.limits, b.limits,

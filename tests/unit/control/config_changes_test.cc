@@ -163,6 +163,7 @@ Cases own_cases() {
       {"providers.mock.quirks", {"[\"no_done\"]", "[\"no_done\", \"no_finish_reason\"]"}},
       {"providers.mock.rejects", {"[\"seed\"]", "[\"stop\"]"}},
       {"routing.sort", {"\"balance\"", "\"price\""}},
+      {"hold.mode", {"\"auto\"", "\"off\""}},
       {"ledger.mode", {"\"strict\"", "\"grouped\""}},
       {"log.access", {"\"json\"", "\"logfmt\""}},
       {"log.access_file", {"\"-\"", "\"access.log\""}},
@@ -331,6 +332,7 @@ TEST(ConfigChanges, EverySettingOfEveryTableIsCompared) {
               base);
   mutate_rows("providers.mock", "providers.mock", catalogue_provider_settings(), base);
   mutate_rows("routing", "routing", routing_settings(), base);
+  mutate_rows("hold", "hold", hold_settings(), base);
   mutate_rows("ledger", "ledger", ledger_settings(), base);
   mutate_rows("log", "log", log_settings(), base);
   mutate_rows("trace", "trace", trace_settings(), base);
@@ -395,9 +397,10 @@ TEST(ConfigChanges, EverySettingOfAListenerOrASecretIsCompared) {
 TEST(ConfigChanges, EveryTableOfTheFileIsOneOfThose) {
   std::vector<std::string_view> tables;
   for (const Setting<RootKeys>& row : root_settings()) tables.push_back(row.key);
-  EXPECT_EQ(tables, (std::vector<std::string_view>{"server", "admin", "accounts", "auth", "keys",
-                                                   "providers", "models", "aliases", "catalogue",
-                                                   "routing", "ledger", "log", "trace", "limits"}))
+  EXPECT_EQ(tables,
+            (std::vector<std::string_view>{"server", "admin", "accounts", "auth", "keys",
+                                           "providers", "models", "aliases", "catalogue", "routing",
+                                           "hold", "ledger", "log", "trace", "limits"}))
       << "a new table: compare it, and mutate its rows above";
 }
 

@@ -234,6 +234,7 @@ constexpr Mistake kMistakes[] = {
     {"[keys.limits]", "requests_per_minute_max", "-1", "keys[0].limits.requests_per_minute_max",
      "write 0 to"},
     {"[keys.limits]", "requests", "5", "keys[0].limits.requests", "unknown key"},
+    {"[hold]", "mode", "\"on\"", "hold.mode", "\"auto\", \"always\" or \"off\""},
     {"[routing]", "sort", "\"cheapest\"", "routing.sort",
      "\"balance\", \"price\", \"throughput\", \"latency\""},
     {"[limit]", "streams_per_key_max", "5", "limit", "did you mean `limits`?"},
@@ -305,6 +306,7 @@ TEST(ConfigFaults, EveryRowOfTheTableIsGuarded) {
   count += check_rows(key_settings(), "[[keys]]", "keys[0]");
   count += check_rows(key_routing_settings(), "[keys.routing]", "keys[0].routing");
   count += check_rows(routing_settings(), "[routing]", "routing");
+  count += check_rows(hold_settings(), "[hold]", "hold");
   count += check_rows(ledger_settings(), "[ledger]", "ledger");
   count += check_rows(provider_settings(), "[providers.mock]", "providers.mock");
   count += check_rows(model_settings(), "[[models]]", "models[0]");
