@@ -28,7 +28,10 @@ const TicketSeed kSeed{.secret = {1}, .begin = {}};
 
 struct Wire final : CipherOut {
   Wire() { bytes.reserve(64 * 1024); }
-  void append(std::string_view more) override { bytes += more; }
+  char* extend(std::size_t size) override {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  }
   std::string bytes;
 };
 
