@@ -26,6 +26,9 @@ namespace {
 constexpr std::uint8_t kNewSessionTicket = 4;
 constexpr std::uint8_t kKeyUpdate = 24;
 constexpr std::size_t kMessageHeaderBytes = 4;
+// Levels of alerts.
+constexpr char kWarning = 1;
+constexpr char kFatal = 2;
 
 std::size_t body_size(const char* header) {
   return static_cast<std::size_t>(static_cast<std::uint8_t>(header[3])) << 8 |
@@ -163,7 +166,7 @@ void Record13::on_data(std::span<char> plain, PlainSink& sink, CipherOut& out) {
     if (++empty_records_ <= kEmptyRecordsMax) return;
     return fail(Alert::kUnexpectedMessage, "too many empty records", out);
   }
-  empty_records_ = 0;
+  empty_records_ = warnings_ = 0;
   if (messages_ > 0 && ++data_records_ >= kRecordsPerMessage) {
     data_records_ = 0;
     --messages_;
@@ -173,14 +176,14 @@ void Record13::on_data(std::span<char> plain, PlainSink& sink, CipherOut& out) {
 
 void Record13::on_alert(std::span<const char> body, CipherOut& out) {
   if (body.size() != 2) return fail(Alert::kDecodeError, "a damaged alert", out);
-  // How grave it is follows from what it says, not from its level (RFC 8446, 6).
+  // How grave it is follows from what it says (RFC 8446, 6).
   const auto alert = static_cast<std::uint8_t>(body[1]);
   if (alert == static_cast<std::uint8_t>(Alert::kCloseNotify)) {
     state_ = SessionState::kClosed;
     return;
   }
-  if (alert == static_cast<std::uint8_t>(Alert::kUserCanceled)) {
-    if (++empty_records_ <= kEmptyRecordsMax) return;
+  if (alert == static_cast<std::uint8_t>(Alert::kUserCanceled) && body[0] == kWarning) {
+    if (++warnings_ <= kWarningsMax) return;
     return fail(Alert::kUnexpectedMessage, "too many alerts", out);
   }
   state_ = SessionState::kFailed;
@@ -281,7 +284,7 @@ void Record13::write(std::span<const std::string_view> plain, CipherOut& out) {
 
 void Record13::close_notify(CipherOut& out) {
   if (state_ == SessionState::kFailed || write_closed_) return;
-  const char body[] = {1, static_cast<char>(Alert::kCloseNotify)};
+  const char body[] = {kWarning, static_cast<char>(Alert::kCloseNotify)};
   send(ContentType::kAlert, {body, sizeof body}, out);
   write_closed_ = true;
 }
@@ -292,7 +295,7 @@ void Record13::fail(Alert alert, const char* what, CipherOut& out) {
   scratch_.reset();
   held_ = 0;
   if (write_closed_) return;
-  const char body[] = {2, static_cast<char>(alert)};
+  const char body[] = {kFatal, static_cast<char>(alert)};
   send(ContentType::kAlert, {body, sizeof body}, out);
   write_closed_ = true;
 }

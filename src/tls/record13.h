@@ -29,7 +29,8 @@ class Record13 {
   static constexpr std::size_t kPlainBytesMax = 1 << 14;                   // RFC 8446, 5.1
   static constexpr std::size_t kBodyBytesMax = kPlainBytesMax + 256;       // 5.2
   static constexpr std::uint64_t kRecordsPerKey = std::uint64_t{1} << 23;  // 5.5: 2^24.5 for GCM
-  static constexpr std::uint32_t kEmptyRecordsMax = 32;                    // one after the other
+  static constexpr std::uint32_t kEmptyRecordsMax = 32;                    // without data between
+  static constexpr std::uint32_t kWarningsMax = 4;                         // the same
   // Of KeyUpdates and tickets these come at once; each kRecordsPerMessage records of data allow one
   // more. A KeyUpdate costs us as much as ten small records.
   static constexpr std::uint32_t kMessagesMax = 32;
@@ -87,6 +88,7 @@ class Record13 {
   std::array<std::uint8_t, 5> message_;
   std::uint32_t skip_ = 0;
   std::uint32_t empty_records_ = 0;
+  std::uint32_t warnings_ = 0;
   std::uint32_t messages_ = 0;
   std::uint32_t data_records_ = 0;
   const Role role_;

@@ -126,8 +126,8 @@ class Records(harness.Case):
         for suite in SUITES:
             with self.subTest(suite):
                 first = self.client(server, suite, "-sess_out", self.at / "session")
-                # Before the ticket, which is saved as it comes.
                 self.ask(first)
+                # Tickets come with the first answer, and are saved as they come.
                 first.wait(b"Post-Handshake New Session Ticket arrived")
                 first.send(b"Q\n")
                 first.process.wait()
@@ -137,7 +137,7 @@ class Records(harness.Case):
 
     # ---- Leat as client --------------------------------------------------------------------------
 
-    def provider(self, suite):
+    def openssl_provider(self, suite):
         made = self.openssl("s_server", "-accept", "127.0.0.1:0", "-cert", self.certificate, "-key",
                             self.key, "-tls1_3", "-ciphersuites", suite)
         made.wait(b"ACCEPT 127.0.0.1:")
@@ -166,7 +166,7 @@ class Records(harness.Case):
         provider.wait(b"SSL_do_handshake -> 1", before + 1)
 
     def converse(self, suite, own_records=True):
-        provider = self.provider(suite)
+        provider = self.openssl_provider(suite)
         router = self.leat([f"https://127.0.0.1:{provider.port}/v1"],
                            server=f"own_tls_records = {str(own_records).lower()}\n",
                            provider_lines=f'ca_file = "{self.certificate}"')

@@ -420,6 +420,8 @@ TEST_F(Forger, Alerts) {
   EXPECT_EQ(fresh(21, "\1\0"s), (Verdict{SessionState::kClosed, -1}));
   EXPECT_EQ(fresh(21, "\2\0"s), (Verdict{SessionState::kClosed, -1})) << "levels mean nothing";
   EXPECT_EQ(fresh(21, "\1\x5a"s), kOpen) << "user_canceled: close_notify follows";
+  for (int i = 0; i < 3; ++i) ASSERT_EQ(feed(sealed(21, "\1\x5a"s)), kOpen);
+  EXPECT_EQ(feed(sealed(21, "\1\x5a"s)), failed(kUnexpected));
   EXPECT_EQ(fresh(21, "\2\x14"s), failed(-1)) << "an alert is not answered";
   EXPECT_STREQ(victim_->records.fault(), "bad record mac");
   EXPECT_EQ(fresh(21, "\1\x14"s), failed(-1));
