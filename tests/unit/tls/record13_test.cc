@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -260,6 +262,19 @@ TEST(Record13, IsPlainDataThatCanGoOnElsewhere) {
   std::string bytes = client.take();
   moved.feed(bytes, server.in, server.out);
   EXPECT_EQ(server.in.bytes, "here there");
+}
+
+TEST(Record13, TrafficKeysWipeWhatTheyKnew) {
+  for (const Suite suite : kSuites) {
+    alignas(TrafficKeys) std::array<char, sizeof(TrafficKeys)> place{};
+    const std::string_view bytes(place.data(), place.size());
+    auto* keys = new (place.data()) TrafficKeys(state_of(suite, kClientSecret));
+    EXPECT_NE(bytes.find(kClientSecret.substr(0, 32)), std::string_view::npos);
+    keys->update();
+    EXPECT_EQ(bytes.find(kClientSecret.substr(0, 8)), std::string_view::npos);
+    keys->~TrafficKeys();
+    EXPECT_EQ(bytes.find_first_not_of('\0'), std::string_view::npos);
+  }
 }
 
 // ---- A forger with the peer's keys -------------------------------------------------------------
