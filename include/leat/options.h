@@ -48,6 +48,7 @@ struct ServerOptions {
   std::vector<std::uint32_t> pin;  // a core number for each shard; empty: not pinned
   std::string tls_certificate;     // PEM chain, leaf first; needed by a tls:// listener
   std::string tls_key;             // PEM, not encrypted
+  bool own_tls_records = true;     // of TLS 1.3, once a handshake is done; false: the library's
   // Path of a Unix socket by which another process takes over; empty: none can.
   std::string takeover_socket;
   // SIGTERM: how long running requests may still take. 15 min: the longest request there is.

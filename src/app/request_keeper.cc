@@ -76,7 +76,11 @@ std::string RequestKeeper::start_traces(const Options& options, const tls::Trust
                                                      .stale_max = seconds(limits.dns_stale_s_max)});
   if (!resolver) return std::string("trace.endpoint: ") + resolver.error().what;
   resolver_ = std::move(*resolver);
-  if (endpoint.tls) tls_ = tls::ClientContext::create(*roots);
+  if (endpoint.tls) {
+    const bool own_records = options.server.own_tls_records;
+    tls_ = tls::ClientContext::create(*roots,
+                                      own_records ? tls::Records::kOwn : tls::Records::kLibrary);
+  }
   streams_ = std::make_unique<net::TcpStreams>(shard_);
   net::Origin origin;
   origin.host = endpoint.host;

@@ -192,16 +192,20 @@ std::string ShardThread::set_up() {
 std::string ShardThread::make_tls(const gateway::Configuration& configuration,
                                   gateway::DeploymentTls& tls) {
   const gateway::TlsMaterial& material = *configuration.tls;
+  const bool own_records = configuration.snapshot->options().server.own_tls_records;
+  const tls::Records records = own_records ? tls::Records::kOwn : tls::Records::kLibrary;
   if (!material.certificate_pem.empty()) {
-    auto context =
-        tls::ServerContext::create(material.certificate_pem, material.key_pem, setup_.tickets);
+    auto context = tls::ServerContext::create(material.certificate_pem, material.key_pem,
+                                              setup_.tickets, records);
     if (!context) return std::string("server.tls: ") + context.error().what;
     tls.server = std::move(*context);
   }
   std::map<const tls::TrustedRoots*, std::shared_ptr<tls::ClientContext>> made;
   for (const tls::TrustedRoots* roots : material.provider_roots) {
     auto* context = roots != nullptr ? &made[roots] : nullptr;
-    if (context != nullptr && *context == nullptr) *context = tls::ClientContext::create(*roots);
+    if (context != nullptr && *context == nullptr) {
+      *context = tls::ClientContext::create(*roots, records);
+    }
     tls.providers.push_back(context != nullptr ? *context : nullptr);
   }
   return {};

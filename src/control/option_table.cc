@@ -33,7 +33,7 @@ constexpr std::array<Setting<RootKeys>, 15> kRoot{{
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
-constexpr std::array<Setting<ServerOptions>, 8> kServer{{
+constexpr std::array<Setting<ServerOptions>, 9> kServer{{
     {"listen", OwnForm{"array of 1 to 64 listeners", "[\"127.0.0.1:8080\"]"}, 0, 0, kFixed,
      "Where clients connect: `\"IP:PORT\"`, `\"[IPv6]:PORT\"` or `\"tls://IP:PORT\"`; port 0 lets "
      "the "
@@ -56,6 +56,11 @@ constexpr std::array<Setting<ServerOptions>, 8> kServer{{
      "Whether a layer of hardening that this machine does not give (locked memory, sandbox, "
      "allowed "
      "operations of the rings) is said at start (`try`) or keeps Leat from starting (`require`)."},
+    {"own_tls_records", &ServerOptions::own_tls_records, 0, 0, kFixed,
+     "Whether Leat reads and writes the records of TLS 1.3 itself once a handshake is done, "
+     "towards "
+     "clients and providers: less time for each, less memory for each connection. `false` leaves "
+     "them to the TLS library, as those of TLS 1.2 are."},
     {"tls", OwnForm{"table", "none"}, 0, 0, kLive, "Certificate for `tls://` listeners."},
 }};
 

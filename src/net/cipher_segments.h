@@ -3,8 +3,6 @@
 // of the stream that will send them.
 #pragma once
 
-#include <cstring>
-
 #include "net/segments.h"
 #include "tls/session.h"
 
@@ -15,10 +13,10 @@ class CipherSegments final : public tls::CipherOut {
   CipherSegments(shard::TurnArena& arena, SegmentList& segments)
       : arena_(arena), segments_(segments) {}
 
-  void append(std::string_view bytes) override {
-    char* place = arena_.allocate(bytes.size());
-    std::memcpy(place, bytes.data(), bytes.size());
-    segments_.append(arena_, place, bytes.size(), nullptr);
+  char* extend(std::size_t size) override {
+    char* place = arena_.allocate(size);
+    segments_.append(arena_, place, size, nullptr);
+    return place;
   }
 
  private:

@@ -61,8 +61,9 @@ constexpr std::uint16_t kHandshakeSignatures[] = {
 
 }  // namespace
 
-Context::Context()
-    : ctx_(SSL_CTX_new(TLS_method())),
+Context::Context(Records records)
+    : records_(records),
+      ctx_(SSL_CTX_new(TLS_method())),
       bio_method_(new_session_bio_method()),
       scratch_(std::make_unique<char[]>(TlsSession::kScratchBytes)) {
   LEAT_CHECK(ctx_ != nullptr);
@@ -94,8 +95,9 @@ SSL* Context::new_ssl() {
 
 Result<std::unique_ptr<ServerContext>> ServerContext::create(const std::string& certificate_pem,
                                                              const std::string& key_pem,
-                                                             const TicketSeed* tickets) {
-  std::unique_ptr<ServerContext> context(new ServerContext());
+                                                             const TicketSeed* tickets,
+                                                             Records records) {
+  std::unique_ptr<ServerContext> context(new ServerContext(records));
   LEAT_TRY_VOID(context->load(certificate_pem, key_pem));
   if (tickets != nullptr) {
     context->use_tickets(*tickets);
@@ -173,15 +175,15 @@ std::unique_ptr<TlsSession> ServerContext::new_session(Instant now) {
   SSL* ssl = new_ssl();
   SSL_set_app_data(ssl, this);
   SSL_set_accept_state(ssl);
-  return std::make_unique<TlsSession>(ssl, Source::kDownstream,
+  return std::make_unique<TlsSession>(ssl, Source::kDownstream, records_,
                                       std::span<char>(scratch_.get(), TlsSession::kScratchBytes),
                                       weak_from_this().lock());
 }
 
 // ---- Client ------------------------------------------------------------------------------------
 
-std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots) {
-  return std::unique_ptr<ClientContext>(new ClientContext(roots));
+std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots, Records records) {
+  return std::unique_ptr<ClientContext>(new ClientContext(roots, records));
 }
 
 ClientContext::~ClientContext() {
@@ -190,7 +192,7 @@ ClientContext::~ClientContext() {
   }
 }
 
-ClientContext::ClientContext(const TrustedRoots& roots) {
+ClientContext::ClientContext(const TrustedRoots& roots, Records records) : Context(records) {
   SSL_CTX_set1_verify_cert_store(ctx_, roots.store());
   SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, judge_strength);
   SSL_CTX_set_verify_algorithm_prefs(ctx_, kHandshakeSignatures, std::size(kHandshakeSignatures));
@@ -203,7 +205,7 @@ Result<std::unique_ptr<TlsSession>> ClientContext::new_session(const std::string
   if (server_name.empty()) return fail(refused("a provider without a name cannot be verified"));
   SSL* ssl = new_ssl();
   auto session = std::make_unique<TlsSession>(
-      ssl, Source::kUpstream, std::span<char>(scratch_.get(), TlsSession::kScratchBytes),
+      ssl, Source::kUpstream, records_, std::span<char>(scratch_.get(), TlsSession::kScratchBytes),
       weak_from_this().lock());
   SSL_set_connect_state(ssl);
   X509_VERIFY_PARAM* verify = SSL_get0_param(ssl);

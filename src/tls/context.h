@@ -31,11 +31,12 @@ class Context {
   Context& operator=(const Context&) = delete;
 
  protected:
-  Context();
+  explicit Context(Records records);
   ~Context();
   // An SSL with our BIO on it.
   SSL* new_ssl();
 
+  const Records records_;
   SSL_CTX* ctx_;
   BIO_METHOD* bio_method_;
   std::unique_ptr<char[]> scratch_;
@@ -49,12 +50,13 @@ class ServerContext : private Context, public std::enable_shared_from_this<Serve
   // resume each other's sessions; without one there are no tickets.
   static Result<std::unique_ptr<ServerContext>> create(const std::string& certificate_pem,
                                                        const std::string& key_pem,
-                                                       const TicketSeed* tickets = nullptr);
+                                                       const TicketSeed* tickets = nullptr,
+                                                       Records records = Records::kOwn);
   // `now` is what changes the ticket keys.
   std::unique_ptr<TlsSession> new_session(Instant now);
 
  private:
-  ServerContext() = default;
+  explicit ServerContext(Records records) : Context(records) {}
   Result<void> load(const std::string& certificate_pem, const std::string& key_pem);
   void use_tickets(const TicketSeed& seed);
 
@@ -64,7 +66,8 @@ class ServerContext : private Context, public std::enable_shared_from_this<Serve
 // As ServerContext.
 class ClientContext : private Context, public std::enable_shared_from_this<ClientContext> {
  public:
-  static std::unique_ptr<ClientContext> create(const TrustedRoots& roots);
+  static std::unique_ptr<ClientContext> create(const TrustedRoots& roots,
+                                               Records records = Records::kOwn);
   ~ClientContext();
   // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
   // a subject alternative name. Refused too: RSA below 2048 bits or SHA-1 anywhere in the chain but
@@ -72,7 +75,7 @@ class ClientContext : private Context, public std::enable_shared_from_this<Clien
   Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
 
  private:
-  explicit ClientContext(const TrustedRoots& roots);
+  ClientContext(const TrustedRoots& roots, Records records);
   void keep_session(const std::string& server_name, SSL_SESSION* session);
   SSL_SESSION* take_session(const std::string& server_name);
   static int on_new_session(SSL* ssl, SSL_SESSION* session);

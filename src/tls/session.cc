@@ -3,6 +3,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/mem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
@@ -11,6 +12,7 @@
 
 #include "base/check.h"
 #include "tls/bio.h"
+#include "tls/record13.h"
 
 #ifndef OPENSSL_IS_BORINGSSL
 #error "the headers of BoringSSL are needed, not OpenSSL's"
@@ -30,7 +32,7 @@ struct SessionBio {
     }
     const std::size_t taken = std::min(static_cast<std::size_t>(size), session->in_.size());
     std::memcpy(to, session->in_.data(), taken);
-    session->in_.remove_prefix(taken);
+    session->in_ = session->in_.subspan(taken);
     return static_cast<int>(taken);
   }
   static int write(BIO* bio, const char* from, int size) {
@@ -68,13 +70,14 @@ BIO_METHOD* new_session_bio_method() {
   return method;
 }
 
-TlsSession::TlsSession(SSL* ssl, Source peer, std::span<char> scratch,
+TlsSession::TlsSession(SSL* ssl, Source peer, Records records, std::span<char> scratch,
                        std::shared_ptr<const void> context)
     : context_(std::move(context)),
       ssl_(ssl),
       read_scratch_(scratch.first(kRecordBytes)),
       write_scratch_(scratch.last(kRecordBytes)),
-      peer_(peer) {
+      peer_(peer),
+      records_(records) {
   BIO_set_data(SSL_get_rbio(ssl_), this);
 }
 
@@ -94,26 +97,35 @@ Result<void> TlsSession::start(CipherOut& out) {
 
 SessionState TlsSession::feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out) {
   if (state_ == SessionState::kFailed || state_ == SessionState::kClosed) return state_;
-  in_ = {ciphertext.data(), ciphertext.size()};
-  const OutScope scope(*this, out);
-  if (state_ == SessionState::kHandshaking) {
-    const int result = SSL_do_handshake(ssl_);
-    if (result == 1) {
-      state_ = SessionState::kOpen;
-    } else if (SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
-      set_failed();
+  in_ = ciphertext;
+  if (own_ == nullptr) {
+    const OutScope scope(*this, out);
+    if (state_ == SessionState::kHandshaking) {
+      const int result = SSL_do_handshake(ssl_);
+      if (result == 1) {
+        state_ = SessionState::kOpen;
+      } else if (SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {
+        set_failed();
+      }
     }
+    if (state_ == SessionState::kOpen) read_plain(sink);
   }
-  if (state_ == SessionState::kOpen) read_plain(sink);
+  // It may have been left on the way, which it is between two records only.
+  if (own_ != nullptr) {
+    own_->feed(in_, sink, out);
+    follow_own();
+  }
   in_ = {};
   return state_;
 }
 
 void TlsSession::read_plain(PlainSink& sink) {
-  for (;;) {
+  while (ssl_ != nullptr) {
     const int size = SSL_read(ssl_, read_scratch_.data(), static_cast<int>(read_scratch_.size()));
     if (size > 0) {
+      if (peer_ == Source::kUpstream) ready_to_leave_ = true;
       sink.on_plain(read_scratch_.first(static_cast<std::size_t>(size)));
+      try_leave(*out_);
       continue;
     }
     switch (SSL_get_error(ssl_, size)) {
@@ -129,6 +141,63 @@ void TlsSession::read_plain(PlainSink& sink) {
   }
 }
 
+// ---- Leaving the library -----------------------------------------------------------------------
+
+bool TlsSession::can_leave() const {
+  // Nothing of a coming record in its buffer, no goodbye on its way.
+  return state_ == SessionState::kOpen && SSL_has_pending(ssl_) == 0 && SSL_get_shutdown(ssl_) == 0;
+}
+
+void TlsSession::try_leave(CipherOut& out) {
+  if (!ready_to_leave_ || records_ == Records::kLibrary || ssl_ == nullptr || !can_leave()) return;
+  const std::uint16_t suite = SSL_CIPHER_get_protocol_id(SSL_get_current_cipher(ssl_));
+  if (SSL_version(ssl_) != TLS1_3_VERSION || !is_known_suite(suite) ||
+      SSL_early_data_accepted(ssl_) != 0 || alpn().size() > alpn_.size()) {
+    records_ = Records::kLibrary;
+    return;
+  }
+  {
+    // Tickets and the answer to a KeyUpdate wait for a write; an empty one takes them along and has
+    // no record of its own.
+    const OutScope scope(*this, out);
+    SSL_write(ssl_, "", 0);
+    ERR_clear_error();
+  }
+  bssl::Span<const std::uint8_t> read_secret;
+  bssl::Span<const std::uint8_t> write_secret;
+  TrafficState read{.suite = Suite{suite}, .sequence = SSL_get_read_sequence(ssl_)};
+  TrafficState write{.suite = Suite{suite}, .sequence = SSL_get_write_sequence(ssl_)};
+  if (!bssl::SSL_get_traffic_secrets(ssl_, &read_secret, &write_secret) ||
+      read_secret.size() > read.secret.size() || write_secret.size() > write.secret.size()) {
+    ERR_clear_error();
+    records_ = Records::kLibrary;
+    return;
+  }
+  std::copy(read_secret.begin(), read_secret.end(), read.secret.begin());
+  std::copy(write_secret.begin(), write_secret.end(), write.secret.begin());
+  const auto role = peer_ == Source::kUpstream ? Record13::Role::kClient : Record13::Role::kServer;
+  own_ = std::make_unique<Record13>(role, read, write);
+  OPENSSL_cleanse(&read, sizeof read);
+  OPENSSL_cleanse(&write, sizeof write);
+  const std::string_view name = alpn();
+  std::copy(name.begin(), name.end(), alpn_.begin());
+  alpn_size_ = static_cast<std::uint8_t>(name.size());
+  resumed_ = is_resumed();
+  SSL_free(ssl_);
+  ssl_ = nullptr;
+}
+
+// What became of our records is what becomes of the session.
+void TlsSession::follow_own() {
+  state_ = own_->state();
+  if (state_ == SessionState::kFailed) error_ = protocol_error(own_->fault());
+}
+
+Error TlsSession::protocol_error(const char* what) const {
+  return {Code::kProtocol, peer_,
+          peer_ == Source::kUpstream ? Retry::kOtherUpstream : Retry::kNever, 0, what};
+}
+
 void TlsSession::set_failed() {
   state_ = SessionState::kFailed;
   // The newest: what made the certificate fail stands before it.
@@ -140,9 +209,8 @@ void TlsSession::set_failed() {
   if (certificate && SSL_get_verify_result(ssl_) == X509_V_ERR_APPLICATION_VERIFICATION) {
     what = "a key or a signature of the certificate chain is too weak";
   }
-  error_ = {certificate ? Code::kUntrusted : Code::kProtocol, peer_,
-            peer_ == Source::kUpstream ? Retry::kOtherUpstream : Retry::kNever, 0,
-            what != nullptr ? what : "the peer ended the TLS handshake"};
+  error_ = protocol_error(what != nullptr ? what : "the peer ended the TLS handshake");
+  if (certificate) error_.code = Code::kUntrusted;
   // The queue is the thread's: what stays in it would be taken for the next session's.
   ERR_clear_error();
 }
@@ -154,6 +222,16 @@ bool TlsSession::write_record(std::string_view plain) {
 
 Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOut& out) {
   if (state_ != SessionState::kOpen) return {};
+  if (own_ == nullptr) {
+    if (peer_ == Source::kDownstream) ready_to_leave_ = true;
+    try_leave(out);
+  }
+  if (own_ == nullptr) return write_by_library(plain, out);
+  own_->write(plain, out);
+  return {};
+}
+
+Result<void> TlsSession::write_by_library(std::span<const std::string_view> plain, CipherOut& out) {
   const OutScope scope(*this, out);
   std::size_t gathered = 0;
   bool ok = true;
@@ -184,11 +262,13 @@ Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOu
 
 void TlsSession::close_notify(CipherOut& out) {
   if (state_ != SessionState::kOpen) return;
+  if (own_ != nullptr) return own_->close_notify(out);
   const OutScope scope(*this, out);
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();
 }
 
 std::string_view TlsSession::alpn() const {
+  if (ssl_ == nullptr) return {alpn_.data(), alpn_size_};
   const std::uint8_t* name = nullptr;
   unsigned size = 0;
   SSL_get0_alpn_selected(ssl_, &name, &size);
@@ -196,10 +276,12 @@ std::string_view TlsSession::alpn() const {
 }
 
 bool TlsSession::is_resumed() const {
+  if (ssl_ == nullptr) return resumed_;
   return SSL_session_reused(ssl_) != 0;
 }
 
 std::uint16_t TlsSession::version() const {
+  if (ssl_ == nullptr) return TLS1_3_VERSION;
   return static_cast<std::uint16_t>(SSL_version(ssl_));
 }
 

@@ -8,9 +8,15 @@
 //        '------------'----> kFailed (error() says why; an alert for the peer was written)
 //
 // A connection that ends while kOpen was cut off: only close_notify is an end in order.
+//
+// The handshake is the library's. With TLS 1.3 the session leaves it afterwards (record13.h): a
+// server with its first write, which takes the tickets along; a client when the first plaintext has
+// come, since the tickets come before it. Other versions stay with the library.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
@@ -24,8 +30,8 @@ namespace leat::tls {
 
 class PlainSink {
  public:
-  // Plaintext, writable, valid during the call. Never empty. May make the session's owner forget
-  // the session, not destroy it.
+  // Plaintext, writable, valid during the call; it may lie in the bytes that are being fed. Never
+  // empty. May make the session's owner forget the session, not destroy it.
   virtual void on_plain(std::span<char> bytes) = 0;
 
  protected:
@@ -34,8 +40,13 @@ class PlainSink {
 
 class CipherOut {
  public:
+  // The next `size` bytes of the output, to be filled before anything else is asked for. `size` is
+  // not 0.
+  virtual char* extend(std::size_t size) = 0;
   // Copies.
-  virtual void append(std::string_view bytes) = 0;
+  void append(std::string_view bytes) {
+    if (!bytes.empty()) std::memcpy(extend(bytes.size()), bytes.data(), bytes.size());
+  }
 
  protected:
   ~CipherOut() = default;
@@ -43,12 +54,18 @@ class CipherOut {
 
 enum class SessionState : std::uint8_t { kHandshaking, kOpen, kClosed, kFailed };
 
+// Whose records a session writes and reads once its handshake is done: ours where they can do it,
+// or the library's always.
+enum class Records : std::uint8_t { kOwn, kLibrary };
+
+class Record13;
+
 class TlsSession {
  public:
   // Contexts only. Takes the SSL; `scratch` (kScratchBytes) is shared by the sessions of a context:
   // one half is read into, the other gathers what is written, so that a sink may cause a write.
   // `context`: kept until the session's end; null: it outlives it anyway.
-  TlsSession(SSL* ssl, Source peer, std::span<char> scratch,
+  TlsSession(SSL* ssl, Source peer, Records records, std::span<char> scratch,
              std::shared_ptr<const void> context = nullptr);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
@@ -74,6 +91,8 @@ class TlsSession {
   std::string_view alpn() const;
   bool is_resumed() const;
   std::uint16_t version() const;
+  // Whether the session has left the library.
+  bool has_own_records() const { return own_ != nullptr; }
 
   static constexpr std::size_t kRecordBytes = 16 * 1024;  // RFC 8446, 5.1
   static constexpr std::size_t kScratchBytes = 2 * kRecordBytes;
@@ -83,18 +102,30 @@ class TlsSession {
   friend struct OutScope;
   void read_plain(PlainSink& sink);
   void set_failed();
+  void follow_own();
+  Error protocol_error(const char* what) const;
   bool write_record(std::string_view plain);
+  Result<void> write_by_library(std::span<const std::string_view> plain, CipherOut& out);
+  void try_leave(CipherOut& out);
+  bool can_leave() const;
 
   const std::shared_ptr<const void> context_;
-  SSL* ssl_;
+  SSL* ssl_;                       // null once it was left
+  std::unique_ptr<Record13> own_;  // not null from then on
   std::span<char> read_scratch_;
   std::span<char> write_scratch_;
   // During a call only: what the library reads from and writes to.
-  std::string_view in_;
+  std::span<char> in_;
   CipherOut* out_ = nullptr;
   Error error_;
-  Source peer_;
+  const Source peer_;
   SessionState state_ = SessionState::kHandshaking;
+  Records records_;
+  bool ready_to_leave_ = false;
+  // Kept from the handshake, once the library was left.
+  bool resumed_ = false;
+  std::uint8_t alpn_size_ = 0;
+  std::array<char, 12> alpn_;
 };
 
 }  // namespace leat::tls

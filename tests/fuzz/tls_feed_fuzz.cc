@@ -22,7 +22,10 @@ using namespace leat::tls;
 
 struct Wire final : CipherOut {
   std::string bytes;
-  void append(std::string_view more) override { bytes += more; }
+  char* extend(std::size_t size) override {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  }
 };
 
 struct NoPlain final : PlainSink {

@@ -26,7 +26,10 @@ using test::CertSpec;
 
 struct Wire final : CipherOut {
   std::string bytes;
-  void append(std::string_view more) override { bytes += more; }
+  char* extend(std::size_t size) override {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  }
 };
 
 struct Plain final : PlainSink {
