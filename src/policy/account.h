@@ -122,6 +122,7 @@ struct Key {
   std::int64_t expires_at = 0;  // unix seconds; 0: never
   std::int32_t markup_ppm = 0;
   std::uint32_t output_default_max = 0;  // tokens for who states no cap; 0: the model's
+  bool logs_content = false;             // what it asks and is answered goes to the content log
   Quota quota;
   Access access;
 };
