@@ -65,7 +65,7 @@ std::size_t run_of(std::string_view text, std::size_t at, Is is) {
 
 constexpr bool is_of_local(char c) {
   return is_alnum(c) || is_beyond_ascii(c) || c == '.' || c == '_' || c == '+' || c == '-' ||
-         c == '\'' || c == '=' || c == '~' || c == '%';
+         c == '\'' || c == '%';
 }
 
 // Behind the at sign: labels with dots between them, the last one of letters. 0: it is none.
@@ -98,6 +98,7 @@ void find_emails(std::string_view text, std::vector<SensitivePlace>& places) {
     std::size_t begin = at;
     while (begin > 0 && at - begin < kLocalMax && is_of_local(text[begin - 1])) --begin;
     if (begin < at && is_escape_letter(text, begin)) ++begin;
+    while (begin < at && is_one_of(text[begin], "'.-%")) ++begin;
     if (begin < at) places.push_back({begin, behind + size, RedactKind::kEmail});
   }
 }
@@ -231,7 +232,8 @@ std::size_t prefixed_key_size(std::string_view text) {
     return run_of(text, 0, is_of_id) == 20 ? 20 : 0;
   }
   if (!text.starts_with("eyJ")) return 0;  // a signed token (RFC 7519): `{"` in base64
-  const std::size_t size = run_of(text, 0, [](char c) { return is_of_key(c) || c == '.'; });
+  std::size_t size = run_of(text, 0, [](char c) { return is_of_key(c) || c == '.'; });
+  while (text[size - 1] == '.') --size;  // the sentence's
   const auto dots = std::ranges::count(text.substr(0, size), '.');
   return size >= 40 && dots >= 2 ? size : 0;
 }
@@ -251,8 +253,10 @@ SensitivePlace header_credential(std::string_view text, std::size_t at) {
   };
   const std::size_t name_end = begin;
   skip_gap();
-  if (begin == name_end) return {};
+  const std::string_view gap = text.substr(name_end, begin - name_end);
+  if (gap.empty()) return {};
   if (is_header) {
+    if (gap.find_first_of(":=") == std::string_view::npos) return {};
     // A scheme of any name, then a credential.
     const std::size_t scheme = run_of(text, begin, is_letter);
     if (at_or_none(text, begin + scheme) == ' ') {
@@ -260,7 +264,8 @@ SensitivePlace header_credential(std::string_view text, std::size_t at) {
       skip_gap();
     }
   }
-  const std::size_t size = run_of(text, begin, is_of_token);
+  std::size_t size = run_of(text, begin, is_of_token);
+  while (size > 0 && text[begin + size - 1] == '.') --size;
   if (size < (is_header ? kTokenMin / 2 : kTokenMin)) return {};
   return {begin, begin + size, RedactKind::kApiKey};
 }

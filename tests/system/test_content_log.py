@@ -22,7 +22,7 @@ import time
 import harness
 from harness import SSE_HEAD, chunk, event, reply, request, until
 
-LOGGED_KEY = "logged-key-0123456789-abcdef"
+LOGGED_KEY = "sk-canary-0123456789-abcdef"
 PROMPT = "canary-prompt-5f1e"
 ANSWER = "canary-answer-77aa"
 MAIL = "bob.canary@example.com"
@@ -173,6 +173,18 @@ class ContentLogCase(harness.Case):
         self.assertLess(len(kept[2]["text"]), 2048)
         self.assertTrue(record["request_truncated"])
         self.assertNotIn("answer_truncated", record)
+
+    def test_of_a_large_answer_the_beginning(self):
+        self.provider_ = self.provider(
+            lambda call: call.send(reply(harness.completion("begun " + "word " * 400_000))))
+        leat = self.start()
+        self.assertEqual(len(ask(leat).json()["choices"][0]["message"]["content"]), 2_000_006)
+        record, = self.records(leat, 1)
+        kept = record["answer"]["choices"][0]["message"]["content"]
+        self.assertTrue(kept.startswith("begun word word"))
+        self.assertTrue(60_000 < len(kept) < 65_536, len(kept))
+        self.assertTrue(record["answer_truncated"])
+        self.assertEqual(record["status"], 200)
 
     def test_one_part_alone(self):
         leat = self.start('parts = ["answer"]\nredact = []\n')

@@ -112,7 +112,7 @@ TEST(Redaction, ReplacesKeys) {
 TEST(Redaction, LeavesWordsThatAreNoKeys) {
   for (const char* text :
        {"risk-averse-behaviour-of-people", "sk-learn", "the bearer of news",
-        "hf_hub_download_from_anywhere", "Authorization is needed",
+        "hf_hub_download_from_anywhere", "Authorization is required here",
         "gsk_what_is_that_name_good_for", "eyJ", "-----BEGIN CERTIFICATE-----"}) {
     EXPECT_EQ(redacted(text), text);
   }
