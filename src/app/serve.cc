@@ -310,9 +310,11 @@ void Service::tell_start(const std::string& admin) const {
               sandbox_.text().c_str(), io_->is_restricted() ? "" : "NOT ",
               configurations_->first().material().is_locked() ? "" : "NOT ");
   const auto logged = std::ranges::count_if(options_.keys, &ClientKey::log_content);
-  if (logged > 0) {
-    std::printf("leat: content of %td key%s is logged in %s\n", logged, logged == 1 ? "" : "s",
-                options_.content_log.folder.c_str());
+  const bool has_store = !options_.accounts.store_file.empty();
+  const std::string& folder = options_.content_log.folder;
+  if (!folder.empty() && (logged > 0 || has_store)) {
+    std::printf("leat: content of %td key%s%s is logged in %s\n", logged, logged == 1 ? "" : "s",
+                has_store ? ", and of those of the accounts that say so," : "", folder.c_str());
   }
   print_addresses(options_, control_->shards().front()->started().bound, admin, shards_);
 }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "proto/base64_run.h"
+
 namespace leat::dialect {
 namespace {
 
@@ -16,11 +18,6 @@ constexpr std::size_t kDataBytesMin = 1'024;
 constexpr std::size_t kMarkedDataBytesMin = 64;  // behind ";base64,"
 constexpr std::string_view kDataMark = ";base64,";
 
-constexpr bool is_base64(char c) {
-  return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
-         c == '/' || c == '=' || c == '-' || c == '_';
-}
-
 // Escapes that stand within base64: a slash that need not be escaped, ends of lines.
 constexpr bool is_data_escape(char c) {
   return c == '/' || c == 'n' || c == 'r';
@@ -28,26 +25,12 @@ constexpr bool is_data_escape(char c) {
 
 // Bytes of base64 at the front of an escaped text.
 std::size_t data_run(std::string_view text) {
-  constexpr std::size_t kStep = 64;
   std::size_t at = 0;
-  while (at < text.size()) {
-    if (at + kStep <= text.size()) {
-      bool is_all = true;
-      for (std::size_t i = 0; i < kStep; ++i) is_all &= is_base64(text[at + i]);
-      if (is_all) {
-        at += kStep;
-        continue;
-      }
-    }
-    if (is_base64(text[at])) {
-      ++at;
-    } else if (text[at] == '\\' && at + 1 < text.size() && is_data_escape(text[at + 1])) {
-      at += 2;
-    } else {
-      break;
-    }
+  while (true) {
+    at += proto::base64_run(text.substr(at));
+    if (at + 1 >= text.size() || text[at] != '\\' || !is_data_escape(text[at + 1])) return at;
+    at += 2;
   }
-  return at;
 }
 
 // Whether an escape begins at `at`: an even number of backslashes stands before it.
@@ -55,6 +38,16 @@ bool begins_escape(std::string_view text, std::size_t at) {
   std::size_t before = 0;
   while (before < at && text[at - before - 1] == '\\') ++before;
   return text[at] == '\\' && before % 2 == 0;
+}
+
+// "\ud83d", the first of two escapes that are one character.
+constexpr std::size_t kUnitBytes = 6;
+bool ends_in_half(std::string_view text) {
+  if (text.size() < kUnitBytes) return false;
+  const std::size_t at = text.size() - kUnitBytes;
+  constexpr std::string_view kSecond = "89abAB";
+  return text[at] == '\\' && text[at + 1] == 'u' && (text[at + 2] | 0x20) == 'd' &&
+         kSecond.find(text[at + 3]) != std::string_view::npos && begins_escape(text, at);
 }
 
 class Walk {
@@ -266,7 +259,7 @@ std::size_t whole_words(std::string_view text, std::size_t size) {
     if (back == 1 || is_unit) end = at;
     break;
   }
-  return end;
+  return ends_in_half(text.substr(0, end)) ? end - kUnitBytes : end;
 }
 
 }  // namespace leat::dialect

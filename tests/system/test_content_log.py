@@ -18,6 +18,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import urllib.request
 
 import harness
 from harness import SSE_HEAD, chunk, event, reply, request, until
@@ -256,6 +257,37 @@ class ContentLogCase(harness.Case):
             self.records(leat, expected)
         leat.close()
         self.assertEqual(self.text().count(PROMPT), 2)
+
+    def test_a_key_of_an_account_is_switched_by_the_operator(self):
+        operator = "operator-key-0123456789-0123456789"
+        leat = self.leat([self.provider_],
+                         environment={**ENVIRONMENT, "LEAT_TEST_OPERATOR": operator},
+                         admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n',
+                         extra=extra(self.folder, log_content="") +
+                         f'[accounts]\nstore_file = "{self.folder.with_name("store.db")}"\n')
+
+        def manage(method, path, members):
+            asked = urllib.request.Request(
+                leat.admin + "/api/v1" + path, json.dumps(members).encode(),
+                {"authorization": f"Bearer {operator}", "content-type": "application/json"},
+                method=method)
+            with urllib.request.urlopen(asked, timeout=10 * harness.SLOW) as told:
+                return json.loads(told.read())
+
+        made = manage("POST", "/keys", {"name": "made"})
+        key, path = made["key"], "/keys/" + made["data"]["hash"]
+        self.assertFalse(made["data"]["log_content"])
+        until(lambda: ask(leat, key=key).status == 200, "the key")
+        self.assertTrue(manage("PATCH", path, {"log_content": True})["data"]["log_content"])
+
+        def is_logged():
+            self.assertEqual(ask(leat, key=key).status, 200)
+            return self.text()
+
+        until(is_logged, "a record")
+        for line in self.text().splitlines():
+            self.assertRegex(json.loads(line)["key"], "^#[0-9]+$")
+        self.assertNotIn(key, self.text())
 
     # ---- Files that come and go
 

@@ -4,6 +4,7 @@
 // that takes nothing costs lines, never more. Method: a folder of the test's own, times as told.
 #include "control/content_files.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>

@@ -9,6 +9,8 @@
 
 #include <string>
 
+#include "proto/base64_run.h"
+
 namespace leat::dialect {
 namespace {
 
@@ -77,6 +79,17 @@ TEST(ContentExcerpt, LeavesOutMedia) {
                  R"(."})");
   EXPECT_EQ(made.text, R"({"a":"see ![x](data:a;base64,[3000 bytes left out]) and )"
                        R"(data:b;base64,[3000 bytes left out]."})");
+}
+
+TEST(ContentExcerpt, KnowsBase64WhereverItEnds) {
+  for (int byte = 0; byte < 256; ++byte) {
+    const char c = static_cast<char>(byte);
+    for (std::size_t before = 0; before < 70; ++before) {
+      const std::string text = std::string(before, 'Z') + c + std::string(40, '9');
+      const std::size_t expected = proto::is_base64(c) ? text.size() : before;
+      ASSERT_EQ(proto::base64_run(text), expected) << byte << " " << before;
+    }
+  }
 }
 
 TEST(ContentExcerpt, LeavesWordsThatAreNoMedia) {
