@@ -195,6 +195,46 @@ class ContentLogCase(harness.Case):
         self.assertIn(MAIL, record["answer"]["choices"][0]["message"]["content"])
         self.assertNotIn("redacted", record)
 
+    def test_of_other_kinds_than_chats(self):
+        def script(call):
+            if "/embeddings" in call.head:
+                return call.send(reply({
+                    "object": "list", "model": "m",
+                    "usage": {"prompt_tokens": 1, "total_tokens": 1},
+                    "data": [{"object": "embedding", "index": 0, "embedding": [0.5, -0.25]}]}))
+            data = {"id": "c", "object": "text_completion", "created": 1, "model": "m"}
+            events = [{**data, "choices": [{"index": 0, "text": text, "finish_reason": reason}]}
+                      for text, reason in (("once ", None), (MAIL, None), ("", "stop"))]
+            return call.send(SSE_HEAD + b"".join(
+                chunk(b"data: " + json.dumps(each).encode() + b"\n\n") for each in events)
+                + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+        self.provider_ = self.provider(script)
+        leat = self.start()
+        for path, members in (("completions", {"prompt": MAIL, "stream": True}),
+                              ("embeddings", {"input": MAIL})):
+            with leat.connect() as client:
+                client.send(request(target="/v1/" + path, key=LOGGED_KEY, body=json.dumps(
+                    {"model": harness.MODEL, **members}).encode()))
+                self.assertEqual(client.answer().status, 200)
+        text, vectors = self.records(leat, 2)
+        self.assertEqual(text["request"]["prompt"], "[redacted:email]")
+        self.assertEqual(text["answer"]["choices"],
+                         [{"index": 0, "text": "once [redacted:email]"}])
+        self.assertEqual(vectors["request"]["input"], "[redacted:email]")
+        self.assertEqual(vectors["answer"]["data"][0]["embedding"], [0.5, -0.25])
+
+    def test_a_request_that_two_providers_were_asked_for_is_one_record(self):
+        failing = self.provider(lambda call: call.send(
+            SSE_HEAD + chunk(event({"role": "assistant", "content": ""}))) or "close")
+        leat = self.leat([failing, self.provider_], environment=ENVIRONMENT,
+                         extra=extra(self.folder))
+        self.assertEqual(ask(leat, stream=True).status, 200)
+        record, = self.records(leat, 1)
+        self.assertEqual(record["provider"], "p1")
+        self.assertEqual(record["answer"]["choices"][0]["message"]["content"],
+                         f"{ANSWER} to [redacted:email].")
+
     # ---- How requests end
 
     def test_refused_failed_and_left_requests_are_records_too(self):
