@@ -67,8 +67,9 @@ std::string RequestKeeper::start(const Options& options, const tls::TrustedRoots
   if (!fault.empty()) return "log.access_file: " + fault;
   if (trace_.enabled) fault = start_traces(options, roots, secret);
   if (contents_ != nullptr) contents_->start();
-  if (!rings_.empty() || contents_ != nullptr)
+  if (!rings_.empty() || contents_ != nullptr) {
     shard_.wheel().set(timer_, shard_.now() + kDrainInterval);
+  }
   return fault;
 }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "dialect/answer_text.h"
 
@@ -20,6 +21,7 @@ struct ContentNotes {
   bool is_request_cut = false;
   bool is_answer_cut = false;
   bool is_cancelled = false;
+  std::string_view reason;          // why the request was refused; static
   std::uint16_t status = 0;         // that the client was told
   std::uint64_t bytes_charged = 0;  // to the key, for all of this
 };

@@ -72,7 +72,7 @@ void Exchange::tell_content() {
     record.provider = snapshot.catalogue().provider(endpoint().provider).slug;
   }
   record.finish_reason = finish_reason_;
-  record.error_type = error_type_;
+  record.error_type = error_type_.empty() ? content->reason : error_type_;
   record.status = content->status;
   record.is_streamed = streams_;
   record.is_cancelled = content->is_cancelled;

@@ -121,7 +121,9 @@ void Exchange::leave_client() {
 // What only the connection knows, while it is there.
 void Exchange::tell_story() {
   if (told_ != nullptr) told_->story = client_->story();
-  if (content_ != nullptr) content_->status = client_->story().status;
+  if (content_ == nullptr) return;
+  content_->status = client_->story().status;
+  content_->reason = client_->story().reason;
 }
 
 void Exchange::tell_ended() {

@@ -262,6 +262,7 @@ class ContentLogCase(harness.Case):
         self.assertEqual(by[PROMPT]["status"], 404)
         self.assertEqual(by["refuse"]["status"], 400)
         for name in PROMPT, "refuse":
+            self.assertIn("error", by[name])
             self.assertNotIn("answer", by[name])
             self.assertNotIn("provider", by[name])
         self.assertEqual(by["break"]["answer"]["choices"][0]["message"]["content"], "half")
