@@ -22,11 +22,9 @@ namespace fs = std::filesystem;
 
 template <class Condition>
 bool until(Condition condition) {
-  for (int i = 0; i < 5'000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  return false;
+  const auto latest = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition() && std::chrono::steady_clock::now() < latest) std::this_thread::yield();
+  return condition();
 }
 
 class ContentLogTest : public testing::Test {
