@@ -120,6 +120,26 @@ struct LogSettings {
   bool operator==(const LogSettings&) const = default;
 };
 
+// What of a request's content is made unreadable before it is logged. Bits of
+// ContentLogSettings::redact.
+enum class RedactKind : std::uint8_t { kEmail, kCard, kApiKey, kPhone, kIban };
+inline constexpr std::size_t kRedactKinds = 5;
+
+// [content_log]: what requests of certain keys say and are answered. Fixed at start; which keys
+// (ClientKey::log_content) is not.
+struct ContentLogSettings {
+  std::string folder;  // 0700, made if it is not there; empty: nothing is ever logged
+  bool logs_requests = true;
+  bool logs_answers = true;
+  std::uint32_t redact = (1U << kRedactKinds) - 1;
+  std::uint32_t body_bytes_max = 65'536;  // of a request and of an answer; the rest is not logged
+  std::uint32_t file_mib_max = 64;        // then a new file is begun, as on each day (UTC)
+  std::uint32_t total_mib_max = 1'024;    // then the oldest files go
+  std::uint32_t retention_days = 30;      // after its last record a file goes; 0: never
+
+  bool operator==(const ContentLogSettings&) const = default;
+};
+
 // [trace]: spans of requests, for an OpenTelemetry collector.
 struct TraceSettings {
   bool enabled = false;  // an endpoint was given
@@ -182,6 +202,7 @@ struct ClientKey {
   KeyLimits limits;
   // The longest that an event of its streams waits, if the model's and the client's are not less.
   std::uint32_t hold_ms_max = 100;  // 0..HoldOptions::kMsMax
+  bool log_content = false;         // its requests and answers go to the content log
   // Keeps the place of a key that a reload took away: a key's place is its number while Leat runs.
   bool is_removed = false;
 
@@ -417,6 +438,7 @@ struct Options {
   AccountSettings accounts;
   LedgerSettings ledger;
   LogSettings log;
+  ContentLogSettings content_log;
   TraceSettings trace;
   AuthMode auth_mode = AuthMode::kKeys;
   std::vector<ClientKey> keys;      // at most 100,000

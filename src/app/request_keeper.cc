@@ -15,6 +15,8 @@ namespace {
 constexpr Duration kDrainInterval = milliseconds(50);
 // What a sink takes in one piece; a drain may have more.
 constexpr std::size_t kLinesBytes = 64 * 1024;
+// How often it is said that the content log's folder takes nothing.
+constexpr Duration kTroubleInterval = seconds(60);
 
 // What is left at the end of the process is sent if the collector is quick.
 constexpr Duration kLastExportTime = milliseconds(500);
@@ -32,6 +34,9 @@ RequestKeeper::RequestKeeper(shard::Shard& shard, const Options& options, std::u
       trace_(options.trace),
       has_access_log_(options.log.access != AccessFormat::kOff),
       owns_stderr_(has_access_log_ && options.log.access_file.empty()) {
+  if (!options.content_log.folder.empty()) {
+    contents_ = std::make_unique<control::ContentLog>(options.content_log, shards);
+  }
   if (!has_access_log_ && !options.trace.enabled) return;
   for (std::uint32_t i = 0; i < shards; ++i) {
     rings_.push_back(std::make_unique<gateway::EventRing>());
@@ -61,7 +66,10 @@ std::string RequestKeeper::start(const Options& options, const tls::TrustedRoots
   }
   if (!fault.empty()) return "log.access_file: " + fault;
   if (trace_.enabled) fault = start_traces(options, roots, secret);
-  if (!rings_.empty()) shard_.wheel().set(timer_, shard_.now() + kDrainInterval);
+  if (contents_ != nullptr) contents_->start();
+  if (!rings_.empty() || contents_ != nullptr) {
+    shard_.wheel().set(timer_, shard_.now() + kDrainInterval);
+  }
   return fault;
 }
 
@@ -109,6 +117,10 @@ gateway::EventRing* RequestKeeper::ring(std::uint32_t shard) {
   return rings_.empty() ? nullptr : rings_[shard].get();
 }
 
+gateway::ContentRing* RequestKeeper::contents(std::uint32_t shard) {
+  return contents_ == nullptr ? nullptr : contents_->ring(shard);
+}
+
 void RequestKeeper::take_log(gateway::LogRing& log) {
   lines_.clear();
   log.drain([this](std::string_view line) { lines_.append(line).append("\n"); });
@@ -142,8 +154,18 @@ void RequestKeeper::drain() {
   if (!lines_.empty()) access->push(lines_);
 }
 
+// Records go on to be dropped and counted meanwhile.
+void RequestKeeper::tell_trouble() {
+  if (contents_ == nullptr || shard_.now() < trouble_due_) return;
+  const std::string trouble = contents_->take_trouble();
+  if (trouble.empty()) return;
+  trouble_due_ = shard_.now() + kTroubleInterval;
+  errors_->push("leat: " + trouble + "\n");
+}
+
 void RequestKeeper::on_timer() {
   drain();
+  tell_trouble();
   shard_.wheel().set(timer_, shard_.now() + kDrainInterval);
 }
 
@@ -168,6 +190,15 @@ std::string RequestKeeper::metrics() const {
                 control::MetricKind::kCounter);
     text.sample({{"sink", "stderr"}}, errors_->dropped());
     if (access_ != nullptr) text.sample({{"sink", "access"}}, access_->dropped());
+  }
+  if (contents_ != nullptr) {
+    text.family("leat_content_log_written_total", "Requests written to the content log.",
+                control::MetricKind::kCounter);
+    text.sample({}, contents_->written());
+    text.family("leat_content_log_dropped_total",
+                "Requests that the content log had no room for, or whose file did not take them.",
+                control::MetricKind::kCounter);
+    text.sample({}, contents_->dropped());
   }
   if (exporter_ != nullptr) {
     const control::OtlpExporter::Stats& stats = exporter_->stats();

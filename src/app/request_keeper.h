@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "control/content_log.h"
 #include "control/line_sink.h"
 #include "control/otlp_exporter.h"
 #include "control/otlp_spans.h"
@@ -37,6 +38,8 @@ class RequestKeeper {
                     std::string_view secret);
   // The shard's; null: nobody listens.
   gateway::EventRing* ring(std::uint32_t shard);
+  // The same, of what requests said; null: no content is logged.
+  gateway::ContentRing* contents(std::uint32_t shard);
   // A line of a shard's own, such as a refusal's.
   void take_log(gateway::LogRing& log);
   // The access log's file has been moved away.
@@ -50,6 +53,7 @@ class RequestKeeper {
                            std::string_view secret);
   void drain();
   void on_timer();
+  void tell_trouble();
 
   shard::Shard& shard_;
   const LogSettings log_;
@@ -58,10 +62,12 @@ class RequestKeeper {
   // Access lines and the shards' own do not mix: there the former tell of refusals too.
   const bool owns_stderr_;
   std::vector<std::unique_ptr<gateway::EventRing>> rings_;
-  std::unique_ptr<control::LineSink> errors_;  // to standard error
-  std::unique_ptr<control::LineSink> access_;  // to a file; null: to errors_, or there is none
-  std::string lines_;                          // of one drain
-  std::string spans_;                          // of one request
+  std::unique_ptr<control::LineSink> errors_;      // to standard error
+  std::unique_ptr<control::LineSink> access_;      // to a file; null: to errors_, or there is none
+  std::unique_ptr<control::ContentLog> contents_;  // null: there is none
+  Instant trouble_due_{};                          // when its trouble may be told again
+  std::string lines_;                              // of one drain
+  std::string spans_;                              // of one request
   // Of traces; null without them.
   std::unique_ptr<net::Resolver> resolver_;
   std::unique_ptr<tls::ClientContext> tls_;

@@ -18,6 +18,7 @@
 #include "app/material.h"
 #include "control/addresses.h"
 #include "control/command_line.h"
+#include "control/content_files.h"
 #include "control/inherited_sockets.h"
 #include "control/ledger_keeper.h"
 #include "control/machine.h"
@@ -155,6 +156,11 @@ std::string Service::load() {
   auto material = std::make_unique<Material>();
   if (std::string fault = material->load(options_, surroundings_); !fault.empty()) return fault;
   if (std::string fault = find_listeners(); !fault.empty()) return fault;
+  if (const std::string& folder = options_.content_log.folder; !folder.empty()) {
+    // The sandbox takes in only what is there.
+    const std::string fault = control::prepare_content_folder(folder);
+    if (!fault.empty()) return "content_log.folder: " + fault;
+  }
   // Before there are threads: all of them are in it.
   sandbox_ = control::enter_sandbox(control::SandboxRole::kProcess,
                                     control::sandbox_paths(options_, source_.files), surroundings_);
@@ -286,6 +292,7 @@ std::string Service::start_shards() {
   for (std::uint32_t i = 0; i < shards_; ++i) {
     setup.index = i;
     setup.events = control_->requests().ring(i);
+    setup.contents = control_->requests().contents(i);
     setup.inherited = inherited_.of_shard(i);
     if (passage_) setup.inherited.push_back(*passage_);
     setup.core = i < options_.server.pin.size() ? static_cast<int>(options_.server.pin[i]) : -1;
@@ -302,6 +309,13 @@ void Service::tell_start(const std::string& admin) const {
   std::printf("leat: hardening: %s, rings %srestricted, keys %slocked in memory\n",
               sandbox_.text().c_str(), io_->is_restricted() ? "" : "NOT ",
               configurations_->first().material().is_locked() ? "" : "NOT ");
+  const auto logged = std::ranges::count_if(options_.keys, &ClientKey::log_content);
+  const bool has_store = !options_.accounts.store_file.empty();
+  const std::string& folder = options_.content_log.folder;
+  if (!folder.empty() && (logged > 0 || has_store)) {
+    std::printf("leat: content of %td key%s%s is logged in %s\n", logged, logged == 1 ? "" : "s",
+                has_store ? ", and of those of the accounts that say so," : "", folder.c_str());
+  }
   print_addresses(options_, control_->shards().front()->started().bound, admin, shards_);
 }
 

@@ -163,6 +163,7 @@ std::string ShardThread::set_up() {
   parts.counters = &counters_;
   parts.log = &log_;
   parts.events = setup_.events;
+  parts.contents = setup_.contents;
   parts.keys = setup_.keys;
   parts.limits = setup_.limits;
   parts.memory_percent = setup_.memory_percent;

@@ -63,6 +63,7 @@ struct AccountCommandLine::Commands {
   std::vector<std::pair<std::string, std::string>> numbers;  // member, value
   std::vector<std::pair<std::string, std::vector<std::string>>> lists;
   bool is_management = false;
+  bool logs_content = false;
   bool with_disabled = false;
 
   void add_common(CLI::App& app) {
@@ -116,6 +117,8 @@ void AccountCommandLine::Commands::add_create(CLI::App& keys) {
              "Added to providers' prices, in millionths of them; negative: a discount");
   add_list("--model", "allowed_models", "Models that it may ask, as openai/gpt-4o or openai/*");
   add_list("--provider", "allowed_providers", "Providers that it may go to");
+  create->add_flag("--log-content", logs_content,
+                   "What its requests say and are answered goes to the content log");
   create->add_flag("--management", is_management, "A key for the management API, not for models");
 }
 
@@ -130,6 +133,7 @@ std::string AccountCommandLine::Commands::create_body() const {
   for (const auto& [member, values] : lists) {
     body += fmt::format(",\"{}\":{}", member, list_json(values));
   }
+  if (logs_content) body += ",\"log_content\":true";
   if (is_management) body += ",\"scope\":\"management\"";
   return body + "}";
 }

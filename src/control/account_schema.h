@@ -117,6 +117,12 @@ ALTER TABLE keys ADD COLUMN output_default_max INTEGER
   CHECK (output_default_max BETWEEN 1 AND 1000000);
 )sql";
 
-inline constexpr std::array<const char*, 2> kSchemaSteps = {kSchemaStep1, kSchemaStep2};
+// Whether what its requests say goes to the content log.
+inline constexpr const char* kSchemaStep3 = R"sql(
+ALTER TABLE keys ADD COLUMN log_content INTEGER NOT NULL DEFAULT 0 CHECK (log_content IN (0, 1));
+)sql";
+
+inline constexpr std::array<const char*, 3> kSchemaSteps = {kSchemaStep1, kSchemaStep2,
+                                                            kSchemaStep3};
 
 }  // namespace leat::control

@@ -102,7 +102,7 @@ struct AccountChange {
 
 class AccountStore {
  public:
-  static constexpr std::int64_t kSchemaVersion = 2;
+  static constexpr std::int64_t kSchemaVersion = 3;
   // The organisation and workspace that every store has; keys go there unless told.
   static constexpr policy::AccountId kFirst = 1;
 

@@ -18,8 +18,9 @@ using policy::AccountId;
 // A NULL reads as 0.
 constexpr std::string_view kKeySelect =
     "SELECT keys.id,keys.organisation,keys.workspace,keys.scope,keys.enabled,"
-    "keys.expires_at,keys.markup_ppm,keys.output_default_max,keys.digest,keys.requests_per_minute,"
-    "keys.tokens_per_minute,keys.tokens_per_day,keys.concurrency,keys.budget,keys.budget_daily,"
+    "keys.expires_at,keys.markup_ppm,keys.output_default_max,keys.log_content,keys.digest,"
+    "keys.requests_per_minute,keys.tokens_per_minute,keys.tokens_per_day,keys.concurrency,keys."
+    "budget,keys.budget_daily,"
     "keys.budget_weekly,keys.budget_monthly,keys.counts_byok,keys.access";
 constexpr std::string_view kKeyRest =
     ",keys.name,keys.label,coalesce(workspaces.uuid,''),keys.creator,keys.created_at,"
@@ -54,6 +55,7 @@ void read_key(SqliteStatement& row, policy::Key& key, KeyDigest& digest) {
   key.expires_at = row.integer();
   key.markup_ppm = static_cast<std::int32_t>(row.integer());
   key.output_default_max = static_cast<std::uint32_t>(row.integer());
+  key.logs_content = row.integer() != 0;
   digest = read_digest(row);
   read_quota(row, key.quota, key.access);
 }
@@ -127,8 +129,9 @@ StoreResult<CreatedKey> AccountStore::create(const KeyRecord& wanted, std::int64
   SqliteStatement statement(
       *database_,
       "INSERT INTO keys(digest,organisation,workspace,name,label,scope,enabled,expires_at,"
-      "markup_ppm,output_default_max,creator,created_at," LEAT_QUOTA_COLUMNS ") VALUES(" +
-          marks(12 + kQuotaColumns) + ")");
+      "markup_ppm,output_default_max,log_content,creator,created_at," LEAT_QUOTA_COLUMNS
+      ") VALUES(" +
+          marks(13 + kQuotaColumns) + ")");
   statement.bind_blob(digest).bind(as_integer(key.organisation));
   bind_or_null(statement, as_integer(key.workspace));
   statement.bind(key.name).bind(label_of(created.text));
@@ -136,7 +139,7 @@ StoreResult<CreatedKey> AccountStore::create(const KeyRecord& wanted, std::int64
   bind_or_null(statement, key.expires_at);
   statement.bind(key.markup_ppm);
   bind_or_null(statement, key.output_default_max);
-  statement.bind(wanted.creator).bind(now);
+  statement.bind(key.logs_content ? 1 : 0).bind(wanted.creator).bind(now);
   bind_quota(statement, key.quota, key.access);
   statement.step();
   const auto id = static_cast<AccountId>(database_->last_id());
@@ -176,11 +179,12 @@ StoreResult<void> AccountStore::update(const KeyRecord& record, std::int64_t now
   SqliteTransaction transaction(*database_);
   SqliteStatement statement(*database_,
                             "UPDATE keys SET name=?,enabled=?,markup_ppm=?,updated_at=?,"
-                            "expires_at=?,output_default_max=?," +
+                            "expires_at=?,output_default_max=?,log_content=?," +
                                 settings(LEAT_QUOTA_COLUMNS) + " WHERE digest=?");
   statement.bind(key.name).bind(key.is_enabled ? 1 : 0).bind(key.markup_ppm).bind(now);
   bind_or_null(statement, key.expires_at);
   bind_or_null(statement, key.output_default_max);
+  statement.bind(key.logs_content ? 1 : 0);
   bind_quota(statement, key.quota, key.access);
   statement.bind_blob(record.digest).step();
   if (!database_->has_fault() && database_->changed() == 0) return not_found();

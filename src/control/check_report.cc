@@ -17,6 +17,8 @@ std::string check_report(const std::string& file, const Config& config) {
   const Options& options = config.options;
   text = fmt::format("{}: good (listeners: {}, keys: {}", file, options.server.listen.size(),
                      options.keys.size());
+  const auto logged = std::ranges::count_if(options.keys, &ClientKey::log_content);
+  if (logged > 0) text += fmt::format(", of which content is logged: {}", logged);
   if (config.catalogue == nullptr) return text + ")\n";
   const policy::Catalogue& catalogue = config.catalogue->catalogue;
   const auto endpoints = catalogue.endpoints();

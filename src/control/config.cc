@@ -46,7 +46,8 @@ Config parse_config(std::string_view text, const std::string& file,
                   .catalogue = {},
                   .stated_slugs = {},
                   .stated_regions = {},
-                  .timed_models = {}};
+                  .timed_models = {},
+                  .logged_key = {}};
   reading.catalogue.files.push_back(file);
   if (text.size() > kConfigBytesMax) {
     reading.faults.add(0, "", fmt::format("has more than {} bytes", kConfigBytesMax));
@@ -71,6 +72,7 @@ Config parse_config(std::string_view text, const std::string& file,
   read_hold(reading, root);
   read_ledger(reading, root);
   read_log(reading, root);
+  read_content_log(reading, root);
   read_trace(reading, root);
   read_providers(reading, root);
   read_models(reading, root);

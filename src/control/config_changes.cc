@@ -13,6 +13,7 @@
 #include "control/catalogue_reader.h"
 #include "control/catalogue_text.h"
 #include "control/change_list.h"
+#include "control/redaction.h"
 #include "policy/account.h"
 
 namespace leat::control {
@@ -87,6 +88,24 @@ constexpr std::array<TextOf<LogSettings>, 2> kLogTexts{{
      }},
     {"access_file",
      [](const LogSettings& l) { return toml_quoted(l.access_file.empty() ? "-" : l.access_file); }},
+}};
+
+// Those of `known` whose bits are set.
+std::string words_text(std::uint32_t bits, std::span<const std::string_view> known) {
+  std::vector<std::string> words;
+  for (std::size_t i = 0; i < known.size(); ++i) {
+    if ((bits >> i & 1) != 0) words.emplace_back(known[i]);
+  }
+  return names_text(words);
+}
+
+constexpr std::array<TextOf<ContentLogSettings>, 2> kContentLogTexts{{
+    {"parts",
+     [](const ContentLogSettings& c) {
+       constexpr std::array<std::string_view, 2> kParts = {"request", "answer"};
+       return words_text((c.logs_requests ? 1U : 0U) | (c.logs_answers ? 2U : 0U), kParts);
+     }},
+    {"redact", [](const ContentLogSettings& c) { return words_text(c.redact, kRedactNames); }},
 }};
 
 constexpr std::array<TextOf<TraceSettings>, 3> kTraceTexts{{
@@ -245,8 +264,7 @@ void Comparison::key(const ClientKey& a, const ClientKey& b) {
   const bool is_rotated = is_other && is_read(a) && a.secret == b.secret;
   changes_.setting(path, "secret", source_text(a.secret),
                    source_text(b.secret) + (is_rotated ? " (another key)" : ""));
-  changes_.setting(path, "hold_ms_max", fmt::to_string(a.hold_ms_max),
-                   fmt::to_string(b.hold_ms_max));
+  add_changes(path, key_settings(), {}, a, b, changes_);
   add_changes(path_of(path, "routing"), key_routing_settings(), kKeyRoutingTexts, a.routing,
               b.routing, changes_);
   add_changes(path_of(path, "limits"), key_limit_settings(), kKeyLimitTexts, a.limits, b.limits,
@@ -377,6 +395,8 @@ std::vector<ConfigChange> Comparison::run() {
   add_changes("hold", hold_settings(), kHoldTexts, a_.hold, b_.hold, changes_);
   add_changes("ledger", ledger_settings(), kLedgerTexts, a_.ledger, b_.ledger, changes_);
   add_changes("log", log_settings(), kLogTexts, a_.log, b_.log, changes_);
+  add_changes("content_log", content_log_settings(), kContentLogTexts, a_.content_log,
+              b_.content_log, changes_);
   add_changes("trace", trace_settings(), kTraceTexts, a_.trace, b_.trace, changes_);
   add_changes("limits", limit_settings(), {}, a_.limits, b_.limits, changes_);
   return changes_.take();

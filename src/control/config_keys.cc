@@ -158,6 +158,9 @@ void read_key(Reading& reading, const TomlValue& table, const std::string& path,
     reading.faults.add(name->line, joined(path, "name"),
                        "may have letters, digits, - _ and . only");
   }
+  if (key.log_content && reading.logged_key.key.empty()) {
+    reading.logged_key = {table.find("log_content")->line, joined(path, "log_content"), key.name};
+  }
   read_routing(reading, table, path, key.routing);
   read_limits(reading, table, path, key.limits);
   const TomlMember* sha256 = table.find("sha256");

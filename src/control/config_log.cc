@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// [log] and [trace]: what is told of requests, and to whom.
+// [log], [content_log] and [trace]: what is told of requests, and to whom.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <optional>
+#include <span>
 
 #include "control/addresses.h"
 #include "control/config_sections.h"
 #include "control/exact_price.h"
+#include "control/redaction.h"
 #include "control/settings_reader.h"
 #include "proto/http1_write.h"
 
@@ -60,6 +64,26 @@ bool is_header(std::string_view text) {
   return text.substr(colon).starts_with(": ") && proto::is_token(text.substr(colon + 2));
 }
 
+// A list of words, each out of `known`: their bits. None: there was a fault.
+std::optional<std::uint32_t> read_words(Reading& reading, const TomlMember& member,
+                                        const std::string& path,
+                                        std::span<const std::string_view> known) {
+  if (!expect(member.value, TomlValue::Kind::kArray, path, reading.faults)) return std::nullopt;
+  std::uint32_t bits = 0;
+  for (const TomlValue& item : member.value.items) {
+    if (!expect(item, TomlValue::Kind::kText, path, reading.faults)) return std::nullopt;
+    const auto found = std::ranges::find(known, item.text);
+    if (found == known.end()) {
+      reading.faults.add(item.line, path,
+                         fmt::format("\"{}\" is not known; write any of \"{}\"",
+                                     printable(item.text), fmt::join(known, "\", \"")));
+      return std::nullopt;
+    }
+    bits |= 1U << (found - known.begin());
+  }
+  return bits;
+}
+
 }  // namespace
 
 void read_log(Reading& reading, const TomlValue& root) {
@@ -84,6 +108,35 @@ void read_log(Reading& reading, const TomlValue& root) {
   log.access = word == "json"     ? AccessFormat::kJson
                : word == "logfmt" ? AccessFormat::kLogfmt
                                   : AccessFormat::kOff;
+}
+
+void read_content_log(Reading& reading, const TomlValue& root) {
+  const TomlValue& table = section(reading, root, "content_log");
+  ContentLogSettings& log = reading.options.content_log;
+  read_settings(table, "content_log", content_log_settings(), log, reading.faults);
+  if (!log.folder.empty()) {
+    log.folder = resolved_path(reading, log.folder);
+  } else if (!reading.logged_key.key.empty()) {
+    reading.faults.add(reading.logged_key.line, reading.logged_key.key,
+                       "has no place to log to; write folder = \"...\" under [content_log]");
+  }
+  if (const TomlMember* redact = table.find("redact")) {
+    log.redact = read_words(reading, *redact, "content_log.redact", kRedactNames).value_or(0);
+  }
+  if (const TomlMember* parts = table.find("parts")) {
+    constexpr std::array<std::string_view, 2> kParts = {"request", "answer"};
+    const auto bits = read_words(reading, *parts, "content_log.parts", kParts);
+    log.logs_requests = (bits.value_or(0) & 1) != 0;
+    log.logs_answers = (bits.value_or(0) & 2) != 0;
+    if (bits == 0U) {
+      reading.faults.add(parts->line, "content_log.parts",
+                         "is empty; to log nothing, set log_content of no key");
+    }
+  }
+  if (log.total_mib_max < log.file_mib_max) {
+    reading.faults.add(table.line, "content_log.total_mib_max",
+                       "is less than file_mib_max; write at least as much");
+  }
 }
 
 void read_trace(Reading& reading, const TomlValue& root) {

@@ -174,6 +174,7 @@ std::string config_reference() {
   text += section("[hold]", hold_settings());
   text += section("[ledger]", ledger_settings());
   text += section("[log]", log_settings());
+  text += section("[content_log]", content_log_settings());
   text += section("[trace]", trace_settings());
   text += section("[limits]", limit_settings());
   text += kFootHead;

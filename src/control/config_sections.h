@@ -40,6 +40,8 @@ struct Reading {
   std::vector<StatedName> stated_regions;
   // Of [[models]] that only set times of a model of the catalogue: the same.
   std::vector<StatedName> timed_models;
+  // Of [[keys]], the first whose content is to be logged: there has to be a place for it.
+  StatedName logged_key;
 };
 
 void read_limits(Reading& reading, const TomlValue& root);
@@ -61,8 +63,9 @@ void read_routing(Reading& reading, const TomlValue& root);
 // Before the models, whose own it is the default of.
 void read_hold(Reading& reading, const TomlValue& root);
 void read_ledger(Reading& reading, const TomlValue& root);
-// [log] and [trace].
+// [log], [content_log] and [trace]; the second after read_keys().
 void read_log(Reading& reading, const TomlValue& root);
+void read_content_log(Reading& reading, const TomlValue& root);
 void read_trace(Reading& reading, const TomlValue& root);
 void read_providers(Reading& reading, const TomlValue& root);
 // After read_providers(): endpoints name them.

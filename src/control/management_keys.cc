@@ -124,7 +124,7 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       R"({{"hash":"{}","name":{},"label":{},"disabled":{},{}{}"created_at":"{}","updated_at":{},)"
       R"("expires_at":{},"external_user":null,"creator_user_id":{},"workspace_id":{},"scope":"{}",)"
       R"("requests_per_minute":{},"tokens_per_minute":{},"tokens_per_day":{},"concurrency":{},)"
-      R"("output_default_max":{},"markup_ppm":{},{}}})",
+      R"("output_default_max":{},"log_content":{},"markup_ppm":{},{}}})",
       hex(record.digest), json_text(key.name), json_text(key.label), !key.is_enabled,
       limit_members(key.quota, usage), usage_members(usage), iso_time(record.created_at),
       expiry_json(record.updated_at), expiry_json(key.expires_at), text_or_null(record.creator),
@@ -132,8 +132,8 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       key.scope == KeyScope::kManagement ? "management" : "inference",
       rate_json(rates.requests_per_minute), rate_json(rates.tokens_per_minute),
       rate_json(rates.tokens_per_day), rate_json(rates.concurrency),
-      key.output_default_max == 0 ? "null" : fmt::to_string(key.output_default_max), key.markup_ppm,
-      access_members(key.access));
+      key.output_default_max == 0 ? "null" : fmt::to_string(key.output_default_max),
+      key.logs_content, key.markup_ppm, access_members(key.access));
 }
 
 StoreResult<KeyRecord> ManagementKeys::asking() const {
@@ -200,6 +200,18 @@ ManagementAnswer ManagementKeys::list() {
   return {200, "{\"data\":[" + items + "]}"};
 }
 
+// What clients say goes to files of the operator's.
+void ManagementKeys::read_content_log(ManagementBody& body, policy::Key& key) const {
+  if (!body.has("log_content")) return;
+  body.flag("log_content", key.logs_content);
+  if (!call_.request.actor.is_operator) {
+    body.complain("`log_content` is the operator's to set.");
+  } else if (key.logs_content && configured_ != nullptr &&
+             configured_->content_log.folder.empty()) {
+    body.complain("`log_content` needs `folder` under [content_log] of the configuration.");
+  }
+}
+
 void ManagementKeys::read(ManagementBody& body, KeyRecord& record) const {
   policy::Key& key = record.key;
   body.text("name", kNameMax, key.name);
@@ -232,6 +244,7 @@ void ManagementKeys::read(ManagementBody& body, KeyRecord& record) const {
   }
   key.output_default_max = static_cast<std::uint32_t>(output);
   read_access(body, key.access);
+  read_content_log(body, key);
   std::int64_t markup = key.markup_ppm;
   if (body.has("markup_ppm") && !call_.request.actor.is_operator) {
     body.complain("`markup_ppm` is the operator's to set.");

@@ -94,6 +94,7 @@ class ManagementKeys {
   std::string json(const KeyRecord& record) const;
   // From the members that both POST and PATCH know.
   void read(ManagementBody& body, KeyRecord& record) const;
+  void read_content_log(ManagementBody& body, policy::Key& key) const;
   StoreResult<KeyRecord> find(std::string_view hash) const;
   // The key that asks, be it of the store or of the configuration.
   StoreResult<KeyRecord> asking() const;

@@ -13,7 +13,7 @@ constexpr std::int64_t kModelIdMax = 256;  // the longest public ids have about 
 constexpr Reload kFixed = Reload::kFixed;
 constexpr Reload kLive = Reload::kLive;
 
-constexpr std::array<Setting<RootKeys>, 15> kRoot{{
+constexpr std::array<Setting<RootKeys>, 16> kRoot{{
     {"server", OwnForm{"table", ""}, 0, 0, kFixed, "Listeners and shards."},
     {"admin", OwnForm{"table", ""}, 0, 0, kFixed, "Health, metrics and management."},
     {"accounts", OwnForm{"table", ""}, 0, 0, kFixed, "Keys that are made while Leat runs."},
@@ -29,6 +29,8 @@ constexpr std::array<Setting<RootKeys>, 15> kRoot{{
     {"hold", OwnForm{"table", ""}, 0, 0, kLive, "How long events of streams may wait for others."},
     {"ledger", OwnForm{"table", ""}, 0, 0, kFixed, "Where what was used is written down."},
     {"log", OwnForm{"table", ""}, 0, 0, kFixed, "A line for each request."},
+    {"content_log", OwnForm{"table", ""}, 0, 0, kFixed,
+     "What requests of certain keys say and are answered."},
     {"trace", OwnForm{"table", ""}, 0, 0, kFixed, "Spans of requests, for OpenTelemetry."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
@@ -109,7 +111,7 @@ constexpr std::array<Setting<AuthKeys>, 1> kAuth{{
      "only."},
 }};
 
-constexpr std::array<Setting<ClientKey>, 6> kKey{{
+constexpr std::array<Setting<ClientKey>, 7> kKey{{
     {"name", &ClientKey::name, 1, kNameMax, kLive,
      "Unique; stands for the key in logs and metrics. Letters, digits, `-`, `_` and `.`.", "-"},
     {"sha256", OwnForm{"text: 64 hex digits", "none"}, 0, 0, kLive,
@@ -122,6 +124,8 @@ constexpr std::array<Setting<ClientKey>, 6> kKey{{
      "How much it may use, of all shards together (docs/limits.md)."},
     {"hold_ms_max", &ClientKey::hold_ms_max, 0, HoldOptions::kMsMax, kLive,
      "The longest that an event of its streams waits (`[hold]`), if the model's is not less."},
+    {"log_content", &ClientKey::log_content, 0, 0, kLive,
+     "Whether what its requests say and are answered goes to the files of `[content_log]`."},
 }};
 
 // Far above what anyone serves, and well within what admission counts with.
@@ -329,6 +333,31 @@ constexpr std::array<Setting<LogSettings>, 2> kLog{{
      "(logrotate); `\"-\"`: standard error. What is not taken in time is dropped and counted."},
 }};
 
+constexpr std::array<Setting<ContentLogSettings>, 7> kContentLog{{
+    {"folder", &ContentLogSettings::folder, 0, kPathMax, kFixed,
+     "A folder for its owner alone (mode 700; made if it is not there), in which requests of keys "
+     "with `log_content` and their answers are kept, a line of JSON each. `\"\"`: no content is "
+     "ever "
+     "written anywhere.",
+     "none"},
+    {"parts", OwnForm{"array of \"request\" and \"answer\"", "[\"request\", \"answer\"]"}, 0, 0,
+     kFixed, "What of them."},
+    {"redact", OwnForm{"array of \"email\", \"card\", \"api_key\", \"phone\" and \"iban\"", "all"},
+     0, 0, kFixed,
+     "What is replaced by `[redacted:email]` and the like before it is written, wherever it stands "
+     "in a text. By its form alone: a name or an address stays."},
+    {"body_bytes_max", &ContentLogSettings::body_bytes_max, 1'024, 1'048'576, kFixed,
+     "Of a request, and of an answer, without images, sound and files; the rest is not written, "
+     "and "
+     "the line says so."},
+    {"file_mib_max", &ContentLogSettings::file_mib_max, 1, 1'024, kFixed,
+     "Size of a file; then, and on each day (UTC), a new one is begun."},
+    {"total_mib_max", &ContentLogSettings::total_mib_max, 1, 1'048'576, kFixed,
+     "Size of all files together; then the oldest goes."},
+    {"retention_days", &ContentLogSettings::retention_days, 0, 36'500, kFixed,
+     "How long a file is kept after its last line; 0: for ever."},
+}};
+
 constexpr std::array<Setting<TraceSettings>, 6> kTrace{{
     {"endpoint", OwnForm{"text", "none"}, 0, 0, kFixed,
      "OTLP/HTTP address of a collector, with its path: `http://127.0.0.1:4318/v1/traces`, or "
@@ -405,6 +434,9 @@ std::span<const Setting<LedgerSettings>> ledger_settings() {
 }
 std::span<const Setting<LogSettings>> log_settings() {
   return kLog;
+}
+std::span<const Setting<ContentLogSettings>> content_log_settings() {
+  return kContentLog;
 }
 std::span<const Setting<TraceSettings>> trace_settings() {
   return kTrace;

@@ -62,6 +62,7 @@ std::span<const Setting<RoutingOptions>> routing_settings();
 std::span<const Setting<HoldOptions>> hold_settings();
 std::span<const Setting<LedgerSettings>> ledger_settings();
 std::span<const Setting<LogSettings>> log_settings();
+std::span<const Setting<ContentLogSettings>> content_log_settings();
 std::span<const Setting<TraceSettings>> trace_settings();
 std::span<const Setting<Limits>> limit_settings();
 

@@ -138,7 +138,9 @@ SandboxPaths sandbox_paths(const Options& options, std::span<const std::string> 
   std::set<std::string> folders;
   for (const std::string& file : files) folders.insert(folder_of(file));
   paths.read.insert(paths.read.end(), folders.begin(), folders.end());
-  if (!options.ledger.folder.empty()) paths.write.push_back(options.ledger.folder);
+  for (const std::string* folder : {&options.ledger.folder, &options.content_log.folder}) {
+    if (!folder->empty()) paths.write.push_back(*folder);
+  }
   for (const std::string* file : {&options.accounts.store_file, &options.routing.health_file,
                                   &options.admin.socket, &options.log.access_file}) {
     if (!file->empty()) paths.write.push_back(folder_of(*file));

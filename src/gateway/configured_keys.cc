@@ -16,6 +16,7 @@ policy::Key configured_key(const Options& options, std::size_t index) {
   key.organisation = kConfiguredOrganisation;
   key.name = key.label = stated.name;
   key.access.routing = stated.routing;
+  key.logs_content = stated.log_content;
   const KeyLimits& limits = stated.limits;
   key.markup_ppm = static_cast<std::int32_t>(limits.markup_ppm);
   key.output_default_max = limits.output_default_max;

@@ -135,6 +135,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   hold_ms_max_ = std::min<std::uint32_t>(hold_ms_max_, found.key->hold_ms_max);
   workspace_ = found.key->workspace;
   organisation_ = found.key->organisation;
+  if (found.key->logs_content) begin_content();
   find_conversation(fields);
   PlanningFacts facts;
   facts.sticky = gateway_.conversations().find(conversation_, gateway_.shard().now());
@@ -238,6 +239,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.event_bytes_max = deployment_->limits().sse_line_bytes_max;
     options.stream_bytes_max = deployment_->limits().stream_bytes_max;
     options.held_bytes_max = deployment_->limits().held_bytes_max;
+    if (content_ != nullptr && content_->heard) options.heard = &*content_->heard;
     dialect::ChatIdentity identity = this->identity();
     prepare_continuation(options, identity);
     leg_->relay.start(options, identity);
@@ -477,6 +479,7 @@ void Exchange::over(bool clean) {
   leg_->stop(gateway_.shard().wheel());
   account();
   release_request();
+  uncharge_content();
   gateway_.key_loads().end(*load_);
   load_ = nullptr;
   state_ = State::kOver;

@@ -34,6 +34,7 @@
 #include "dialect/openai_request.h"
 #include "dialect/prompt_input.h"
 #include "dialect/request_headers.h"
+#include "gateway/content_notes.h"
 #include "gateway/continuation.h"
 #include "gateway/deployment.h"
 #include "gateway/key_loads.h"
@@ -313,6 +314,11 @@ class Exchange final : public ListNode<Exchange>,
   bool refuse_end();
   void leave_client();
   void settle_unfinished(policy::AnswerEnd end);
+  // What was said, for who logs it (exchange_content.cc).
+  void begin_content();
+  void note_content(std::string_view body);
+  void uncharge_content();
+  void tell_content();
   // Who listens is told that it has ended, once (exchange_record.cc).
   void tell_story();
   void tell_ended();
@@ -360,13 +366,14 @@ class Exchange final : public ListNode<Exchange>,
   Leg* leg_ = &first_;          // that something happens to
   Conversation conversation_;
   UsageNotes notes_;
-  RequestSettled* told_;            // null: nobody listens, or they know
-  std::string_view finish_reason_;  // in our words; static
-  std::string_view error_type_;     // what the client was refused with; static
-  std::uint16_t status_ = 0;        // of the answer to the client; 0: none was begun
-  MeterFacts size_;                 // of the request; what it says of the answer is not filled in
-  MoneyTerms money_;                // between list prices and what this request pays
-  Ticket ticket_{*this};            // its place in admission
+  RequestSettled* told_;                   // null: nobody listens, or they know
+  std::unique_ptr<ContentNotes> content_;  // null: its content is not logged, or was
+  std::string_view finish_reason_;         // in our words; static
+  std::string_view error_type_;            // what the client was refused with; static
+  std::uint16_t status_ = 0;               // of the answer to the client; 0: none was begun
+  MeterFacts size_;       // of the request; what it says of the answer is not filled in
+  MoneyTerms money_;      // between list prices and what this request pays
+  Ticket ticket_{*this};  // its place in admission
   policy::AdmissionAccount* account_ = nullptr;  // null: nothing limits it, or no more
   LimitsMet limits_met_;
   std::uint32_t output_default_max_ = 0;             // the key's; 0: the model's alone

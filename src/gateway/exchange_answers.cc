@@ -126,6 +126,7 @@ void Exchange::write_provider_answer(std::string_view body, const dialect::ChatU
 
 void Exchange::write_answer(std::string_view body, const Metered& metered) {
   status_ = 200;
+  note_content(body);
   settle(metered, ledger::AttemptOutcome::kSucceeded, 200);
   const dialect::LimitFields limits(face_, rate_lines(), now_unix_ms());
   std::array<proto::Field, ClientConn::kFieldsMax> fields{{{"x-generation-id", id_}}};
@@ -143,6 +144,7 @@ void Exchange::pass_collected_on() {
   has_begun_body_ = true;
   status_ = 200;
   const BlockRef begun = std::move(leg_->collected);
+  note_content({begun->data(), begun->size});
   client_->write_body({begun->data(), begun->size});
   keep_tail({begun->data(), begun->size});
   release_request();

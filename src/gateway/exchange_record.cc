@@ -106,9 +106,11 @@ bool Exchange::refuse_end() {
 
 // The client hears nothing more. Nor does it wait: what is to be durable will be.
 void Exchange::leave_client() {
-  if (told_ != nullptr && client_ != nullptr) {
+  if (client_ != nullptr && (told_ != nullptr || content_ != nullptr)) {
     tell_story();
-    told_->story.is_gone = told_->story.reason.empty();
+    const bool is_gone = client_->story().reason.empty();
+    if (told_ != nullptr) told_->story.is_gone = is_gone;
+    if (content_ != nullptr) content_->is_cancelled = is_gone;
   }
   client_ = nullptr;
   DurableWaiter::unlink();
@@ -120,9 +122,13 @@ void Exchange::leave_client() {
 // What only the connection knows, while it is there.
 void Exchange::tell_story() {
   if (told_ != nullptr) told_->story = client_->story();
+  if (content_ == nullptr) return;
+  content_->status = client_->story().status;
+  content_->reason = client_->story().reason;
 }
 
 void Exchange::tell_ended() {
+  tell_content();
   if (told_ == nullptr) return;
   const Snapshot& snapshot = deployment_->snapshot();
   UsageNotes::End& end = told_->end;

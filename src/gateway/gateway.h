@@ -14,6 +14,7 @@
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/configuration.h"
+#include "gateway/content_record.h"
 #include "gateway/counters.h"
 #include "gateway/deployment.h"
 #include "gateway/key_loads.h"
@@ -48,6 +49,8 @@ struct GatewayParts {
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   LogRing* log = nullptr;
   EventRing* events = nullptr;  // of requests that have ended; null: nobody is told
+  // What those of them said whose key has its content logged; null: no such log is kept.
+  ContentRing* contents = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
   LedgerParts ledger;
@@ -138,6 +141,7 @@ class Gateway final : private shard::MessageHandler {
     return limits_.admission().find(key, keys_.version()) == account;
   }
   RequestTeller& teller() { return teller_; }
+  ContentRing* contents() { return parts_.contents; }
   Conversations& conversations() { return conversations_; }
   // Its plan is good until the next request's.
   RoutePlanner& planner() { return *planner_; }

@@ -97,6 +97,7 @@ KeyEntry entry_of(const policy::Key& key, const KeyDigest& digest,
   row.is_enabled = key.is_enabled;
   row.scope = key.scope;
   row.counts_byok = key.quota.counts_byok;
+  row.logs_content = key.logs_content;
   row.markup_ppm = key.markup_ppm;
   row.output_default_max = std::min(key.output_default_max, policy::kOutputDefaultMax);
   row.hold_ms_max = std::min(key.hold_ms_max, policy::kHoldMsMax);

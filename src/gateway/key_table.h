@@ -54,6 +54,7 @@ struct alignas(32) KeyRow {
   policy::KeyScope scope : 1 = policy::KeyScope::kInference;
   bool is_enabled : 1 = true;
   bool counts_byok : 1 = false;
+  bool logs_content : 1 = false;
 
   // As admission asks every level.
   policy::Quota quota() const;

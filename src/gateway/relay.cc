@@ -40,6 +40,7 @@ void write_framed_to(net::Stream& client, bool chunked, std::string_view bytes) 
 
 void Relay::start(const RelayOptions& options, const dialect::ChatIdentity& identity) {
   options_ = options;
+  has_notes_ = options.so_far != nullptr || options.heard != nullptr;
   reader_ = proto::SseReader(proto::SseLimits{options.event_bytes_max});
   classifier_.reset();
   normaliser_.reset();
@@ -101,7 +102,7 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
       return RelayStep::kInvalid;
     case ChatKind::kUsageOnly:
       // On the OpenRouter face it comes at the end, in our shape (openrouter-api.md 3, item 4).
-      note(chat);
+      note(chat, event.data);
       if (normaliser_ == nullptr && options_.wants_usage) show(event, chat, owner);
       return RelayStep::kGoOn;
     case ChatKind::kFinish:
@@ -129,9 +130,14 @@ RelayStep Relay::take(const proto::SseEvent& event, RelayOwner& owner) {
   } else {
     show(event, chat, owner);
   }
-  note(chat);
+  note(chat, event.data);
   if (!is_committed() && held_ && held_->size > options_.held_bytes_max) commit(owner);
   return RelayStep::kGoOn;
+}
+
+void Relay::keep_notes(const dialect::ChatEvent& chat, std::string_view data) {
+  if (options_.so_far != nullptr) options_.so_far->note(chat);
+  if (options_.heard != nullptr) options_.heard->note(chat, data);
 }
 
 void Relay::commit(RelayOwner& owner) {

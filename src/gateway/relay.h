@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "base/block.h"
+#include "dialect/answer_text.h"
 #include "dialect/chat_classifier.h"
 #include "dialect/continuation.h"
 #include "dialect/errors.h"
@@ -41,6 +42,8 @@ struct RelayOptions {
   // What the client is sent is noted there, for who may have to carry it on; null: nowhere. It
   // outlives the answer.
   dialect::TextSoFar* so_far = nullptr;
+  // The same for a content log.
+  dialect::AnswerText* heard = nullptr;
   // This answer carries on another one that broke, at the same client: what stands before its
   // first content is no news, and a comment says where the seam is, on both faces. The identity
   // has the name for the mark.
@@ -78,7 +81,15 @@ class Relay {
                           const dialect::ErrorDetail& detail);
   bool is_noting() const { return options_.so_far != nullptr; }
   // The text that is noted will not be needed.
-  void stop_noting() { options_.so_far = nullptr; }
+  void stop_noting() {
+    options_.so_far = nullptr;
+    has_notes_ = options_.heard != nullptr;
+  }
+  // Who kept it for a content log has it.
+  void stop_hearing() {
+    options_.heard = nullptr;
+    has_notes_ = options_.so_far != nullptr;
+  }
 
   bool is_committed() const { return client_ != nullptr; }
   bool finish_seen() const { return finish_seen_; }
@@ -113,9 +124,10 @@ class Relay {
   };
 
   RelayStep take(const proto::SseEvent& event, RelayOwner& owner);
-  void note(const dialect::ChatEvent& chat) {
-    if (options_.so_far != nullptr && is_committed()) options_.so_far->note(chat);
+  void note(const dialect::ChatEvent& chat, std::string_view data) {
+    if (has_notes_ && is_committed()) keep_notes(chat, data);
   }
+  void keep_notes(const dialect::ChatEvent& chat, std::string_view data);
   void pass_on(std::string_view raw);
   void show(const proto::SseEvent& event, const dialect::ChatEvent& chat, RelayOwner& owner);
   bool write_costed(std::string_view data, const dialect::ChatEvent& chat, RelayOwner& owner);
@@ -147,6 +159,7 @@ class Relay {
   std::uint64_t bytes_ = 0;
   bool finish_seen_ = false;
   bool is_speaking_ = false;  // the last content was a word, not a tool call or the like
+  bool has_notes_ = false;  // somebody keeps what the client is sent
 };
 
 }  // namespace leat::gateway

@@ -45,6 +45,9 @@ class UsageNotes {
 
   // As it was asked for; empty until note_request(). Views these notes.
   std::string_view model() const { return text(model_); }
+  // As it came. Views these notes.
+  std::string_view request_id() const { return text(request_id_); }
+  WallTime began_wall() const { return began_wall_; }
   std::uint32_t attempts_made() const { return attempts_made_; }
 
   // How it ended, for the client.

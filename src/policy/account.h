@@ -124,6 +124,7 @@ struct Key {
   std::int32_t markup_ppm = 0;
   std::uint32_t output_default_max = 0;    // tokens for who states no cap; 0: the model's
   std::uint32_t hold_ms_max = kHoldMsMax;  // how long events of its streams may wait at most
+  bool logs_content = false;               // what it asks and is answered goes to the content log
   Quota quota;
   Access access;
 };

@@ -101,6 +101,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   wanted.key.expires_at = kNow + 60;
   wanted.key.markup_ppm = -1'000'000;
   wanted.key.output_default_max = 77;
+  wanted.key.logs_content = true;
   wanted.key.quota = some_quota();
   wanted.key.access = some_access();
   const auto created = store->create(wanted, kNow);
@@ -117,6 +118,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   EXPECT_EQ(found->key.expires_at, kNow + 60);
   EXPECT_EQ(found->key.markup_ppm, -1'000'000);
   EXPECT_EQ(found->key.output_default_max, 77u);
+  EXPECT_TRUE(found->key.logs_content);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_EQ(found->key.access.models, some_access().models);
   EXPECT_TRUE(found->key.access.routing.zdr);
@@ -134,6 +136,7 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   record.key.is_enabled = false;
   record.key.expires_at = kNow + 5;
   record.key.output_default_max = 78;
+  record.key.logs_content = false;
   record.key.quota = some_quota();
   record.key.access = some_access();
   ASSERT_TRUE(store->update(record, kNow + 9).has_value());
@@ -143,6 +146,7 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   EXPECT_FALSE(found->key.is_enabled);
   EXPECT_EQ(found->key.expires_at, kNow + 5);
   EXPECT_EQ(found->key.output_default_max, 78u);
+  EXPECT_FALSE(found->key.logs_content);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_TRUE(found->key.access.has_models);
   EXPECT_EQ(found->updated_at, kNow + 9);
@@ -435,7 +439,9 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
   const KeyRecord made = opened(folder.file())->create(wanted, kNow)->record;
   {
     auto database = SqliteDatabase::open(folder.file());
-    (*database)->run("ALTER TABLE keys DROP COLUMN output_default_max; PRAGMA user_version=1");
+    (*database)->run(
+        "ALTER TABLE keys DROP COLUMN output_default_max; "
+        "ALTER TABLE keys DROP COLUMN log_content; PRAGMA user_version=1");
     ASSERT_FALSE((*database)->has_fault());
   }
   const auto store = opened(folder.file());
@@ -443,6 +449,7 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->key.quota, some_quota());
   EXPECT_EQ(record->key.output_default_max, 0u);
+  EXPECT_FALSE(record->key.logs_content);
   EXPECT_EQ(store->organisations().size(), 1u) << "nothing is made a second time";
   record->key.output_default_max = 5;
   ASSERT_TRUE(store->update(*record, kNow).has_value());
@@ -454,10 +461,10 @@ TEST(AccountStore, ANewerFileIsRefusedAndLeftAsItIs) {
   opened(folder.file()).reset();
   {
     auto database = SqliteDatabase::open(folder.file());
-    (*database)->run("PRAGMA user_version=3");
+    (*database)->run("PRAGMA user_version=4");
   }
   const std::string before = folder.contents();
-  expect_refused(folder.file(), "newer Leat (schema 3, known up to 2)");
+  expect_refused(folder.file(), "newer Leat (schema 4, known up to 3)");
   EXPECT_EQ(folder.contents(), before);
 }
 

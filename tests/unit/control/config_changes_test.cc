@@ -84,7 +84,7 @@ std::string document(Sections s) {
   text += section_text("[[keys]]", s["keys"]);
   for (const char* section : {"keys.routing", "keys.limits", "providers.mock", "providers.other",
                               "providers.other.simulated", "providers.third", "routing", "ledger",
-                              "log", "trace", "limits"}) {
+                              "log", "content_log", "trace", "limits"}) {
     text += section_text("[" + std::string(section) + "]", s[section]);
   }
   return text + section_text("[[models]]", s["models"]);
@@ -167,6 +167,8 @@ Cases own_cases() {
       {"ledger.mode", {"\"strict\"", "\"grouped\""}},
       {"log.access", {"\"json\"", "\"logfmt\""}},
       {"log.access_file", {"\"-\"", "\"access.log\""}},
+      {"content_log.parts", {"[\"request\"]", "[\"request\", \"answer\"]"}},
+      {"content_log.redact", {"[]", "[\"card\", \"iban\"]"}},
       {"trace.endpoint",
        {"\"http://127.0.0.1:4318/v1/traces\"", "\"https://127.0.0.1:4318/v1/traces\""}},
       {"trace.ca_file", {"\"ca.pem\"", "\"cert.pem\""}},
@@ -322,7 +324,9 @@ TEST(ConfigChanges, EverySettingOfEveryTableIsCompared) {
   const Case mode{"\"keys\"", "\"off\""};
   expect_told("auth.mode", mode, with(base, "auth", mode, "mode", mode.before),
               with(base, "auth", mode, "mode", mode.after), Reload::kLive);
-  mutate_rows("keys", "keys.dev", key_settings(), base);
+  Sections logged = base;
+  logged["content_log"]["folder"] = "\"content\"";
+  mutate_rows("keys", "keys.dev", key_settings(), logged);
   mutate_rows("keys.limits", "keys.dev.limits", key_limit_settings(), base);
   mutate_rows("providers.other.simulated", "providers.other.simulated", simulated_settings(), base);
   mutate_rows("models", "models.\"acme/one\"", model_settings(), base);
@@ -335,6 +339,7 @@ TEST(ConfigChanges, EverySettingOfEveryTableIsCompared) {
   mutate_rows("hold", "hold", hold_settings(), base);
   mutate_rows("ledger", "ledger", ledger_settings(), base);
   mutate_rows("log", "log", log_settings(), base);
+  mutate_rows("content_log", "content_log", content_log_settings(), base);
   mutate_rows("trace", "trace", trace_settings(), base);
   mutate_rows("limits", "limits", limit_settings(), base);
   Sections regions = base;
@@ -398,9 +403,9 @@ TEST(ConfigChanges, EveryTableOfTheFileIsOneOfThose) {
   std::vector<std::string_view> tables;
   for (const Setting<RootKeys>& row : root_settings()) tables.push_back(row.key);
   EXPECT_EQ(tables,
-            (std::vector<std::string_view>{"server", "admin", "accounts", "auth", "keys",
-                                           "providers", "models", "aliases", "catalogue", "routing",
-                                           "hold", "ledger", "log", "trace", "limits"}))
+            (std::vector<std::string_view>{
+                "server", "admin", "accounts", "auth", "keys", "providers", "models", "aliases",
+                "catalogue", "routing", "hold", "ledger", "log", "content_log", "trace", "limits"}))
       << "a new table: compare it, and mutate its rows above";
 }
 

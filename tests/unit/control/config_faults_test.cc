@@ -308,6 +308,7 @@ TEST(ConfigFaults, EveryRowOfTheTableIsGuarded) {
   count += check_rows(routing_settings(), "[routing]", "routing");
   count += check_rows(hold_settings(), "[hold]", "hold");
   count += check_rows(ledger_settings(), "[ledger]", "ledger");
+  count += check_rows(content_log_settings(), "[content_log]", "content_log");
   count += check_rows(provider_settings(), "[providers.mock]", "providers.mock");
   count += check_rows(model_settings(), "[[models]]", "models[0]");
   count += check_rows(limit_settings(), "[limits]", "limits");

@@ -50,6 +50,45 @@ TEST(ConfigLog, WhatIsWrittenIsRead) {
   EXPECT_EQ(trace.secret_header, "x-team");
 }
 
+TEST(ConfigLog, NoContentIsLoggedUnlessItIsAskedForTwice) {
+  const Config config = loaded("");
+  EXPECT_EQ(config.options.content_log, ContentLogSettings());
+  EXPECT_EQ(config.options.content_log.folder, "");
+  EXPECT_FALSE(config.options.keys.front().log_content);
+  EXPECT_FALSE(loaded("[content_log]\nfolder = \"/c\"\n").options.keys.front().log_content);
+}
+
+TEST(ConfigLog, WhatIsWrittenOfContentIsRead) {
+  const Config config = loaded(
+      "[content_log]\nfolder = \"content\"\nparts = [\"answer\"]\nredact = [\"iban\", \"card\"]\n"
+      "body_bytes_max = 1024\nfile_mib_max = 2\ntotal_mib_max = 2\nretention_days = 0\n");
+  ASSERT_TRUE(config.ok()) << config.faults.front().to_string();
+  const ContentLogSettings& log = config.options.content_log;
+  EXPECT_EQ(log.folder, "/etc/leat/content");
+  EXPECT_FALSE(log.logs_requests);
+  EXPECT_TRUE(log.logs_answers);
+  EXPECT_EQ(log.redact,
+            1U << static_cast<int>(RedactKind::kCard) | 1U << static_cast<int>(RedactKind::kIban));
+  EXPECT_EQ(log.body_bytes_max, 1'024U);
+  EXPECT_EQ(log.retention_days, 0U);
+}
+
+TEST(ConfigLog, ContentThatCannotBeLoggedAsWrittenIsTold) {
+  const std::string section = "[content_log]\nfolder = \"c\"\n";
+  EXPECT_NE(fault_of(section + "redact = [\"mail\"]\n").find("\"mail\" is not known"),
+            std::string::npos);
+  EXPECT_NE(fault_of(section + "redact = \"email\"\n").find("content_log.redact"),
+            std::string::npos);
+  EXPECT_NE(fault_of(section + "parts = []\n").find("is empty"), std::string::npos);
+  EXPECT_NE(fault_of(section + "parts = [\"prompt\"]\n").find("is not known"), std::string::npos);
+  EXPECT_NE(fault_of(section + "total_mib_max = 5\n").find("less than file_mib_max"),
+            std::string::npos);
+  const std::string key = "[[keys]]\nname = \"logged\"\nsha256 = \"" + std::string(64, 'a') +
+                          "\"\nlog_content = true\n";
+  EXPECT_NE(fault_of(key).find("has no place to log to"), std::string::npos);
+  EXPECT_TRUE(loaded(key + section).ok());
+}
+
 TEST(ConfigLog, StandardErrorHasTwoNames) {
   EXPECT_EQ(loaded("[log]\naccess = \"json\"\n").options.log.access_file, "");
   EXPECT_EQ(loaded("[log]\naccess = \"json\"\naccess_file = \"-\"\n").options.log.access_file, "");

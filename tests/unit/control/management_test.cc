@@ -159,6 +159,7 @@ TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
   EXPECT_TRUE(key.access.routing.zdr && key.access.routing.deny_data_collection);
   EXPECT_EQ(key.markup_ppm, -50'000);
   EXPECT_EQ(key.output_default_max, 77u);
+  EXPECT_FALSE(key.logs_content);
   EXPECT_EQ(key.expires_at, 1'798'761'600);
   // A change of one thing leaves the others.
   const JsonValue changed =
@@ -176,6 +177,20 @@ TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
     data(200, "PATCH", "/keys/" + hash, R"({"output_default_max":1000000})");
     EXPECT_EQ(store_->key(digest)->key.output_default_max, 1'000'000u);
   }
+}
+
+TEST_F(ManagementTest, ContentIsLoggedWhereThereIsALog) {
+  const std::string path = "/keys/" + hash_of_new_key(R"({"name":"k"})");
+  Options options;
+  management_.set_configured(&options);
+  expect_refused(400, "[content_log]", "PATCH", path, R"({"log_content":true})");
+  EXPECT_FALSE(data(200, "GET", path).is_true("log_content"));
+  options.content_log.folder = "/content";
+  EXPECT_TRUE(data(200, "PATCH", path, R"({"log_content":true})").is_true("log_content"));
+  EXPECT_TRUE(data(200, "PATCH", path, R"({"name":"other"})").is_true("log_content"));
+  actor_.is_operator = false;
+  expect_refused(400, "operator", "PATCH", path, R"({"log_content":false})");
+  EXPECT_TRUE(data(200, "GET", path).is_true("log_content"));
 }
 
 TEST_F(ManagementTest, AKeyIsChangedAndDeleted) {
@@ -289,6 +304,7 @@ TEST_F(ManagementTest, GetKeyHasAllThatTheSdkDemands) {
 TEST_F(ManagementTest, OnlyTheOperatorSetsPricesAndGrantsAndMakesManagementKeys) {
   actor_.is_operator = false;
   expect_refused(400, "operator", "POST", "/keys", R"({"name":"k","markup_ppm":-1000000})");
+  expect_refused(400, "operator", "POST", "/keys", R"({"name":"k","log_content":true})");
   expect_refused(403, "operator", "POST", "/keys", R"({"name":"k","scope":"management"})");
   expect_refused(403, "operator", "POST", "/credits", R"({"amount":5})");
   expect_refused(403, "operator", "PATCH", "/credits", R"({"prepaid":true})");

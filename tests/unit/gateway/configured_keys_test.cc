@@ -55,8 +55,10 @@ TEST_F(ConfiguredKeysTest, HaveTheLimitsThatTheyState) {
             .budget_period = BudgetPeriod::kWeekly,
             .output_default_max = 8,
             .markup_ppm = -9};
+  options_.keys.front().log_content = true;
   directory_.apply(configured_delta(options_, catalogue_));
   const KeyRow& web = *find(1).key;
+  EXPECT_TRUE(web.logs_content);
   EXPECT_EQ(web.requests_per_minute, 3u);
   EXPECT_EQ(web.tokens_per_minute, 4u);
   EXPECT_EQ(web.tokens_per_day, 5u);
@@ -68,6 +70,7 @@ TEST_F(ConfiguredKeysTest, HaveTheLimitsThatTheyState) {
   const KeyRow& batch = *find(2).key;
   EXPECT_EQ(batch.quota(), policy::Quota()) << "what is not stated is not limited";
   EXPECT_EQ(batch.output_default_max, 0u);
+  EXPECT_FALSE(batch.logs_content);
 }
 
 TEST_F(ConfiguredKeysTest, ServeInferenceAndNothingElse) {

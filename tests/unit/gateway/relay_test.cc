@@ -298,6 +298,37 @@ TEST(Relay, TheTextThatIsKeptIsWhatTheClientWasSent) {
   }
 }
 
+TEST(Relay, WhatIsHeardForALogIsWhatTheClientWasSent) {
+  for (const auto face : {dialect::Face::kOpenAi, dialect::Face::kOpenRouter}) {
+    Owner owner;
+    Relay relay;
+    dialect::TextSoFar so_far(1'000);
+    dialect::AnswerText heard(dialect::AnswerForm::kChat, 1, 1'000);
+    RelayOptions keeping = options(face, false, false);
+    keeping.so_far = &so_far;
+    keeping.heard = &heard;
+    relay.start(keeping, kIdentity);
+    relay.read(std::string(kRole) + kHello, owner);
+    // Each goes on without the other.
+    relay.stop_noting();
+    relay.read(kHello, owner);
+    EXPECT_EQ(so_far.text(), "hello");
+    relay.stop_hearing();
+    relay.read(kHello, owner);
+    std::string json;
+    heard.append_json(json);
+    EXPECT_NE(json.find("\"content\":\"hellohello\""), std::string::npos) << json;
+    // Another one carries it on.
+    keeping.so_far = nullptr;
+    keeping.continues = true;
+    relay.start(keeping, kIdentity);
+    relay.read(std::string(kRole) + kHello, owner);
+    json.clear();
+    heard.append_json(json);
+    EXPECT_NE(json.find("\"content\":\"hellohellohello\""), std::string::npos) << json;
+  }
+}
+
 TEST(Relay, WhatCameBeforeTheCommitIsNoNews) {
   Owner owner;
   Relay relay;
