@@ -132,7 +132,7 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   money_.terms = {.markup_ppm = found.key->markup_ppm,
                   .byok_fee_ppm = static_cast<std::int32_t>(
                       deployment_->snapshot().options().accounts.byok_fee_ppm)};
-  hold_ms_max_ = std::min<std::uint32_t>(hold_ms_max_, found.key->hold_ms_max);
+  hold_ms_max_ = std::min<std::uint32_t>(hold_ms_max_, 2 * found.key->hold_2ms_max);
   workspace_ = found.key->workspace;
   organisation_ = found.key->organisation;
   if (found.key->logs_content) begin_content();

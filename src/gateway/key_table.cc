@@ -100,7 +100,7 @@ KeyEntry entry_of(const policy::Key& key, const KeyDigest& digest,
   row.logs_content = key.logs_content;
   row.markup_ppm = key.markup_ppm;
   row.output_default_max = std::min(key.output_default_max, policy::kOutputDefaultMax);
-  row.hold_ms_max = std::min(key.hold_ms_max, policy::kHoldMsMax);
+  row.hold_2ms_max = std::min(key.hold_ms_max, policy::kHoldMsMax) / 2;
   // What lies before 1970 has expired, what lies beyond 2106 never does.
   if (key.expires_at != 0) {
     row.expires_at =

@@ -48,8 +48,8 @@ struct alignas(32) KeyRow {
   std::uint32_t requests_per_minute = kUnlimited;
   std::uint32_t concurrency = kUnlimited;
   // The last four bytes; with a byte more a row would be half of one longer.
-  std::uint32_t output_default_max : 20 = 0;  // as in policy::Key
-  std::uint32_t hold_ms_max : 7 = policy::kHoldMsMax;
+  std::uint32_t output_default_max : 20 = 0;                // as in policy::Key
+  std::uint32_t hold_2ms_max : 6 = policy::kHoldMsMax / 2;  // in steps of 2 ms; what is odd is less
   policy::BudgetPeriod period : 2 = policy::BudgetPeriod::kNone;
   policy::KeyScope scope : 1 = policy::KeyScope::kInference;
   bool is_enabled : 1 = true;
@@ -61,7 +61,7 @@ struct alignas(32) KeyRow {
 };
 static_assert(sizeof(KeyRow) == 96);
 static_assert(policy::kBudgetPeriods <= 4 && policy::kOutputDefaultMax < 1u << 20 &&
-              policy::kHoldMsMax < 1u << 7 && policy::kHoldMsMax == HoldOptions::kMsMax);
+              policy::kHoldMsMax / 2 < 1u << 6 && policy::kHoldMsMax == HoldOptions::kMsMax);
 
 // A workspace, or an organisation, as shards need it.
 struct AccountRow {
