@@ -508,8 +508,10 @@ int Http2Session::verdict() const {
 Result<void> Http2Session::feed(std::span<const char> bytes, Instant now) {
   if (over_) return leat::fail(*over_);
   now_ = now;
+  is_busy_ = true;
   const ssize_t taken = nghttp2_session_mem_recv(
       session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  is_busy_ = false;
   if (is_stopped_) return {};
   if (taken < 0 && !over_) over_ = upstream_error(Code::kProtocol, kBroken);
   while (!is_stopped_ && !over_) {
@@ -528,6 +530,7 @@ bool Http2Session::has_room() const {
 Result<void> Http2Session::write_to(Stream& out) {
   out_ = &out;
   written_bytes_ = 0;
+  is_busy_ = true;
   while (!is_stopped_ && has_room()) {
     const std::uint8_t* bytes = nullptr;
     const ssize_t size = nghttp2_session_mem_send(session_, &bytes);
@@ -539,9 +542,15 @@ Result<void> Http2Session::write_to(Stream& out) {
     out.write(text_of(bytes, static_cast<std::size_t>(size)));
     written_bytes_ += static_cast<std::size_t>(size);
   }
+  is_busy_ = false;
   out_ = nullptr;
   if (over_ && !is_stopped_) return leat::fail(*over_);
   return {};
+}
+
+void Http2Session::release_written() {
+  leaving_.clear();
+  std::swap(leaving_, written_);
 }
 
 bool Http2Session::wants_write() const {

@@ -117,14 +117,18 @@ class Http2Session {
   // provider to hear of it, then fail_streams().
   Result<void> feed(std::span<const char> bytes, Instant now);
   // Frames that wait, as far as `out` and the peer's windows have room. Errors as feed()'s.
-  // Blocks that were written are kept until release_written(): call that when the turn is over.
+  // Blocks that were written are kept for two calls of release_written(), which is to be called at
+  // the end of each turn: what one turn writes leaves with the next.
   Result<void> write_to(Stream& out);
-  void release_written() { written_.clear(); }
+  void release_written();
+  bool holds_written() const { return !written_.empty() || !leaving_.empty(); }
   bool wants_write() const;
   // Tells every open stream.
   void fail_streams(const Error& why);
   // Whoever is in feed() or write_to() returns without another call to anybody.
   void stop() { is_stopped_ = true; }
+  // Inside feed() or write_to(), neither of which may be called then.
+  bool is_busy() const { return is_busy_; }
 
   void ping();
   // Says that we go. REQUIRES: no stream is open.
@@ -174,8 +178,10 @@ class Http2Session {
   Stream* out_ = nullptr;          // during write_to()
   std::size_t written_bytes_ = 0;  // by it
   std::vector<BlockRef> written_;  // in this turn
+  std::vector<BlockRef> leaving_;  // in the one before
   std::optional<Error> over_;
   bool is_stopped_ = false;
+  bool is_busy_ = false;
 };
 
 }  // namespace leat::net
