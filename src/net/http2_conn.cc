@@ -34,7 +34,7 @@ Result<std::size_t> Http2Call::send(const proto::RequestOptions& head, const Req
   auto copied = conn_->session_.send(*this, head, body);
   if (!copied) return copied;
   sent_ = conn_->pool_.shard().now();
-  conn_->mark_dirty();
+  conn_->want_turn();
   return copied;
 }
 
@@ -45,7 +45,7 @@ void Http2Call::pause_reply() {
 void Http2Call::resume_reply() {
   if (conn_ == nullptr) return;
   conn_->session_.resume(*this);
-  conn_->mark_dirty();
+  conn_->want_turn();
 }
 
 void Http2Call::cancel() {
@@ -54,7 +54,7 @@ void Http2Call::cancel() {
   handler_ = nullptr;
   if (is_open()) {
     conn.session_.cancel(*this);
-    conn.mark_dirty();
+    conn.want_turn();
     // Given up after a silence: is it the provider that is slow, or is nobody there any more?
     if (conn.last_heard_ < sent_) conn.ask_for_life();
   }
@@ -99,11 +99,10 @@ Http2Conn::Http2Conn(UpstreamPool& pool, Stream& stream)
       stream_(&stream),
       session_(http2_limits(pool.limits()), pool.head_scratch(), pool.limits().scheme),
       last_heard_(pool.shard().now()) {
-  mark_dirty();  // the preface
+  want_turn();  // the preface
 }
 
 Http2Conn::~Http2Conn() {
-  Flushable::unlink();
   Deferred::unlink();
 }
 
@@ -130,8 +129,8 @@ void Http2Conn::call_over(Http2Call& call) {
   if (!is_dead_) pool_.on_room(*this);
 }
 
-void Http2Conn::mark_dirty() {
-  if (!is_dead_) pool_.shard().mark_dirty(*this);
+void Http2Conn::want_turn() {
+  if (!is_dead_) pool_.shard().defer(*this);
 }
 
 void Http2Conn::on_bytes(std::span<char> bytes) {
@@ -156,17 +155,18 @@ void Http2Conn::write_out() {
   if (is_dead_) return;
   const auto written = session_.write_to(*stream_);
   if (is_dead_) return;
-  has_more_ = session_.wants_write() && stream_->backlog_bytes() <= Stream::kBacklogLow;
-  pool_.shard().defer(*this);
+  const bool has_more = session_.wants_write() && stream_->backlog_bytes() <= Stream::kBacklogLow;
+  if (has_more || session_.holds_written()) pool_.shard().defer(*this);
   if (!written) return fail_with(written.error(), true);
   if (in_flight_ == 0) pool_.on_room(*this);
 }
 
-// The turn is over: what it sent has been taken by the kernel, or copied.
+// The turn is over: what the one before wrote has been taken by the kernel, or copied. The stream
+// is not written to later, when it may have had its turn's one send.
 void Http2Conn::run_deferred() {
   session_.release_written();
+  write_out();
   if (session_.holds_written()) pool_.shard().defer(*this);
-  if (has_more_) mark_dirty();
 }
 
 void Http2Conn::on_end(const Error& why) {
@@ -186,7 +186,6 @@ void Http2Conn::die(bool in_order) {
   is_dead_ = true;
   session_.stop();
   pool_.shard().wheel().cancel(timer_);
-  Flushable::unlink();
   if (in_order) {
     stream_->finish();
   } else {
@@ -203,7 +202,7 @@ void Http2Conn::ask_for_life() {
   if (is_asked_ || is_dead_) return;
   is_asked_ = true;
   session_.ping();
-  mark_dirty();
+  want_turn();
   pool_.shard().wheel().set(timer_, pool_.shard().now() + kPingTime);
 }
 

@@ -49,10 +49,8 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
   bool reply_started_ = false;
 };
 
-class Http2Conn final : public ListNode<Http2Conn>,
-                        private StreamUser,
-                        private shard::Flushable,
-                        private shard::Deferred {
+// What its calls want to say in a turn is written when the turn is over, and leaves as one send.
+class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private shard::Deferred {
  public:
   // A provider with requests of ours that is silent for so long is asked whether it is there, and
   // has so long to answer.
@@ -80,13 +78,13 @@ class Http2Conn final : public ListNode<Http2Conn>,
   void on_block_bytes(std::size_t) override {}
   void on_end(const Error& why) override;
   void on_drained() override { write_out(); }
-  void flush() override { write_out(); }
   void run_deferred() override;
 
   // REQUIRES: has_room().
   Http2Call* new_call();
   void call_over(Http2Call& call);
-  void mark_dirty();
+  // There is something to write.
+  void want_turn();
   void write_out();
   void ask_for_life();
   // The pool's: no more of it. With `in_order`, what was written leaves first.
@@ -105,7 +103,6 @@ class Http2Conn final : public ListNode<Http2Conn>,
   bool is_dead_ = false;
   bool is_idle_ = false;   // counted so by the pool
   bool is_asked_ = false;  // a PING is out, and nothing was heard since
-  bool has_more_ = false;  // to write than one turn takes
   Timer timer_{timer_callback<&Http2Conn::on_timer>, this};  // idle, or silent
 };
 

@@ -99,7 +99,7 @@ class Http2(harness.Case):
                 answer = stays.answer()
                 self.assertEqual((answer.text(), answer.whole), ("firstlast", True))
             self.assertEqual(len(provider.connections), 1)
-            self.assertEqual(router.chat(user="again").status, 200)
+            self.assertEqual(router.chat(stream=True, user="again").text(), "firstlast")
             self.assertEqual(len(provider.connections), 1)
 
     def test_refused_streams_are_tried_again(self):

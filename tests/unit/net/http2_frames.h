@@ -50,6 +50,10 @@ inline std::string settings(std::vector<std::pair<int, std::uint32_t>> entries =
   for (const auto& [id, value] : entries) payload += number(id, 2) + number(value, 4);
   return frame(kSettings, 0, 0, payload);
 }
+// What a provider begins with: its own settings, and its nod to ours.
+inline std::string greeting(std::vector<std::pair<int, std::uint32_t>> entries = {}) {
+  return settings(std::move(entries)) + frame(kSettings, kAck, 0, "");
+}
 inline constexpr int kMaxConcurrentStreams = 3;
 inline constexpr int kInitialWindow = 4;
 
