@@ -21,9 +21,11 @@ constexpr std::size_t kFieldRoom = 16 * 1024;  // of a request, as with HTTP/1.1
 // What one turn sends of bodies: more would only stand in the socket's way.
 constexpr std::size_t kWriteBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kFieldOverhead = 32;  // RFC 9113 6.5.2
-// Acknowledgements that a provider may leave unread, and frames that one head may be cut into.
+// Acknowledgements that a provider may leave unread.
 constexpr std::size_t kAcknowledgementsMax = 100;
-constexpr std::size_t kContinuationsMax = 8;
+// Frames that one head may be cut into: 8 are more than any provider needs, but the library counts
+// one again for each slice that its first nine bytes come in.
+constexpr std::size_t kContinuationsMax = 32;
 // What is read of a window's bytes before the provider hears of it (engine.md 6.2).
 constexpr std::size_t kWindowShare = 4;
 
@@ -192,10 +194,6 @@ struct Http2Events {
 
   static int on_frame(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2Session& self = session_of(user);
-    if (frame->hd.type == NGHTTP2_PUSH_PROMISE) {
-      self.break_off(Code::kProtocol, "the provider pushes what nobody asked for");
-      return self.verdict();
-    }
     Http2Stream* stream = self.find(frame->hd.stream_id);
     if (stream == nullptr) return self.verdict();
     if (frame->hd.type == NGHTTP2_RST_STREAM) stream->was_reset_ = true;

@@ -41,6 +41,11 @@ class Stream:
         self.window = connection.initial_window
         self.reset_code = None
         self.sent = 0
+        self.last_sent = time.monotonic()
+
+    def quiet_time(self):
+        """Seconds since something of it was sent."""
+        return time.monotonic() - self.last_sent
 
     def json(self):
         return json.loads(self.body)
@@ -59,6 +64,7 @@ class Stream:
             self.connection.write(DATA, END_STREAM if ends and last else 0, self.number,
                                   data[:size])
             self.sent += size
+            self.last_sent = time.monotonic()
             data = data[size:]
             if last:
                 return
@@ -235,8 +241,3 @@ class Http2Provider:
         for connection in self.connections:
             with contextlib.suppress(OSError):
                 connection.sock.shutdown(socket.SHUT_RDWR)
-
-
-def wait_a_moment():
-    """For tests that show that nothing happens meanwhile."""
-    time.sleep(0.05)

@@ -454,7 +454,7 @@ TEST_F(Http2SessionTest, WhoeverBreaksTheProtocolIsLeft) {
     return all;
   };
   std::string continuations = frame(kHeaders, 0, 1, block({{":status", "200"}}));
-  continuations += many(frame(kContinuation, 0, 1, block({{"a", "b"}})), 20);
+  continuations += many(frame(kContinuation, 0, 1, block({{"a", "b"}})), 50);
   const std::pair<const char*, std::string> attacks[] = {
       {"no HTTP/2 at all", "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n"},
       {"SETTINGS missing", headers(1, {{":status", "200"}})},
@@ -465,7 +465,7 @@ TEST_F(Http2SessionTest, WhoeverBreaksTheProtocolIsLeft) {
       {"a flood of PRIORITY", settings() + many(frame(kPriority, 0, 1, number(3, 4) + "x"), 1'000)},
       {"a flood of resets", settings() + many(reset(1, 8), 1'000)},
       {"a flood of CONTINUATION", settings() + continuations},
-      {"a push", settings() + frame(kPush, kEndHeaders, 1, number(2, 4) + block({{":path", "/"}}))},
+      {"a push", greeting() + frame(kPush, kEndHeaders, 1, number(2, 4) + block({{":path", "/"}}))},
       {"a stream that nobody opened", settings() + headers(9, {{":status", "200"}})},
       {"an even stream", settings() + headers(2, {{":status", "200"}})},
       {"DATA before a head", settings() + data(1, "x")},
