@@ -24,6 +24,7 @@ LIBRARIES = (
             'boringssl'),
     Library('fmt', 'libfmt-dev', 'MIT', 'DYNAMIC_LINK'),
     Library('libcares', 'libc-ares-dev', 'MIT', 'DYNAMIC_LINK', 'c-ares'),
+    Library('libnghttp2', 'libnghttp2-dev', 'MIT', 'DYNAMIC_LINK'),
     Library('liburing', 'liburing-dev', 'MIT OR LGPL-2.1-or-later', 'DYNAMIC_LINK', 'liburing'),
     Library('mimalloc', 'libmimalloc-dev', 'MIT', 'DYNAMIC_LINK', 'mimalloc'),
     Library('simdjson', 'libsimdjson-dev', 'Apache-2.0', 'DYNAMIC_LINK', 'simdjson'),

@@ -212,6 +212,9 @@ struct ClientKey {
 // kSimulated is the built-in provider: an in-process pipe that needs no network, no key and no URL.
 enum class ProviderFormat : std::uint8_t { kOpenAi, kSimulated };
 
+// What is spoken with a provider. kAuto: HTTP/2 if the TLS handshake agrees on it, else HTTP/1.1.
+enum class ProviderProtocol : std::uint8_t { kHttp1, kHttp2, kAuto };
+
 // How the simulated provider behaves. The text is made from the prompt, the same for the same
 // prompt.
 struct SimulatedOptions {
@@ -233,6 +236,7 @@ struct Provider {
   std::string display_name;  // `provider` in answers and in metrics; default: the name
   ProviderFormat format = ProviderFormat::kOpenAi;
   BaseUrl base_url;
+  ProviderProtocol protocol = ProviderProtocol::kHttp1;
   std::string ca_file;  // PEM bundle; empty: the system's
   // Sent as `authorization: Bearer …`, one for each attempt, by what is left of its limits; none:
   // no such field. 0..64.

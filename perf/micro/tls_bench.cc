@@ -56,7 +56,7 @@ class Bench {
     server_ =
         std::move(*ServerContext::create(cert.certificate_pem, cert.key_pem, &kSeed, records_));
     roots_ = std::move(*TrustedRoots::read(authority.certificate_pem));
-    client_ = ClientContext::create(*roots_, records_);
+    client_ = ClientContext::create(*roots_, Offer::kHttp1, records_);
   }
 
   Pair connect(ClientContext& client) {
@@ -84,7 +84,9 @@ class Bench {
   }
 
   ClientContext& client() { return *client_; }
-  std::unique_ptr<ClientContext> fresh_client() { return ClientContext::create(*roots_, records_); }
+  std::unique_ptr<ClientContext> fresh_client() {
+    return ClientContext::create(*roots_, Offer::kHttp1, records_);
+  }
 
  private:
   const Records records_;

@@ -86,7 +86,7 @@ std::string RequestKeeper::start_traces(const Options& options, const tls::Trust
   resolver_ = std::move(*resolver);
   if (endpoint.tls) {
     const bool own_records = options.server.own_tls_records;
-    tls_ = tls::ClientContext::create(*roots,
+    tls_ = tls::ClientContext::create(*roots, tls::Offer::kHttp1,
                                       own_records ? tls::Records::kOwn : tls::Records::kLibrary);
   }
   streams_ = std::make_unique<net::TcpStreams>(shard_);

@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <map>
+#include <utility>
 
 #include "control/sandbox.h"
 #include "gateway/owned_message.h"
@@ -14,6 +15,12 @@
 namespace leat::app {
 
 namespace {
+
+tls::Offer offer_of(ProviderProtocol protocol) {
+  if (protocol == ProviderProtocol::kHttp2) return tls::Offer::kHttp2;
+  if (protocol == ProviderProtocol::kAuto) return tls::Offer::kHttp2AndHttp1;
+  return tls::Offer::kHttp1;
+}
 
 constexpr int kLastTurns = 3;
 // A disk that does not answer in this time keeps no process from ending: what was not durable
@@ -189,7 +196,8 @@ std::string ShardThread::set_up() {
   return {};
 }
 
-// What is wrong, or empty. One context for all providers with the same roots.
+// What is wrong, or empty. One context for all providers with the same roots that are offered the
+// same protocols.
 std::string ShardThread::make_tls(const gateway::Configuration& configuration,
                                   gateway::DeploymentTls& tls) {
   const gateway::TlsMaterial& material = *configuration.tls;
@@ -201,11 +209,15 @@ std::string ShardThread::make_tls(const gateway::Configuration& configuration,
     if (!context) return std::string("server.tls: ") + context.error().what;
     tls.server = std::move(*context);
   }
-  std::map<const tls::TrustedRoots*, std::shared_ptr<tls::ClientContext>> made;
-  for (const tls::TrustedRoots* roots : material.provider_roots) {
-    auto* context = roots != nullptr ? &made[roots] : nullptr;
+  using Kind = std::pair<const tls::TrustedRoots*, tls::Offer>;
+  std::map<Kind, std::shared_ptr<tls::ClientContext>> made;
+  const auto& providers = configuration.snapshot->options().providers;
+  for (std::size_t i = 0; i < material.provider_roots.size(); ++i) {
+    const tls::TrustedRoots* roots = material.provider_roots[i];
+    const tls::Offer offer = offer_of(providers[i].protocol);
+    auto* context = roots != nullptr ? &made[{roots, offer}] : nullptr;
     if (context != nullptr && *context == nullptr) {
-      *context = tls::ClientContext::create(*roots, records);
+      *context = tls::ClientContext::create(*roots, offer, records);
     }
     tls.providers.push_back(context != nullptr ? *context : nullptr);
   }

@@ -29,7 +29,8 @@ enum class Code : std::uint8_t {
 enum class Source : std::uint8_t { kDownstream, kUpstream, kInternal };
 
 // Whether trying again may help. kReusedOnly: only because the connection was a reused one.
-enum class Retry : std::uint8_t { kNever, kOtherUpstream, kReusedOnly };
+// kNotExecuted: the peer says that it did nothing, as if it had never been asked.
+enum class Retry : std::uint8_t { kNever, kOtherUpstream, kReusedOnly, kNotExecuted };
 
 // 16 bytes, trivially copyable, never allocates. `what` points at static text.
 struct Error {

@@ -49,6 +49,24 @@ bool read_format(Reading& reading, const TomlValue& table, const std::string& pa
   return false;
 }
 
+void read_protocol(Reading& reading, const TomlValue& table, const std::string& path,
+                   Provider& provider) {
+  const TomlMember* protocol = table.find("protocol");
+  if (protocol == nullptr) return;
+  const std::string key = joined(path, "protocol");
+  if (!expect(protocol->value, TomlValue::Kind::kText, key, reading.faults)) return;
+  const std::string& text = protocol->value.text;
+  if (text == "http2") {
+    provider.protocol = ProviderProtocol::kHttp2;
+  } else if (text == "auto") {
+    provider.protocol = ProviderProtocol::kAuto;
+  } else if (text != "http1") {
+    reading.faults.add(protocol->line, key,
+                       fmt::format("\"{}\" is not known; write \"http1\", \"http2\" or \"auto\"",
+                                   printable(text)));
+  }
+}
+
 void read_base_url(Reading& reading, const TomlValue& table, const std::string& path,
                    Provider& provider) {
   const TomlMember* base_url = table.find("base_url");
@@ -112,7 +130,7 @@ void check_fitting(Reading& reading, const TomlValue& table, const std::string& 
   };
   if (provider.format == ProviderFormat::kSimulated) {
     for (const std::string_view key :
-         {"base_url", "ca_file", "api_key", "api_keys", "allow_private"}) {
+         {"base_url", "protocol", "ca_file", "api_key", "api_keys", "allow_private"}) {
       refuse(key, "the simulated provider has no network; leave it out");
     }
   } else {
@@ -217,6 +235,7 @@ void read_provider(Reading& reading, const TomlMember& member) {
       read_simulated(reading, table, path, provider);
     } else {
       read_base_url(reading, table, path, provider);
+      read_protocol(reading, table, path, provider);
       read_ca_file(reading, table, path, provider);
       read_api_keys(reading, table, path, provider);
     }

@@ -179,12 +179,16 @@ constexpr std::array<Setting<SecretSource>, 3> kSecret{{
      "has `LoadCredential=NAME:PATH` for. This or one of the above."},
 }};
 
-constexpr std::array<Setting<Provider>, 16> kProvider{{
+constexpr std::array<Setting<Provider>, 17> kProvider{{
     {"format", OwnForm{"\"openai\" or \"simulated\"", "\"openai\""}, 0, 0, kLive,
      "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
     {"base_url", OwnForm{"text", "required, unless simulated"}, 0, 0, kLive,
      "`https://HOST[:PORT][/PREFIX]`; `/chat/completions` and the like are appended. `http://` "
      "needs `allow_private`. No user, query or fragment."},
+    {"protocol", OwnForm{"\"http1\", \"http2\" or \"auto\"", "\"http1\""}, 0, 0, kLive,
+     "What is spoken with it. `http2`: many requests share a few connections. `auto`: whichever "
+     "the "
+     "TLS handshake agrees on."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,
      "`provider` in answers of `/api/v1`.", "the name"},
     {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,

@@ -11,13 +11,11 @@
 
 #include "control/secret_text.h"
 #include "dialect/wait_time.h"
-#include "proto/http1_write.h"
 #include "proto/json_value.h"
 
 namespace leat::control {
 namespace {
 
-constexpr std::size_t kHeadRoom = 16 * 1024;
 constexpr std::size_t kAnswerBytesMax = 64 * 1024;
 
 net::PoolLimits pool_limits() {
@@ -119,19 +117,19 @@ void OtlpExporter::start_export() {
   answer_.clear();
   if (first_try_ == kNever) first_try_ = shard_.now();
   shard_.wheel().set(timer_, shard_.now() + kExportTime);
-  auto conn = pool_.acquire(*this, false);
-  if (conn && *conn == nullptr) return;  // on_upstream() follows
-  on_upstream(std::move(conn));
+  auto call = pool_.acquire(*this, false);
+  if (call && *call == nullptr) return;  // on_upstream() follows
+  on_upstream(std::move(call));
 }
 
-void OtlpExporter::on_upstream(Result<net::UpstreamConn*> conn) {
-  if (!conn) return failed(conn.error().what, true);
-  conn_ = *conn;
-  conn_->begin(*this);
-  write_request(*conn_);
+void OtlpExporter::on_upstream(Result<net::UpstreamCall*> call) {
+  if (!call) return failed(call.error().what, true);
+  call_ = *call;
+  call_->begin(*this);
+  write_request(*call_);
 }
 
-void OtlpExporter::write_request(net::UpstreamConn& conn) {
+void OtlpExporter::write_request(net::UpstreamCall& call) {
   const Batch& batch = batches_.front();
   const std::size_t size = setup_.head.size() + batch.spans.size() + setup_.tail.size();
   body_ = Block::allocate(size);
@@ -147,11 +145,9 @@ void OtlpExporter::write_request(net::UpstreamConn& conn) {
   options.host = setup_.settings.endpoint.authority;
   options.content_length = size;
   if (!setup_.secret.empty()) options.fields = {&field, 1};
-  char* room = conn.stream().prepare(kHeadRoom);
-  const auto head = proto::write_request_head({room, kHeadRoom}, options);
-  conn.stream().commit(head ? head->size() : 0);
-  if (!head) return failed("the request cannot be written", false);
-  conn.stream().write_block(*body_.get(), 0, size);
+  const std::string_view whole(body_->data(), size);
+  const auto sent = call.send(options, {.block = body_.get(), .pieces = {&whole, 1}});
+  if (!sent) failed("the request cannot be written", false);
 }
 
 void OtlpExporter::on_reply_head(const proto::ResponseHead& head) {
@@ -166,14 +162,14 @@ void OtlpExporter::on_reply_body(std::string_view bytes) {
 }
 
 void OtlpExporter::on_reply_end() {
-  conn_ = nullptr;
+  call_ = nullptr;
   if (status_ >= 200 && status_ < 300) return succeeded();
   const bool may_retry = status_ == 429 || (status_ >= 502 && status_ <= 504);
   failed(fmt::format("status {}", status_), may_retry);
 }
 
 void OtlpExporter::on_reply_failed(const Error& why) {
-  conn_ = nullptr;
+  call_ = nullptr;
   failed(why.what, true);
 }
 
@@ -226,7 +222,7 @@ void OtlpExporter::drop_first() {
 
 void OtlpExporter::hang_up() {
   PoolWaiter::unlink();
-  if (conn_ != nullptr) std::exchange(conn_, nullptr)->cancel();
+  if (call_ != nullptr) std::exchange(call_, nullptr)->cancel();
   body_.reset();
   in_flight_ = false;
   shard_.wheel().cancel(timer_);

@@ -66,7 +66,7 @@ class OtlpExporter final : private net::PoolWaiter, private net::ReplyHandler {
     std::size_t count = 0;
   };
 
-  void on_upstream(Result<net::UpstreamConn*> conn) override;
+  void on_upstream(Result<net::UpstreamCall*> call) override;
   void on_reply_head(const proto::ResponseHead& head) override;
   void on_reply_body(std::string_view bytes) override;
   void on_reply_pause() override {}
@@ -75,7 +75,7 @@ class OtlpExporter final : private net::PoolWaiter, private net::ReplyHandler {
 
   void close_batch();
   void start_export();
-  void write_request(net::UpstreamConn& conn);
+  void write_request(net::UpstreamCall& call);
   void succeeded();
   void failed(std::string_view why, bool may_retry);
   void drop_first();
@@ -90,7 +90,7 @@ class OtlpExporter final : private net::PoolWaiter, private net::ReplyHandler {
   Batch open_;                 // being filled
   std::size_t waiting_bytes_ = 0;
   std::size_t waiting_spans_ = 0;
-  net::UpstreamConn* conn_ = nullptr;
+  net::UpstreamCall* call_ = nullptr;
   BlockRef body_;  // being sent
   std::string answer_;
   int status_ = 0;

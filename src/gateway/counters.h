@@ -102,6 +102,8 @@ struct Counters {
   Counter memory_exchanges;    // requests under way, but for their bodies
   Counter pool_idle;
   Counter pool_open;
+  Counter pool_http2_connections;  // of those
+  Counter pool_http2_streams;      // requests on them
   Counter pool_dialed;
   Counter pool_dial_failures;
   Counter pool_reused;

@@ -20,6 +20,12 @@ bool is_same_way(Provider a, Provider b) {
   return a == b;
 }
 
+net::UpstreamProtocol pool_protocol(ProviderProtocol protocol) {
+  if (protocol == ProviderProtocol::kHttp2) return net::UpstreamProtocol::kHttp2;
+  if (protocol == ProviderProtocol::kAuto) return net::UpstreamProtocol::kEither;
+  return net::UpstreamProtocol::kHttp1;
+}
+
 }  // namespace
 
 Deployment::Deployment(const DialParts& parts, std::shared_ptr<const Configuration> configuration,
@@ -85,6 +91,8 @@ std::shared_ptr<Upstream> Deployment::make_upstream(const DialParts& parts, std:
   }
   net::PoolLimits pool;
   pool.connections_max = options.connections_max;
+  pool.protocol = pool_protocol(options.protocol);
+  pool.scheme = options.base_url.tls ? "https" : "http";
   pool.idle_max = options.idle_connections_max;
   pool.warm = options.warm_connections;
   pool.idle_time = milliseconds(options.idle_ms_max);

@@ -395,6 +395,9 @@ void Exchange::on_reply_failed(const Error& why) {
                           gateway_.shard().io().wall_now().unix_ns / 1'000'000, failure);
     return provider_failed(failure);
   }
+  if (why.retry == Retry::kNotExecuted) {
+    return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
+  }
   // Class B of the retry rule: it may have been executed.
   gateway_.counters().ambiguous.add();
   failed(kind, Attempted::kAmbiguous);

@@ -194,7 +194,7 @@ class Exchange final : public ListNode<Exchange>,
   };
 
   // What happens to leg_.
-  void on_upstream(Result<net::UpstreamConn*> conn);
+  void on_upstream(Result<net::UpstreamCall*> call);
   void on_reply_head(const proto::ResponseHead& head);
   void on_reply_body(std::string_view bytes);
   void on_reply_pause();
@@ -217,8 +217,7 @@ class Exchange final : public ListNode<Exchange>,
   bool choose_first();
   void go_to(std::uint8_t stop, std::uint8_t key);
   void attempt();
-  void send_request(net::UpstreamConn& conn);
-  void write_body(net::Stream& stream, std::span<const std::string_view> pieces);
+  void send_request(net::UpstreamCall& call);
   void take_error_head(const proto::ResponseHead& head);
   void note_limits(const proto::ResponseHead& head);
   void collect(std::string_view bytes, std::size_t bytes_max);

@@ -12,7 +12,6 @@
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "policy/attempt_rule.h"
-#include "proto/http1_write.h"
 
 namespace leat::gateway {
 
@@ -23,10 +22,6 @@ using dialect::ErrorKind;
 using ledger::AttemptOutcome;
 using policy::OutcomeClass;
 
-// Pieces of a body above this go out from where they lie; below, a copy is cheaper than one more
-// range of a gathered send.
-constexpr std::size_t kCopyBytesMax = 2048;
-constexpr std::size_t kRequestHeadRoom = 16 * 1024;
 constexpr std::string_view kOwnKeyRefused =
     "The provider refused the key that the workspace brought, or its account is empty.";
 constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
@@ -151,21 +146,21 @@ void Exchange::attempt() {
   leg_->note = notes_.began(leg_->endpoint, leg_->own_key.id != 0, now);
   plan_hedge();
   set_deadline();
-  auto conn = upstream.pool->acquire(*leg_, asked().fresh_connection);
+  auto call = upstream.pool->acquire(*leg_, asked().fresh_connection);
   asked().fresh_connection = false;
-  if (conn && *conn == nullptr) return;  // on_upstream() follows
-  on_upstream(std::move(conn));
+  if (call && *call == nullptr) return;  // on_upstream() follows
+  on_upstream(std::move(call));
 }
 
-void Exchange::on_upstream(Result<net::UpstreamConn*> conn) {
-  if (!conn) {
+void Exchange::on_upstream(Result<net::UpstreamCall*> call) {
+  if (!call) {
     gateway_.counters().upstream_failures.add();
-    return failed(kind_of_dial_failure(conn.error()), Attempted::kNotSent);
+    return failed(kind_of_dial_failure(call.error()), Attempted::kNotSent);
   }
-  send_request(**conn);
+  send_request(**call);
 }
 
-void Exchange::send_request(net::UpstreamConn& conn) {
+void Exchange::send_request(net::UpstreamCall& call) {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
   const policy::ModelRef ref{.rest = stop().rest};
@@ -177,18 +172,18 @@ void Exchange::send_request(net::UpstreamConn& conn) {
     dialect::shape_continuation(by, *continuation_->so_far, shape);
   }
   LEAT_UNINITIALIZED proto::SpliceList pieces(body);
-  conn.begin(*leg_);
+  call.begin(*leg_);
   const auto secret = bearer();
   if (!secret) {
-    conn.cancel();
+    call.cancel();
     end_attempt(OutcomeClass::kNotCounted, 0, {});
     return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
   }
   if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
-    conn.cancel();
+    call.cancel();
     return failed_here(ErrorKind::kInvalidRequest);
   }
-  leg_->upstream = &conn;
+  leg_->upstream = &call;
   proto::RequestOptions options;
   options.target = provider().target(kind_);
   options.host = provider().host;
@@ -197,32 +192,21 @@ void Exchange::send_request(net::UpstreamConn& conn) {
   options.accept = streams_ ? "text/event-stream" : "application/json";
   TraceFields trace(client_->story().trace, leg_->note);
   options.fields = trace.fields();
-  net::Stream& stream = conn.stream();
-  char* room = stream.prepare(kRequestHeadRoom);
-  const auto head = proto::write_request_head({room, kRequestHeadRoom}, options);
-  stream.commit(head ? head->size() : 0);
-  if (!head) {
+  const net::RequestBody whole{.block = request.body.get(), .pieces = pieces.pieces()};
+  const auto copied = call.send(options, whole);
+  if (!copied) {
     drop_upstream();
+    if (copied.error().retry == Retry::kNotExecuted) {
+      gateway_.counters().upstream_failures.add();
+      return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
+    }
     return failed_here(ErrorKind::kServer);
   }
+  gateway_.counters().body_bytes_copied.add(*copied);
   asked().written = true;
   leg_->state = Leg::State::kWaiting;
   leg_->started = leg_->last_progress = gateway_.shard().now();
   set_deadline();
-  write_body(stream, pieces.pieces());
-}
-
-void Exchange::write_body(net::Stream& stream, std::span<const std::string_view> pieces) {
-  Block& body = *request_->body.get();
-  for (const std::string_view piece : pieces) {
-    const bool in_body = piece.data() >= body.data() && piece.data() < body.data() + body.size;
-    if (in_body && piece.size() > kCopyBytesMax) {
-      stream.write_block(body, static_cast<std::size_t>(piece.data() - body.data()), piece.size());
-    } else {
-      stream.write(piece);
-      if (in_body) gateway_.counters().body_bytes_copied.add(piece.size());
-    }
-  }
 }
 
 // ---- How it ended ------------------------------------------------------------------------------

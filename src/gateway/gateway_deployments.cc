@@ -100,13 +100,19 @@ void Gateway::refresh_pools() {
   net::PoolStats sum = pools_before_;
   std::size_t idle = 0;
   std::size_t open = 0;
+  std::size_t http2_connections = 0;
+  std::size_t http2_streams = 0;
   each_upstream([&](const Upstream& upstream) {
     add(sum, upstream.pool->stats());
     idle += upstream.pool->idle_count();
     open += upstream.pool->open_count();
+    http2_connections += upstream.pool->http2_count();
+    http2_streams += upstream.pool->http2_streams();
   });
   counters_.pool_idle.set(idle);
   counters_.pool_open.set(open);
+  counters_.pool_http2_connections.set(http2_connections);
+  counters_.pool_http2_streams.set(http2_streams);
   counters_.pool_dialed.set(sum.dialed);
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);

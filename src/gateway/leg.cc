@@ -25,8 +25,8 @@ void Leg::stop(Wheel& wheel) {
   state = State::kIdle;
 }
 
-void Leg::on_upstream(Result<net::UpstreamConn*> conn) {
-  here().on_upstream(std::move(conn));
+void Leg::on_upstream(Result<net::UpstreamCall*> call) {
+  here().on_upstream(std::move(call));
 }
 
 void Leg::on_reply_head(const proto::ResponseHead& head) {

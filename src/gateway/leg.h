@@ -45,7 +45,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   bool is_holding() const { return state == State::kStreaming && !relay.is_committed(); }
 
   // net::PoolWaiter
-  void on_upstream(Result<net::UpstreamConn*> conn) override;
+  void on_upstream(Result<net::UpstreamCall*> call) override;
   // net::ReplyHandler
   void on_reply_head(const proto::ResponseHead& head) override;
   void on_reply_body(std::string_view bytes) override;
@@ -63,7 +63,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   Exchange& exchange_;
 
  public:
-  net::UpstreamConn* upstream = nullptr;  // that has the request
+  net::UpstreamCall* upstream = nullptr;  // that has the request
   Relay relay;
   BlockRef collected;                           // of an answer or an error reply that is read whole
   HealthAttempt health;                         // endpoint kNoId: none is under way

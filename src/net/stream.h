@@ -82,6 +82,8 @@ class Stream {
   virtual std::size_t backlog_bytes() const = 0;
   // All bytes that were ever written to it, where somebody counts them.
   virtual std::uint64_t bytes_written() const { return 0; }
+  // What the TLS handshake agreed on (ALPN), once open: "h2", "http/1.1" or nothing.
+  virtual std::string_view protocol() const { return {}; }
 
   // Sends what was written, says goodbye, and drains what still comes for a moment, so that the
   // peer reads the last bytes before it sees a reset.

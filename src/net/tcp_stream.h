@@ -54,6 +54,7 @@ class TcpStream final : public Stream,
   void hold_sends(Duration most) override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
+  std::string_view protocol() const override { return tls_ != nullptr ? tls_->alpn() : ""; }
   void finish() override;
   void abort() override;
 

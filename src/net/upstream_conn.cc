@@ -5,10 +5,13 @@
 #include <cstring>
 
 #include "net/upstream_pool.h"
+#include "proto/http1_write.h"
 
 namespace leat::net {
 
 namespace {
+
+constexpr std::size_t kRequestHeadRoom = 16 * 1024;
 
 proto::HeadLimits head_limits(const PoolLimits& limits) {
   proto::HeadLimits head = proto::kResponseHeadLimits;
@@ -31,6 +34,24 @@ void UpstreamConn::begin(ReplyHandler& handler) {
   keep_alive_ = false;
   reply_started_ = false;
   ++exchanges_;
+}
+
+Result<std::size_t> UpstreamConn::send(const proto::RequestOptions& head, const RequestBody& body) {
+  char* room = stream_->prepare(kRequestHeadRoom);
+  const auto written = proto::write_request_head({room, kRequestHeadRoom}, head);
+  stream_->commit(written ? written->size() : 0);
+  if (!written) return fail(written.error());
+  std::size_t copied = 0;
+  for (const std::string_view piece : body.pieces) {
+    if (body.goes_as_it_is(piece)) {
+      const auto offset = static_cast<std::size_t>(piece.data() - body.block->data());
+      stream_->write_block(*body.block, offset, piece.size());
+    } else {
+      stream_->write(piece);
+      if (body.is_in_block(piece)) copied += piece.size();
+    }
+  }
+  return copied;
 }
 
 void UpstreamConn::cancel() {

@@ -9,6 +9,7 @@
 
 #include "base/pool.h"
 #include "net/stream.h"
+#include "net/upstream_call.h"
 #include "proto/chunked.h"
 #include "proto/http1_response.h"
 #include "shard/shard.h"
@@ -17,41 +18,17 @@ namespace leat::net {
 
 class UpstreamPool;
 
-// Who waits for the reply. Inside any call UpstreamConn::cancel() is allowed.
-class ReplyHandler {
+class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, private StreamUser {
  public:
-  // The final head (1xx ones are skipped). Valid during the call.
-  virtual void on_reply_head(const proto::ResponseHead& head) = 0;
-  // Payload with the framing taken off. Valid during the call, never empty.
-  virtual void on_reply_body(std::string_view bytes) = 0;
-  // The bytes of one receive have all been handed over, and more are to come: the time to pass on
-  // what they made.
-  virtual void on_reply_pause() = 0;
-  // The reply is whole. The connection is no longer the handler's.
-  virtual void on_reply_end() = 0;
-  // It will never be whole. The connection is no longer the handler's.
-  virtual void on_reply_failed(const Error& why) = 0;
+  void begin(ReplyHandler& handler) override;
+  Result<std::size_t> send(const proto::RequestOptions& head, const RequestBody& body) override;
+  void pause_reply() override;
+  void resume_reply() override;
+  bool hold_reply(Duration most) override;
+  void cancel() override;
+  bool is_reused() const override { return exchanges_ > 1; }
 
- protected:
-  ~ReplyHandler() = default;
-};
-
-class UpstreamConn final : public ListNode<UpstreamConn>, private StreamUser {
- public:
-  // Takes the connection for one exchange. The request is then written to stream().
-  void begin(ReplyHandler& handler);
   Stream& stream() { return *stream_; }
-  // Stops reading the reply, and goes on. What ended in order is read again whatever it was told.
-  void pause_reply();
-  void resume_reply();
-  // What comes of the reply may wait so long for more of it (Stream::hold), until told otherwise.
-  // False: that would hold the replies of others too.
-  bool hold_reply(Duration most);
-  // The exchange is of no more interest: hangs up.
-  void cancel();
-
-  // It had served an exchange before: a failure without a reply may be its age (kReusedOnly).
-  bool is_reused() const { return exchanges_ > 1; }
 
  private:
   friend class UpstreamPool;

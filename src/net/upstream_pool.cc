@@ -8,22 +8,36 @@ namespace leat::net {
 namespace {
 
 constexpr Duration kWarmRetry = seconds(1);
+// How many may wait for one HTTP/2 connection that is being opened: what it takes before the
+// provider has said how many.
+constexpr std::size_t kWaitersPerDial = 100;
+constexpr std::string_view kAlpnHttp2 = "h2";
 
 }  // namespace
 
 UpstreamPool::UpstreamPool(shard::Shard& shard, Dialer& dialer, const PoolLimits& limits)
-    : shard_(shard), dialer_(dialer), limits_(limits) {}
+    : shard_(shard), dialer_(dialer), limits_(limits), learned_(limits.protocol) {}
 
 UpstreamPool::~UpstreamPool() {
   LEAT_CHECK(waiters_.empty());
   limits_.warm = 0;
   dials_.clear();
   while (!idle_.empty()) drop(idle_.front());
+  while (!http2_open_.empty()) drop_idle(http2_open_.front());
   Deferred::unlink();
   run_deferred();
+  while (Http2Conn* conn = http2_dead_.pop_front()) http2_conns_.destroy(conn);
+  Deferred::unlink();
 }
 
-Result<UpstreamConn*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
+Result<UpstreamCall*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
+  if (Http2Conn* conn = least_busy(fresh)) {
+    if (conn->exchanges() > 0) ++stats_.reused;
+    set_idle(*conn, false);
+    Http2Call* call = conn->new_call();
+    spread(*conn);
+    return call;
+  }
   if (!fresh && !idle_.empty()) {
     UpstreamConn& conn = *idle_.pop_front();
     --idle_count_;
@@ -31,13 +45,17 @@ Result<UpstreamConn*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
     ++stats_.reused;
     return &conn;
   }
-  if (open_count() >= limits_.connections_max) {
+  if (open_count() >= limits_.connections_max && !(shares_connections() && dialing_ > 0)) {
     return fail({Code::kOverloaded, Source::kInternal, Retry::kOtherUpstream, 0,
                  "all connections to the provider are in use"});
   }
   waiter.wants_fresh_ = fresh;
   waiters_.push_back(waiter);
-  dial();
+  if (shares_connections()) {
+    dial_for_waiters();
+  } else {
+    dial();
+  }
   return nullptr;
 }
 
@@ -57,21 +75,68 @@ void UpstreamPool::on_dialed(Dial& dial, Result<Stream*> stream) {
   *place = std::move(dials_.back());
   dials_.pop_back();
   shard_.defer(*this);
-  if (!stream) {
-    ++stats_.dial_failures;
-    if (PoolWaiter* waiter = waiters_.pop_front()) waiter->on_upstream(fail(stream.error()));
-    if (limits_.warm > 0) shard_.wheel().set(warm_timer_, shard_.now() + kWarmRetry);
+  if (!stream) return dial_failed(stream.error());
+  take_over(**stream);
+}
+
+void UpstreamPool::dial_failed(const Error& why) {
+  ++stats_.dial_failures;
+  if (limits_.warm > 0) shard_.wheel().set(warm_timer_, shard_.now() + kWarmRetry);
+  if (!shares_connections()) {
+    if (PoolWaiter* waiter = waiters_.pop_front()) waiter->on_upstream(fail(why));
     return;
   }
-  UpstreamConn* conn = conns_.create(*this, **stream);
-  (*stream)->set_user(*conn);
+  // Those for whom the dials under way have no room; what they do next is none of this loop's.
+  IntrusiveList<PoolWaiter, PoolTag> failed;
+  while (dials_wanted() > dialing_) failed.push_back(*waiters_.pop_front());
+  while (PoolWaiter* waiter = failed.pop_front()) waiter->on_upstream(fail(why));
+}
+
+// A connection of whichever protocol it turned out to speak.
+void UpstreamPool::take_over(Stream& stream) {
+  const bool is_told = stream.protocol() == kAlpnHttp2;
+  const bool is_known = limits_.protocol == UpstreamProtocol::kHttp2 && limits_.scheme == "http";
+  if (is_told || is_known) {
+    learned_ = UpstreamProtocol::kHttp2;
+    Http2Conn* conn = http2_conns_.create(*this, stream);
+    stream.set_user(*conn);
+    http2_open_.push_back(*conn);
+    return on_room(*conn);
+  }
+  if (limits_.protocol == UpstreamProtocol::kHttp2) {
+    stream.abort();
+    return dial_failed({Code::kProtocol, Source::kUpstream, Retry::kOtherUpstream, 0,
+                        "the provider does not speak HTTP/2"});
+  }
+  UpstreamConn* conn = conns_.create(*this, stream);
+  stream.set_user(*conn);
+  learned_ = UpstreamProtocol::kHttp1;
   hand_over(*conn);
+  // Who waited in the hope of a stream needs a connection.
+  if (limits_.protocol == UpstreamProtocol::kEither) dial_for_waiters();
+}
+
+// For those who wait: one each, or one for many.
+std::size_t UpstreamPool::dials_wanted() {
+  const std::size_t per_dial = shares_connections() ? kWaitersPerDial : 1;
+  std::size_t fresh = 0;
+  std::size_t others = 0;
+  for (PoolWaiter* each = waiters_.first(); each != nullptr; each = waiters_.after(*each)) {
+    ++(each->wants_fresh_ ? fresh : others);
+  }
+  return fresh + (others + per_dial - 1) / per_dial;
+}
+
+void UpstreamPool::dial_for_waiters() {
+  std::size_t missing = dials_wanted();
+  missing -= std::min(missing, dialing_);
+  for (; missing > 0 && open_count() < limits_.connections_max; --missing) dial();
 }
 
 // To who waits longest, or to the idle ones.
 void UpstreamPool::hand_over(UpstreamConn& conn) {
   if (PoolWaiter* waiter = take_waiter(conn.exchanges_ > 0)) {
-    waiter->on_upstream(&conn);
+    waiter->on_upstream(static_cast<UpstreamCall*>(&conn));
     return;
   }
   keep_idle(conn);
@@ -113,12 +178,28 @@ void UpstreamPool::drop(UpstreamConn& conn) {
 void UpstreamPool::run_deferred() {
   dials_done_.clear();
   while (UpstreamConn* conn = dead_.pop_front()) conns_.destroy(conn);
+  while (Http2Call* call = dead_calls_.pop_front()) calls_.destroy(call);
+  for (Http2Conn* each = http2_dead_.first(); each != nullptr;) {
+    Http2Conn& conn = *each;
+    each = http2_dead_.after(conn);
+    if (conn.session_.holds_written()) {
+      shard_.defer(*this);  // its last bytes lie where it keeps them
+      continue;
+    }
+    conn.ListNode<Http2Conn>::unlink();
+    http2_conns_.destroy(&conn);
+  }
+  if (shares_connections() && !waiters_.empty()) dial_for_waiters();
   keep_warm();
 }
 
 void UpstreamPool::keep_warm() {
   if (warm_timer_.is_set()) return;
-  while (idle_count_ + dialing_ < limits_.warm && open_count() < limits_.connections_max) dial();
+  std::size_t ready = idle_count_ + dialing_;
+  for (Http2Conn* each = http2_open_.first(); each != nullptr; each = http2_open_.after(*each)) {
+    if (!each->is_idle_ && each->has_room()) ++ready;
+  }
+  for (; ready < limits_.warm && open_count() < limits_.connections_max; ++ready) dial();
 }
 
 void UpstreamPool::on_warm_timer() {
@@ -129,6 +210,80 @@ void UpstreamPool::drain() {
   limits_.warm = 0;
   limits_.idle_max = 0;
   while (!idle_.empty()) drop(idle_.front());
+  for (Http2Conn* each = http2_open_.first(); each != nullptr;) {
+    Http2Conn& conn = *each;
+    each = http2_open_.after(conn);
+    if (conn.in_flight() == 0) drop_idle(conn);
+  }
+}
+
+// ---- HTTP/2 ------------------------------------------------------------------------------------
+
+// Null: none has room. `fresh`: of those that nobody has used.
+Http2Conn* UpstreamPool::least_busy(bool fresh) {
+  Http2Conn* least = nullptr;
+  for (Http2Conn* each = http2_open_.first(); each != nullptr; each = http2_open_.after(*each)) {
+    if (fresh && each->exchanges() > 0) continue;
+    if (!each->has_room()) continue;
+    if (least == nullptr || each->in_flight() < least->in_flight()) least = each;
+  }
+  return least;
+}
+
+// `least` has the fewest: if those are not few, the next ones get another connection.
+void UpstreamPool::spread(const Http2Conn& least) {
+  if (least.in_flight() < limits_.streams_before_spread || dialing_ > 0) return;
+  if (http2_conns_.live() < limits_.spread_max && open_count() < limits_.connections_max) dial();
+}
+
+Http2Call* UpstreamPool::make_call(Http2Conn& conn, bool is_reused) {
+  return calls_.create(conn, is_reused);
+}
+
+void UpstreamPool::free_call(Http2Call& call) {
+  dead_calls_.push_back(call);
+  shard_.defer(*this);
+}
+
+// A call has ended, or the provider takes more, or fewer.
+void UpstreamPool::on_room(Http2Conn& conn) {
+  while (!conn.is_dead() && conn.has_room()) {
+    const bool is_used = conn.exchanges() > 0;
+    PoolWaiter* waiter = take_waiter(is_used);
+    if (waiter == nullptr) break;
+    if (is_used) ++stats_.reused;
+    set_idle(conn, false);
+    waiter->on_upstream(static_cast<UpstreamCall*>(conn.new_call()));
+  }
+  // A busy one comes here again when it is done.
+  if (conn.is_dead() || conn.in_flight() > 0 || conn.session_.is_busy()) return;
+  if (!conn.session_.takes_streams()) return drop_idle(conn);
+  if (!conn.is_idle_ && idle_count_ >= limits_.idle_max) return drop_idle(conn);
+  set_idle(conn, true);
+}
+
+void UpstreamPool::set_idle(Http2Conn& conn, bool is_idle) {
+  if (conn.is_idle_ == is_idle) return;
+  conn.is_idle_ = is_idle;
+  if (!is_idle) {
+    --idle_count_;
+    return;
+  }
+  ++idle_count_;
+  if (!conn.is_asked_) shard_.wheel().set(conn.timer_, shard_.now() + limits_.idle_time);
+}
+
+void UpstreamPool::drop(Http2Conn& conn, bool in_order) {
+  set_idle(conn, false);
+  conn.ListNode<Http2Conn>::unlink();
+  conn.die(in_order);
+  http2_dead_.push_back(conn);
+  shard_.defer(*this);
+}
+
+void UpstreamPool::drop_idle(Http2Conn& conn) {
+  conn.say_goodbye();
+  drop(conn, true);
 }
 
 }  // namespace leat::net

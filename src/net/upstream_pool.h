@@ -3,12 +3,16 @@
 // armed on each so that its end is seen before it is used; the last used goes first, so that the
 // spare ones age out. Requests never queue behind each other's replies: who finds no idle
 // connection waits for a new one, or for the first that comes free.
+//
+// With HTTP/2 a connection serves many at once: who asks gets a stream of the one with the fewest,
+// another is opened beside it when that is not few any more, and nobody waits unless all are full.
 #pragma once
 
 #include <memory>
 
 #include "base/pool.h"
 #include "net/connector.h"
+#include "net/http2_conn.h"
 #include "net/upstream_conn.h"
 
 namespace leat::net {
@@ -18,8 +22,8 @@ struct PoolTag {};
 // A request for a connection; a member of whoever wants one. Unlinking it withdraws the request.
 class PoolWaiter : public ListNode<PoolTag> {
  public:
-  // The connection is to be used at once: begin() it, or cancel() it. Never from inside acquire().
-  virtual void on_upstream(Result<UpstreamConn*> conn) = 0;
+  // The call is to be used at once: begin() and send(), or cancel(). Never from inside acquire().
+  virtual void on_upstream(Result<UpstreamCall*> call) = 0;
 
  protected:
   ~PoolWaiter() = default;
@@ -29,6 +33,9 @@ class PoolWaiter : public ListNode<PoolTag> {
   bool wants_fresh_ = false;
 };
 
+// kEither: what the TLS handshake agrees on. kHttp2 without TLS: by prior knowledge.
+enum class UpstreamProtocol : std::uint8_t { kHttp1, kHttp2, kEither };
+
 struct PoolLimits {
   std::uint32_t connections_max = 16'384;
   std::uint32_t idle_max = 1'024;
@@ -36,6 +43,13 @@ struct PoolLimits {
   Duration idle_time = seconds(30);
   std::uint32_t head_bytes_max = 64 * 1024;  // of a reply; at most proto::kHeadBytesMax
   std::uint32_t informational_max = 8;       // 1xx heads before the final one
+  UpstreamProtocol protocol = UpstreamProtocol::kHttp1;
+  std::string_view scheme = "https";  // static text
+  // Of one HTTP/2 connection; the provider may take fewer.
+  std::uint32_t streams_max = 256;
+  // From so many streams on each, another connection is opened beside, up to spread_max.
+  std::uint32_t streams_before_spread = 16;
+  std::uint32_t spread_max = 4;
 };
 
 struct PoolStats {
@@ -51,22 +65,26 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   // REQUIRES: no exchange under way, no waiter linked.
   ~UpstreamPool();
 
-  // An idle connection, or null: then `waiter` is linked and hears later, unless the pool is at
-  // connections_max (the error says so). `fresh`: never one that was used before.
-  Result<UpstreamConn*> acquire(PoolWaiter& waiter, bool fresh);
+  // A call on a connection that is there, or null: then `waiter` is linked and hears later, unless
+  // the pool is at connections_max (the error says so). `fresh`: never one that was used before.
+  Result<UpstreamCall*> acquire(PoolWaiter& waiter, bool fresh);
   // Opens connections_warm ones, now and whenever there are fewer.
   void keep_warm();
   // Drops the idle ones and keeps none any more.
   void drain();
 
-  std::size_t open_count() const { return conns_.live() + dialing_; }
+  std::size_t open_count() const { return conns_.live() + http2_conns_.live() + dialing_; }
   std::size_t idle_count() const { return idle_count_; }
+  std::size_t http2_count() const { return http2_conns_.live(); }
+  std::size_t http2_streams() const { return calls_.live(); }
   PoolStats& stats() { return stats_; }
   const PoolStats& stats() const { return stats_; }
   const PoolLimits& limits() const { return limits_; }
 
  private:
   friend class UpstreamConn;
+  friend class Http2Conn;
+  friend class Http2Call;
 
   void on_dialed(Dial& dial, Result<Stream*> stream) override;
   void run_deferred() override;
@@ -76,6 +94,21 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   void hand_over(UpstreamConn& conn);
   PoolWaiter* take_waiter(bool used);
   void keep_idle(UpstreamConn& conn);
+  void take_over(Stream& stream);
+  void dial_failed(const Error& why);
+  std::size_t dials_wanted();
+  void dial_for_waiters();
+  bool shares_connections() const { return learned_ != UpstreamProtocol::kHttp1; }
+  // Http2Conn's
+  Http2Conn* least_busy(bool fresh);
+  void spread(const Http2Conn& least);
+  Http2Call* make_call(Http2Conn& conn, bool is_reused);
+  void free_call(Http2Call& call);
+  void on_room(Http2Conn& conn);
+  void set_idle(Http2Conn& conn, bool is_idle);
+  void drop(Http2Conn& conn, bool in_order);
+  void drop_idle(Http2Conn& conn);
+  shard::Shard& shard() { return shard_; }
   proto::ResponseHead& head_scratch() { return head_scratch_; }
   void on_warm_timer();
 
@@ -85,6 +118,12 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   Pool<UpstreamConn> conns_;
   IntrusiveList<UpstreamConn, UpstreamConn> idle_;  // front: the last used
   IntrusiveList<UpstreamConn, UpstreamConn> dead_;  // freed when the turn's callbacks are over
+  Pool<Http2Conn> http2_conns_;
+  IntrusiveList<Http2Conn, Http2Conn> http2_open_;
+  IntrusiveList<Http2Conn, Http2Conn> http2_dead_;
+  Pool<Http2Call> calls_;
+  IntrusiveList<Http2Call, CallTag> dead_calls_;
+  UpstreamProtocol learned_;  // what the provider speaks, as far as is known
   IntrusiveList<PoolWaiter, PoolTag> waiters_;
   std::vector<std::unique_ptr<Dial>> dials_;
   std::vector<std::unique_ptr<Dial>> dials_done_;

@@ -13,8 +13,6 @@
 namespace leat::proto {
 namespace {
 
-constexpr std::string_view kUserAgent = "leat/0.1";
-
 // A reason phrase is for people; clients read the number. Those we send (RFC 9110 15, RFC 6585).
 struct Reason {
   int status;

@@ -77,6 +77,9 @@ inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 // are built by us or stay here (threats-and-faults 3.4).
 std::span<const KnownField> forwarded_fields();
 
+// Who we are to a provider.
+inline constexpr std::string_view kUserAgent = "leat/0.1";
+
 struct RequestOptions {
   std::string_view method = "POST";
   std::string_view target;                             // from our own table, never from the client

@@ -182,8 +182,9 @@ std::unique_ptr<TlsSession> ServerContext::new_session(Instant now) {
 
 // ---- Client ------------------------------------------------------------------------------------
 
-std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots, Records records) {
-  return std::unique_ptr<ClientContext>(new ClientContext(roots, records));
+std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots, Offer offer,
+                                                     Records records) {
+  return std::unique_ptr<ClientContext>(new ClientContext(roots, offer, records));
 }
 
 ClientContext::~ClientContext() {
@@ -192,11 +193,17 @@ ClientContext::~ClientContext() {
   }
 }
 
-ClientContext::ClientContext(const TrustedRoots& roots, Records records) : Context(records) {
+ClientContext::ClientContext(const TrustedRoots& roots, Offer offer, Records records)
+    : Context(records) {
   SSL_CTX_set1_verify_cert_store(ctx_, roots.store());
   SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, judge_strength);
   SSL_CTX_set_verify_algorithm_prefs(ctx_, kHandshakeSignatures, std::size(kHandshakeSignatures));
-  SSL_CTX_set_alpn_protos(ctx_, kHttp11, sizeof kHttp11);
+  // h2 before http/1.1: either may be cut off.
+  static constexpr std::uint8_t kOffers[] = {2,   'h', '2', 8,   'h', 't',
+                                             't', 'p', '/', '1', '.', '1'};
+  const std::size_t skipped = offer == Offer::kHttp1 ? 3 : 0;
+  const std::size_t end = offer == Offer::kHttp2 ? 3 : sizeof kOffers;
+  SSL_CTX_set_alpn_protos(ctx_, kOffers + skipped, end - skipped);
   SSL_CTX_set_session_cache_mode(ctx_, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_sess_set_new_cb(ctx_, on_new_session);
 }

@@ -3,8 +3,8 @@
 // roots, tickets, buffers. Made from what somebody else read; each shard makes its own, so that
 // nothing here is shared between threads but the roots, which only are looked in.
 //
-// TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1, no renegotiation, no early data (a replayed
-// POST is money: threats-and-faults.md 3.4).
+// TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1 (and, for clients, h2), no renegotiation, no
+// early data (a replayed POST is money: threats-and-faults.md 3.4).
 #pragma once
 
 #include <map>
@@ -63,10 +63,14 @@ class ServerContext : private Context, public std::enable_shared_from_this<Serve
   std::optional<TicketKeys> tickets_;
 };
 
+// What a client offers by ALPN, the first preferred.
+enum class Offer : std::uint8_t { kHttp1, kHttp2, kHttp2AndHttp1 };
+
 // As ServerContext.
 class ClientContext : private Context, public std::enable_shared_from_this<ClientContext> {
  public:
   static std::unique_ptr<ClientContext> create(const TrustedRoots& roots,
+                                               Offer offer = Offer::kHttp1,
                                                Records records = Records::kOwn);
   ~ClientContext();
   // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
@@ -75,7 +79,7 @@ class ClientContext : private Context, public std::enable_shared_from_this<Clien
   Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
 
  private:
-  ClientContext(const TrustedRoots& roots, Records records);
+  ClientContext(const TrustedRoots& roots, Offer offer, Records records);
   void keep_session(const std::string& server_name, SSL_SESSION* session);
   SSL_SESSION* take_session(const std::string& server_name);
   static int on_new_session(SSL* ssl, SSL_SESSION* session);

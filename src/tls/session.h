@@ -86,7 +86,7 @@ class TlsSession {
   // Says goodbye; the peer may still be read. REQUIRES: no write() after it.
   void close_notify(CipherOut& out);
 
-  // Once open: the negotiated protocol ("http/1.1" or empty), whether an earlier session was
+  // Once open: the negotiated protocol ("h2", "http/1.1" or empty), whether an earlier session was
   // resumed, and the version as in the record layer (0x0303, 0x0304).
   std::string_view alpn() const;
   bool is_resumed() const;

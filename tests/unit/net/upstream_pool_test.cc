@@ -81,12 +81,12 @@ class Asker final : public PoolWaiter, public ReplyHandler {
   }
   FakeStream& stream() { return static_cast<FakeStream&>(conn->stream()); }
 
-  void on_upstream(Result<UpstreamConn*> found) override {
+  void on_upstream(Result<UpstreamCall*> found) override {
     if (!found) {
       ++refusals;
       return;
     }
-    conn = *found;
+    conn = static_cast<UpstreamConn*>(*found);
     conn->begin(*this);
     was_used = conn->is_reused();
   }

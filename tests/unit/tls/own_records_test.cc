@@ -56,7 +56,7 @@ class OwnRecords : public testing::Test {
     return std::move(*ServerContext::create(cert_.certificate_pem, cert_.key_pem, &kSeed, records));
   }
   std::unique_ptr<ClientContext> client(Records records) {
-    return ClientContext::create(*roots_, records);
+    return ClientContext::create(*roots_, Offer::kHttp1, records);
   }
 
   const test::Cert authority_;

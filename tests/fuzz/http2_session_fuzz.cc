@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a hostile provider sends to a session with three requests under way; the first byte steers
+// which of them is paused or cancelled and when. However the bytes are cut, each stream and the
+// session end in the same way, each stream ends at most once, and no more comes out of a stream
+// than went in.
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/check.h"
+#include "net/http2_session.h"
+
+namespace {
+
+using namespace leat;
+using namespace leat::net;
+
+// What is written goes nowhere.
+class Sink final : public Stream {
+ public:
+  std::size_t written = 0;
+  char* prepare(std::size_t size) override {
+    bytes_.resize(size);
+    return bytes_.data();
+  }
+  void commit(std::size_t size) override { written += size; }
+  void write_block(Block&, std::size_t, std::size_t size) override { written += size; }
+  void pause() override {}
+  void resume() override {}
+  bool can_receive_into_block() const override { return false; }
+  void receive_block(BlockRef, std::size_t, std::size_t) override {}
+  std::size_t backlog_bytes() const override { return 0; }
+  void finish() override {}
+  void abort() override {}
+
+ private:
+  std::string bytes_;
+};
+
+class Asker final : public Http2Stream {
+ public:
+  std::string digest;
+  std::size_t body_bytes = 0;
+  bool is_over = false;
+
+ private:
+  void on_stream_head(const proto::ResponseHead& head) override {
+    LEAT_CHECK(!is_over && head.status >= 200 && head.status <= 599);
+    digest += std::to_string(head.status) + "|" + std::string(head.content_type) + "|";
+    digest += std::to_string(head.content_length.value_or(0)) + "|";
+    for (const proto::Field field : head.fields) {
+      digest.append(field.name).append(":").append(field.value).append(";");
+    }
+  }
+  void on_stream_body(std::string_view bytes) override {
+    LEAT_CHECK(!is_over && !bytes.empty());
+    digest += bytes;
+    body_bytes += bytes.size();
+  }
+  void on_stream_pause() override { LEAT_CHECK(!is_over); }
+  void on_stream_end() override { finish("end"); }
+  void on_stream_failed(const Error& why) override {
+    LEAT_CHECK(why.what[0] != '\0');
+    finish("failed " + std::to_string(static_cast<int>(why.code)) +
+           std::to_string(static_cast<int>(why.retry)));
+  }
+  void finish(std::string_view how) {
+    LEAT_CHECK(!is_over && !is_open());
+    is_over = true;
+    digest += how;
+  }
+};
+
+// Frames are written out every so many bytes: that, unlike the cuts, is seen by the other side.
+constexpr std::size_t kWriteEvery = 64;
+
+std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) {
+  proto::ResponseHead scratch;
+  Http2Session session({.head_bytes_max = 2'048, .control_frames_max = 50}, scratch, "https");
+  Sink out;
+  Asker askers[3];
+  const proto::RequestOptions head{.target = "/", .host = "a", .content_length = 10};
+  const std::string_view body = "0123456789";
+  for (Asker& asker : askers) {
+    LEAT_CHECK(session.send(asker, head, {nullptr, {&body, 1}}).has_value());
+  }
+  LEAT_CHECK(session.write_to(out).has_value());
+  Asker& steered = askers[steering % 3];
+  if ((steering & 4) != 0) session.pause(steered);
+  bool is_over = false;
+  for (std::size_t at = 0; at < input.size() && !is_over;) {
+    const std::size_t until_write = kWriteEvery - at % kWriteEvery;
+    const std::size_t size = std::min({cut, until_write, input.size() - at});
+    // A slice of exact size on the heap lets the sanitizers see a read past the end.
+    const std::unique_ptr<char[]> slice(new char[size]);
+    input.copy(slice.get(), size, at);
+    is_over = !session.feed({slice.get(), size}, Instant{1}).has_value();
+    at += size;
+    if (at % kWriteEvery != 0 && at != input.size() && !is_over) continue;
+    is_over = !session.write_to(out).has_value() || is_over;
+    session.release_written();
+    if (at / kWriteEvery != steering / 8u || is_over) continue;
+    session.resume(steered);
+    session.cancel(askers[(steering + 1) % 3]);
+  }
+  LEAT_CHECK(!is_over || !session.takes_streams());
+  session.fail_streams({.code = Code::kClosed, .what = "end of input"});
+  LEAT_CHECK(session.open_streams() == 0);
+  std::string digest = is_over ? "over" : "open";
+  std::size_t came = 0;
+  for (const Asker& asker : askers) {
+    digest += asker.digest + "#";
+    came += asker.body_bytes;
+  }
+  LEAT_CHECK(came <= input.size());
+  return digest;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const std::string_view input(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::string whole = run(data[0], input, kWriteEvery);
+  const std::string in_bytes = run(data[0], input, 1);
+  const std::string in_pieces = run(data[0], input, 7);
+  // The library's bound on CONTINUATION depends on the cuts: inputs that may have many of them show
+  // only that nothing breaks.
+  if (std::ranges::count(input, '\x09') > 3) return 0;
+  LEAT_CHECK(in_bytes == whole);
+  LEAT_CHECK(in_pieces == whole);
+  return 0;
+}
