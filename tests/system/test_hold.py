@@ -56,10 +56,11 @@ class Hold(harness.Case):
         self.assertEqual((answer.status, answer.whole), (200, True))
         return answer.body
 
-    def expect_held(self, leat, count):
-        """So often, and no more."""
-        until(lambda: leat.metric(HELD) >= count, "something held")
-        self.assertEqual(leat.metric(HELD), count)
+    def expect_held(self, leat, most):
+        """Something was, and no more often than that: what comes while a stream only begins to
+        hold may be taken at once."""
+        until(lambda: leat.metric(HELD) >= 1, "something held")
+        self.assertLessEqual(leat.metric(HELD), most)
 
     def test_words_wait_and_nothing_is_changed(self):
         leat = self.start(ALWAYS)
