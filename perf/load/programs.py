@@ -149,8 +149,12 @@ class Workbench:
                    "haproxy": self.start_haproxy}.get(subject)
         if starter is not None:
             return starter(tls, streamed, shards)
-        if subject.startswith("leat-hold-"):
-            return self.start_governed(tls, streamed, shards, hold=subject.split("-")[2])
+        protocol = "http2" if subject.startswith("leat-h2") else "http1"
+        if subject == "leat-h2":
+            return self.start_governed(tls, streamed, shards, protocol=protocol)
+        if subject.startswith(("leat-hold-", "leat-h2-hold-")):
+            return self.start_governed(tls, streamed, shards, hold=subject.rsplit("-", 1)[1],
+                                       protocol=protocol)
         command = [self.tool(f"perf/load/{subject}"), PORT[subject], PORT["mock"]]
         return Program(subject, command, PORT[subject], self.subject_cores, self.work)
 
@@ -176,12 +180,13 @@ class Workbench:
         """leat that writes a durable record of each request before its answer ends."""
         return self.start_leat(tls, streamed, shards, extra=self.ledger())
 
-    def start_governed(self, tls, streamed, shards, hold="off"):
+    def start_governed(self, tls, streamed, shards, hold="off", protocol="http1"):
         """leat with everything on: keys with four rates and a budget, prices, durable records;
-        hold: for how many milliseconds events wait, whatever the load; "auto": by the load."""
+        hold: for how many milliseconds events wait, whatever the load; "auto": by the load.
+        protocol: what it speaks with the mock."""
         price = 'price = { prompt = "0.15", completion = "0.60" }'
         return self.start_leat(tls, streamed, shards, [[("mock", price)]] * len(MODELS),
-                               limits=LIMITS, extra=self.ledger(), hold=hold)
+                               limits=LIMITS, extra=self.ledger(), hold=hold, protocol=protocol)
 
     def ledger(self):
         folder = self.work / "ledger"
@@ -190,10 +195,10 @@ class Workbench:
         return f'[ledger]\nfolder = "{folder}"\n'
 
     def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra="",
-                   node_limits=NEVER_LATE, hold="off"):
+                   node_limits=NEVER_LATE, hold="off", protocol="http1"):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
         of the endpoint; None: one provider has all of them. limits: of each key; node_limits: of
-        all together."""
+        all together. protocol: what is spoken with the providers."""
         endpoints = endpoints or [[("mock", "")]] * len(MODELS)
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
@@ -204,7 +209,8 @@ class Workbench:
         ca = f'ca_file = "{self.ca}"\n' if tls else ""
         providers = "".join(
             f'[providers.{name}]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
-            f'{ca}api_key = {{ env = "MOCK_KEY" }}\nallow_private = true\n'
+            f'protocol = "{protocol}"\n{ca}api_key = {{ env = "MOCK_KEY" }}\n'
+            f'allow_private = true\n'
             for name in sorted({name for ends in endpoints for name, _ in ends}))
 
         def model(name, ends):

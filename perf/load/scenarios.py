@@ -46,7 +46,10 @@ class Scenario:
         return None
 
 
-HELD = ("leat-governed", "leat-hold-25", "leat-hold-50", "relay-epoll", "relay-uring")
+HELD = ("leat-governed", "leat-hold-25", "leat-hold-50", "leat-h2", "leat-h2-hold-25",
+        "leat-h2-hold-50", "relay-epoll", "relay-uring")
+# What a connection of HTTP/2 carries at a time, if it is said; the others' connections carry one.
+FIFTY = ("--h2-streams", "50")
 NO_RELAY = ("leat", "nginx", "haproxy")
 PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subject_core",
                "load_core", "errors")
@@ -98,13 +101,20 @@ SCENARIOS = (
     Scenario(
         "hold-50", "Events that wait for others: 800 streams of 50 tokens/s, plain",
         PER_TOKEN, (Goal("ns_per_token", 0.95, "relay", subject="leat-hold-25"),
-                    Goal("ns_per_token", 0.6, "relay", subject="leat-hold-50")),
-        subjects=HELD, streamed=True, mock=("--rate", "50"), load=streams(800, 1000, 2), drain=0),
+                    Goal("ns_per_token", 0.6, "relay", subject="leat-hold-50"),
+                    Goal("ns_per_token", 0.65, "leat-governed", subject="leat-h2"),
+                    Goal("ns_per_token", 0.5, "relay", subject="leat-h2-hold-25"),
+                    Goal("ns_per_token", 0.35, "relay", subject="leat-h2-hold-50")),
+        subjects=HELD, streamed=True, mock=("--rate", "50", *FIFTY), load=streams(800, 1000, 2),
+        drain=0),
     Scenario(
         "hold-100", "The same: 400 streams of 100 tokens/s",
         PER_TOKEN, (Goal("ns_per_token", 0.6, "relay", subject="leat-hold-25"),
-                    Goal("ns_per_token", 0.35, "relay", subject="leat-hold-50")),
-        subjects=HELD, streamed=True, mock=("--rate", "100"), load=streams(400, 2000, 2), drain=0),
+                    Goal("ns_per_token", 0.35, "relay", subject="leat-hold-50"),
+                    Goal("ns_per_token", 0.35, "relay", subject="leat-h2-hold-25"),
+                    Goal("ns_per_token", 0.25, "relay", subject="leat-h2-hold-50")),
+        subjects=HELD, streamed=True, mock=("--rate", "100", *FIFTY), load=streams(400, 2000, 2),
+        drain=0),
     Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,

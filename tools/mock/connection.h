@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Connection: one client of leat-mock: reads requests in turn, answers each by the options' pace.
+// One that begins with the preface of HTTP/2 is an Http2Connection's from there on.
 //
 //   head -> body -> (delay) -> whole answer ------------------------> head
 //                          \-> events, one write each interval -> end /
@@ -7,29 +8,19 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
+#include <string_view>
 
-#include "base/instant.h"
-#include "base/rng.h"
-#include "mock/answer.h"
-#include "mock/options.h"
-#include "mock/tally.h"
+#include "mock/context.h"
+#include "mock/http2_connection.h"
+#include "mock/plan.h"
 #include "wire/agenda.h"
 #include "wire/http.h"
 #include "wire/link.h"
 #include "wire/loop.h"
 
 namespace leat::tools {
-
-// What the connections of one thread share.
-struct MockContext {
-  const MockOptions& options;
-  Loop& loop;
-  Scratch& scratch;
-  Rng& rng;
-  Tally& tally;
-};
 
 class Connection final : private Watcher {
  public:
@@ -48,14 +39,12 @@ class Connection final : private Watcher {
   void close_when_sent();
   void update_watch();
 
+  void serve_http2(std::string_view received);
   void serve_input();
   bool read_head();
   bool read_body();
   void answer_request();
-  void answer_chat();
-  AnswerFacts read_request();
   void answer_now(int status, std::string_view body);
-  void plan_faults(AnswerFacts& facts);
   void begin_stream();
   void write_next_events();
   void finish_exchange();
@@ -68,19 +57,15 @@ class Connection final : private Watcher {
   State state_ = State::kHead;
   bool watches_writing_ = false;
   bool closing_ = false;
+  bool has_served_ = false;  // a request, hence this is HTTP/1.1
 
   std::string input_;  // received, not yet consumed
   Head head_;
   Body body_reader_;
   std::string body_;
+  Plan plan_;
 
-  std::optional<Answer> answer_;
-  bool streamed_ = false;
-  std::uint64_t next_token_ = 0;
-  std::uint64_t stop_at_token_ = UINT64_MAX;  // cut, or an error event, before this one
-  bool stop_by_error_event_ = false;
-  Instant next_due_{};
-  std::uint64_t seed_ = 0;
+  std::unique_ptr<Http2Connection> http2_;  // null: HTTP/1.1, or nothing was said yet
 };
 
 }  // namespace leat::tools

@@ -9,6 +9,7 @@
 #include <thread>
 #include <vector>
 
+#include "mock/http2_connection.h"
 #include "mock/options.h"
 #include "mock/server.h"
 #include "mock/tally.h"
@@ -19,7 +20,8 @@ namespace {
 constexpr char kAbout[] =
     "An OpenAI-shaped provider for tests and measurements: POST .../chat/completions (streamed "
     "and\n"
-    "not), GET .../models, and GET /stats for what it did. The words of an answer follow from the\n"
+    "not), GET .../models, and GET /stats for what it did, by HTTP/1.1 and HTTP/2. The words of an "
+    "answer follow from the\n"
     "request's messages, so that leat-load can check each of them.";
 
 void add_pace_options(CLI::App& app, MockOptions& options, double& first_token_ms) {
@@ -59,6 +61,10 @@ void add_server_options(CLI::App& app, MockOptions& options) {
   app.add_option("--key", options.key_file, "PEM key for HTTPS");
   app.add_option("--model", options.models, "Names for GET .../models; any is answered")
       ->capture_default_str();
+  app.add_option("--h2-streams", options.http2_streams,
+                 "Streams that a connection of HTTP/2 may have open")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--threads", options.threads, "Threads to serve with")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
@@ -78,6 +84,7 @@ int serve(const MockOptions& options) {
       die("--tls-listen needs --cert and --key");
     }
     tls = server_context(options.certificate_file, options.key_file);
+    agree_on_protocol(tls);
   }
   std::vector<ListenAddress> addresses;
   for (const auto& text : options.plain) addresses.push_back(parse_listen_address(text, false));

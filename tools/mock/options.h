@@ -16,6 +16,7 @@ struct MockOptions {
   std::vector<std::string> tls;
   std::string certificate_file;
   std::string key_file;
+  std::uint32_t http2_streams = 128;  // of a connection at a time
   std::vector<std::string> models = {"gpt-4o-mini"};
 
   std::uint64_t tokens = 64;  // of an answer whose request sets no limit

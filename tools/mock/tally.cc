@@ -7,12 +7,12 @@ namespace leat::tools {
 
 std::string Tally::to_json() const {
   return fmt::format(
-      R"({{"connections":{},"connections_open":{},"requests":{},"answering":{},"answered":{},)"
-      R"("tokens":{},"errors_sent":{},"cuts":{},"corrupted":{},"clients_gone":{},)"
+      R"({{"connections":{},"connections_open":{},"http2_connections":{},"requests":{},)"
+      R"("answering":{},"answered":{},"tokens":{},"errors_sent":{},"cuts":{},"corrupted":{},"clients_gone":{},)"
       R"("broken_requests":{}}})",
-      connections.load(), connections_open.load(), requests.load(), answering.load(),
-      answered.load(), tokens.load(), errors_sent.load(), cuts.load(), corrupted.load(),
-      clients_gone.load(), broken_requests.load());
+      connections.load(), connections_open.load(), http2_connections.load(), requests.load(),
+      answering.load(), answered.load(), tokens.load(), errors_sent.load(), cuts.load(),
+      corrupted.load(), clients_gone.load(), broken_requests.load());
 }
 
 void Tally::log_gone(std::uint64_t seed, Instant when) const {

@@ -15,6 +15,7 @@ struct Tally {
   using Count = std::atomic<std::uint64_t>;
   Count connections{0};  // accepted so far
   Count connections_open{0};
+  Count http2_connections{0};
   Count requests{0};
   Count answering{0};  // now
   Count answered{0};   // to the end
