@@ -39,6 +39,12 @@ std::uint8_t* bytes_of(std::string_view text) {
   return reinterpret_cast<std::uint8_t*>(const_cast<char*>(text.data()));
 }
 
+// Memory for a request's fields, one of which is the provider's key.
+struct FieldRoom {
+  std::array<char, kFieldRoom> bytes;
+  ~FieldRoom() { explicit_bzero(bytes.data(), bytes.size()); }
+};
+
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
@@ -338,10 +344,10 @@ Http2Session::~Http2Session() {
 Result<std::size_t> Http2Session::send(Http2Stream& stream, const proto::RequestOptions& head,
                                        const RequestBody& body) {
   LEAT_CHECK(!stream.is_open());
-  LEAT_UNINITIALIZED std::array<char, kFieldRoom> room;
+  LEAT_UNINITIALIZED FieldRoom room;
   LEAT_UNINITIALIZED std::array<proto::Http2Field, proto::kHttp2FieldsMax> list;
   LEAT_UNINITIALIZED std::array<nghttp2_nv, proto::kHttp2FieldsMax> fields;
-  const auto listed = proto::list_request_fields(head, scheme_, room, list);
+  const auto listed = proto::list_request_fields(head, scheme_, room.bytes, list);
   if (!listed) return leat::fail(listed.error());
   for (std::size_t i = 0; i < listed->size(); ++i) {
     const proto::Http2Field& field = (*listed)[i];
@@ -354,7 +360,6 @@ Result<std::size_t> Http2Session::send(Http2Stream& stream, const proto::Request
   const std::int32_t id =
       nghttp2_submit_request(session_, nullptr, fields.data(), listed->size(),
                              stream.body_.size() != 0 ? &source : nullptr, &stream);
-  if (!head.bearer.empty()) explicit_bzero(room.data(), room.size());
   if (id < 0) {
     stream.body_.clear();
     return leat::fail(upstream_error(Code::kOverloaded, "the connection takes no more requests",

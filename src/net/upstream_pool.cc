@@ -219,13 +219,16 @@ void UpstreamPool::drain() {
 
 // ---- HTTP/2 ------------------------------------------------------------------------------------
 
-// Null: none has room. `fresh`: of those that nobody has used.
+// Of the oldest few that have room, so that the spare ones age out. Null: none has. `fresh`: of
+// those that nobody has used.
 Http2Conn* UpstreamPool::least_busy(bool fresh) {
   Http2Conn* least = nullptr;
+  std::uint32_t looked_at = 0;
   for (Http2Conn* each = http2_open_.first(); each != nullptr; each = http2_open_.after(*each)) {
     if (fresh && each->exchanges() > 0) continue;
     if (!each->has_room()) continue;
     if (least == nullptr || each->in_flight() < least->in_flight()) least = each;
+    if (++looked_at == limits_.spread_max) break;
   }
   return least;
 }

@@ -47,7 +47,8 @@ struct PoolLimits {
   std::string_view scheme = "https";  // static text
   // Of one HTTP/2 connection; the provider may take fewer.
   std::uint32_t streams_max = 256;
-  // From so many streams on each, another connection is opened beside, up to spread_max.
+  // From so many streams on each, another connection is opened beside, up to spread_max; streams
+  // are spread over so many, and over more only when those are full.
   std::uint32_t streams_before_spread = 16;
   std::uint32_t spread_max = 4;
 };

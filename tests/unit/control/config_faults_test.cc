@@ -167,6 +167,8 @@ constexpr Mistake kMistakes[] = {
      "more than connections_max"},
     {"[providers.mock]", "warm_connections", "2000", "providers.mock.warm_connections",
      "more than idle_connections_max"},
+    {"[providers.mock]", "protocol", "\"http3\"", "providers.mock.protocol", "write \"http1\""},
+    {"[providers.mock]", "protocol", "2", "providers.mock.protocol", "write text"},
     {"[providers.\"a b\"]", "base_url", "\"https://h.example\"", "providers.a b",
      "letters, digits"},
     {"[providers.other]", "allow_private", "true", "providers.other.base_url", "is missing"},

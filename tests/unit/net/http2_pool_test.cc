@@ -268,6 +268,26 @@ TEST_F(Http2PoolTest, WhoAsksForAFreshOneSharesNone) {
   EXPECT_FALSE(fresh.was_used);
 }
 
+TEST_F(Http2PoolTest, SpareConnectionsAgeOutThoughOthersAreUsed) {
+  limits.spread_max = 1;
+  make();
+  ask();
+  RecordingStream& one = open(0);
+  ask(true);
+  RecordingStream& two = open(1);
+  one.receive(settings() + reply(1));
+  two.receive(settings() + reply(1));
+  for (std::uint32_t id = 3; id < 9; id += 2) {
+    pass(seconds(12));
+    ask();
+    turn();
+    one.receive(reply(id));
+    EXPECT_EQ(askers.back().replies, 1);
+  }
+  EXPECT_FALSE(one.is_over());
+  EXPECT_TRUE(two.finished);
+}
+
 TEST_F(Http2PoolTest, AFailedDialIsToldToAllWhoWaitedForIt) {
   for (int i = 0; i < 101; ++i) ask();
   dialer.dials[0]->fail_with(Code::kRefused);

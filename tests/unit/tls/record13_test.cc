@@ -52,7 +52,8 @@ std::string unhex(std::string_view text) {
 
 TrafficState state_of(Suite suite, std::string_view secret, std::uint64_t sequence = 0) {
   TrafficState state{.suite = suite, .sequence = sequence};
-  secret.copy(reinterpret_cast<char*>(state.secret.data()), state.secret.size());
+  const std::size_t size = suite == Suite::kAes256GcmSha384 ? 48 : 32;  // of its hash
+  secret.copy(reinterpret_cast<char*>(state.secret.data()), size);
   return state;
 }
 

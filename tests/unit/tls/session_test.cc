@@ -119,6 +119,18 @@ class Session : public testing::Test {
   Instant now_ = kSeed.begin;
 };
 
+TEST_F(Session, AgreesOnAProtocolThatBothSpeak) {
+  const auto server = server_for({});
+  const std::pair<Offer, std::string_view> offers[] = {
+      {Offer::kHttp1, "http/1.1"}, {Offer::kHttp2, ""}, {Offer::kHttp2AndHttp1, "http/1.1"}};
+  for (const auto& [offer, chosen] : offers) {
+    client_ = ClientContext::create(**TrustedRoots::read(authority_.certificate_pem), offer);
+    Pair pair = connect(*server, "localhost");
+    ASSERT_TRUE(pair.is_open());
+    EXPECT_EQ(pair.client.session->alpn(), chosen);
+  }
+}
+
 TEST_F(Session, CarriesBytesBothWaysAtAnyCut) {
   const auto server = server_for({});
   for (const std::size_t piece_max : {1, 3, 17, 1000, 100'000}) {
