@@ -34,6 +34,7 @@ void AnswerText::note(const ChatEvent& event, std::string_view data) {
   const bool is_simple = has_one_ && event.speech != Speech::kOther && !event.spoken.empty();
   if (is_simple) {
     Choice* const only = choice(0);
+    if (only == nullptr) return;  // there are too many others
     return add(event.speech == Speech::kText ? only->text : only->reasoning, event.spoken);
   }
   const auto choices = proto::json_find(data, "choices");

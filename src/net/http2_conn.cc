@@ -108,6 +108,8 @@ Http2Conn::~Http2Conn() {
 
 bool Http2Conn::has_room() const {
   if (is_dead_ || !session_.takes_streams()) return false;
+  // Who does not read is asked no more: what it does not take is ours to keep.
+  if (stream_->backlog_bytes() > Stream::kBacklogLow) return false;
   return in_flight_ < std::min(session_.streams_max(), pool_.limits().streams_max);
 }
 
@@ -159,6 +161,11 @@ void Http2Conn::write_out() {
   if (has_more || session_.holds_written()) pool_.shard().defer(*this);
   if (!written) return fail_with(written.error(), true);
   if (in_flight_ == 0) pool_.on_room(*this);
+}
+
+void Http2Conn::on_drained() {
+  write_out();
+  if (!is_dead_) pool_.on_room(*this);
 }
 
 // The turn is over: what the one before wrote has been taken by the kernel, or copied. The stream

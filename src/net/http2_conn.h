@@ -78,7 +78,7 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   void on_bytes(std::span<char> bytes) override;
   void on_block_bytes(std::size_t) override {}
   void on_end(const Error& why) override;
-  void on_drained() override { write_out(); }
+  void on_drained() override;
   void run_deferred() override;
 
   // REQUIRES: has_room().
@@ -102,8 +102,9 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   std::uint64_t exchanges_ = 0;
   Instant last_heard_{};
   bool is_dead_ = false;
-  bool is_idle_ = false;   // counted so by the pool
-  bool is_asked_ = false;  // a PING is out, and nothing was heard since
+  bool is_giving_ = false;  // streams to those who wait
+  bool is_idle_ = false;    // counted so by the pool
+  bool is_asked_ = false;   // a PING is out, and nothing was heard since
   Timer timer_{timer_callback<&Http2Conn::on_timer>, this};  // idle, or silent
 };
 

@@ -127,6 +127,11 @@ struct Http2Events {
       case NGHTTP2_HEADERS:
       case NGHTTP2_RST_STREAM:
         brings_something = self.find(frame->stream_id) != nullptr;
+        // Both may be on their way when a stream is over for us (RFC 9113, 8.1).
+        if (!brings_something && self.late_frames_ > 0) {
+          --self.late_frames_;
+          brings_something = true;
+        }
         break;
       default:
         break;
@@ -382,6 +387,7 @@ void Http2Session::forget(Http2Stream& stream) {
   stream.ListNode<OpenTag>::unlink();
   stream.ListNode<TouchedTag>::unlink();
   --open_count_;
+  late_frames_ += 2;
 }
 
 void Http2Session::cancel(Http2Stream& stream) {

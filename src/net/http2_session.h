@@ -175,6 +175,7 @@ class Http2Session {
   Instant now_{};
   Instant control_since_{};
   std::uint32_t control_frames_ = 0;
+  std::uint64_t late_frames_ = 0;  // heads and resets that streams which we forgot may still bring
   Stream* out_ = nullptr;          // during write_to()
   std::size_t written_bytes_ = 0;  // by it
   std::vector<BlockRef> written_;  // in this turn

@@ -156,8 +156,10 @@ bool TcpStream::may_wait() {
   const bool is_plain_open = state_ == State::kOpen && backlog_ == nullptr;
   const bool has_records = tls_ != nullptr && !wire_.empty();  // of the library, which cannot wait
   const Instant now = owner_.shard_.now();
+  // Its time was set when the first of it was kept: what may wait longer now is what comes next.
   const bool is_over =
-      !send_hold_->is_empty() && now >= send_hold_->since + (send_hold_->most - kTick);
+      !send_hold_->is_empty() &&
+      (!send_hold_->timer.is_set() || now >= send_hold_->since + (send_hold_->most - kTick));
   if (send_hold_->most.ns == 0 || is_over || !is_plain_open || has_records ||
       !send_hold_->keep(written())) {
     release_sends();
@@ -400,7 +402,7 @@ void TcpStream::finish() {
   if (state_ == State::kConnecting) return abort();
   release_sends();
   if (!written().empty()) owner_.shard_.mark_dirty(*this);
-  if (tls_ != nullptr && state_ == State::kOpen && tls_->state() == tls::SessionState::kOpen) {
+  if (tls_ != nullptr && state_ == State::kOpen && tls_->state() != tls::SessionState::kFailed) {
     if (!plain_.empty()) seal();
     CipherSegments out(owner_.shard_.arena(), wire_);
     tls_->close_notify(out);

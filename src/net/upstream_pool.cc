@@ -250,6 +250,8 @@ void UpstreamPool::free_call(Http2Call& call) {
 
 // A call has ended, or the provider takes more, or fewer.
 void UpstreamPool::on_room(Http2Conn& conn) {
+  if (conn.is_giving_) return;  // whoever gives goes on, and sees the room
+  conn.is_giving_ = true;
   while (!conn.is_dead() && conn.has_room()) {
     const bool is_used = conn.exchanges() > 0;
     PoolWaiter* waiter = take_waiter(is_used);
@@ -258,6 +260,7 @@ void UpstreamPool::on_room(Http2Conn& conn) {
     set_idle(conn, false);
     waiter->on_upstream(static_cast<UpstreamCall*>(conn.new_call()));
   }
+  conn.is_giving_ = false;
   // A busy one comes here again when it is done.
   if (conn.is_dead() || conn.in_flight() > 0 || conn.session_.is_busy()) return;
   if (!conn.session_.takes_streams()) return drop_idle(conn);

@@ -221,8 +221,9 @@ bool TlsSession::write_record(std::string_view plain) {
 }
 
 Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOut& out) {
-  if (state_ != SessionState::kOpen) return {};
-  if (own_ == nullptr) {
+  // Who has said goodbye may still read.
+  if (state_ != SessionState::kOpen && state_ != SessionState::kClosed) return {};
+  if (own_ == nullptr && state_ == SessionState::kOpen) {
     if (peer_ == Source::kDownstream) ready_to_leave_ = true;
     try_leave(out);
   }
@@ -261,7 +262,7 @@ Result<void> TlsSession::write_by_library(std::span<const std::string_view> plai
 }
 
 void TlsSession::close_notify(CipherOut& out) {
-  if (state_ != SessionState::kOpen) return;
+  if (state_ != SessionState::kOpen && state_ != SessionState::kClosed) return;
   if (own_ != nullptr) return own_->close_notify(out);
   const OutScope scope(*this, out);
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();

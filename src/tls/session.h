@@ -81,7 +81,8 @@ class TlsSession {
   // Takes all of the peer's bytes; the sink is called for what they decrypt to, `out` gets
   // handshake flights and alerts.
   SessionState feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out);
-  // Seals: small pieces share a record, long ones fill records of 16 KiB. REQUIRES: kOpen.
+  // Seals: small pieces share a record, long ones fill records of 16 KiB. REQUIRES: kOpen or
+  // kClosed.
   Result<void> write(std::span<const std::string_view> plain, CipherOut& out);
   // Says goodbye; the peer may still be read. REQUIRES: no write() after it.
   void close_notify(CipherOut& out);

@@ -169,6 +169,17 @@ TEST_F(TcpHold, WhatIsWrittenWaitsForMoreAndGoesOutTogether) {
   EXPECT_EQ(streams_.hold_stats().held.counts[4], 2u) << "more than 10 ms, at most 25";
 }
 
+TEST_F(TcpHold, WhatWaitsAlreadyDoesNotWaitLongerWhenOthersMay) {
+  stream_.hold_sends(milliseconds(10));
+  stream_.write("first");
+  for (int ms = 10; ms < 25; ++ms) {
+    run_for(milliseconds(1));
+    stream_.hold_sends(milliseconds(ms));
+  }
+  EXPECT_EQ(io_.sent, Sent({"first"}));
+  EXPECT_EQ(streams_.hold_stats().held_us / 1'000, 9u);
+}
+
 TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
   stream_.hold_sends(milliseconds(25));
   stream_.write("waits ");
