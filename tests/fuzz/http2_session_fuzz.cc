@@ -42,6 +42,7 @@ class Sink final : public Stream {
 class Asker final : public Http2Stream {
  public:
   std::string digest;
+  std::string body;
   std::size_t body_bytes = 0;
   bool is_over = false;
 
@@ -56,11 +57,12 @@ class Asker final : public Http2Stream {
   }
   void on_stream_body(std::string_view bytes) override {
     LEAT_CHECK(!is_over && !bytes.empty());
-    digest += bytes;
+    body += bytes;
     body_bytes += bytes.size();
   }
   void on_stream_pause() override { LEAT_CHECK(!is_over); }
-  void on_stream_end() override { finish("end"); }
+  void on_stream_end() override { finish(body + "end"); }
+  // How much of a reply came before its fault depends on the cuts.
   void on_stream_failed(const Error& why) override {
     LEAT_CHECK(why.what[0] != '\0');
     finish("failed " + std::to_string(static_cast<int>(why.code)) +
