@@ -42,6 +42,7 @@ class Sink final : public Stream {
 class Asker final : public Http2Stream {
  public:
   std::string digest;
+  std::string body;
   std::size_t body_bytes = 0;
   bool is_over = false;
 
@@ -56,11 +57,12 @@ class Asker final : public Http2Stream {
   }
   void on_stream_body(std::string_view bytes) override {
     LEAT_CHECK(!is_over && !bytes.empty());
-    digest += bytes;
+    body += bytes;
     body_bytes += bytes.size();
   }
   void on_stream_pause() override { LEAT_CHECK(!is_over); }
-  void on_stream_end() override { finish("end"); }
+  void on_stream_end() override { finish(body + "end"); }
+  // How much of a reply came before its fault depends on the cuts.
   void on_stream_failed(const Error& why) override {
     LEAT_CHECK(why.what[0] != '\0');
     finish("failed " + std::to_string(static_cast<int>(why.code)) +
@@ -106,9 +108,10 @@ std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) 
     session.cancel(askers[(steering + 1) % 3]);
   }
   LEAT_CHECK(!is_over || !session.takes_streams());
+  // After GOAWAY and the last stream it is over for all who use it, whatever it still reads.
+  std::string digest = session.takes_streams() ? "open" : "over";
   session.fail_streams({.code = Code::kClosed, .what = "end of input"});
   LEAT_CHECK(session.open_streams() == 0);
-  std::string digest = is_over ? "over" : "open";
   std::size_t came = 0;
   for (const Asker& asker : askers) {
     digest += asker.digest + "#";
