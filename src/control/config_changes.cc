@@ -155,12 +155,17 @@ constexpr std::array<TextOf<KeyLimits>, 3> kKeyLimitTexts{{
     {"markup_percent", [](const KeyLimits& l) { return percent_text(l.markup_ppm); }},
 }};
 
-constexpr std::array<TextOf<Provider>, 4> kProviderTexts{{
+constexpr std::array<TextOf<Provider>, 5> kProviderTexts{{
     {"format",
      [](const Provider& p) {
        return toml_quoted(p.format == ProviderFormat::kSimulated ? "simulated" : "openai");
      }},
     {"base_url", [](const Provider& p) { return url_text(p.base_url); }},
+    {"protocol",
+     [](const Provider& p) {
+       constexpr std::array<std::string_view, 3> kNames = {"http1", "http2", "auto"};
+       return toml_quoted(kNames[static_cast<std::size_t>(p.protocol)]);
+     }},
     // One and several are two settings of the file for one list.
     {"api_key",
      [](const Provider& p) {

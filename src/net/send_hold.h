@@ -26,9 +26,10 @@ class SendHold {
   // Puts what waits in front of what was written since.
   void give_back(shard::TurnArena& arena, SegmentList& written);
 
-  Timer timer;             // set while something waits
-  Duration most{};         // zero: nothing may wait
-  Instant since = kNever;  // with the timer
+  Timer timer;             // at `due`, while something waits
+  Duration most{};         // of what is written next; zero: nothing may wait
+  Instant since = kNever;  // when the first of what waits was written
+  Instant due = kNever;    // when it is to go out
 
  private:
   BlockRef kept_;

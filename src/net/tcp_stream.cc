@@ -148,7 +148,13 @@ void TcpStream::hold_sends(Duration most) {
   }
   send_hold_->most = most;
   // The end of the turn sees what waits, and that it may not any more.
-  if (most.ns == 0 && !send_hold_->is_empty()) owner_.shard_.mark_dirty(*this);
+  if (send_hold_->is_empty()) return;
+  if (most.ns == 0) return owner_.shard_.mark_dirty(*this);
+  // What waits may wait less than it did, and never longer.
+  const Instant due = send_hold_->since + (most - kTick);
+  if (due >= send_hold_->due) return;
+  send_hold_->due = due;
+  owner_.shard_.wheel().set(send_hold_->timer, due);
 }
 
 // Whether what was written in this turn stays for a later one; else all goes out, in order.
@@ -156,19 +162,18 @@ bool TcpStream::may_wait() {
   const bool is_plain_open = state_ == State::kOpen && backlog_ == nullptr;
   const bool has_records = tls_ != nullptr && !wire_.empty();  // of the library, which cannot wait
   const Instant now = owner_.shard_.now();
-  // Its time was set when the first of it was kept: what may wait longer now is what comes next.
-  const bool is_over =
-      !send_hold_->is_empty() &&
-      (!send_hold_->timer.is_set() || now >= send_hold_->since + (send_hold_->most - kTick));
+  const bool is_first = send_hold_->is_empty();
+  const bool is_over = !is_first && now >= send_hold_->due;
   if (send_hold_->most.ns == 0 || is_over || !is_plain_open || has_records ||
       !send_hold_->keep(written())) {
     release_sends();
     return false;
   }
   written().clear();
-  if (send_hold_->timer.is_set()) return true;
+  if (!is_first) return true;
   send_hold_->since = now;
-  owner_.shard_.wheel().set(send_hold_->timer, now + (send_hold_->most - kTick));
+  send_hold_->due = now + (send_hold_->most - kTick);
+  owner_.shard_.wheel().set(send_hold_->timer, send_hold_->due);
   return true;
 }
 

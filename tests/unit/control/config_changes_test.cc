@@ -83,8 +83,8 @@ std::string document(Sections s) {
   }
   text += section_text("[[keys]]", s["keys"]);
   for (const char* section : {"keys.routing", "keys.limits", "providers.mock", "providers.other",
-                              "providers.other.simulated", "providers.third", "routing", "ledger",
-                              "log", "content_log", "trace", "limits"}) {
+                              "providers.other.simulated", "providers.third", "routing", "hold",
+                              "ledger", "log", "content_log", "trace", "limits"}) {
     text += section_text("[" + std::string(section) + "]", s[section]);
   }
   return text + section_text("[[models]]", s["models"]);
@@ -158,6 +158,7 @@ Cases own_cases() {
        {"[{ env = \"MOCK_KEY\" }, { env = \"OTHER_KEY\" }]",
         "[{ env = \"OTHER_KEY\" }, { env = \"MOCK_KEY\" }]"}},
       {"providers.mock.simulated", {"", ""}},
+      {"providers.mock.protocol", {"\"http1\"", "\"auto\""}},
       {"providers.mock.datacenters", {"[\"DE\"]", "[\"DE\", \"FR\"]"}},
       {"providers.mock.data", {"{ trains = false }", "{ trains = false, retention_days = 3 }"}},
       {"providers.mock.quirks", {"[\"no_done\"]", "[\"no_done\", \"no_finish_reason\"]"}},
