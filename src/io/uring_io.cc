@@ -217,6 +217,7 @@ Ring::Wait UringIo::wait_for(const TurnOptions& options, bool must_return) {
 
 // Submits all; waits if `wait` is given. The round of staging ends.
 void UringIo::submit(const Ring::Wait* wait) {
+  const Ring::Wait at_once;
   int rc;
   for (;;) {
     rc = wait != nullptr ? ring_.submit_and_wait(*wait) : ring_.submit();
@@ -226,6 +227,8 @@ void UringIo::submit(const Ring::Wait* wait) {
     dispatch();
     buffers_.publish();
     ring_.wait({});
+    // What handlers did now may be due before the wait, which was agreed on before, would end.
+    if (wait != nullptr) wait = &at_once;
   }
   LEAT_CHECK(rc == 0 || rc == -ETIME || rc == -EINTR);
   ++staging_round_;

@@ -106,14 +106,16 @@ void SimIo::turn(const io::TurnOptions& options) {
   wall_now_ = world_.wall_now();
   // A completion queue that is full: the kernel takes nothing more before what is there is reaped,
   // so handlers run before the sends of their turn are under way.
-  if (!ready_.empty() && world_.strikes(Fault::kFullRings)) dispatch();
+  const bool is_full = !ready_.empty() && world_.strikes(Fault::kFullRings);
+  if (is_full) dispatch();
   submit();
   slept_ = false;
   if (!may_harvest(options)) {
     slept_ = true;
   } else {
+    // What handlers did already may be due before the deadline, which was agreed on before.
     const bool is_idle =
-        ready_.empty() && short_sends_.empty() && !woken_ && options.deadline > now_;
+        !is_full && ready_.empty() && short_sends_.empty() && !woken_ && options.deadline > now_;
     woken_ = false;
     dispatch();
     if (is_idle) {
