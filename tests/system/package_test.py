@@ -132,7 +132,7 @@ class Package(unittest.TestCase):
         self.assertEqual(packages["leat"]["checksums"][0]["checksumValue"],
                          hashlib.sha256(program).hexdigest())
         asked = (ROOT / "subprojects/dependencies/meson.build").read_text()
-        wanted = set(re.findall(r"dependency\('([^']+)'\)", asked)) | {"mimalloc", "boringssl"}
+        wanted = set(re.findall(r"\bdependency\('([^']+)'", asked)) | {"mimalloc", "boringssl"}
         wanted -= {"threads", "gtest_main", "gmock", "benchmark"}  # no part of the program
         self.assertEqual(set(packages) - {"leat"}, wanted)
         ids = {one["SPDXID"] for one in bill["packages"]} | {"SPDXRef-DOCUMENT"}
