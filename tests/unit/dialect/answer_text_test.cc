@@ -57,6 +57,20 @@ TEST(AnswerText, KeepsAnswersApart) {
             R"({"index":1,"message":{"role":"assistant","content":"xy"}}]})");
 }
 
+// A provider may say what it likes.
+TEST(AnswerText, MoreAnswersThanAreKeptLeaveNoRoomForTheFirst) {
+  AnswerText answer(AnswerForm::kChat, 1, 100'000);
+  std::string many = R"({"choices":[)";
+  for (int i = 1; i <= 128; ++i) {
+    many +=
+        (i == 1 ? "" : ",") + (R"({"index":)" + std::to_string(i)) + R"(,"delta":{"content":"a"}})";
+  }
+  note(answer, many + "]}");
+  note(answer, R"({"choices":[{"delta":{"content":"x"}}]})");
+  note(answer, delta(R"("content":"y")"));
+  EXPECT_NE(json_of(answer).find(R"({"index":128)"), std::string::npos);
+}
+
 TEST(AnswerText, JoinsToolCalls) {
   AnswerText answer(AnswerForm::kChat, 1, 1'000);
   note(answer, delta(R"("content":"let me see")"));

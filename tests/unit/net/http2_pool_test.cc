@@ -5,6 +5,7 @@
 // other side is frames written by hand.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <deque>
 #include <memory>
 #include <string>
@@ -160,6 +161,35 @@ TEST_F(Http2PoolTest, AHundredWaitForOneDialAndTheNextForAnother) {
   EXPECT_EQ(pool->http2_streams(), 100u);
   open(1);
   EXPECT_EQ(pool->http2_streams(), 101u);
+}
+
+// Each gives its stream back at once, which is room for the next: not within each other.
+TEST_F(Http2PoolTest, WhoWaitAndGiveUpDoNotDoSoWithinEachOther) {
+  struct Quitter final : PoolWaiter {
+    Asker unused;
+    int* depth = nullptr;
+    int* deepest = nullptr;
+    bool served = false;
+    void on_upstream(Result<UpstreamCall*> found) override {
+      *deepest = std::max(*deepest, ++*depth);
+      served = true;
+      (*found)->begin(unused);
+      (*found)->cancel();
+      --*depth;
+    }
+  };
+  int depth = 0;
+  int deepest = 0;
+  std::deque<Quitter> quitters(90);
+  for (Quitter& one : quitters) {
+    one.depth = &depth;
+    one.deepest = &deepest;
+    const auto found = pool->acquire(one, false);
+    ASSERT_TRUE(found && *found == nullptr);
+  }
+  open(0);
+  for (const Quitter& one : quitters) EXPECT_TRUE(one.served);
+  EXPECT_EQ(deepest, 1);
 }
 
 TEST_F(Http2PoolTest, NoConnectionGetsMoreThanTheProviderTakes) {

@@ -500,6 +500,19 @@ TEST_F(Http2SessionTest, APatientFriendMayPing) {
   EXPECT_EQ(wire.take_frames(kPing).size(), 1'999u);
 }
 
+// It answers before it has read the request, and resets what it does not read (RFC 9113, 8.1): by
+// then nobody waits for the stream.
+TEST_F(Http2SessionTest, AFriendMayRefuseManyRequestsEarly) {
+  give(settings());
+  for (std::uint32_t id = 1; id < 2'000; id += 2) {
+    Asker asker;
+    ask(asker);
+    give(headers(id, {{":status", "429"}}, true) + reset(id, 0));
+    ASSERT_TRUE(asker.ended) << id;
+  }
+  EXPECT_TRUE(session->takes_streams());
+}
+
 TEST_F(Http2SessionTest, WhoReadsNoAcknowledgementsIsLeft) {
   make({.control_frames_max = 1'000'000});
   give(settings());
