@@ -399,6 +399,7 @@ class Exchange final : public ListNode<Exchange>,
   Ending ending_ = Ending::kFree;
   bool ends_clean_ = false;      // with kHeld
   bool has_begun_body_ = false;  // of an answer that is passed on unseen
+  bool holds_ = false;           // what comes of leg_'s stream was told to wait, the last time
   bool http10_;
   char id_[36] = {};  // gen-...
 };

@@ -158,6 +158,8 @@ void Exchange::mind_hold() {
     const Duration model = deployment_->snapshot().rules_of(endpoint().model).hold_max;
     most = gateway_.hold_time(std::min(model, milliseconds(hold_ms_max_)));
   }
+  if (most.ns == 0 && !holds_) return;
+  holds_ = most.ns > 0;
   const bool is_held = leg_->upstream->hold_reply(most);
   if (client_ != nullptr) client_->stream().hold_sends(is_held ? Duration{} : most);
 }

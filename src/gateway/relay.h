@@ -158,7 +158,7 @@ class Relay {
   std::uint64_t content_bytes_ = 0;
   std::uint64_t bytes_ = 0;
   bool finish_seen_ = false;
-  bool is_speaking_ = false;  // the last content was a word, not a tool call or the like
+  bool is_speaking_ = false;  // the last event was a word, not a tool call or the like
   bool has_notes_ = false;    // somebody keeps what the client is sent
 };
 

@@ -141,9 +141,10 @@ void TcpStream::flush() {
 // ---- Writing what may wait ----
 
 void TcpStream::hold_sends(Duration most) {
+  if (state_ != State::kOpen) return;
   if (most < kHoldMin) most = {};
   if (send_hold_ == nullptr) {
-    if (most.ns == 0 || state_ != State::kOpen) return;
+    if (most.ns == 0) return;
     send_hold_ = std::make_unique<SendHold>(timer_callback<&TcpStream::on_send_hold_over>, this);
   }
   send_hold_->most = most;

@@ -23,7 +23,7 @@ void CoreMeter::sample(Instant now, Duration cpu_time, Duration lag) {
   if (elapsed <= 0) return;
   const double share = lag >= kLate ? 1 : std::clamp(used / elapsed, 0.0, 1.0);
   share_ += (share - share_) * std::min(elapsed / kSmoothSeconds, 1.0);
-  const double floor = std::max(threshold_ - kBand, 0.0);
+  const double floor = threshold_ - std::min(kBand, threshold_ / 2);
   double step = 0;
   if (share_ > threshold_) {
     step = (share_ - threshold_) / (1 - threshold_);

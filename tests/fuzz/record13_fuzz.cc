@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "support/test_certs.h"
+#include "support/tls_wire.h"
 #include "tls/pem.h"
 #include "tls/record13.h"
 
@@ -23,13 +24,7 @@ namespace {
 using namespace leat;
 using namespace leat::tls;
 
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
+using test::Wire;
 struct Plain final : PlainSink {
   std::string bytes;
   void on_plain(std::span<char> more) override {

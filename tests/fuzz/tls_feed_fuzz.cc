@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/rng.h"
 #include "support/test_certs.h"
+#include "support/tls_wire.h"
 #include "tls/context.h"
 #include "tls/session.h"
 
@@ -20,13 +21,7 @@ namespace {
 using namespace leat;
 using namespace leat::tls;
 
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
+using test::Wire;
 
 struct NoPlain final : PlainSink {
   void on_plain(std::span<char>) override { LEAT_UNREACHABLE("plaintext without a handshake"); }

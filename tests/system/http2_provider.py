@@ -11,7 +11,7 @@ import struct
 import threading
 import time
 
-from harness import SLOW
+from harness import SLOW, Provider
 
 DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
@@ -94,7 +94,7 @@ class Connection:
     def __init__(self, provider, sock):
         self.provider = provider
         self.sock = sock
-        self.number = len(provider.connections)
+        self.number = len(provider.sessions)
         self.lock = threading.RLock()
         self.changed = threading.Condition()
         self.streams = {}
@@ -199,31 +199,15 @@ class Connection:
             self.provider.script(stream)
 
 
-class Http2Provider:
+class Http2Provider(Provider):
     """Hands each request to `script(stream)`, in a thread of its own."""
 
     def __init__(self, script, tls=None, settings=None):
-        self.script = script
-        self.tls = tls
         self.settings = settings or {}
         self.streams = []
-        self.connections = []
+        self.sessions = []
         self.protocols = []  # by ALPN
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def url(self):
-        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}/v1"
-
-    def _accept(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+        super().__init__(script, tls)
 
     def _serve(self, sock):
         if self.tls:
@@ -232,12 +216,12 @@ class Http2Provider:
             except OSError:
                 return
             self.protocols.append(sock.selected_alpn_protocol())
-        connection = Connection(self, sock)
-        self.connections.append(connection)
-        connection.serve()
+        session = Connection(self, sock)
+        self.sessions.append(session)
+        session.serve()
 
     def close(self):
-        self.listener.close()
-        for connection in self.connections:
+        super().close()
+        for session in self.sessions:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(socket.SHUT_RDWR)
+                session.sock.shutdown(socket.SHUT_RDWR)

@@ -54,14 +54,14 @@ class Http2(harness.Case):
                 self.assertEqual(answer.status, 200, answer.body)
                 self.assertTrue(answer.whole)
                 self.assertIn(b"[DONE]" if stream else b"hello", answer.body)
-            self.assertEqual(len(provider.connections), 1)
+            self.assertEqual(len(provider.sessions), 1)
             answers = self.in_threads(20, lambda i: router.chat(stream=True, user=str(i)))
             self.assertEqual({(a.status, a.text()) for a in answers}, {(200, "onetwo")})
             self.assertEqual(len(provider.streams), 23)
             # Sixteen on one call for help.
-            self.assertLessEqual(len(provider.connections), 3)
+            self.assertLessEqual(len(provider.sessions), 3)
             until(lambda: router.metric("leat_pool_http2_connections")
-                  == len(provider.connections), "all connections to be counted")
+                  == len(provider.sessions), "all connections to be counted")
             until(lambda: router.metric("leat_pool_http2_streams") == 0, "all to have ended")
 
     def test_a_large_body_goes_as_fast_as_the_windows(self):
@@ -98,9 +98,9 @@ class Http2(harness.Case):
                 go_on.set()
                 answer = stays.answer()
                 self.assertEqual((answer.text(), answer.whole), ("firstlast", True))
-            self.assertEqual(len(provider.connections), 1)
+            self.assertEqual(len(provider.sessions), 1)
             self.assertEqual(router.chat(stream=True, user="again").text(), "firstlast")
-            self.assertEqual(len(provider.connections), 1)
+            self.assertEqual(len(provider.sessions), 1)
 
     def test_refused_streams_are_tried_again(self):
         def script(stream):
@@ -147,13 +147,13 @@ class Http2(harness.Case):
                 client.read_until(b"first")
                 answer = router.chat(stream=True)
                 self.assertEqual((answer.status, answer.text()), (200, "onetwo"))
-                self.assertEqual(len(provider.connections), 2)
+                self.assertEqual(len(provider.sessions), 2)
                 go_on.set()
                 answer = client.answer()
                 self.assertEqual((answer.text(), answer.whole), ("firstlast", True))
-            until(lambda: provider.connections[0].is_over, "the first connection to be closed")
+            until(lambda: provider.sessions[0].is_over, "the first connection to be closed")
             self.assertEqual(router.chat().status, 200)
-            self.assertEqual(len(provider.connections), 2)
+            self.assertEqual(len(provider.sessions), 2)
 
     def test_a_client_that_does_not_read_stops_nobody_else(self):
         event_bytes = event({"content": "x" * 1000})
@@ -176,7 +176,7 @@ class Http2(harness.Case):
                 self.assertGreater(stalled.connection.window, 0)
                 answer = router.chat(stream=True, user="reads")
                 self.assertEqual((answer.status, answer.text()), (200, "onetwo"))
-                self.assertEqual(len(provider.connections), 1)
+                self.assertEqual(len(provider.sessions), 1)
                 self.assertEqual(stalled.window, 0)
                 # Who reads again gets the rest.
                 until(lambda: client.more() and stalled.sent > sent + 2_000_000, "more", 20)
@@ -207,8 +207,8 @@ class Http2(harness.Case):
         provider = self.provider2(script)
         with harness.Leat([provider], provider_lines=HTTP2) as router:
             self.assertEqual(router.chat().status, 200)
-            self.assertEqual(len(provider.connections), 2)
-            until(lambda: provider.connections[0].goaways == 1, "the provider to be told")
+            self.assertEqual(len(provider.sessions), 2)
+            until(lambda: provider.sessions[0].goaways == 1, "the provider to be told")
 
     def test_a_broken_stream_is_not_a_clean_end(self):
         def script(stream):

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 
+#include "net/fake_dialer.h"
 #include "net/http2_frames.h"
 #include "net/still_io.h"
 #include "net/upstream_pool.h"
@@ -18,27 +19,6 @@ namespace leat::net {
 namespace {
 
 using namespace http2;
-
-class FakeDial final : public Dial {
- public:
-  void start(DialSink& sink) override { sink_ = &sink; }
-  void open(RecordingStream& stream) { sink_->on_dialed(*this, &stream); }
-  void fail_with(Code code) { sink_->on_dialed(*this, leat::fail({.code = code})); }
-
- private:
-  DialSink* sink_ = nullptr;
-};
-
-class FakeDialer final : public Dialer {
- public:
-  std::vector<FakeDial*> dials;  // owned by the pool
-
-  std::unique_ptr<Dial> new_dial() override {
-    auto dial = std::make_unique<FakeDial>();
-    dials.push_back(dial.get());
-    return dial;
-  }
-};
 
 // Asks, and sends its request as soon as it may.
 class Asker final : public PoolWaiter, public ReplyHandler {

@@ -10,6 +10,7 @@
 #include <deque>
 #include <string>
 
+#include "net/fake_dialer.h"
 #include "net/still_io.h"
 
 namespace leat::net {
@@ -43,27 +44,6 @@ class FakeStream final : public Stream {
 
  private:
   std::string written_;
-};
-
-class FakeDial final : public Dial {
- public:
-  void start(DialSink& sink) override { sink_ = &sink; }
-  void open(FakeStream& stream) { sink_->on_dialed(*this, &stream); }
-  void fail_with(Code code) { sink_->on_dialed(*this, leat::fail({.code = code})); }
-
- private:
-  DialSink* sink_ = nullptr;
-};
-
-class FakeDialer final : public Dialer {
- public:
-  std::vector<FakeDial*> dials;  // owned by the pool
-
-  std::unique_ptr<Dial> new_dial() override {
-    auto dial = std::make_unique<FakeDial>();
-    dials.push_back(dial.get());
-    return dial;
-  }
 };
 
 // Asks for a connection and begins its exchange with it at once.

@@ -98,6 +98,18 @@ TEST(CoreMeter, ALongSleepIsNoUse) {
   EXPECT_EQ(meter.level(), 0);
 }
 
+TEST(CoreMeter, LetsGoWhateverTheThreshold) {
+  for (const double threshold : {0.1, 0.15, 0.99}) {
+    Core core(1, 1);
+    core.meter.set_threshold(threshold);
+    core.run(seconds(10));
+    ASSERT_EQ(core.meter.level(), 1) << threshold;
+    core.set(0.01, 0.01);
+    core.run(seconds(10));
+    EXPECT_EQ(core.meter.level(), 0) << threshold;
+  }
+}
+
 TEST(CoreMeter, TheThresholdMoves) {
   Core core(0.5, 0.4);
   core.meter.set_threshold(0.3);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "support/test_certs.h"
+#include "support/tls_wire.h"
 #include "tls/context.h"
 #include "tls/session.h"
 
@@ -23,14 +24,7 @@ namespace {
 
 using test::Cert;
 using test::CertSpec;
-
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
+using test::Wire;
 
 struct Plain final : PlainSink {
   std::string bytes;

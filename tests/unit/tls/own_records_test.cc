@@ -14,6 +14,7 @@
 
 #include "base/rng.h"
 #include "support/test_certs.h"
+#include "support/tls_wire.h"
 #include "tls/context.h"
 #include "tls/record13.h"
 #include "tls/session.h"
@@ -21,13 +22,7 @@
 namespace leat::tls {
 namespace {
 
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
+using test::Wire;
 struct Plain final : PlainSink {
   std::string bytes;
   std::function<void()> on_bytes = [] {};

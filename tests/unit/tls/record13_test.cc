@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "support/tls_wire.h"
 
 namespace leat::tls {
 namespace {
@@ -20,13 +21,7 @@ namespace {
 using namespace std::string_literals;
 using Role = Record13::Role;
 
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
+using test::Wire;
 struct Plain final : PlainSink {
   std::string bytes;
   const char* last = nullptr;

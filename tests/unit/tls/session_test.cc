@@ -12,6 +12,7 @@
 
 #include "base/rng.h"
 #include "support/test_certs.h"
+#include "support/tls_wire.h"
 #include "tls/context.h"
 
 namespace leat::tls {
@@ -19,14 +20,8 @@ namespace {
 
 using test::Cert;
 using test::CertSpec;
+using test::Wire;
 
-struct Wire final : CipherOut {
-  std::string bytes;
-  char* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-};
 struct Plain final : PlainSink {
   std::string bytes;
   void on_plain(std::span<char> more) override { bytes.append(more.data(), more.size()); }
