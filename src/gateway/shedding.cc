@@ -11,6 +11,12 @@ namespace {
 
 // How much later than for the greedy everybody is refused.
 constexpr std::int64_t kRefuseAllFactor = 10;
+// While it refuses, it does so from a part of the lateness on at which refusing began: that is
+// where a backlog is told from a full loop, this is how long it takes to refuse. Between the two
+// parts more and more are refused, since all that wait in a turn have one lateness: a yes or no for
+// all of them at once makes turns with far too much to do and turns with nothing.
+constexpr std::int64_t kRefuseSomePercent = 10;
+constexpr std::int64_t kRefusePercent = 50;
 // Up to there a key is served that has less than so much of its fair share: refusing all who have
 // more is enough to be in time again, unless keys are as many as requests.
 constexpr std::int64_t kSparedPercent = 50;
@@ -66,24 +72,25 @@ void Shedding::let_in() {
   busy_until_ = std::max(busy_until_, shard_.now()) + work;
 }
 
-bool Shedding::is_turn_late(const Limits& limits) const {
-  return lateness() >= milliseconds(limits.late_refuse_ms);
+// Between 0, where a turn is hardly late, and 100, from where on who may be refused is refused.
+std::int64_t Shedding::pressure(const Limits& limits) const {
+  const std::int64_t percent = milliseconds(limits.late_refuse_ms).ns / 100;
+  const std::int64_t late = lateness().ns / percent;
+  const std::int64_t above = late - kRefuseSomePercent;
+  return std::clamp<std::int64_t>(above * 100 / (kRefusePercent - kRefuseSomePercent), 0, 100);
 }
 
-// Of its fair share, from which on a key is refused: all of it where refusing begins, the spared
-// part from twice as late on, nothing where everybody is refused.
+// Of its fair share, from which on a key may be refused: all of it in a turn that is hardly late,
+// the spared part where it is late, nothing where everybody is refused.
 std::uint64_t Shedding::share_percent(const Limits& limits) const {
-  const std::int64_t begin = milliseconds(limits.late_refuse_ms).ns;
-  const std::int64_t late = lateness().ns;
-  if (late >= begin * kRefuseAllFactor) return 0;
-  const std::int64_t left = 2 * begin - late;
-  return static_cast<std::uint64_t>(
-      std::clamp<std::int64_t>(left / (begin / 100), kSparedPercent, 100));
+  const Duration all = milliseconds(limits.late_refuse_ms) * kRefuseAllFactor;
+  if (lateness() >= all) return 0;
+  return static_cast<std::uint64_t>(100 - pressure(limits) * (100 - kSparedPercent) / 100);
 }
 
 bool Shedding::accepts(const Limits& limits) {
   if (step(limits) < ShedStep::kStopAccept) return true;
-  return ladder_.memory_step() < ShedStep::kStopAccept && !is_turn_late(limits);
+  return ladder_.memory_step() < ShedStep::kStopAccept && pressure(limits) < 100;
 }
 
 bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key) {
@@ -93,13 +100,15 @@ bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_
     let_in();
     return false;
   }
+  ladder_.keep(shard_.now());
   return true;
 }
 
 bool Shedding::may_refuse(const Limits& limits, const KeyLoads& loads, std::uint32_t key,
                           ShedStep now) {
   const bool is_short = ladder_.memory_step() >= ShedStep::kRefuseGreedy;
-  if (!is_short && !is_turn_late(limits)) return false;
+  const auto chance = static_cast<std::uint64_t>(pressure(limits));
+  if (!is_short && shard_.rng().below(100) >= chance) return false;
   const std::uint64_t percent = is_short ? 0 : share_percent(limits);
   if (policy::has_fair_share(loads.of(key).requests, loads.total(), loads.keys(), percent)) {
     counters_.shed_greedy.add();

@@ -4,9 +4,10 @@
 // left alone.
 //
 // On a step that refuses or accepts nobody for lateness, that is so while the turn in which
-// somebody came is late: room is used as soon as there is some. The later it is, the less of a fair
-// share it takes to be refused, until nobody is served who comes: so lateness comes to rest where
-// just as many are refused as must be. What was let in and is to be done yet counts as lateness, or
+// somebody came is late, by a part of what led to the step: room is used as soon as there is some,
+// and who is refused has not waited for long. The later it is, the more are refused, and the less
+// of a fair share it takes, until nobody is served who comes: so lateness comes to rest where just
+// as many are refused as must be. What was let in and is to be done yet counts as lateness, or
 // all who come in one turn that is not late would make the next ones late. Closing connections for
 // lateness is for those without TLS: it moves clients to other shards, but with TLS each new
 // connection costs more than several requests. A refusal closes for memory only, being cheaper than
@@ -52,7 +53,7 @@ class Shedding {
   bool may_refuse(const Limits& limits, const KeyLoads& loads, std::uint32_t key,
                   policy::ShedStep now);
   Duration lateness() const;
-  bool is_turn_late(const Limits& limits) const;
+  std::int64_t pressure(const Limits& limits) const;
   void let_in();
   std::uint64_t share_percent(const Limits& limits) const;
 

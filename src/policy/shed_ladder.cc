@@ -71,7 +71,7 @@ void ShedLadder::update(const ShedThresholds& thresholds, Instant now, Duration 
       step_ != ShedStep::kStopAccept && is_asked_for(above(step_), thresholds, measures);
   if (is_rising || memory_step_ > step_) {
     step_ = memory_step_ > step_ ? memory_step_ : above(step_);
-    moved_at_ = loud_at_ = now;
+    moved_at_ = risen_at_ = loud_at_ = now;
     return;
   }
   if (step_ == ShedStep::kNone) return;

@@ -46,12 +46,22 @@ class ShedLadder {
   // already (`now` unchanged) moves it no further.
   void update(const ShedThresholds& thresholds, Instant now, Duration lag,
               std::uint32_t memory_percent);
+  // Somebody was refused for lateness: the step does what it is for, and is not left yet, however
+  // little late the loop has become by that. Not for ever: a loop that is just full, of clients who
+  // each wait for their answer, would stay there after one hiccup; so now and then it is tried
+  // without.
+  void keep(Instant now) {
+    if (now - risen_at_ < kKeptTime) loud_at_ = now;
+  }
   ShedStep step() const { return step_; }
   // What memory alone asks for: what costs time to save memory is not done for lateness.
   ShedStep memory_step() const { return memory_step_; }
 
  private:
+  static constexpr Duration kKeptTime = seconds(30);
+
   Instant moved_at_{};
+  Instant risen_at_{};
   Instant loud_at_{};  // when it was last too loud to go down
   ShedStep step_ = ShedStep::kNone;
   ShedStep memory_step_ = ShedStep::kNone;

@@ -68,6 +68,7 @@ Options ScenarioWorld::make_options(const std::vector<std::uint32_t>& providers)
   // It is the CPU that is to be short.
   if (scenario_.cost > Duration{}) {
     options.limits.streams_per_key_max = kNoLimit;
+    options.hold.mode = HoldMode::kOff;  // it makes room, after a while
     options.limits.late_shrink_timeouts_ms *= kSlowness;
     options.limits.late_no_keep_alive_ms *= kSlowness;
     options.limits.late_refuse_ms *= kSlowness;

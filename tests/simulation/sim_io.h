@@ -134,7 +134,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     std::uint32_t generation = 0;
     Port* port = nullptr;                  // null: closed
     io::AcceptHandler* handler = nullptr;  // null: not accepting
-    bool is_queued = false;
+    std::size_t queued = 0;                // completions
     void on_pending() override { io->queue_accept(*this); }
   };
   struct Poll {

@@ -96,7 +96,7 @@ void SimIo::accept_start(io::ListenerId id, io::AcceptHandler& handler) {
   Listener& listener = listeners_[id.slot];
   if (listener.port == nullptr || listener.generation != id.generation) return;
   listener.handler = &handler;
-  if (listener.port->has_pending()) queue_accept(listener);
+  queue_accept(listener);
 }
 
 void SimIo::accept_stop(io::ListenerId id) {
@@ -112,15 +112,17 @@ void SimIo::listener_close(io::ListenerId id) {
   listener.handler = nullptr;
 }
 
+// As of the kernel's multishot accept, each who connected makes a completion at once.
 void SimIo::queue_accept(Listener& listener) {
-  if (listener.handler == nullptr || listener.is_queued) return;
-  listener.is_queued = true;
-  queue({Op::kAccept, listener.slot, listener.generation, 0});
+  if (listener.handler == nullptr) return;
+  for (; listener.queued < listener.port->pending(); ++listener.queued) {
+    queue({Op::kAccept, listener.slot, listener.generation, 0});
+  }
 }
 
 void SimIo::dispatch_accept(const Completion& completion) {
   Listener& listener = listeners_[completion.slot];
-  listener.is_queued = false;
+  --listener.queued;
   if (listener.handler == nullptr || !listener.port->has_pending()) return;
   io::AcceptHandler* handler = listener.handler;
   if (world_.strikes(Fault::kAcceptEmfile)) {
@@ -129,7 +131,6 @@ void SimIo::dispatch_accept(const Completion& completion) {
     return;
   }
   Connection& connection = listener.port->accept();
-  if (listener.port->has_pending()) queue_accept(listener);
   Socket& socket = open_socket();
   attach(socket, connection.end(1));
   handler->on_accept({socket.slot, socket.generation}, connection.from());

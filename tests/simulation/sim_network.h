@@ -168,6 +168,7 @@ class Port {
       : address_(address), user_(&user), shares_(shares) {}
   const io::Address& address() const { return address_; }
   bool has_pending() const { return !backlog_.empty(); }
+  std::size_t pending() const { return backlog_.size(); }
   Connection& accept();
   // What waits in the backlog is reset.
   void close();
