@@ -141,6 +141,9 @@ def section(scenario, entry, notes):
     return lines + [""]
 
 
+PAGES = ("RESULTS.md", "HELD.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md")
+
+
 def write(path, scenarios, data, machine, notes):
     lines = ["# Measured", "",
              "Written by `perf/load/run`; change the scenarios or the notes (`perf/load/notes/`), "
@@ -150,7 +153,9 @@ def write(path, scenarios, data, machine, notes):
         "- Medians over interleaved rounds, lowest and highest in brackets. CPU time is the",
         "  scheduler's account of the process, all its threads, the kernel's work for it included.",
         f"  Differences under {100 * (NOISE - 1):.0f} % count as none. Memory is PSS, grown since "
-        "the start.", ""]
+        "the start.",
+        f"- Measured apart: {', '.join(f'[{name}]({name})' for name in PAGES if name != path.name)}.",
+        ""]
     for scenario in scenarios:
         if scenario.name in data:
             lines += section(scenario, data[scenario.name], notes)
