@@ -95,6 +95,26 @@ std::string framed(std::string_view payload) {
   return size + std::string(payload) + "\r\n";
 }
 
+TEST(Relay, OnlyWordsInTheMidstOfTextMayWait) {
+  constexpr char kTool[] =
+      "data: {\"choices\":[{\"index\":0,\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":"
+      "{\"arguments\":\"{\"}}]}}]}\n\n";
+  Owner owner;
+  Relay relay;
+  relay.start(options(dialect::Face::kOpenAi, false, true), kIdentity);
+  const auto may_wait_after = [&](std::string_view event) {
+    EXPECT_EQ(relay.read(event, owner), RelayStep::kGoOn);
+    return relay.is_midst_text();
+  };
+  EXPECT_FALSE(may_wait_after(kRole));
+  EXPECT_FALSE(may_wait_after(kHello)) << "the first word";
+  EXPECT_TRUE(may_wait_after(kHello));
+  EXPECT_FALSE(may_wait_after(kTool));
+  EXPECT_TRUE(may_wait_after(kHello));
+  EXPECT_FALSE(may_wait_after(kStop));
+  EXPECT_FALSE(may_wait_after(kHello)) << "the stream has ended but for its usage";
+}
+
 TEST(Relay, HoldsTheHeadUntilContent) {
   Owner owner;
   Relay relay;

@@ -19,6 +19,11 @@ extern "C" int io_uring_enter2(unsigned fd, unsigned submit_count, unsigned wait
   static leat::Rng rng(1);
   EnterFaults& faults = enter_faults();
   if (submit_count > 0) {
+    if (faults.refused_next > 0) {
+      --faults.refused_next;
+      ++faults.injected;
+      return -EBUSY;
+    }
     const std::uint64_t roll = rng.below(1000);
     if (roll < faults.refused) {
       ++faults.injected;

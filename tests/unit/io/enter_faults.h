@@ -11,7 +11,8 @@ struct EnterFaults {
   std::uint32_t refused = 0;
   std::uint32_t cut_short = 0;
   std::uint32_t interrupted = 0;
-  std::uint64_t injected = 0;  // so far
+  std::uint32_t refused_next = 0;  // so many calls that submit, for sure
+  std::uint64_t injected = 0;      // so far
 };
 
 EnterFaults& enter_faults();

@@ -115,6 +115,25 @@ TEST_P(UringFaults, CostTimeAndNoBytes) {
   EXPECT_GT(io->stats().short_sends, 100U) << "the test did not bite";
 }
 
+// What handlers did while the kernel refused may be due at once: the deadline was agreed on before.
+TEST_P(UringFaults, ARefusedTurnThatServedSomebodyDoesNotSleep) {
+  enter_faults() = {};
+  Recorder handler;
+  const Pair one = pair(handler);
+  io->receive_start(one.ours);
+  io->turn({.deadline = io->now()});
+  one.theirs.write("x");
+  const iovec answer{const_cast<char*>("y"), 1};
+  io->send(one.ours, {&answer, 1});
+  enter_faults().refused_next = 2;
+  const Instant before = io->now();
+  io->turn({.deadline = before + seconds(20)});
+  EXPECT_EQ(enter_faults().refused_next, 0U) << "the test did not bite";
+  EXPECT_EQ(handler.received, "x");
+  io->turn({.deadline = io->now()});
+  EXPECT_LT(io->now(), before + seconds(10));
+}
+
 TEST_P(UringFaults, HangingUpStillFollowsTheBytes) {
   enter_faults() = {.refused = 200, .cut_short = 300, .interrupted = 100};
   for (int round = 0; round < 30; ++round) {
