@@ -29,11 +29,12 @@ bool is_within(const CoreSet& some, const CoreSet& all) {
 }
 
 // One thread of each physical core, those that are kept free for us first; then the other threads.
-// As many as there are shards, or as there are.
+// As many as there are shards, or as there are; the first core, which the system begins with, last.
 CoreSet best_cores(const Topology& topology, std::uint32_t shards) {
   CoreSet chosen;
   const auto add = [&](bool isolated_only, bool first_thread_only) {
-    for (const Core& core : topology.cores) {
+    for (std::size_t i = topology.cores.size(); i-- > 0;) {
+      const Core& core = topology.cores[i];
       if (chosen.size() == shards) return;
       const bool is_isolated = std::ranges::binary_search(topology.isolated, core.number);
       const bool is_first = core.siblings.empty() || core.siblings.front() == core.number;

@@ -169,7 +169,7 @@ TEST(Placement, ThreadsOfOneCoreAndCoresThatAreNotThere) {
                "0,2\n");
   }
   EXPECT_SAYS(doctor(tree, pinned({2, 0}), 2),
-              "0 and 2 are threads of one core and share it: `server.pin = [0, 1]`");
+              "0 and 2 are threads of one core and share it: `server.pin = [1, 3]`");
   EXPECT_SAYS(doctor(tree, pinned({1, 7}), 2), "core 7 is not online");
 }
 
