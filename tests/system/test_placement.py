@@ -18,6 +18,7 @@ import unittest
 
 import harness
 from harness import LEAT, answer_well
+from test_unit import passing
 
 CORES = sorted(os.sched_getaffinity(0))[:2]
 PIN = f"shards = 2\npin = [{', '.join(str(core) for core in reversed(CORES))}]\n"
@@ -98,6 +99,32 @@ class Steering(Placement):
         spread = turned.again(4)
         self.addCleanup(spread.close)
         self.assert_spread(spread)
+
+
+    def of_a_manager(self, count):
+        """With so many sockets at one port that were open before."""
+        ports = []
+        for _ in range(count):
+            made = socket.socket()
+            self.addCleanup(made.close)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            made.bind(("127.0.0.1", ports[0].getsockname()[1] if ports else 0))
+            made.listen(64)
+            ports.append(made)
+        return self.leat([self.provider(answer_well)], server=PIN + 'steering = "core"',
+                         listen=f"127.0.0.1:{ports[0].getsockname()[1]}",
+                         environment={"LISTEN_FDS": str(count),
+                                      "LISTEN_FDNAMES": ":".join(["listen"] * count)},
+                         **passing(*ports))
+
+    def test_sockets_of_a_manager(self):
+        self.assert_steered(self.of_a_manager(2))
+
+    def test_one_socket_for_all_shards_has_no_core(self):
+        leat = self.of_a_manager(1)
+        self.assertIn("connections by hash (there are fewer sockets than shards at 127.0.0.1:",
+                      leat.said("placement"))
+        self.assertEqual(sum(self.come_from(leat, CORES[0], 8)), 8)
 
 
 class Memory(Placement):
