@@ -47,7 +47,7 @@ constexpr std::array<Setting<ServerOptions>, 12> kServer{{
     {"steering", OwnForm{"\"auto\", \"core\" or \"hash\"", "\"auto\""}, 0, 0, kFixed,
      "Which shard gets a new connection. `core`: that of the core which took its first packet; "
      "needs `pin`. `hash`: any, all alike. `auto`: `core` where the network cards' interrupts go "
-     "to the pinned cores and to no other, else `hash` ([bare-metal.md](bare-metal.md))."},
+     "to the pinned cores and to no other, else `hash` (docs/bare-metal.md)."},
     {"huge_pages", OwnForm{"\"auto\", \"on\" or \"off\"", "\"auto\""}, 0, 0, kFixed,
      "Pages of 2 MiB in place of 4 KiB. `auto`: for what the rings receive into, if the kernel "
      "gives them. `on`: reserved ones (`vm.nr_hugepages`) as far as they go, and for all other "
