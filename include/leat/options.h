@@ -41,6 +41,19 @@ struct Listener {
 // Whether a layer of hardening that the machine does not give keeps Leat from starting.
 enum class Hardening : std::uint8_t { kTry, kRequire };
 
+// Which shard a new connection goes to. kAuto: as kCore where cards bring packets to the pinned
+// cores and to no other, else as kHash.
+enum class Steering : std::uint8_t {
+  kAuto,
+  kCore,  // that of the core which took its first packet; needs `pin`
+  kHash   // any: by a hash of its addresses and ports
+};
+
+// kAuto: for the memory that rings receive into, where the kernel gives them to whoever asks. kOn:
+// reserved ones if there are, and for all other memory too. kOff: none, whatever the kernel does of
+// itself.
+enum class HugePages : std::uint8_t { kAuto, kOn, kOff };
+
 // [server]: what clients connect to. Fixed at start.
 struct ServerOptions {
   std::vector<Listener> listen;    // 1..64, no two equal
@@ -54,6 +67,11 @@ struct ServerOptions {
   // SIGTERM: how long running requests may still take. 15 min: the longest request there is.
   std::uint32_t drain_grace_ms = 900'000;
   Hardening hardening = Hardening::kTry;
+  Steering steering = Steering::kAuto;
+  HugePages huge_pages = HugePages::kAuto;
+  // How long an idle shard asks the network cards for packets itself before it sleeps; 0: not at
+  // all. It takes the core for it.
+  std::uint32_t napi_busy_poll_us = 0;  // 0..10,000
 
   bool operator==(const ServerOptions&) const = default;
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // leat: reads the arguments, and does what they say.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -21,6 +22,7 @@
 #include "control/ledger_report.h"
 #include "control/litellm_config.h"
 #include "control/machine.h"
+#include "control/placement.h"
 #include "control/reload_command.h"
 #include "control/sandbox.h"
 #include "control/surroundings.h"
@@ -140,10 +142,28 @@ int reload(const leat::control::Command& command, const leat::control::Surroundi
   return outcome.status;
 }
 
-int doctor(const leat::control::Surroundings& surroundings) {
-  const auto report =
-      leat::control::examine(leat::control::read_machine_facts(), leat::io::run_preflight(),
-                             leat::control::offered_sandbox(surroundings));
+int doctor(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
+  leat::ServerOptions server;
+  leat::HoldMode hold = leat::HoldMode::kAuto;
+  if (!command.config_file.empty()) {
+    const auto config = leat::control::load_config(command.config_file, surroundings);
+    if (!config.ok()) {
+      std::fputs(leat::control::check_report(command.config_file, config).c_str(), stderr);
+      return leat::control::kExitConfig;
+    }
+    server = config.options.server;
+    hold = config.options.hold.mode;
+  }
+  const auto machine = leat::control::read_machine_facts();
+  const auto ring = leat::io::run_preflight();
+  const auto placement = leat::control::placement_lines(
+      {.topology = leat::control::read_topology(),
+       .server = server,
+       .shards = server.shards != 0 ? server.shards : std::max(machine.cores_usable, 1U),
+       .offers_napi = ring && ring->uses(leat::io::Feature::kNapi),
+       .hold = hold});
+  const auto report = leat::control::examine(
+      machine, ring, leat::control::offered_sandbox(surroundings), placement);
   std::fputs(report.text.c_str(), stdout);
   return report.can_serve ? 0 : leat::control::kExitConfig;
 }
@@ -160,7 +180,7 @@ int main(int argc, char** argv) {
     case leat::control::Command::Kind::kCheck:
       return check(command, surroundings);
     case leat::control::Command::Kind::kDoctor:
-      return doctor(surroundings);
+      return doctor(command, surroundings);
     case leat::control::Command::Kind::kCatalogueImport:
       return finish(leat::control::import_catalogues(command.files, surroundings),
                     command.out_file);

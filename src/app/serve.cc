@@ -15,6 +15,7 @@
 
 #include "app/configurations.h"
 #include "app/control_shard.h"
+#include "app/huge_pages.h"
 #include "app/material.h"
 #include "control/addresses.h"
 #include "control/command_line.h"
@@ -22,6 +23,7 @@
 #include "control/inherited_sockets.h"
 #include "control/ledger_keeper.h"
 #include "control/machine.h"
+#include "control/placement.h"
 #include "control/sandbox.h"
 #include "control/takeover.h"
 #include "leat/version.h"
@@ -117,6 +119,7 @@ class Service {
 
  private:
   std::string find_listeners();
+  void choose_steering();
   std::string start_ledger();
   ShardSetup shard_setup();
   std::string start_shards();
@@ -142,6 +145,7 @@ class Service {
   std::optional<io::InheritedListener> passage_;
   gateway::PassageToken passage_token_{};
   control::SandboxLayers sandbox_;
+  control::SteeringChoice steering_;
   std::unique_ptr<io::UringIo> io_;
   std::optional<Configurations> configurations_;
   // For the life of the process, so that sessions outlive a change of certificates.
@@ -156,6 +160,7 @@ std::string Service::load() {
   auto material = std::make_unique<Material>();
   if (std::string fault = material->load(options_, surroundings_); !fault.empty()) return fault;
   if (std::string fault = find_listeners(); !fault.empty()) return fault;
+  choose_steering();
   if (const std::string& folder = options_.content_log.folder; !folder.empty()) {
     // The sandbox takes in only what is there.
     const std::string fault = control::prepare_content_folder(folder);
@@ -205,6 +210,24 @@ std::string Service::find_listeners() {
   std::copy(token.begin(), token.end(), passage_token_.begin());
   takeover_ = std::move(*opened);
   return {};
+}
+
+// After find_listeners(), and before the sandbox, which keeps the network cards from our eyes.
+void Service::choose_steering() {
+  const ServerOptions& server = options_.server;
+  const bool is_open = server.steering == Steering::kAuto && server.pin.size() > 1;
+  steering_ =
+      control::choose_steering(server, is_open ? control::read_topology() : control::Topology{});
+  if (!steering_.by_core) return;
+  // A listener that several shards share has no core.
+  for (const io::InheritedListener& each : inherited_.listen) {
+    const auto count =
+        std::ranges::count(inherited_.listen, each.address, &io::InheritedListener::address);
+    if (static_cast<std::uint32_t>(count) != shards_) {
+      steering_ = {false, "there are fewer sockets than shards at " + each.address.to_string()};
+      return;
+    }
+  }
 }
 
 std::string Service::start() {
@@ -274,6 +297,9 @@ ShardSetup Service::shard_setup() {
   setup.surroundings = &surroundings_;
   setup.ledger = ledger_.get();
   setup.memory_percent = &control_->memory_percent();
+  if (steering_.by_core) setup.steering = options_.server.pin;
+  setup.huge_pages = pages_of_rings(options_.server.huge_pages);
+  setup.napi_busy_poll_us = options_.server.napi_busy_poll_us;
   return setup;
 }
 
@@ -309,6 +335,11 @@ void Service::tell_start(const std::string& admin) const {
   std::printf("leat: hardening: %s, rings %srestricted, keys %slocked in memory\n",
               sandbox_.text().c_str(), io_->is_restricted() ? "" : "NOT ",
               configurations_->first().material().is_locked() ? "" : "NOT ");
+  std::vector<control::ShardPlace> places;
+  for (const auto& shard : control_->shards()) places.push_back(shard->started().place);
+  const auto huge = control::huge_page_bytes();
+  std::printf("leat: %s\n",
+              control::placement_line(options_.server, steering_, places, huge).c_str());
   const auto logged = std::ranges::count_if(options_.keys, &ClientKey::log_content);
   const bool has_store = !options_.accounts.store_file.empty();
   const std::string& folder = options_.content_log.folder;
@@ -331,6 +362,7 @@ int serve(const Options& options, std::shared_ptr<const gateway::RoutedCatalogue
           const ConfigSource& source, const control::Surroundings& surroundings) {
   const sigset_t signals = set_up_signals();
   prctl(PR_SET_DUMPABLE, 0);  // keys and prompts belong in no core file
+  ask_for_huge_pages(options.server.huge_pages);
   Service service(options, std::move(routed), source, surroundings, signals);
   if (const std::string fault = service.load(); !fault.empty()) return refuse(fault);
   if (const std::string fault = service.start(); !fault.empty()) return refuse(fault);

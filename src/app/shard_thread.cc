@@ -99,19 +99,20 @@ void ShardThread::ask_report() {
   if (inbox_.post({shard::Message::Kind::kReportQuestion}, kSparePlaces)) waker_->wake();
 }
 
-void ShardThread::pin() {
-  if (setup_.core < 0) return;
+// Whether it is: a core that is not ours to have costs speed, not correctness, and is told at
+// start.
+bool ShardThread::pin() {
+  if (setup_.core < 0) return false;
   cpu_set_t set;
   CPU_ZERO(&set);
   CPU_SET(static_cast<std::size_t>(setup_.core), &set);
-  // A core that is not ours to have costs speed, not correctness: said by `leat doctor`.
-  pthread_setaffinity_np(pthread_self(), sizeof set, &set);
+  return pthread_setaffinity_np(pthread_self(), sizeof set, &set) == 0;
 }
 
 void ShardThread::run(std::promise<ShardStarted>& started) {
   pthread_setname_np(pthread_self(), ("leat-" + std::to_string(setup_.index)).c_str());
-  pin();
   ShardStarted result;
+  result.place.is_pinned = pin();
   result.fault = set_up();
   for (std::size_t i = 0; result.fault.empty() && i < setup_.listen.size(); ++i) {
     const Listener& listener = setup_.configuration->snapshot->options().server.listen[i];
@@ -127,6 +128,10 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
     const auto bound =
         gateway_->listen_for_predecessor(setup_.passage->address, setup_.passage->token);
     if (!bound) result.fault = std::string("no place for passed clients: ") + bound.error().what;
+  }
+  if (io_ != nullptr) {
+    result.place.steering_error = io_->steering_error();
+    result.place.napi_error = io_->napi_error();
   }
   const control::SandboxLayers sandbox = control::enter_sandbox(
       control::SandboxRole::kShard, control::shard_sandbox_paths(), *setup_.surroundings);
@@ -148,8 +153,11 @@ void ShardThread::run(std::promise<ShardStarted>& started) {
 
 // What is wrong, or empty.
 std::string ShardThread::set_up() {
-  auto io = io::UringIo::create(
-      {.writes_files = setup_.ledger != nullptr, .inherited = setup_.inherited});
+  auto io = io::UringIo::create({.writes_files = setup_.ledger != nullptr,
+                                 .inherited = setup_.inherited,
+                                 .huge_pages = setup_.huge_pages,
+                                 .steering = setup_.steering,
+                                 .napi_busy_poll_us = setup_.napi_busy_poll_us});
   if (!io) return io.error().what;
   io_ = std::move(*io);
   waker_ = &io_->waker();

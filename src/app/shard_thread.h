@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "control/ledger_keeper.h"
+#include "control/placement.h"
 #include "control/surroundings.h"
 #include "gateway/gateway.h"
 #include "io/uring_io.h"
@@ -25,6 +26,10 @@ struct ShardSetup {
   std::uint32_t index = 0;
   int core = -1;  // to be pinned to; -1: not
   std::uint64_t seed = 0;
+  // Of UringOptions.
+  std::vector<std::uint32_t> steering;
+  io::HugePages huge_pages = io::HugePages::kUnasked;
+  std::uint32_t napi_busy_poll_us = 0;
   std::vector<io::Address> listen;               // one for each Options::server.listen
   std::vector<io::InheritedListener> inherited;  // some of those, open already
   // Where clients of processes before us come in (control/takeover.h); none: nowhere.
@@ -46,6 +51,7 @@ struct ShardSetup {
 struct ShardStarted {
   std::vector<io::Address> bound;
   std::string fault;  // empty: it serves
+  control::ShardPlace place;
 };
 
 class ShardThread {
@@ -81,7 +87,7 @@ class ShardThread {
   std::string make_tls(const gateway::Configuration& configuration, gateway::DeploymentTls& tls);
   void listen_to_gateway();
   void tear_down();
-  void pin();
+  bool pin();
 
   ShardSetup setup_;
   io::Waker& control_waker_;

@@ -149,6 +149,16 @@ void add_reload(CLI::App& app, ReloadCommands& commands) {
                             "An older file: compare the file of --config with it, and ask no Leat");
 }
 
+CLI::App* add_doctor(CLI::App& app, std::string& config_file) {
+  CLI::App* doctor = app.add_subcommand(
+      "doctor",
+      "Tell what kernel, limits, CPU and network cards offer, what is used of it and what would "
+      "bring more");
+  doctor->add_option("-c,--config", config_file,
+                     "TOML file: tell it for this one; without it for the built-in defaults");
+  return doctor;
+}
+
 }  // namespace
 
 Command parse_command_line(int argc, const char* const* argv) {
@@ -162,8 +172,7 @@ Command parse_command_line(int argc, const char* const* argv) {
   CLI::App* check =
       app.add_subcommand("check", "Tell all faults of a configuration; start nothing");
   check->add_option("-c,--config", config_file, "TOML file")->required();
-  CLI::App* doctor =
-      app.add_subcommand("doctor", "Tell what kernel, limits and CPU offer and what is used of it");
+  const CLI::App* doctor = add_doctor(app, config_file);
   CatalogueCommands catalogue;
   add_catalogue(app, catalogue);
   ImportCommand import;
@@ -194,7 +203,7 @@ Command parse_command_line(int argc, const char* const* argv) {
     return printed(out.str(), is_wish ? 0 : kExitUsage);
   }
   if (*check) return {.kind = Command::Kind::kCheck, .config_file = config_file};
-  if (*doctor) return {.kind = Command::Kind::kDoctor};
+  if (*doctor) return {.kind = Command::Kind::kDoctor, .config_file = config_file};
   if (*catalogue.import) catalogue.command.kind = Command::Kind::kCatalogueImport;
   if (*catalogue.diff) catalogue.command.kind = Command::Kind::kCatalogueDiff;
   if (*catalogue.show) catalogue.command.kind = Command::Kind::kCatalogueShow;

@@ -26,7 +26,7 @@ struct Command {
   enum class Kind : std::uint8_t {
     kServe,            // with `config_file`, or with the built-in defaults if that is empty
     kCheck,            // tell the faults of `config_file`
-    kDoctor,           // tell what the machine offers
+    kDoctor,           // tell what the machine offers for `config_file` (empty: the defaults)
     kImportLitellm,    // the first of `files` as a configuration of ours, to `out_file`
     kCatalogueImport,  // `files` as one of our catalogues, to `out_file` (empty: standard output)
     kCatalogueDiff,    // tell what is different between the two `files`

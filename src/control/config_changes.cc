@@ -53,12 +53,22 @@ std::string percent_text(std::int64_t ppm) {
   return toml_quoted(dollars_text(ppm * kBillionthsPerPpm));
 }
 
-constexpr std::array<TextOf<ServerOptions>, 3> kServerTexts{{
+constexpr std::array<TextOf<ServerOptions>, 5> kServerTexts{{
     {"listen", [](const ServerOptions& s) { return toml_list(s.listen, listener_text); }},
     {"pin", [](const ServerOptions& s) { return fmt::format("[{}]", fmt::join(s.pin, ", ")); }},
     {"hardening",
      [](const ServerOptions& s) {
        return toml_quoted(s.hardening == Hardening::kRequire ? "require" : "try");
+     }},
+    {"steering",
+     [](const ServerOptions& s) {
+       constexpr std::array<std::string_view, 3> kNames = {"auto", "core", "hash"};
+       return toml_quoted(kNames[static_cast<std::size_t>(s.steering)]);
+     }},
+    {"huge_pages",
+     [](const ServerOptions& s) {
+       constexpr std::array<std::string_view, 3> kNames = {"auto", "on", "off"};
+       return toml_quoted(kNames[static_cast<std::size_t>(s.huge_pages)]);
      }},
 }};
 

@@ -222,6 +222,37 @@ void read_hardening(Reading& reading, const TomlValue& server) {
       member->value.text == "require" ? Hardening::kRequire : Hardening::kTry;
 }
 
+// The place of what is written among `words`; `fallback` if the key is missing or wrong.
+template <std::size_t kWords>
+std::size_t read_word(Reading& reading, const TomlValue& table, std::string_view path,
+                      std::string_view key, const std::array<std::string_view, kWords>& words,
+                      std::size_t fallback) {
+  const TomlMember* member = table.find(key);
+  if (member == nullptr) return fallback;
+  const std::string full = joined(path, key);
+  if (!expect(member->value, TomlValue::Kind::kText, full, reading.faults)) return fallback;
+  const auto found = std::find(words.begin(), words.end(), member->value.text);
+  if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+  reading.faults.add(member->line, full,
+                     fmt::format("\"{}\" is not known; write \"{}\"", printable(member->value.text),
+                                 fmt::join(words, "\", \"")));
+  return fallback;
+}
+
+void read_machine(Reading& reading, const TomlValue& server) {
+  constexpr std::array<std::string_view, 3> kSteering = {"auto", "core", "hash"};
+  constexpr std::array<std::string_view, 3> kHugePages = {"auto", "on", "off"};
+  ServerOptions& options = reading.options.server;
+  options.steering =
+      static_cast<Steering>(read_word(reading, server, "server", "steering", kSteering, 0));
+  options.huge_pages =
+      static_cast<HugePages>(read_word(reading, server, "server", "huge_pages", kHugePages, 0));
+  if (options.steering == Steering::kCore && options.pin.empty()) {
+    reading.faults.add(server.find("steering")->line, "server.steering",
+                       "is \"core\" and no shard has one; write server.pin too");
+  }
+}
+
 // A new process knows the listeners of the old one by their addresses.
 void read_takeover(Reading& reading, const TomlValue& server) {
   ServerOptions& options = reading.options.server;
@@ -243,6 +274,7 @@ void read_server(Reading& reading, const TomlValue& root) {
   read_listeners(reading, server);
   read_pin(reading, server);
   read_hardening(reading, server);
+  read_machine(reading, server);
   read_takeover(reading, server);
   read_server_tls(reading, server);
 }

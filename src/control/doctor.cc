@@ -101,7 +101,10 @@ void examine_ring(const Result<io::Capabilities>& ring, Report& report) {
     return;
   }
   report.line("io_uring", "usable", "one ring a shard");
-  for (const io::Capability& capability : ring->features) {
+  for (std::size_t i = 0; i < io::kFeatureCount; ++i) {
+    // A switch, and not what every ring uses: told with the network cards.
+    if (i == static_cast<std::size_t>(io::Feature::kNapi)) continue;
+    const io::Capability& capability = ring->features[i];
     report.line(fmt::format("  {}", capability.name),
                 capability.offered ? "offered" : "not offered",
                 fmt::format("{}: {}", capability.used ? "used" : "not used", capability.why));
@@ -111,7 +114,7 @@ void examine_ring(const Result<io::Capabilities>& ring, Report& report) {
 }  // namespace
 
 DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
-                     const SandboxLayers& sandbox) {
+                     const SandboxLayers& sandbox, std::span<const DoctorLine> placement) {
   Report report;
   report.line("leat", version_text().substr(5), "");
   report.line("kernel", facts.kernel, "");
@@ -123,6 +126,7 @@ DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& 
   report.line("hardening", sandbox.text() + "  ",
               is_whole ? "a running Leat starts nothing and opens its own folders only"
                        : "a running Leat goes without what is missing");
+  for (const DoctorLine& line : placement) report.line(line.name, line.offered + "  ", line.used);
   return report.take();
 }
 

@@ -3,6 +3,7 @@
 // where that is little. Pure: the facts come from machine.h and from io's preflight.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -12,6 +13,12 @@
 
 namespace leat::control {
 
+struct DoctorLine {
+  std::string name;
+  std::string offered;
+  std::string used;  // what Leat makes of it, or what to change
+};
+
 struct DoctorReport {
   std::string text;
   bool can_serve = true;  // false: `leat serve` would end with status 78
@@ -19,7 +26,8 @@ struct DoctorReport {
 
 // `ring`: what io::run_preflight() gave.
 // `sandbox`: what offered_sandbox() gave.
+// `placement`: of cores, network cards and pages (control/placement.h).
 DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
-                     const SandboxLayers& sandbox);
+                     const SandboxLayers& sandbox, std::span<const DoctorLine> placement = {});
 
 }  // namespace leat::control

@@ -240,6 +240,9 @@ void core_metrics(MetricsText& text, std::span<const Counters* const> shards) {
     }
   };
   each_shard(&Counters::core_permille, 1e3);
+  text.family("leat_shard_connections_accepted_total", "Client connections that a shard accepted.",
+              kCount);
+  each_shard(&Counters::connections_accepted, 1);
   text.family("leat_hold_seconds", "How long events of streams may wait for others now.", kGauge);
   each_shard(&Counters::hold_us, 1e6);
   text.family("leat_held_seconds", "How long received events waited for others, the longest each.",

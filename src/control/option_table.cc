@@ -35,7 +35,7 @@ constexpr std::array<Setting<RootKeys>, 16> kRoot{{
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
-constexpr std::array<Setting<ServerOptions>, 9> kServer{{
+constexpr std::array<Setting<ServerOptions>, 12> kServer{{
     {"listen", OwnForm{"array of 1 to 64 listeners", "[\"127.0.0.1:8080\"]"}, 0, 0, kFixed,
      "Where clients connect: `\"IP:PORT\"`, `\"[IPv6]:PORT\"` or `\"tls://IP:PORT\"`; port 0 lets "
      "the "
@@ -44,6 +44,17 @@ constexpr std::array<Setting<ServerOptions>, 9> kServer{{
      "Threads that serve; 0 = one per core this process may run on."},
     {"pin", OwnForm{"array of core numbers, 0 to 1023", "[]"}, 0, 0, kFixed,
      "A core for each shard, all different; empty: the kernel places them."},
+    {"steering", OwnForm{"\"auto\", \"core\" or \"hash\"", "\"auto\""}, 0, 0, kFixed,
+     "Which shard gets a new connection. `core`: that of the core which took its first packet; "
+     "needs `pin`. `hash`: any, all alike. `auto`: `core` where the network cards' interrupts go "
+     "to the pinned cores and to no other, else `hash` (docs/bare-metal.md)."},
+    {"huge_pages", OwnForm{"\"auto\", \"on\" or \"off\"", "\"auto\""}, 0, 0, kFixed,
+     "Pages of 2 MiB in place of 4 KiB. `auto`: for what the rings receive into, if the kernel "
+     "gives them. `on`: reserved ones (`vm.nr_hugepages`) as far as they go, and for all other "
+     "memory too, which then takes more of it. `off`: none."},
+    {"napi_busy_poll_us", &ServerOptions::napi_busy_poll_us, 0, 10'000, kFixed,
+     "How many microseconds an idle shard asks the network cards for packets before it sleeps: "
+     "less latency, and the whole of its core. 0: it sleeps at once."},
     {"drain_grace_ms", &ServerOptions::drain_grace_ms, 0, kDayMs, kFixed,
      "After SIGTERM: how long running requests may still take."},
     {"takeover_socket", &ServerOptions::takeover_socket, 0, kPathMax, kFixed,

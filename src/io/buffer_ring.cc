@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "io/buffer_ring.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <bit>
 #include <cerrno>
@@ -12,24 +10,15 @@
 
 namespace leat::io {
 
-void BufferRing::Unmap::operator()(void* memory) const {
-  munmap(memory, size);
-}
-
-BufferRing::Mapping BufferRing::map(std::size_t size) {
-  void* memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
-  if (memory == MAP_FAILED) return nullptr;
-  return Mapping(memory, Unmap{size});
-}
-
 BufferRing::~BufferRing() = default;
 
 Result<bool> BufferRing::open(io_uring& ring, const Options& options) {
   LEAT_CHECK(std::has_single_bit(options.buffer_count) && options.buffer_count <= 32768);
   LEAT_CHECK(options.buffer_size > 0);
   options_ = options;
-  entries_ = map(options.buffer_count * sizeof(io_uring_buf));
-  memory_ = map(std::size_t{options.buffer_count} * options.buffer_size);
+  entries_ = Mapping::take(options.buffer_count * sizeof(io_uring_buf));
+  memory_ =
+      Mapping::take(std::size_t{options.buffer_count} * options.buffer_size, options.huge_pages);
   if (!entries_ || !memory_) {
     return fail(
         {.code = Code::kOverloaded, .os_errno = ENOMEM, .what = "no memory to receive into"});

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "io/mapping.h"
 
 namespace leat::io {
 
@@ -33,6 +34,7 @@ class BufferRing {
     std::uint32_t buffer_count = 0;  // a power of two, at most 32768
     std::uint32_t buffer_size = 0;   // bytes
     std::uint16_t group = 0;
+    HugePages huge_pages = HugePages::kUnasked;
   };
   struct Slice {
     std::span<char> bytes;
@@ -59,12 +61,6 @@ class BufferRing {
   void publish();
 
  private:
-  struct Unmap {
-    std::size_t size;
-    void operator()(void* memory) const;
-  };
-  using Mapping = std::unique_ptr<void, Unmap>;
-  static Mapping map(std::size_t size);
   void give(std::uint16_t buffer);
   char* memory_of(std::uint16_t buffer) const {
     return static_cast<char*>(memory_.get()) + std::size_t{buffer} * options_.buffer_size;

@@ -237,6 +237,14 @@ Capability try_restrictions() {
   return results[0] == 0 && results[1] == -EACCES ? kWorks : broken("it did what is forbidden");
 }
 
+Capability try_napi() {
+  Ring ring;
+  if (!ring.open({.sq_entries = 4, .cq_entries = 16})) return absent("no ring");
+  const int error = ring.poll_cards(1);
+  if (error == 0) return kWorks;
+  return absent("no busy polling of network cards (kernel 6.9, CONFIG_NET_RX_BUSY_POLL)");
+}
+
 }  // namespace
 
 Result<Capabilities> run_preflight() {
@@ -257,6 +265,7 @@ Result<Capabilities> run_preflight() {
   set(Feature::kNoIowait, "no iowait", try_no_iowait());
   set(Feature::kAbsoluteTimer, "absolute timer", try_absolute_timer());
   set(Feature::kRestrictions, "restricted ring", try_restrictions());
+  set(Feature::kNapi, "NAPI busy polling", try_napi());
   if (!result.uses(Feature::kMultishotReceive) || !result.uses(Feature::kSilentSend)) {
     return fail({.code = Code::kUnsupported,
                  .what = "the kernel's io_uring lacks multishot receive or silent send: 6.1 or "

@@ -21,8 +21,9 @@ enum class Feature : std::uint8_t {
   kNoIowait,            // waiting is not shown as disk wait
   kAbsoluteTimer,       // waits until a point in time
   kRestrictions,        // a ring that takes the operations it was told of, and no others
+  kNapi,                // asks network cards for packets before it sleeps, if told to
 };
-inline constexpr std::size_t kFeatureCount = 8;
+inline constexpr std::size_t kFeatureCount = 9;
 
 struct Capability {
   const char* name = "";

@@ -87,6 +87,12 @@ Result<bool> Ring::allow_only(std::span<const std::uint8_t> operations) {
   return rc == 0;
 }
 
+int Ring::poll_cards(std::uint32_t us) {
+  abi::Napi napi{.busy_poll_us = us};
+  const long rc = syscall(SYS_io_uring_register, ring_.ring_fd, abi::kRegisterNapi, &napi, 1);
+  return rc < 0 ? errno : 0;
+}
+
 io_uring_sqe* Ring::stage() {
   if (backlog_.empty()) {
     if (io_uring_sqe* sqe = io_uring_get_sqe(&ring_)) return sqe;

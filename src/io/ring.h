@@ -46,6 +46,9 @@ class Ring {
   // one of these IORING_OP_*, and every further registration, whoever holds the descriptor. False:
   // the kernel has no restrictions for rings, and this one works without.
   Result<bool> allow_only(std::span<const std::uint8_t> operations);
+  // From here on a wait first asks the network cards of this ring's sockets for packets, so long,
+  // before it sleeps. 0, or an errno: the kernel cannot (6.9). Before allow_only().
+  int poll_cards(std::uint32_t us);
   void set_features(const Features& features) { features_ = features; }
   const Features& features() const { return features_; }
   // IORING_FEAT_* bits that the kernel reported.

@@ -28,6 +28,18 @@ inline constexpr std::uint16_t kBufferRingIncremental = 2;  // 6.12
 // io_uring_cqe.flags: the buffer is not used up, the next receive continues in it.
 inline constexpr std::uint32_t kCqeBufferMore = 1U << 4;  // 6.12
 
+// io_uring_register(2); its argument is one of these. Written back: what was in force before.
+inline constexpr unsigned kRegisterNapi = 27;  // 6.9
+struct Napi {
+  std::uint32_t busy_poll_us = 0;
+  std::uint8_t prefer_busy_poll = 0;
+  std::uint8_t operation = 0;  // 6.13: 0 registers
+  std::uint8_t reserved[2] = {};
+  std::uint32_t parameter = 0;
+  std::uint32_t reserved_too = 0;
+};
+static_assert(sizeof(Napi) == 16);
+
 // The fields that we reinterpret must lie where they lay.
 static_assert(sizeof(io_uring_sqe) == 64);
 static_assert(sizeof(io_uring_cqe) == 16);

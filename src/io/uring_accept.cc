@@ -11,6 +11,7 @@
 #include <optional>
 #include <utility>
 
+#include "io/steering.h"
 #include "io/uring_io.h"
 
 namespace leat::io {
@@ -108,6 +109,7 @@ Result<ListenerId> UringIo::take_over(const InheritedListener& inherited, int ba
   if (fd < 0) return fail(socket_error(errno, "no descriptor to listen on"));
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
   ::listen(fd, backlog);  // again: the backlog is ours to choose
+  steer_group_of(fd);
   const ListenerId id = keep_listener(fd, inherited.address, {});
   listeners_[id.slot].is_inherited = true;
   return id;
@@ -118,7 +120,15 @@ Result<ListenerId> UringIo::listen(const Address& address, const ListenOptions& 
     if (inherited.address == address) return take_over(inherited, options.backlog);
   }
   LEAT_TRY(const InheritedListener opened, open_listener(address, options));
+  steer_group_of(opened.fd);
   return keep_listener(opened.fd, opened.address, {});
+}
+
+// Each shard does it for all: the last to listen finds the group whole. Where nothing is to be
+// steered, a process before us may have.
+void UringIo::steer_group_of(int fd) {
+  const int error = steer(fd, steering_);
+  if (error != 0) steering_error_ = error;
 }
 
 ListenerId UringIo::keep_listener(int fd, const Address& address, LocalFile file) {

@@ -47,6 +47,7 @@ Result<std::unique_ptr<UringIo>> UringIo::create(const UringOptions& options) {
 
 Result<bool> UringIo::open(const UringOptions& options) {
   inherited_ = options.inherited;
+  steering_ = options.steering;
   LEAT_TRY(capabilities_, run_preflight());
   LEAT_TRY_VOID(ring_.open({.sq_entries = options.sq_entries,
                             .cq_entries = options.cq_entries,
@@ -55,6 +56,7 @@ Result<bool> UringIo::open(const UringOptions& options) {
                       .no_iowait = capabilities_.uses(Feature::kNoIowait),
                       .absolute_timer = capabilities_.uses(Feature::kAbsoluteTimer)});
   LEAT_TRY_VOID(open_buffers(options));
+  if (options.napi_busy_poll_us > 0) napi_error_ = ring_.poll_cards(options.napi_busy_poll_us);
   if (options.is_restricted) {
     const std::span all(kOperations);
     LEAT_TRY(is_restricted_,
@@ -80,6 +82,9 @@ Result<bool> UringIo::open_buffers(const UringOptions& options) {
       .buffer_size = incremental ? kIncrementalBytes : kPlainBytes};
   if (options.buffer_count > 0) ring_options.buffer_count = options.buffer_count;
   if (options.buffer_size > 0) ring_options.buffer_size = options.buffer_size;
+  if (incremental || options.huge_pages == HugePages::kReserved) {
+    ring_options.huge_pages = options.huge_pages;
+  }
   return buffers_.open(ring_.raw(), ring_options);
 }
 

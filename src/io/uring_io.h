@@ -49,6 +49,14 @@ struct UringOptions {
   bool writes_files = true;  // write_durable() is among them
   // listen() at one of these addresses accepts there, and leaves the socket open at its end.
   std::vector<InheritedListener> inherited;
+  // Of the memory that receives fill; of plain buffers, which are many and seldom used all,
+  // reserved ones only.
+  HugePages huge_pages = HugePages::kUnasked;
+  // The core of each listener of an address, in the order of listen(): who comes is steered by it
+  // (io/steering.h). Empty: by the kernel's hash.
+  std::vector<std::uint32_t> steering;
+  // How long turn() asks the network cards for packets before it sleeps; 0: not at all.
+  std::uint32_t napi_busy_poll_us = 0;
 };
 
 class UringIo final : public Io {
@@ -66,6 +74,10 @@ class UringIo final : public Io {
   BufferRing::Mode buffer_mode() const { return buffers_.mode(); }
   // The kernel refuses what this Io never asks for.
   bool is_restricted() const { return is_restricted_; }
+  // What became of UringOptions: 0, or why the kernel refused, an errno.
+  int napi_error() const { return napi_error_; }
+  // The same of the listeners so far.
+  int steering_error() const { return steering_error_; }
 
   Instant now() const override { return now_; }
   WallTime wall_now() const override;
@@ -211,6 +223,7 @@ class UringIo final : public Io {
   std::uint32_t open_socket(int fd);
   ListenerId keep_listener(int fd, const Address& address, LocalFile file);
   Result<ListenerId> take_over(const InheritedListener& inherited, int backlog);
+  void steer_group_of(int fd);
   static void remove(const LocalFile& file);
   void hang_up(std::uint32_t slot);
   void release_if_idle(std::uint32_t slot);
@@ -266,6 +279,9 @@ class UringIo final : public Io {
   BufferRing buffers_;
   Ring ring_;
   bool is_restricted_ = false;
+  int napi_error_ = 0;
+  int steering_error_ = 0;
+  std::vector<std::uint32_t> steering_;
   Capabilities capabilities_;
   IoStats stats_;
   Instant now_;

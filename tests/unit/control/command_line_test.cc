@@ -33,6 +33,9 @@ TEST(CommandLine, KnowsItsCommands) {
   EXPECT_EQ(check.kind, Command::Kind::kCheck);
   EXPECT_EQ(check.config_file, "b.toml");
   EXPECT_EQ(parsed({"doctor"}).kind, Command::Kind::kDoctor);
+  const Command doctor = parsed({"doctor", "-c", "c.toml"});
+  EXPECT_EQ(doctor.kind, Command::Kind::kDoctor);
+  EXPECT_EQ(doctor.config_file, "c.toml");
 }
 
 TEST(CommandLine, KnowsWhatToDoWithCatalogues) {

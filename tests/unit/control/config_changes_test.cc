@@ -131,6 +131,8 @@ Cases own_cases() {
       {"server.half_close",
        {"\"close\"", "\"allow\"", {"server.listen"}, {{"listen", "[\"127.0.0.1:8080\"]"}}}},
       {"server.hardening", {"\"try\"", "\"require\""}},
+      {"server.steering", {"\"auto\"", "\"hash\""}},
+      {"server.huge_pages", {"\"auto\"", "\"on\""}},
       {"server.tls", {"", ""}},  // a table: its rows are mutated
       {"server.tls.certificate", {"\"cert.pem\"", "\"other.pem\""}},
       {"server.tls.key", {"\"key.pem\"", "\"other.pem\""}},

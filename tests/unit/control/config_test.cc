@@ -102,6 +102,23 @@ TEST(Config, HalfCloseIsSetForAllListenersOrForOne) {
   EXPECT_TRUE(all.options.server.listen[0].half_close_allowed);
 }
 
+TEST(Config, WhereShardsAndTheirMemoryAre) {
+  const std::string rest =
+      "[auth]\nmode = \"off\"\n[providers.sim]\nformat = \"simulated\"\n[[models]]\nid = \"m\"\n"
+      "endpoints = [{ provider = \"sim\", model = \"m\" }]\n";
+  const Config config = parsed(
+      "[server]\nshards = 2\npin = [1, 0]\nsteering = \"core\"\nhuge_pages = \"on\"\n"
+      "napi_busy_poll_us = 50\n" +
+      rest);
+  ASSERT_TRUE(config.ok()) << told(config);
+  EXPECT_EQ(config.options.server.steering, Steering::kCore);
+  EXPECT_EQ(config.options.server.huge_pages, HugePages::kOn);
+  EXPECT_EQ(config.options.server.napi_busy_poll_us, 50u);
+  const Config loose = parsed("[server]\nsteering = \"core\"\n" + rest);
+  ASSERT_EQ(loose.faults.size(), 1u) << told(loose);
+  EXPECT_NE(told(loose).find("write server.pin too"), std::string::npos) << told(loose);
+}
+
 TEST(Config, ListenersMayShareAPortOfTheKernelsChoice) {
   const Config config =
       parsed(changed("[server]", "listen", "[\"127.0.0.1:0\", \"127.0.0.1:0\"]").text);
