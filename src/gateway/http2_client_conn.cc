@@ -285,13 +285,17 @@ void Http2ClientConn::showed_good_key() {
 // Of an answer that nobody takes there is no exchange any more that would end it.
 void Http2ClientConn::watch_stalls() {
   if (stall_timer_.is_set()) return;
-  const auto stall = milliseconds(gateway_.limits().client_stall_ms_max);
-  gateway_.shard().wheel().set(stall_timer_, gateway_.shard().now() + stall);
+  const Limits& limits = gateway_.limits();
+  const auto step = milliseconds(std::clamp(limits.drain_ms_max, 100u, 10'000u));
+  gateway_.shard().wheel().set(stall_timer_, gateway_.shard().now() + step);
 }
 
 void Http2ClientConn::on_stall_timer() {
-  const auto stall = milliseconds(gateway_.limits().client_stall_ms_max);
-  if (session_.drop_stalled(gateway_.shard().now() - stall) > 0) watch_stalls();
+  const Limits& limits = gateway_.limits();
+  const Instant now = gateway_.shard().now();
+  const auto left = session_.drop_stalled(now - milliseconds(limits.client_stall_ms_max),
+                                          now - milliseconds(limits.drain_ms_max));
+  if (left > 0) watch_stalls();
 }
 
 // ---- Its end ----

@@ -270,7 +270,10 @@ struct Http2ServerEvents {
                      std::size_t size, void* user) {
     Http2ServerSession& self = session_of(user);
     Http2ServerStream* stream = self.find(id);
+    nghttp2_session_consume_connection(self.session_, size);
+    // What nobody wants gets no more room.
     if (stream != nullptr && stream->user_ != nullptr) {
+      nghttp2_session_consume_stream(self.session_, id, size);
       stream->user_->on_bytes({reinterpret_cast<char*>(const_cast<std::uint8_t*>(data)), size});
     }
     return self.verdict();
@@ -324,8 +327,10 @@ struct Http2ServerEvents {
       if (stream->is_broken_) {
         self.reset(frame->hd.stream_id, NGHTTP2_INTERNAL_ERROR);
       } else if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == 0) {
-        // The answer is whole; the rest of the request is not wanted (RFC 9113 8.1).
-        self.reset(frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        // The answer is whole, the rest of the request is not wanted (RFC 9113 8.1). Some clients
+        // read no answer once their stream was reset: they get time for it.
+        stream->is_unread_ = true;
+        stream->moved_ = self.now_;
       }
     } else if (frame->hd.type == NGHTTP2_GOAWAY) {
       // The library says goodbye by itself when it finds a fault.
@@ -406,6 +411,7 @@ nghttp2_session* Http2ServerEvents::new_session(Http2ServerSession& self) {
   nghttp2_option_set_max_outbound_ack(options, kAcknowledgementsMax);
   nghttp2_option_set_max_continuations(options, kLibraryContinuations);
   nghttp2_option_set_no_closed_streams(options, 1);
+  nghttp2_option_set_no_auto_window_update(options, 1);
   // Ours is the limit of resets.
   nghttp2_option_set_stream_reset_rate_limit(options, UINT32_MAX, UINT32_MAX);
   nghttp2_session* session = nullptr;
@@ -546,11 +552,13 @@ void Http2ServerSession::fail_streams(const Error& why) {
   while (!open_.empty()) close(open_.front(), why);
 }
 
-std::size_t Http2ServerSession::drop_stalled(Instant since) {
+std::size_t Http2ServerSession::drop_stalled(Instant since, Instant unread_since) {
   std::size_t waiting = 0;
   for (Http2ServerStream* each = open_.first(); each != nullptr; each = open_.after(*each)) {
     if (!each->has_ended_) continue;
-    if (each->moved_ <= since) {
+    if (each->is_unread_ && each->moved_ <= unread_since) {
+      reset(each->id_, NGHTTP2_NO_ERROR);
+    } else if (!each->is_unread_ && each->moved_ <= since) {
       reset(each->id_, NGHTTP2_CANCEL);
     } else {
       ++waiting;

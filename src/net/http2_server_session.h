@@ -115,6 +115,7 @@ class Http2ServerStream final : public Stream,
   bool has_ended_ = false;    // no more is written
   bool is_broken_ = false;    // ... and it is not whole
   bool is_closed_ = false;    // for the library
+  bool is_unread_ = false;    // the answer is out, the request is not whole
   bool was_blocked_ = false;  // more than kBacklogLow waited
 };
 
@@ -156,9 +157,10 @@ class Http2ServerSession {
   bool is_flood() const { return is_flood_; }
   // Tells every open stream's user, by on_end().
   void fail_streams(const Error& why);
-  // Streams whose answer is written and of which the client took nothing since `since`: they are
-  // reset. How many still wait.
-  std::size_t drop_stalled(Instant since);
+  // Resets streams whose answer is written: those of which the client took nothing since `since`,
+  // and those that have all of it since `unread_since` while their request still comes. How many
+  // of both kinds are left.
+  std::size_t drop_stalled(Instant since, Instant unread_since);
 
   // Says that no more requests should come; those on their way are still served.
   void announce_end();
