@@ -178,35 +178,6 @@ struct Http2ServerEvents {
     return *static_cast<Http2ServerSession*>(user);
   }
 
-  static int on_begin_frame(nghttp2_session* session, const nghttp2_frame_hd* frame, void* user) {
-    Http2ServerSession& self = session_of(user);
-    switch (frame->type) {
-      case NGHTTP2_HEADERS:
-        self.incoming_.continuations = 0;
-        [[fallthrough]];
-      case NGHTTP2_DATA:
-        // On a stream that was, and that the client has ended itself (RFC 9113 5.1).
-        if (frame->stream_id > 0 && frame->stream_id % 2 == 1 &&
-            frame->stream_id <= self.last_id_ &&
-            nghttp2_session_find_stream(session, frame->stream_id) == nullptr &&
-            !self.may_be_late(frame->stream_id)) {
-          self.break_off(NGHTTP2_STREAM_CLOSED, "a frame on a stream that has ended", false);
-        }
-        break;
-      case NGHTTP2_CONTINUATION:
-        if (++self.incoming_.continuations > self.limits_.continuations_max) {
-          self.break_off(NGHTTP2_ENHANCE_YOUR_CALM, "a head in too many frames", true);
-        }
-        break;
-      case NGHTTP2_RST_STREAM:
-        break;
-      default:
-        self.count_control();
-        break;
-    }
-    return self.verdict();
-  }
-
   static int on_begin_headers(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     Http2ServerSession& self = session_of(user);
     const std::uint32_t continuations = self.incoming_.continuations;
@@ -292,9 +263,6 @@ struct Http2ServerEvents {
       case NGHTTP2_DATA:
         if (!ends && frame->hd.length == frame->data.padlen) self.count_control();
         break;
-      case NGHTTP2_RST_STREAM:
-        self.count_reset();
-        return self.verdict();
       default:
         return self.verdict();
     }
@@ -397,7 +365,6 @@ struct Http2ServerEvents {
 nghttp2_session* Http2ServerEvents::new_session(Http2ServerSession& self) {
   nghttp2_session_callbacks* events = nullptr;
   LEAT_CHECK(nghttp2_session_callbacks_new(&events) == 0);
-  nghttp2_session_callbacks_set_on_begin_frame_callback(events, on_begin_frame);
   nghttp2_session_callbacks_set_on_begin_headers_callback(events, on_begin_headers);
   nghttp2_session_callbacks_set_on_header_callback(events, on_header);
   nghttp2_session_callbacks_set_on_invalid_header_callback(events, on_invalid_header);
@@ -624,17 +591,74 @@ int Http2ServerSession::verdict() const {
 
 // ---- Bytes ----
 
-Result<void> Http2ServerSession::feed(std::span<const char> bytes, Instant now) {
-  if (over_) return leat::fail(*over_);
-  now_ = now;
-  const ssize_t taken = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-  if (taken < 0 && !over_) {
-    is_flood_ = taken == NGHTTP2_ERR_FLOODED || taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
-    over_ = client_error(Code::kProtocol, "the client broke the rules of HTTP/2");
-    nghttp2_session_terminate_session(
-        session_, is_flood_ ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+// The library passes over some frames without a word: what they are is seen before it has them.
+void Http2ServerSession::watch_frame() {
+  const auto word = [this](std::size_t at, std::size_t size) {
+    std::uint32_t value = 0;
+    for (std::size_t i = at; i < at + size; ++i) value = value << 8 | frame_head_[i];
+    return value;
+  };
+  const std::uint32_t length = word(0, 3);
+  const auto id = static_cast<std::int32_t>(word(5, 4) & 0x7fffffff);
+  frame_left_ = length;
+  switch (frame_head_[3]) {
+    case NGHTTP2_HEADERS:
+      incoming_.continuations = 0;
+      [[fallthrough]];
+    case NGHTTP2_DATA:
+      // On a stream that was, and that the client has ended itself (RFC 9113 5.1).
+      if (id % 2 == 1 && id <= last_id_ && !may_be_late(id) &&
+          nghttp2_session_find_stream(session_, id) == nullptr) {
+        break_off(NGHTTP2_STREAM_CLOSED, "a frame on a stream that has ended", false);
+      }
+      return;
+    case NGHTTP2_CONTINUATION:
+      if (++incoming_.continuations > limits_.continuations_max) {
+        break_off(NGHTTP2_ENHANCE_YOUR_CALM, "a head in too many frames", true);
+      }
+      return;
+    case NGHTTP2_RST_STREAM:
+      return count_reset();
+    case NGHTTP2_PRIORITY:
+      if (id == 0) break_off(NGHTTP2_PROTOCOL_ERROR, "a priority of no stream", false);
+      if (length != 5) break_off(NGHTTP2_FRAME_SIZE_ERROR, "a priority of a wrong length", false);
+      return count_control();
+    default:
+      return count_control();
   }
+}
+
+void Http2ServerSession::give(std::string_view bytes) {
+  if (bytes.empty()) return;
+  const ssize_t taken = nghttp2_session_mem_recv(session_, bytes_of(bytes), bytes.size());
+  if (taken >= 0 || over_) return;
+  const bool is_flood = taken == NGHTTP2_ERR_FLOODED || taken == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+  break_off(is_flood ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR,
+            "the client broke the rules of HTTP/2", is_flood);
+}
+
+Result<void> Http2ServerSession::feed(std::span<const char> bytes, Instant now) {
+  now_ = now;
+  std::string_view in(bytes.data(), bytes.size());
+  std::size_t at = 0;  // what is before it has been looked at
+  while (at < in.size() && !over_) {
+    if (frame_left_ > 0) {
+      const std::size_t size = std::min(frame_left_, in.size() - at);
+      frame_left_ -= size;
+      at += size;
+    } else {
+      frame_head_[frame_head_size_++] = static_cast<std::uint8_t>(in[at++]);
+      if (frame_head_size_ < kFrameHeadBytes) continue;
+      frame_head_size_ = 0;
+      watch_frame();
+    }
+    // A frame is whole: what comes behind it is looked at once it has had its effect.
+    if (frame_left_ > 0 || over_) continue;
+    give(in.substr(0, at));
+    in.remove_prefix(at);
+    at = 0;
+  }
+  if (!over_) give(in);
   if (over_) return leat::fail(*over_);
   return {};
 }

@@ -175,6 +175,7 @@ class Http2ServerSession {
   friend struct Http2ServerEvents;
 
   static constexpr std::size_t kLateKept = 128;
+  static constexpr std::size_t kPrefaceBytes = 24;
 
   Http2ServerStream* find(std::int32_t id) const;
   void take_request(std::int32_t id, bool ends);
@@ -184,6 +185,8 @@ class Http2ServerSession {
   void reset(std::int32_t id, std::uint32_t code);
   void note_late(std::int32_t id);
   bool may_be_late(std::int32_t id) const;
+  void watch_frame();
+  void give(std::string_view bytes);
   void start_watch();
   void count_control();
   void count_reset();
@@ -216,7 +219,11 @@ class Http2ServerSession {
   };
   Incoming incoming_;
   std::string head_text_;
-  std::int32_t last_id_ = 0;  // of the requests
+  // Of the frame that is being received.
+  std::array<std::uint8_t, 9> frame_head_{};
+  std::size_t frame_head_size_ = 0;
+  std::size_t frame_left_ = kPrefaceBytes;  // of its payload; at first, of the preface
+  std::int32_t last_id_ = 0;                // of the requests
   // Streams that we reset: what the client had sent by then still comes.
   std::array<std::int32_t, kLateKept> late_{};
   std::uint64_t late_count_ = 0;

@@ -6,14 +6,19 @@ import contextlib
 import json
 import select
 import socket
+import sys
 import time
+
+# A python3 from elsewhere does not look where Debian puts its libraries.
+sys.path.append("/usr/lib/python3/dist-packages")
 
 import h2.config
 import h2.connection
-import h2.errors
 import h2.events
 import h2.exceptions
+import h2.settings
 import harness
+from h2.errors import ErrorCodes
 from harness import KEY, SLOW
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -58,6 +63,11 @@ class Http2Client:
                                            validate_outbound_headers=False,
                                            normalize_outbound_headers=False)
         self.h2 = h2.connection.H2Connection(config)
+        # For h2 GOAWAY is the end of all; RFC 9113 6.8 has the open streams go on.
+        states, inputs = h2.connection.ConnectionState, h2.connection.ConnectionInputs
+        machine = self.h2.state_machine
+        machine._transitions = {**machine._transitions, (states.CLIENT_OPEN, inputs.RECV_GOAWAY):
+                                (None, states.CLIENT_OPEN)}
         self.h2.initiate_connection()
         if window is not None:
             self.h2.update_settings({h2.settings.SettingCodes.INITIAL_WINDOW_SIZE: window})
@@ -116,7 +126,7 @@ class Http2Client:
             self.flush()
 
     def cancel(self, number):
-        self.h2.reset_stream(number, h2.errors.ErrorCodes.CANCEL)
+        self.h2.reset_stream(number, ErrorCodes.CANCEL)
         self.flush()
 
     def turn(self, seconds=None):

@@ -7,6 +7,7 @@ Method: the real leat, Python's h2 as the client, by prior knowledge and by ALPN
 
 Usage: test_http2_clients.py LEAT"""
 
+import contextlib
 import json
 import pathlib
 import signal
@@ -16,10 +17,9 @@ import tempfile
 import threading
 
 import harness
-from h2.errors import ErrorCodes
 from harness import (SLOW, SSE_HEAD, answer_well, chat_body, chat_request, chunk, completion, event,
                      reply, stream_bytes, until)
-from http2_client import PREFACE, Http2Client
+from http2_client import PREFACE, ErrorCodes, Http2Client
 
 SIMULATED = "leat/simulated"
 
@@ -218,7 +218,7 @@ class Http2Clients(harness.Case):
     def test_floods_end_the_connection(self):
         server = self.serve([self.provider(answer_well)])
         resetting = self.client(server)
-        with self.assertRaises((AssertionError, ConnectionError)):
+        with contextlib.suppress(ConnectionError):
             for _ in range(400):
                 resetting.cancel(resetting.ask(body=chat_body()))
         resetting.until_closed()
