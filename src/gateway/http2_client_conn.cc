@@ -221,7 +221,8 @@ void Http2ClientConn::write_out() {
     return close({.code = Code::kClosed, .what = "the connection has ended"}, true);
   }
   // More than a turn's worth, and the socket has room.
-  if (wants_more && stream_->backlog_bytes() == 0) on_wants_turn();
+  const bool has_room = stream_->backlog_bytes() <= net::Stream::kBacklogLow;
+  if (wants_more && has_room) on_wants_turn();
   mind_idle();
 }
 

@@ -464,6 +464,9 @@ void Http2ServerSession::take_request(std::int32_t id, bool ends) {
   open_.push_back(*stream);
   ++open_count_;
   user_.on_request(*stream, status, scratch_);
+  // It holds a key, and an idle connection is to hold little.
+  incoming_ = {};
+  head_text_ = {};
 }
 
 void Http2ServerStream::submit_head(int status, std::span<const proto::Field> fields) {
