@@ -62,6 +62,8 @@ struct ServerOptions {
   std::string tls_certificate;     // PEM chain, leaf first; needed by a tls:// listener
   std::string tls_key;             // PEM, not encrypted
   bool own_tls_records = true;     // of TLS 1.3, once a handshake is done; false: the library's
+  // Whether clients may speak HTTP/2: over TLS by ALPN, without it by prior knowledge from loopback.
+  bool http2 = true;
   // Path of a Unix socket by which another process takes over; empty: none can.
   std::string takeover_socket;
   // SIGTERM: how long running requests may still take. 15 min: the longest request there is.
@@ -330,6 +332,13 @@ struct Limits {
   std::uint32_t headers_max = 100;                // 431, close
   std::uint32_t keep_alive_idle_ms_max = 75'000;  // closed
   std::uint32_t pipelined_requests_max = 16;      // reading stops until one is served
+  // HTTP/2 (threats-and-faults.md 3.3). More streams at a time are an error of the connection or
+  // refused; 3.3's 100, as Envoy.
+  std::uint32_t http2_streams_max = 100;
+  // In 10 s, of one connection: streams that the client resets, or makes us reset; frames that
+  // bring nothing, beyond those that our answers ask for. GOAWAY ENHANCE_YOUR_CALM, close.
+  std::uint32_t http2_resets_max = 100;
+  std::uint32_t http2_control_frames_max = 50;
   // 0 = min(half of the descriptor limit, 50,000). Closed before TLS and counted.
   std::uint32_t connections_max = 0;
   std::uint32_t connections_per_address_max = 256;  // closed before TLS

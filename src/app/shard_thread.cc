@@ -209,11 +209,11 @@ std::string ShardThread::set_up() {
 std::string ShardThread::make_tls(const gateway::Configuration& configuration,
                                   gateway::DeploymentTls& tls) {
   const gateway::TlsMaterial& material = *configuration.tls;
-  const bool own_records = configuration.snapshot->options().server.own_tls_records;
-  const tls::Records records = own_records ? tls::Records::kOwn : tls::Records::kLibrary;
+  const ServerOptions& server = configuration.snapshot->options().server;
+  const tls::Records records = server.own_tls_records ? tls::Records::kOwn : tls::Records::kLibrary;
   if (!material.certificate_pem.empty()) {
     auto context = tls::ServerContext::create(material.certificate_pem, material.key_pem,
-                                              setup_.tickets, records);
+                                              setup_.tickets, records, server.http2);
     if (!context) return std::string("server.tls: ") + context.error().what;
     tls.server = std::move(*context);
   }

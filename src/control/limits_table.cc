@@ -41,6 +41,13 @@ constexpr std::array kLimits{
         "A client's connection between requests; then closed."),
     row("pipelined_requests_max", &Limits::pipelined_requests_max, 1, 1'024,
         "Requests waiting on one connection; then it is not read."),
+    row("http2_streams_max", &Limits::http2_streams_max, 1, 10'000,
+        "Requests at a time on one connection that speaks HTTP/2."),
+    row("http2_resets_max", &Limits::http2_resets_max, 1, 1'000'000,
+        "Streams in 10 s that its client resets, or has reset by a fault; then it is ended."),
+    row("http2_control_frames_max", &Limits::http2_control_frames_max, 1, 1'000'000,
+        "Frames in 10 s that bring nothing (PING, SETTINGS, ...), beside some for each request and "
+        "each frame of an answer; then it is ended."),
     fixed_row("connections_max", &Limits::connections_max, 0, 10'000'000,
               "Client connections in all; 0 = the smaller of 50,000 and half of the descriptors; "
               "closed."),

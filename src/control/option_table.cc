@@ -35,7 +35,7 @@ constexpr std::array<Setting<RootKeys>, 16> kRoot{{
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
 }};
 
-constexpr std::array<Setting<ServerOptions>, 12> kServer{{
+constexpr std::array<Setting<ServerOptions>, 13> kServer{{
     {"listen", OwnForm{"array of 1 to 64 listeners", "[\"127.0.0.1:8080\"]"}, 0, 0, kFixed,
      "Where clients connect: `\"IP:PORT\"`, `\"[IPv6]:PORT\"` or `\"tls://IP:PORT\"`; port 0 lets "
      "the "
@@ -69,6 +69,9 @@ constexpr std::array<Setting<ServerOptions>, 12> kServer{{
      "Whether a layer of hardening that this machine does not give (locked memory, sandbox, "
      "allowed "
      "operations of the rings) is said at start (`try`) or keeps Leat from starting (`require`)."},
+    {"http2", &ServerOptions::http2, 0, 0, kFixed,
+     "Whether clients may speak HTTP/2: over TLS where they offer it by ALPN, without it by prior "
+     "knowledge from loopback addresses. HTTP/1.1 is served either way."},
     {"own_tls_records", &ServerOptions::own_tls_records, 0, 0, kFixed,
      "Whether Leat reads and writes the records of TLS 1.3 itself once a handshake is done, "
      "towards "

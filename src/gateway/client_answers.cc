@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing: whole answers, refusals, and what happens to the connection after them.
+// What answers say: whole ones, refusals, the fields of all.
 #include <algorithm>
 #include <charconv>
 #include <cstdint>
-#include <cstring>
 #include <utility>
 
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/configured_keys.h"
 #include "gateway/gateway.h"
 
@@ -15,8 +14,6 @@ namespace leat::gateway {
 namespace {
 
 using dialect::ErrorKind;
-
-constexpr std::size_t kHeadRoom = 2048;
 
 // The API's error shape (dialect/errors.h) for what HTTP itself refuses; all texts are ours.
 void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
@@ -38,46 +35,30 @@ void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
 
 }  // namespace
 
-bool ClientConn::keeps_alive() const {
-  // Who waits for 100 Continue and gets an answer may leave the body out: then the next head stands
-  // where it would have been (RFC 9110 10.1.1).
-  // Who has closed its sending side is still owed what it had asked by then.
-  const bool is_last = half_closed_ && !kept_;
-  return wants_keep_alive_ && !awaits_continue_ && !draining_ && !is_last &&
-         gateway_.shedding().keeps_alive(gateway_.limits(), is_tls_, is_shed_);
-}
-
-void ClientConn::answer(int status, std::string_view content_type, std::string_view body,
-                        std::span<const proto::Field> fields) {
+void Client::answer(int status, std::string_view content_type, std::string_view body,
+                    std::span<const proto::Field> fields) {
   LEAT_CHECK(fields.size() <= kFieldsMax);
   proto::Field all[kFieldsMax + 2] = {{"date", gateway_.date()}, {"x-request-id", request_id_}};
   std::size_t count = 2;
   for (const proto::Field& field : fields) all[count++] = field;
-  proto::ResponseOptions options;
-  options.status = status;
-  options.content_length = body.size();
-  options.content_type = content_type;
-  options.keep_alive = said_keep_alive_ = keeps_alive();
-  options.http10 = http10_;
-  options.fields = {all, count};
-  char* place = out_->prepare(kHeadRoom);
-  const auto head = proto::write_response_head({place, kHeadRoom}, options);
-  LEAT_CHECK(head.has_value());
-  out_->commit(head->size());
+  write_head({.status = status,
+              .length = body.size(),
+              .content_type = content_type,
+              .fields = {all, count}});
   // A client takes what follows the answer to HEAD for its next answer (RFC 9110 9.3.2).
   if (!is_head_) out_->write(body);
   count_answer(status);
   if (exchange_ == nullptr) tell_answered();
 }
 
-const RequestStory& ClientConn::story() {
+const RequestStory& Client::story() {
   story_.bytes_in = received_;
   story_.bytes_out = stream_->bytes_written() - story_.written_before;
   return story_;
 }
 
 // Of a request that was no exchange's: its answer is its end.
-void ClientConn::tell_answered() {
+void Client::tell_answered() {
   if (!gateway_.teller().is_on()) return;
   const Instant now = gateway_.shard().now();
   const WallTime wall = gateway_.shard().io().wall_now();
@@ -90,18 +71,18 @@ void ClientConn::tell_answered() {
   gateway_.teller().tell(event, story(), now);
 }
 
-void ClientConn::count_answer(int status) {
+void Client::count_answer(int status) {
   story_.status = static_cast<std::uint16_t>(status);
   const auto its_class = static_cast<std::uint8_t>(status / 100 % 6);
-  if (out_ != stream_) {
+  if (is_held_) {
     held_class_ = its_class;
   } else {
     gateway_.counters().responses_by_class[its_class].add();
   }
 }
 
-void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
-                              const RetryAdvice& advice) {
+void Client::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail,
+                          const RetryAdvice& advice) {
   const dialect::ErrorRow& row = dialect::error_row(kind);
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter body(room);
@@ -134,8 +115,8 @@ void ClientConn::answer_error(ErrorKind kind, const dialect::ErrorDetail& detail
 }
 
 // The fields of an answer that a provider gives, into `all`; their number.
-std::size_t ClientConn::begin_fields(const char* generation_id, std::span<const proto::Field> more,
-                                     std::span<proto::Field> all) {
+std::size_t Client::begin_fields(const char* generation_id, std::span<const proto::Field> more,
+                                 std::span<proto::Field> all) {
   LEAT_CHECK(more.size() < kFieldsMax);
   all[0] = {"date", gateway_.date()};
   all[1] = {"x-request-id", request_id_};
@@ -144,80 +125,45 @@ std::size_t ClientConn::begin_fields(const char* generation_id, std::span<const 
   return 3 + more.size();
 }
 
-void ClientConn::begin_stream(const char* generation_id, std::span<const proto::Field> more) {
-  if (http10_) wants_keep_alive_ = false;  // its end is the connection's end
+void Client::begin_stream(const char* generation_id, std::span<const proto::Field> more) {
   proto::Field fields[kFieldsMax + 2];
   const std::size_t count = begin_fields(generation_id, more, fields);
-  proto::ResponseOptions options;
-  options.framing = http10_ ? proto::BodyFraming::kUntilClose : proto::BodyFraming::kChunked;
-  options.keep_alive = said_keep_alive_ = keeps_alive();
-  options.http10 = http10_;
-  options.fields = {fields, count};
-  char* place = out_->prepare(kHeadRoom);
-  const auto head = proto::write_sse_head({place, kHeadRoom}, options);
-  LEAT_CHECK(head.has_value());
-  out_->commit(head->size());
+  write_head({.form = AnswerForm::kEvents, .fields = {fields, count}});
   count_answer(200);
 }
 
-void ClientConn::begin_body(std::string_view content_type, const char* generation_id,
-                            std::span<const proto::Field> more) {
-  LEAT_CHECK(!http10_);
+void Client::begin_body(std::string_view content_type, const char* generation_id,
+                        std::span<const proto::Field> more) {
+  LEAT_CHECK(framing() != ClientFraming::kUntilClose);
   proto::Field fields[kFieldsMax + 2];
   const std::size_t count = begin_fields(generation_id, more, fields);
-  proto::ResponseOptions options;
-  options.framing = proto::BodyFraming::kChunked;
-  options.content_type = content_type;
-  options.keep_alive = said_keep_alive_ = keeps_alive();
-  options.fields = {fields, count};
-  char* place = out_->prepare(kHeadRoom);
-  const auto head = proto::write_response_head({place, kHeadRoom}, options);
-  LEAT_CHECK(head.has_value());
-  out_->commit(head->size());
+  write_head(
+      {.form = AnswerForm::kPieces, .content_type = content_type, .fields = {fields, count}});
   count_answer(200);
 }
 
-void ClientConn::hold_end() {
-  if (held_ == nullptr) held_ = std::make_unique<net::HeldStream>(*stream_);
-  out_ = held_.get();
-}
-
-void ClientConn::pass_on_end() {
-  if (out_ == stream_) return;
-  out_ = stream_;
-  held_->pass_on();
+void Client::pass_on_end() {
+  if (!is_held_) return;
+  is_held_ = false;
+  release_held(true);
   const std::uint8_t its_class = std::exchange(held_class_, std::uint8_t{0});
   if (its_class != 0) gateway_.counters().responses_by_class[its_class].add();
 }
 
-void ClientConn::drop_end() {
-  out_ = stream_;
-  held_->drop();
+void Client::drop_end() {
+  is_held_ = false;
+  release_held(false);
   held_class_ = 0;
-}
-
-void ClientConn::write_body(std::string_view bytes) {
-  if (bytes.empty()) return;
-  char reserve[proto::kChunkHeaderBytesMax];
-  const std::size_t size =
-      proto::write_chunk_header(reserve, static_cast<std::uint32_t>(bytes.size()));
-  out_->write({reserve + sizeof reserve - size, size});
-  out_->write(bytes);
-  out_->write(proto::kChunkEnd);
-}
-
-void ClientConn::end_body() {
-  out_->write(proto::kLastChunk);
 }
 
 // A head, or a chunked body, that cannot be understood: where the next request would begin is not
 // known, so the connection ends with the answer.
-void ClientConn::refuse_head(proto::HttpFault fault) {
+void Client::refuse_head(proto::HttpFault fault) {
   const proto::HttpFaultInfo& info = proto::fault_info(fault);
   gateway_.counters().refused_by_fault[static_cast<std::size_t>(fault)].add();
   story_.reason = info.name;
   gateway_.refused(info.name, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
-  wants_keep_alive_ = false;
+  spoil();
   char room[dialect::kErrorBytesMax];
   proto::JsonWriter body(room);
   write_fault_body(route_.face, info, body);
@@ -237,13 +183,13 @@ void ClientConn::refuse_head(proto::HttpFault fault) {
 // a row of its own (CVE-2025-4366) that stands above the others: the rest is skipped where that is
 // little; else the connection ends with the answer. A chunked body says how much is left only as it
 // comes: discard() closes once it was too much.
-void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason,
-                        const RetryAdvice& advice) {
+void Client::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, const char* reason,
+                    const RetryAdvice& advice) {
   story_.reason = reason;
   gateway_.refused(reason, exchange_ != nullptr ? exchange_->key() : 0, peer_, received_);
   const bool little = is_chunked_ || length_left_ <= gateway_.limits().drain_bytes_max;
   if (!little || kind == ErrorKind::kPayloadTooLarge || kind == ErrorKind::kRequestTimeout) {
-    wants_keep_alive_ = false;
+    spoil();
   }
   answer_error(kind, detail, advice);
   if (exchange_ != nullptr) {
@@ -251,36 +197,6 @@ void ClientConn::refuse(ErrorKind kind, const dialect::ErrorDetail& detail, cons
     exchange_ = nullptr;
   }
   after_answer();
-}
-
-// What its answer has told the client is kept, even if we yield before that has ended.
-bool ClientConn::stays_open() const {
-  const bool is_last = half_closed_ && !kept_;
-  return keeps_alive() || (gateway_.succession() != nullptr && said_keep_alive_ && !is_last);
-}
-
-void ClientConn::after_answer() {
-  if (!stays_open()) return close_after_answer();
-  if (body_left() == 0) return next_request();
-  state_ = State::kDiscard;
-  received_ = 0;
-  gateway_.shard().wheel().set(
-      timer_, gateway_.shard().now() + milliseconds(gateway_.limits().drain_ms_max));
-}
-
-void ClientConn::exchange_over(bool clean) {
-  exchange_ = nullptr;
-  if (state_ == State::kClosed) return;
-  if (!clean || !stays_open()) return close_after_answer();
-  after_answer();
-}
-
-void ClientConn::next_request() {
-  state_ = State::kHead;
-  // With bytes of a further head at hand the connection is not idle: that head's time runs.
-  const Limits& limits = gateway_.limits();
-  set_timer(kept_ ? limits.request_head_ms_max : limits.keep_alive_idle_ms_max);
-  if (kept_ || paused_) gateway_.shard().defer(*this);
 }
 
 }  // namespace leat::gateway

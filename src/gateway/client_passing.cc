@@ -42,7 +42,7 @@ void ClientConn::on_passage_over(Passage::End end) {
   if (state_ == State::kClosed) return;
   if (end == Passage::End::kWhole) return close_after_answer();
   if (end == Passage::End::kBroken) return close_now();
-  begin_request();
+  begin();
   gateway_.refused("successor_gone", -1, peer_, 0);
   wants_keep_alive_ = false;
   answer_error(dialect::ErrorKind::kOverloaded, {}, {});

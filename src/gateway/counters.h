@@ -44,6 +44,12 @@ struct Counters {
   std::array<Counter, dialect::kErrorKindCount> refused_by_kind;
   std::array<Counter, proto::kHttpFaultCount> refused_by_fault;
 
+  Counter http2_connections;  // of clients, since the start
+  Counter http2_connections_open;
+  Counter http2_requests;  // heads, good or bad
+  Counter http2_floods;    // connections ended for too many frames that bring nothing
+  Counter http2_breaches;  // ... for another breach of the protocol
+
   // Upstream
   Counter attempts;
   Counter retries;  // attempts beyond the first, after a failure

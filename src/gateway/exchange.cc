@@ -8,7 +8,7 @@
 
 #include "base/uninitialized.h"
 #include "dialect/wait_time.h"
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/gateway.h"
 
 namespace leat::gateway {
@@ -24,7 +24,7 @@ constexpr std::string_view kEventStream = "text/event-stream";
 
 }  // namespace
 
-Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
+Exchange::Exchange(Gateway& gateway, Client& client, const Route& route, const RequestKey& key,
                    bool is_sdk_retry)
     : gateway_(gateway),
       deployment_(gateway.deployment()),
@@ -37,7 +37,7 @@ Exchange::Exchange(Gateway& gateway, ClientConn& client, const Route& route, con
       face_(route.face),
       kind_(route.request),
       is_sdk_retry_(is_sdk_retry),
-      http10_(client.is_http10()) {
+      framing_(client.framing()) {
   gateway_.new_id("gen-", id_);
   started_ = gateway_.shard().now();
   request_->key = key.digest;
@@ -235,7 +235,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     options.form = answer_form();
     options.wants_usage = wants_usage_;
     options.wants_cost = wants_cost_;
-    options.chunked = !http10_;
+    options.chunked = framing_ == ClientFraming::kChunked;
     options.event_bytes_max = deployment_->limits().sse_line_bytes_max;
     options.stream_bytes_max = deployment_->limits().stream_bytes_max;
     options.held_bytes_max = deployment_->limits().held_bytes_max;
@@ -250,7 +250,8 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     // whatever its size, and shown to be JSON.
     // Vectors may have to be written anew; where a stream was asked for it is no answer.
     leg_->may_pass = !streams_ && face_ == dialect::Face::kOpenAi &&
-                     kind_ != RequestKind::kEmbeddings && !http10_ && !head.until_close;
+                     kind_ != RequestKind::kEmbeddings && framing_ != ClientFraming::kUntilClose &&
+                     !head.until_close;
   }
 }
 

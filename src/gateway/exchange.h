@@ -55,14 +55,21 @@
 
 namespace leat::gateway {
 
-class ClientConn;
+class Client;
+
+// How a client is told where a body of no stated length ends.
+enum class ClientFraming : std::uint8_t {
+  kChunked,     // HTTP/1.1
+  kUntilClose,  // HTTP/1.0: by its connection's end, which a cut looks like
+  kFrames,      // HTTP/2: not in the bytes
+};
 class Gateway;
 
 class Exchange final : public ListNode<Exchange>,
                        private shard::Deferred,
                        private ledger::DurableWaiter {
  public:
-  Exchange(Gateway& gateway, ClientConn& client, const Route& route, const RequestKey& key,
+  Exchange(Gateway& gateway, Client& client, const Route& route, const RequestKey& key,
            bool is_sdk_retry);
   ~Exchange() = default;
 
@@ -356,7 +363,7 @@ class Exchange final : public ListNode<Exchange>,
 
   Gateway& gateway_;
   DeploymentUse deployment_;          // that it is decided by, and ends with
-  ClientConn* client_;                // null: gone, or answered
+  Client* client_;                    // null: gone, or answered
   std::unique_ptr<Request> request_;  // null after the commit, unless what follows may need it
   std::unique_ptr<Continuation> continuation_;  // null: not allowed, or not begun
   std::unique_ptr<RouteTrace> trace_;           // null: nobody asked
@@ -400,7 +407,7 @@ class Exchange final : public ListNode<Exchange>,
   bool ends_clean_ = false;      // with kHeld
   bool has_begun_body_ = false;  // of an answer that is passed on unseen
   bool holds_ = false;           // what comes of leg_'s stream was told to wait, the last time
-  bool http10_;
+  ClientFraming framing_;
   char id_[36] = {};  // gen-...
 };
 

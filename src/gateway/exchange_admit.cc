@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "gateway/charge_demand.h"
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "gateway/succession.h"

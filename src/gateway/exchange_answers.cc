@@ -4,7 +4,7 @@
 #include <array>
 #include <string>
 
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "proto/json_value.h"
@@ -129,7 +129,7 @@ void Exchange::write_answer(std::string_view body, const Metered& metered) {
   note_content(body);
   settle(metered, ledger::AttemptOutcome::kSucceeded, 200);
   const dialect::LimitFields limits(face_, rate_lines(), now_unix_ms());
-  std::array<proto::Field, ClientConn::kFieldsMax> fields{{{"x-generation-id", id_}}};
+  std::array<proto::Field, Client::kFieldsMax> fields{{{"x-generation-id", id_}}};
   std::ranges::copy(limits.fields(), fields.begin() + 1);
   client_->answer(200, "application/json", body,
                   std::span(fields).first(1 + limits.fields().size()));

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "base/uninitialized.h"
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/endpoint_shape.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"

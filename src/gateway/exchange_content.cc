@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "dialect/content_excerpt.h"
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/configured_keys.h"
 #include "gateway/content_record.h"
 #include "gateway/exchange.h"

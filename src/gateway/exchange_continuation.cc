@@ -3,7 +3,7 @@
 // where the operator allowed it: the one exception to the commit rule. Once a request, within its
 // attempts, budgets and time; the attempts are those of any request, but that the client has half
 // of its answer, so that what they end in is the rest of it or an error event.
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/endpoint_shape.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"

@@ -2,7 +2,7 @@
 // Hedging: a second leg beside one that waits for its first content. Whichever has content first
 // answers, and the other is hung up on in the same turn. Streams only: a whole answer comes when it
 // is finished, so that its waiting says nothing of the endpoint.
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 

@@ -3,7 +3,7 @@
 // when all is counted, and until it is durable the end of the answer is held at the client's
 // connection. What is on its way by then may go on: the provider's connection ends its reply, the
 // key's place is free again.
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/configured_keys.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
@@ -96,7 +96,7 @@ bool Exchange::refuse_end() {
   gateway_.refused(dialect::error_row(ErrorKind::kLedgerUnavailable).error_type, key(),
                    client_->peer(), 0);
   if (leg_->relay.is_committed()) {
-    Relay::write_error(client_->stream(), !http10_, ErrorKind::kLedgerUnavailable, {});
+    Relay::write_error(client_->stream(), framing_ == ClientFraming::kChunked, ErrorKind::kLedgerUnavailable, {});
     return false;
   }
   if (has_begun_body_) return false;

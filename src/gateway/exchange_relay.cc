@@ -4,7 +4,7 @@
 #include <charconv>
 #include <string>
 
-#include "gateway/client_conn.h"
+#include "gateway/client.h"
 #include "gateway/exchange.h"
 #include "gateway/gateway.h"
 #include "proto/http1_write.h"
@@ -125,7 +125,7 @@ void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
   settle_unfinished(AnswerEnd::kError);
   const bool streams = leg_->state == Leg::State::kStreaming || is_carrying_on();
   if (streams && client_ != nullptr) {
-    Relay::write_error(client_->stream(), !http10_, kind, detail);
+    Relay::write_error(client_->stream(), framing_ == ClientFraming::kChunked, kind, detail);
   }
   over(false);
 }

@@ -78,7 +78,9 @@ std::unique_ptr<ShardReport> Gateway::report() {
 // Once a second: what is held, and what running streams have passed on so far.
 void Gateway::refresh_holdings() {
   counters_.memory_bodies.set(buffered_bytes_);
-  counters_.memory_connections.set(connections_.live() * sizeof(ClientConn));
+  counters_.memory_connections.set(connections_.live() * sizeof(ClientConn) +
+                                   http2_connections_.live() * sizeof(Http2ClientConn) +
+                                   http2_clients_.live() * sizeof(Http2Client));
   counters_.memory_exchanges.set(exchanges_.live() * sizeof(Exchange));
   std::uint64_t events = counters_.events_relayed.get();
   for (Exchange* each = running_.first(); each != nullptr; each = running_.after(*each)) {

@@ -82,7 +82,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
 }
 
 Gateway::~Gateway() {
-  LEAT_CHECK(connections_.live() == 0 && exchanges_.live() == 0);
+  LEAT_CHECK(client_connections() == 0 && exchanges_.live() == 0);
 }
 
 // ---- Clients -----------------------------------------------------------------------------------
@@ -109,15 +109,19 @@ Result<io::Address> Gateway::open_door(std::unique_ptr<Door> door, const io::Add
 
 void Gateway::accept(io::SocketId socket, const io::Address& peer, const Door& door) {
   counters_.connections_accepted.add();
-  if (connections_.live() >= parts_.connections_max || !shedding_.accepts(limits()) ||
+  if (client_connections() >= parts_.connections_max || !shedding_.accepts(limits()) ||
       !addresses_.try_enter(peer, shard_.now())) {
     counters_.connections_refused.add();
     shard_.io().close(socket);
     return;
   }
   const Door::Manners& manners = door.manners();
-  ClientConn* connection = connections_.create(*this, peer, manners.half_close_allowed,
-                                               manners.passed_by ? &*manners.passed_by : nullptr);
+  const bool may_speak_http2 = snapshot().options().server.http2 && !manners.passed_by;
+  ClientConn* connection = connections_.create(
+      *this, peer,
+      ClientConn::Manners{.half_close_allowed = manners.half_close_allowed,
+                          .knows_http2 = may_speak_http2 && !manners.is_tls && peer.is_loopback(),
+                          .passed_by = manners.passed_by ? &*manners.passed_by : nullptr});
   open_.push_back(*connection);
   connection->attach(
       tcp_streams_.adopt(socket, manners.is_tls ? deployment_->server_tls() : nullptr,
@@ -130,6 +134,33 @@ void Gateway::free_connection(ClientConn* connection) {
   note_drained();
 }
 
+void Gateway::speak_http2(net::Stream& stream, const io::Address& peer, bool is_tls,
+                          std::span<char> bytes) {
+  Http2ClientConn* connection = http2_connections_.create(*this, stream, peer, is_tls);
+  open_http2_.push_back(*connection);
+  // Before any request is read: it may be that none is taken any more.
+  if (succession_ != nullptr) {
+    connection->yield();
+  } else if (draining_) {
+    connection->drain();
+  }
+  connection->begin(bytes);
+}
+
+void Gateway::free_http2_connection(Http2ClientConn* connection) {
+  http2_connections_.destroy(connection);
+  note_drained();
+}
+
+Http2Client* Gateway::new_http2_client(Http2ClientConn& connection,
+                                       net::Http2ServerStream& stream) {
+  return http2_clients_.create(*this, connection, stream);
+}
+
+void Gateway::free_http2_client(Http2Client* client) {
+  http2_clients_.destroy(client);
+}
+
 KeyDirectory::Found Gateway::find_key(const KeyDigest& digest) const {
   if (snapshot().options().auth_mode == AuthMode::kOff) {
     return {.fault = KeyFault::kNone, .key = &anonymous_};
@@ -137,7 +168,7 @@ KeyDirectory::Found Gateway::find_key(const KeyDigest& digest) const {
   return keys_.look_up(digest, policy::KeyScope::kInference, shard_.io().wall_now());
 }
 
-Exchange* Gateway::new_exchange(ClientConn& client, const Route& route, const RequestKey& key,
+Exchange* Gateway::new_exchange(Client& client, const Route& route, const RequestKey& key,
                                 bool is_sdk_retry) {
   Exchange* exchange = exchanges_.create(*this, client, route, key, is_sdk_retry);
   running_.push_back(*exchange);
@@ -191,7 +222,15 @@ void Gateway::drain() {
     open_.push_back(*connection);
     connection->drain();
   }
+  drain_http2();
   note_drained();
+}
+
+void Gateway::drain_http2() {
+  for (Http2ClientConn* each = open_http2_.first(); each != nullptr;
+       each = open_http2_.after(*each)) {
+    each->drain();
+  }
 }
 
 // ---- Leaving the work to another process -------------------------------------------------------
@@ -201,6 +240,10 @@ void Gateway::yield() {
   succession_ = std::make_unique<Succession>(shard_, tcp_streams_, *parts_.resolver);
   for (const auto& door : doors_) door->listener().finish();
   for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) each->yield();
+  for (Http2ClientConn* each = open_http2_.first(); each != nullptr;
+       each = open_http2_.after(*each)) {
+    each->yield();
+  }
   note_yielded();
 }
 
@@ -240,6 +283,7 @@ void Gateway::shut_down() {
   doors_.clear();
   drain_pools();
   while (ClientConn* connection = open_.pop_front()) connection->cut();
+  while (Http2ClientConn* connection = open_http2_.pop_front()) connection->cut();
   // Those whose client has its answer and whose provider's end is still awaited.
   while (Exchange* exchange = running_.pop_front()) exchange->abandon();
   tcp_streams_.abort_ending();

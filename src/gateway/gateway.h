@@ -17,6 +17,7 @@
 #include "gateway/content_record.h"
 #include "gateway/counters.h"
 #include "gateway/deployment.h"
+#include "gateway/http2_client_conn.h"
 #include "gateway/key_loads.h"
 #include "gateway/key_table.h"
 #include "gateway/log_ring.h"
@@ -80,7 +81,7 @@ class Gateway final : private shard::MessageHandler {
   void resume();
   // Not before the last answers have left: their streams outlive their connections.
   bool is_drained() const {
-    return draining_ && connections_.live() == 0 && tcp_streams_.live() == 0;
+    return draining_ && client_connections() == 0 && tcp_streams_.live() == 0;
   }
   // Cuts whatever still runs and drops every connection: the end of the grace.
   void shut_down();
@@ -108,7 +109,8 @@ class Gateway final : private shard::MessageHandler {
   std::size_t former_deployments() const { return retired_.size(); }
   // What still lives: the simulator's oracle for leaks.
   std::size_t live_objects() const {
-    return connections_.live() + exchanges_.live() + tcp_streams_.live() + pipe_streams_.live();
+    return client_connections() + http2_clients_.live() + exchanges_.live() + tcp_streams_.live() +
+           pipe_streams_.live();
   }
 
   // ---- For ClientConn and Exchange ----
@@ -157,10 +159,16 @@ class Gateway final : private shard::MessageHandler {
   Duration idle_time(std::uint32_t ms) { return shedding_.idle_time(limits(), ms); }
   // Null: no other process is to take over.
   Succession* succession() { return succession_.get(); }
-  Exchange* new_exchange(ClientConn& client, const Route& route, const RequestKey& key,
+  Exchange* new_exchange(Client& client, const Route& route, const RequestKey& key,
                          bool is_sdk_retry);
   void free_exchange(Exchange* exchange);
   void free_connection(ClientConn* connection);
+  // The client of that stream, a ClientConn's so far, speaks HTTP/2: `bytes` are its first ones.
+  void speak_http2(net::Stream& stream, const io::Address& peer, bool is_tls,
+                   std::span<char> bytes);
+  void free_http2_connection(Http2ClientConn* connection);
+  Http2Client* new_http2_client(Http2ClientConn& connection, net::Http2ServerStream& stream);
+  void free_http2_client(Http2Client* client);
   // Null: no records are kept.
   ShardLedger* ledger() { return ledger_.get(); }
   // What an exchange used, once for each that a provider was asked for.
@@ -178,6 +186,7 @@ class Gateway final : private shard::MessageHandler {
 
   void accept(io::SocketId socket, const io::Address& peer, const Door& door);
   Result<io::Address> open_door(std::unique_ptr<Door> door, const io::Address& address);
+  std::size_t client_connections() const { return connections_.live() + http2_connections_.live(); }
   void on_message(const shard::Message& message) override;
   DialParts dial_parts();
   void take(std::unique_ptr<DeploymentOrder> order);
@@ -186,6 +195,7 @@ class Gateway final : private shard::MessageHandler {
   void free_idle_deployments();
   template <class Visit>
   void each_upstream(Visit visit);
+  void drain_http2();
   void drain_pools();
   void refresh_pools();
   void note_drained();
@@ -223,8 +233,11 @@ class Gateway final : private shard::MessageHandler {
   std::unique_ptr<ShardLedger> ledger_;
   bool ledger_finishing_ = false;
   Pool<ClientConn> connections_;
+  Pool<Http2ClientConn> http2_connections_;
+  Pool<Http2Client> http2_clients_;
   Pool<Exchange> exchanges_;
   IntrusiveList<ClientConn, ClientConn> open_;
+  IntrusiveList<Http2ClientConn, Http2ClientConn> open_http2_;
   IntrusiveList<Exchange, Exchange> running_;
   std::vector<std::unique_ptr<Door>> doors_;
   std::unique_ptr<Succession> succession_;

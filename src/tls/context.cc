@@ -22,6 +22,8 @@ namespace leat::tls {
 
 namespace {
 
+// The server's preference.
+constexpr std::uint8_t kHttp2OrHttp11[] = {2, 'h', '2', 8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr std::uint8_t kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 constexpr char kTls12Suites[] =
     "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-CHACHA20-POLY1305:"
@@ -96,9 +98,10 @@ SSL* Context::new_ssl() {
 Result<std::unique_ptr<ServerContext>> ServerContext::create(const std::string& certificate_pem,
                                                              const std::string& key_pem,
                                                              const TicketSeed* tickets,
-                                                             Records records) {
+                                                             Records records, bool speaks_http2) {
   std::unique_ptr<ServerContext> context(new ServerContext(records));
   LEAT_TRY_VOID(context->load(certificate_pem, key_pem));
+  context->choose_protocol(speaks_http2);
   if (tickets != nullptr) {
     context->use_tickets(*tickets);
   } else {
@@ -131,19 +134,26 @@ Result<void> ServerContext::load(const std::string& certificate_pem, const std::
     SSL_CTX_add0_chain_cert(ctx_, next.release());
   }
   if (!is_end_of_pem()) return fail(refused("the certificate chain is damaged"));
+  return {};
+}
+
+// The client's word, where it offers both, would be as good: what we prefer is said once, here.
+void ServerContext::choose_protocol(bool speaks_http2) {
   SSL_CTX_set_alpn_select_cb(
       ctx_,
       [](SSL*, const std::uint8_t** out, std::uint8_t* out_size, const std::uint8_t* in,
-         unsigned in_size, void*) {
+         unsigned in_size, void* speaks_both) {
+        const std::span<const std::uint8_t> ours =
+            speaks_both != nullptr ? std::span<const std::uint8_t>(kHttp2OrHttp11)
+                                   : std::span<const std::uint8_t>(kHttp11);
         std::uint8_t* chosen = nullptr;
-        const int match =
-            SSL_select_next_proto(&chosen, out_size, kHttp11, sizeof kHttp11, in, in_size);
+        const int match = SSL_select_next_proto(&chosen, out_size, ours.data(),
+                                                static_cast<unsigned>(ours.size()), in, in_size);
         *out = chosen;
         // No overlap: go on without, as servers that know no ALPN do.
         return match == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
       },
-      nullptr);
-  return {};
+      speaks_http2 ? this : nullptr);
 }
 
 void ServerContext::use_tickets(const TicketSeed& seed) {

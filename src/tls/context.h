@@ -3,8 +3,8 @@
 // roots, tickets, buffers. Made from what somebody else read; each shard makes its own, so that
 // nothing here is shared between threads but the roots, which only are looked in.
 //
-// TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1 (and, for clients, h2), no renegotiation, no
-// early data (a replayed POST is money: threats-and-faults.md 3.4).
+// TLS 1.2 and 1.3, AEAD suites only, ALPN http/1.1 and, where it is wanted, h2, no renegotiation,
+// no early data (a replayed POST is money: threats-and-faults.md 3.4).
 #pragma once
 
 #include <map>
@@ -51,12 +51,14 @@ class ServerContext : private Context, public std::enable_shared_from_this<Serve
   static Result<std::unique_ptr<ServerContext>> create(const std::string& certificate_pem,
                                                        const std::string& key_pem,
                                                        const TicketSeed* tickets = nullptr,
-                                                       Records records = Records::kOwn);
+                                                       Records records = Records::kOwn,
+                                                       bool speaks_http2 = false);
   // `now` is what changes the ticket keys.
   std::unique_ptr<TlsSession> new_session(Instant now);
 
  private:
   explicit ServerContext(Records records) : Context(records) {}
+  void choose_protocol(bool speaks_http2);
   Result<void> load(const std::string& certificate_pem, const std::string& key_pem);
   void use_tickets(const TicketSeed& seed);
 

@@ -46,7 +46,7 @@ class Tls(harness.Case):
 
     def context(self, version=None):
         made = ssl.create_default_context(cafile=self.certificate)
-        made.set_alpn_protocols(["h2", "http/1.1"])
+        made.set_alpn_protocols(["http/1.1"])
         if version:
             made.minimum_version = made.maximum_version = version
         return made
