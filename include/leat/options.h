@@ -62,7 +62,8 @@ struct ServerOptions {
   std::string tls_certificate;     // PEM chain, leaf first; needed by a tls:// listener
   std::string tls_key;             // PEM, not encrypted
   bool own_tls_records = true;     // of TLS 1.3, once a handshake is done; false: the library's
-  // Whether clients may speak HTTP/2: over TLS by ALPN, without it by prior knowledge from loopback.
+  // Whether clients may speak HTTP/2: over TLS by ALPN, without it by prior knowledge from
+  // loopback.
   bool http2 = true;
   // Path of a Unix socket by which another process takes over; empty: none can.
   std::string takeover_socket;

@@ -96,7 +96,8 @@ bool Exchange::refuse_end() {
   gateway_.refused(dialect::error_row(ErrorKind::kLedgerUnavailable).error_type, key(),
                    client_->peer(), 0);
   if (leg_->relay.is_committed()) {
-    Relay::write_error(client_->stream(), framing_ == ClientFraming::kChunked, ErrorKind::kLedgerUnavailable, {});
+    Relay::write_error(client_->stream(), framing_ == ClientFraming::kChunked,
+                       ErrorKind::kLedgerUnavailable, {});
     return false;
   }
   if (has_begun_body_) return false;

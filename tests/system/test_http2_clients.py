@@ -11,6 +11,7 @@ import contextlib
 import json
 import pathlib
 import signal
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -320,6 +321,37 @@ class PriorKnowledge(harness.Case):
             client.send(b"PRI * HT")
             client.send(b"XX/1.1\r\n\r\n")
             self.assertEqual(client.answer().status, 400)
+
+    def test_a_takeover_ends_what_runs(self):
+        go = threading.Event()
+
+        def script(call):
+            begin(call)
+            go.wait(20 * SLOW)
+            finish(call, " last")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            admin = probe.getsockname()[1]
+        old = self.leat([self.provider(script)], listen=f"127.0.0.1:{port}",
+                        admin_listen=f"127.0.0.1:{admin}",
+                        server='takeover_socket = "takeover.sock"')
+        with Http2Client(port) as client:
+            number = client.ask(body=chat_body(stream=True))
+            client.until(lambda: client.streams[number].body, "a first event")
+            new = old.again()
+            self.addCleanup(new.close)
+            client.until(lambda: client.goaways, "the old process's goodbye")
+            late = client.ask(body=chat_body())
+            with Http2Client(port) as other:
+                models = other.answer(other.ask("/v1/models", method="GET"))
+                self.assertEqual(models.status, 200)
+            go.set()
+            self.assertEqual(client.answer(number).text(), "first last")
+            client.until_closed()
+            self.assertIn(client.streams[late].reset_code, (None, ErrorCodes.REFUSED_STREAM))
+            self.assertIsNone(client.streams[late].status)
+        self.assertEqual(old.process.wait(5 * SLOW), 0)
 
     def test_switched_off(self):
         server = self.leat(server="http2 = false")

@@ -198,11 +198,6 @@ void add_frames(std::vector<Case>& cases) {
   add("6.3", "PRIORITY of stream 0", priority(0), connection_error({kProtocolError}));
   add("6.3", "PRIORITY of a wrong length", frame(kPriority, 0, 1, "1234"),
       stream_error({kFrameSize}));
-  add("6.4", "RST_STREAM of stream 0", reset(0, 8), connection_error({kProtocolError}));
-  add("6.4", "RST_STREAM of a wrong length", post(1) + frame(kReset, 0, 1, "123"),
-      connection_error({kFrameSize}));
-  add("8.4", "PUSH_PROMISE of a client", frame(kPush, kEndHeaders, 1, number(3, 4) + whole),
-      connection_error({kProtocolError}));
 }
 
 void add_control(std::vector<Case>& cases) {
@@ -211,6 +206,11 @@ void add_control(std::vector<Case>& cases) {
     cases.push_back({section, name, std::move(bytes), std::move(expected)});
   };
   const std::string whole = block(kGet);
+  add("6.4", "RST_STREAM of stream 0", reset(0, 8), connection_error({kProtocolError}));
+  add("6.4", "RST_STREAM of a wrong length", post(1) + frame(kReset, 0, 1, "123"),
+      connection_error({kFrameSize}));
+  add("8.4", "PUSH_PROMISE of a client", frame(kPush, kEndHeaders, 1, number(3, 4) + whole),
+      connection_error({kProtocolError}));
   add("6.5", "SETTINGS ACK with a payload", frame(kSettings, kAck, 0, "123456"),
       connection_error({kFrameSize}));
   add("6.5", "SETTINGS of a stream", frame(kSettings, 0, 1, number(3, 2) + number(1, 4)),
