@@ -154,7 +154,7 @@ def write(path, scenarios, data, machine, notes):
         "  scheduler's account of the process, all its threads, the kernel's work for it included.",
         f"  Differences under {100 * (NOISE - 1):.0f} % count as none. Memory is PSS, grown since "
         "the start.",
-        f"- Measured apart: {', '.join(f'[{name}]({name})' for name in PAGES if name != path.name)}.",
+        f"- Measured apart: {', '.join(f'[{p}]({p})' for p in PAGES if p != path.name)}.",
         ""]
     for scenario in scenarios:
         if scenario.name in data:

@@ -156,9 +156,10 @@ constexpr std::array kLimits{
     row("late_no_keep_alive_ms", &Limits::late_no_keep_alive_ms, 1, kDayMs,
         "From here connections without TLS are closed after an answer, to come to other shards."),
     row("late_refuse_ms", &Limits::late_refuse_ms, 1, kDayMs,
-        "From here requests get 503 while a turn is late (from a tenth of this on some, from a half "
-        "on all) if their keys have their fair share of what runs, the later the less of it; from "
-        "ten times this, all."),
+        "From here requests get 503 while a turn is late (from a tenth of this on some, from a "
+        "half "
+        "on all) if their keys have their fair share of what runs, the later the less of it; "
+        "from ten times this, all."),
     row("late_stop_accept_ms", &Limits::late_stop_accept_ms, 1, kDayMs,
         "From here nobody is accepted."),
 };
