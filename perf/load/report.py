@@ -141,7 +141,8 @@ def section(scenario, entry, notes):
     return lines + [""]
 
 
-PAGES = ("RESULTS.md", "HELD.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md")
+PAGES = ("RESULTS.md", "HELD.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md",
+         "SLOW_CLIENTS.md")
 
 
 def write(path, scenarios, data, machine, notes):
