@@ -141,7 +141,7 @@ def section(scenario, entry, notes):
     return lines + [""]
 
 
-PAGES = ("RESULTS.md", "HELD.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md",
+PAGES = ("RESULTS.md", "HELD.md", "BUDGET.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md",
          "SLOW_CLIENTS.md")
 
 
