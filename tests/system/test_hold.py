@@ -32,7 +32,8 @@ class Stepwise:
 
     def __call__(self, call):
         call.send(SSE_HEAD + chunk(event({"role": "assistant", "content": ""})))
-        while (step := self.steps.get(timeout=60 * harness.SLOW)) is not None:
+        steps = self.steps
+        while (step := steps.get(timeout=60 * harness.SLOW)) is not None:
             call.send(chunk(step))
         call.send(b"0\r\n\r\n")
 
@@ -45,6 +46,8 @@ class Hold(harness.Case):
     def stream(self, leat, events, fields="", model=MODEL):
         """One stream, event by event; its body."""
         asked = {"stream": True, "stream_options": {"include_usage": True}, "model": model}
+        # Its own: the call before may still be at its end, of which its client did not wait.
+        self.script.steps = queue.Queue()
         with leat.connect() as client:
             client.send(request(body=chat_body(**asked), fields=fields))
             for number, one in enumerate(events):
