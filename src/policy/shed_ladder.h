@@ -46,7 +46,7 @@ class ShedLadder {
   // already (`now` unchanged) moves it no further.
   void update(const ShedThresholds& thresholds, Instant now, Duration lag,
               std::uint32_t memory_percent);
-  // Somebody was refused for lateness: the step does what it is for, and is not left yet, however
+  // Somebody was refused: the step does what it is for, and is not left yet, however
   // little late the loop has become by that. Not for ever: a loop that is just full, of clients who
   // each wait for their answer, would stay there after one hiccup; so now and then it is tried
   // without.

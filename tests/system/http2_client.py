@@ -55,7 +55,7 @@ class Stream:
 
 
 class Http2Client:
-    def __init__(self, port, context=None, window=None, cut=None):
+    def __init__(self, port, context=None, window=None, cut=None, between=None):
         sock = socket.create_connection(("127.0.0.1", port), timeout=10 * SLOW)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = context.wrap_socket(sock, server_hostname="localhost") if context else sock
@@ -77,9 +77,9 @@ class Http2Client:
         self.closed = False
         self.continued = set()
         data = self.h2.data_to_send()
-        if cut is not None:  # the preface in two pieces, the first of which is read by itself
+        if cut is not None:  # the preface in two pieces; between() sees to it that one was read
             self.sock.sendall(data[:cut])
-            time.sleep(0.02)
+            between()
             data = data[cut:]
         self.sock.sendall(data)
 
