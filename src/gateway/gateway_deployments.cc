@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a shard comes to serve by another configuration (deployment.h): made first, so that what can
 // fail fails before any shard serves by it, then exchanged between two requests.
-#include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "gateway/gateway.h"
@@ -77,19 +77,18 @@ void Gateway::free_idle_deployments() {
   });
 }
 
-// Each once, though deployments share them.
+// Each once, though deployments share them; in an order that does not come from where they lie, so
+// that a simulated world goes the same way again.
 template <class Visit>
 void Gateway::each_upstream(Visit visit) {
-  std::vector<Upstream*> all;
-  const auto note = [&](const Deployment& deployment) {
-    for (const auto& upstream : deployment.upstreams()) all.push_back(upstream.get());
+  std::unordered_set<const Upstream*> seen;
+  const auto visit_new = [&](const Deployment& deployment) {
+    for (const auto& upstream : deployment.upstreams()) {
+      if (seen.insert(upstream.get()).second) visit(*upstream);
+    }
   };
-  note(*deployment_);
-  for (const auto& each : retired_) note(*each);
-  std::ranges::sort(all);
-  const auto rest = std::ranges::unique(all);
-  all.erase(rest.begin(), rest.end());
-  for (Upstream* upstream : all) visit(*upstream);
+  visit_new(*deployment_);
+  for (const auto& each : retired_) visit_new(*each);
 }
 
 void Gateway::drain_pools() {

@@ -216,7 +216,7 @@ Ring::Wait UringIo::wait_for(const TurnOptions& options, bool must_return) {
                 starved_begin_ < starved_.size();
   if (must_return || !waker_.begin_sleep()) return {};
   return {.count = std::max(options.wait_count, 1U),
-          .min = options.min_wait,
+          .min = std::min(options.min_wait, options.deadline - now_),  // the kernel's goes first
           .deadline = options.deadline};
 }
 

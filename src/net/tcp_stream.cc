@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "net/cipher_segments.h"
+#include "net/hold_due.h"
 #include "tls/context.h"
 
 namespace leat::net {
@@ -16,9 +17,6 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
-// A timer fires up to a tick late: it is set that much earlier. What may wait less is not held.
-constexpr Duration kTick = milliseconds(1);
-constexpr Duration kHoldMin = milliseconds(2);
 // What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
 constexpr std::size_t kHoldBytesMax = 16 * 1024;
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
@@ -152,7 +150,7 @@ void TcpStream::hold_sends(Duration most) {
   if (send_hold_->is_empty()) return;
   if (most.ns == 0) return owner_.shard_.mark_dirty(*this);
   // What waits may wait less than it did, and never longer.
-  const Instant due = send_hold_->since + (most - kTick);
+  const Instant due = hold_due(send_hold_->since, most);
   if (due >= send_hold_->due) return;
   send_hold_->due = due;
   owner_.shard_.wheel().set(send_hold_->timer, due);
@@ -173,7 +171,8 @@ bool TcpStream::may_wait() {
   written().clear();
   if (!is_first) return true;
   send_hold_->since = now;
-  send_hold_->due = now + (send_hold_->most - kTick);
+  send_hold_->due = hold_due(now, send_hold_->most);
+  owner_.shard_.hold_until(send_hold_->due);
   owner_.shard_.wheel().set(send_hold_->timer, send_hold_->due);
   return true;
 }
@@ -299,12 +298,15 @@ void TcpStream::on_held() {
   if (holding_ == nullptr || holding_->most.ns == 0) return;
   const Instant now = owner_.shard_.now();
   holding_->since = now;
-  owner_.shard_.wheel().set(holding_->timer, now + (holding_->most - kTick));
+  const Instant due = hold_due(now, holding_->most);
+  owner_.shard_.hold_until(due);
+  owner_.shard_.wheel().set(holding_->timer, due);
 }
 
 void TcpStream::on_hold_over() {
   owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
   owner_.shard_.io().receive_hold(socket_);
+  owner_.shard_.expect_at_once();
 }
 
 // What is held is not asked for: the caller does.

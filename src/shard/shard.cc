@@ -9,6 +9,8 @@ namespace {
 // (engine.md 2.2). Nothing waits longer than this for the turn that serves it.
 constexpr std::uint32_t kBatchWait = 64;
 constexpr Duration kBatchMinWait = microseconds(200);
+// While events wait for others anyway.
+constexpr std::uint32_t kHeldBatchWait = 256;
 
 }  // namespace
 
@@ -29,7 +31,12 @@ io::TurnOptions Shard::next_turn(Instant latest) {
   io::TurnOptions options;
   options.deadline = std::min({wheel_.next_expiry(), latest, load_.probe_by()});
   if (!deferred_.empty()) options.deadline = io_.now();
-  if (load_.is_busy()) {
+  if (expects_at_once_) {
+    expects_at_once_ = false;
+  } else if (io_.now() < held_until_) {
+    options.wait_count = kHeldBatchWait;
+    options.min_wait = kHeldBatchTime;
+  } else if (load_.is_busy()) {
     options.wait_count = kBatchWait;
     options.min_wait = kBatchMinWait;
   }

@@ -86,6 +86,13 @@ class Shard {
     if (!item.is_linked()) deferred_.push_back(item);
   }
 
+  // Something is held back until then, for company: till then turns wait for company too.
+  void hold_until(Instant until) { held_until_ = std::max(held_until_, until); }
+  // How long a turn waits at most for more, while something is held.
+  static constexpr Duration kHeldBatchTime = milliseconds(1);
+  // What was just asked for is there already: the coming turn waits for nothing else.
+  void expect_at_once() { expects_at_once_ = true; }
+
   // Messages are read from `mailbox` once a turn. Both must outlive the shard.
   void attach_mailbox(Mailbox& mailbox, MessageHandler& handler);
 
@@ -119,6 +126,8 @@ class Shard {
   LoadMeter load_;
   CoreMeter core_;
   TurnStats turn_stats_;
+  Instant held_until_{};
+  bool expects_at_once_ = false;
   bool stopped_ = false;
 };
 

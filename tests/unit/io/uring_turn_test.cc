@@ -75,6 +75,14 @@ TEST_P(UringTurn, AShortestWaitGathersABatch) {
   EXPECT_EQ(handler.received, "x");
 }
 
+TEST_P(UringTurn, AShortestWaitEndsAtTheDeadline) {
+  turn();
+  const Instant begin = read_monotonic_clock();
+  io->turn({.deadline = begin + milliseconds(5), .wait_count = 64, .min_wait = seconds(10)});
+  EXPECT_GE(read_monotonic_clock(), begin + milliseconds(5));
+  EXPECT_LT(read_monotonic_clock(), begin + seconds(5));
+}
+
 TEST_P(UringTurn, TellsHowLongWhatItBringsHadWaited) {
   constexpr int kMuch = 16;
   Recorder handler;
