@@ -155,6 +155,7 @@ class Gateway final : private shard::MessageHandler {
   Shedding& shedding() { return shedding_; }
   // How long an event may wait at present that may wait so long at most.
   Duration hold_time(Duration most) const;
+  void note_held(Duration time) { tcp_streams_.hold_stats().note(time); }
   // A time that idle or slow clients have, as it is now.
   Duration idle_time(std::uint32_t ms) { return shedding_.idle_time(limits(), ms); }
   // Null: no other process is to take over.

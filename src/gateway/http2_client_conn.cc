@@ -5,6 +5,7 @@
 #include <charconv>
 
 #include "gateway/gateway.h"
+#include "net/hold_due.h"
 
 namespace leat::gateway {
 
@@ -202,6 +203,25 @@ void Http2ClientConn::on_wants_turn() {
   if (!is_closed_) gateway_.shard().defer(*this);
 }
 
+// By the time of the first of what waits: it is the one that waits longest.
+void Http2ClientConn::on_may_wait(Duration most) {
+  if (is_closed_ || shard::Deferred::is_linked()) return;
+  const bool is_first = held_since_ == kNever;
+  if (is_first) held_since_ = gateway_.shard().now();
+  const Instant due = net::hold_due(held_since_, most);
+  if (!is_first && due >= hold_timer_.deadline()) return;
+  gateway_.shard().hold_until(due);
+  gateway_.shard().wheel().set(hold_timer_, due);
+}
+
+// Whatever is written takes along what waits.
+void Http2ClientConn::end_hold() {
+  if (held_since_ == kNever) return;
+  gateway_.shard().wheel().cancel(hold_timer_);
+  gateway_.note_held(gateway_.shard().now() - held_since_);
+  held_since_ = kNever;
+}
+
 void Http2ClientConn::on_drained() {
   if (!is_closed_) write_out();
 }
@@ -213,6 +233,7 @@ void Http2ClientConn::run_deferred() {
 }
 
 void Http2ClientConn::write_out() {
+  end_hold();
   const auto written = session_.write_to(*stream_, gateway_.shard().now());
   if (!written) return fail_with(written.error());
   const bool wants_more = session_.wants_write();
@@ -321,6 +342,7 @@ void Http2ClientConn::close(const Error& why, bool in_order) {
   if (is_closed_) return;
   is_closed_ = true;
   gateway_.shard().wheel().cancel(timer_);
+  gateway_.shard().wheel().cancel(hold_timer_);
   gateway_.shard().wheel().cancel(stall_timer_);
   // For a stream, Code::kClosed would be the end of its request.
   Error told = why;

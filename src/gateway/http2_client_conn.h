@@ -96,6 +96,7 @@ class Http2ClientConn final : public ListNode<Http2ClientConn>,
   void on_request(net::Http2ServerStream& stream, const proto::HeadStatus& status,
                   const proto::RequestHead& head) override;
   void on_wants_turn() override;
+  void on_may_wait(Duration most) override;
   // shard
   void run_deferred() override;
 
@@ -104,6 +105,7 @@ class Http2ClientConn final : public ListNode<Http2ClientConn>,
   void client_over();
   void showed_good_key();
   void write_out();
+  void end_hold();
   void mind_idle();
   void say_goodbye();
   void fail_with(const Error& why);
@@ -124,6 +126,8 @@ class Http2ClientConn final : public ListNode<Http2ClientConn>,
   bool has_said_ = false;    // so is the second
   bool shown_good_key_ = false;
   Timer timer_{timer_callback<&Http2ClientConn::on_timer>, this};  // idle, or leaving
+  Instant held_since_ = kNever;  // with the next: the first of what waits for more to leave with
+  Timer hold_timer_{timer_callback<&Http2ClientConn::on_wants_turn>, this};
   Timer stall_timer_{timer_callback<&Http2ClientConn::on_stall_timer>, this};
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "base/uninitialized.h"
+#include "net/hold_due.h"
 #include "proto/http1_write.h"
 
 namespace leat::net {
@@ -22,6 +23,8 @@ constexpr std::size_t kFrameHeadBytes = 9;
 constexpr std::size_t kWriteBytesMax = std::size_t{1} << 20;
 // What a stream's buffer begins with: several events.
 constexpr std::size_t kBufferStart = 2048;
+// More does not wait, whatever may: it is no stream of tokens, or has waited for enough.
+constexpr std::size_t kHeldBytesMax = 4 * 1024;
 // A buffer larger than that is given back once it is empty.
 constexpr std::size_t kBufferKept = 16 * 1024;
 constexpr std::size_t kAcknowledgementsMax = 100;  // that a client may leave unread
@@ -91,7 +94,20 @@ void Http2ServerStream::commit(std::size_t size) {
     is_deferred_ = false;
     nghttp2_session_resume_data(session_.session_, id_);
   }
-  session_.user_.on_wants_turn();
+  want_turn();
+}
+
+// A client's streams share its connection, so they wait together, and for as long as the first of
+// them may.
+void Http2ServerStream::want_turn() {
+  const bool may_wait = hold_.ns > 0 && backlog_bytes() <= kHeldBytesMax;
+  may_wait ? session_.user_.on_may_wait(hold_) : session_.user_.on_wants_turn();
+}
+
+void Http2ServerStream::hold_sends(Duration most) {
+  const bool is_less = most < hold_;
+  hold_ = most >= kHoldMin ? most : Duration{};
+  if (is_less && ready_bytes() != 0) want_turn();
 }
 
 void Http2ServerStream::write_head(int status, std::span<const proto::Field> fields) {

@@ -73,6 +73,7 @@ class Http2ServerStream final : public Stream,
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
+  void hold_sends(Duration most) override;
   // What the client's windows, or its connection, have no room for.
   std::size_t backlog_bytes() const override { return written_ ? written_->size - taken_ : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
@@ -99,6 +100,7 @@ class Http2ServerStream final : public Stream,
 
   // That may go out now.
   std::size_t ready_bytes() const;
+  void want_turn();
   void leave();
   void submit_head(int status, std::span<const proto::Field> fields);
 
@@ -109,6 +111,7 @@ class Http2ServerStream final : public Stream,
   std::size_t held_at_ = kNotHeld;  // what is held stands from there on
   std::unique_ptr<KeptHead> kept_head_;
   std::uint64_t bytes_written_ = 0;
+  Duration hold_{};           // for how long what is written may wait; zero: not at all
   Instant moved_{};           // when something of it last went out
   bool has_head_ = false;     // submitted
   bool is_deferred_ = false;  // the library waits to be told of bytes
@@ -133,6 +136,9 @@ class Http2ServerSession {
                             const proto::RequestHead& head) = 0;
     // There is something to write, or to free: write_to() is to be called before the turn ends.
     virtual void on_wants_turn() = 0;
+    // There is something to write that may wait so long for more (Stream::hold_sends). It goes with
+    // any write_to() before.
+    virtual void on_may_wait(Duration most) = 0;
 
    protected:
     ~User() = default;

@@ -105,6 +105,7 @@ class Server final : public Http2ServerSession::User {
     requests.emplace_back(stream, steering_).take_head(status, head);
   }
   void on_wants_turn() override {}
+  void on_may_wait(Duration) override {}
 
   const std::uint8_t steering_;
 };

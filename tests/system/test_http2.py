@@ -9,6 +9,7 @@ knowledge and by ALPN.
 Usage: test_http2.py LEAT"""
 
 import pathlib
+import queue
 import ssl
 import subprocess
 import tempfile
@@ -16,6 +17,7 @@ import threading
 
 import harness
 from harness import chat_body, chat_request, completion, event, stream_events, until
+from http2_client import Http2Client
 from http2_provider import CANCEL, MAX_CONCURRENT_STREAMS, REFUSED_STREAM, Http2Provider
 
 HTTP2 = 'protocol = "http2"\n'
@@ -180,6 +182,34 @@ class Http2(harness.Case):
                 self.assertEqual(stalled.window, 0)
                 # Who reads again gets the rest.
                 until(lambda: client.more() and stalled.sent > sent + 2_000_000, "more", 20)
+
+    def test_words_wait_for_clients_of_http2_and_nothing_is_changed(self):
+        """Where neither side may be held, since both connections are shared, the client's waits."""
+        words = [event({"content": word}) for word in ("one", "two", "three", "four")]
+        sent = words + [event({}, "stop"), b"data: [DONE]\n\n"]
+        steps = queue.Queue()
+
+        def script(stream):
+            stream.head(content_type="text/event-stream")
+            for one in sent:
+                steps.get(timeout=60 * harness.SLOW)
+                stream.data(one)
+            stream.data(b"", ends=True)
+        held = "leat_held_seconds_count"
+        with harness.Leat([self.provider2(script)], provider_lines=HTTP2,
+                          extra='[hold]\nmode = "always"\nms_max = 60\n') as router:
+            with Http2Client(router.port) as client:
+                number = client.ask(body=chat_body(stream=True))
+                stream = client.streams[number]
+                for count, one in enumerate(sent, 1):
+                    steps.put(None)
+                    client.until(lambda: stream.body.endswith(one), "the event")
+                    if count == 2:
+                        self.assertEqual(router.metric(held), 0)
+                client.answer(number)
+                self.assertEqual(stream.body, b"".join(sent))
+            # The third word and the fourth; the finish reason was read, so that it need not.
+            until(lambda: router.metric(held) == 2, "both counted")
 
     def test_no_more_streams_than_the_provider_takes(self):
         at_once = []

@@ -68,6 +68,7 @@ class ServerPeer final : public Http2ServerSession::User {
   std::unique_ptr<Http2ServerSession> session;
   std::optional<Error> over;
   int turns_wanted = 0;
+  std::vector<Duration> may_wait;  // each time it was told so, for how long
 
   // All at once, or `cut` bytes at a time.
   bool feed(std::string_view bytes, std::size_t cut = SIZE_MAX) {
@@ -110,6 +111,7 @@ class ServerPeer final : public Http2ServerSession::User {
     if (one.is_whole && answers && one.path != "/wait") one.answer();
   }
   void on_wants_turn() override { ++turns_wanted; }
+  void on_may_wait(Duration most) override { may_wait.push_back(most); }
 };
 
 inline void Served::begin() {

@@ -469,5 +469,73 @@ TEST_F(Http2ServerTest, NotHttp2) {
   EXPECT_FALSE(stranger.session->is_flood());
 }
 
+// ---- What may wait -----------------------------------------------------------------------------
+
+class Http2Waiting : public testing::Test {
+ protected:
+  void SetUp() override {
+    peer_.answers = false;
+    peer_.greet();
+    ASSERT_TRUE(peer_.feed(headers(1, kGet, true)));
+    peer_.last().begin();
+    peer_.flush();
+    peer_.wire.take();
+    peer_.turns_wanted = 0;
+  }
+  Http2ServerStream& stream() { return peer_.last().stream(); }
+
+  ServerPeer peer_;
+};
+
+TEST_F(Http2Waiting, WhatMayWaitAsksForNoTurnAndLeavesWithTheNextOne) {
+  stream().hold_sends(milliseconds(25));
+  stream().write("one ");
+  stream().write("two");
+  EXPECT_EQ(peer_.turns_wanted, 0);
+  EXPECT_EQ(peer_.may_wait, std::vector<Duration>(2, milliseconds(25)));
+  peer_.flush();
+  EXPECT_NE(peer_.wire.take().find("one two"), std::string::npos) << "one frame";
+}
+
+TEST_F(Http2Waiting, TheEndDoesNotWait) {
+  stream().hold_sends(milliseconds(25));
+  stream().write("one");
+  stream().finish();
+  EXPECT_EQ(peer_.turns_wanted, 1);
+}
+
+TEST_F(Http2Waiting, WhatWaitsMayHaveToLeaveEarlierOrAtOnce) {
+  stream().hold_sends(milliseconds(25));
+  stream().write("one");
+  stream().hold_sends(milliseconds(50));
+  EXPECT_EQ(peer_.may_wait.size(), 1u);
+  stream().hold_sends(milliseconds(10));
+  EXPECT_EQ(peer_.may_wait.back(), milliseconds(10));
+  EXPECT_EQ(peer_.turns_wanted, 0);
+  stream().hold_sends({});
+  EXPECT_EQ(peer_.turns_wanted, 1);
+  stream().write("two");
+  EXPECT_EQ(peer_.turns_wanted, 2);
+}
+
+TEST_F(Http2Waiting, WithNothingWaitingNobodyIsAsked) {
+  stream().hold_sends(milliseconds(25));
+  stream().hold_sends({});
+  EXPECT_EQ(peer_.turns_wanted, 0);
+  EXPECT_TRUE(peer_.may_wait.empty());
+}
+
+TEST_F(Http2Waiting, LessThanAFewTicksIsNoWait) {
+  stream().hold_sends(milliseconds(3));
+  stream().write("one");
+  EXPECT_EQ(peer_.turns_wanted, 1);
+}
+
+TEST_F(Http2Waiting, MuchDoesNotWait) {
+  stream().hold_sends(milliseconds(25));
+  stream().write(std::string(5'000, 'x'));
+  EXPECT_EQ(peer_.turns_wanted, 1);
+}
+
 }  // namespace
 }  // namespace leat::net
