@@ -408,8 +408,8 @@ struct Limits {
   std::uint32_t dns_stale_s_max = 3'600;  // old answers served while the resolver fails
 
   // ---- A client that does not read
-  std::uint32_t client_buffer_bytes_max = 256 * 1024;  // then its upstream is no longer read
-  std::uint32_t client_stall_ms_max = 60'000;          // no byte taken for so long; both cut
+  std::uint32_t client_buffer_bytes_max = 4 * 1024;  // then its upstream is no longer read
+  std::uint32_t client_stall_ms_max = 60'000;        // no byte taken for so long; both cut
 
   // ---- Memory. 0 = what the cgroup allows, else the machine's.
   std::uint64_t memory_bytes_max = 0;

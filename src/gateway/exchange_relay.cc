@@ -164,7 +164,12 @@ void Exchange::mind_hold() {
   if (client_ != nullptr) client_->stream().hold_sends(is_held ? Duration{} : most);
 }
 
+// Read on once half of what it may leave is gone: a client that takes a few bytes at a time does
+// not bring a turn's worth of its provider for each of them. The backlog's end is always told.
 void Exchange::client_drained() {
+  if (client_ == nullptr) return;
+  const std::size_t most = deployment_->limits().client_buffer_bytes_max;
+  if (client_->stream().backlog_bytes() > most / 2) return;
   Leg* const current = leg_;
   resume(first_);
   if (hedge_ != nullptr) resume(*hedge_);

@@ -22,8 +22,18 @@ int family_of(const Address& address) {
   return address.is_v4 ? AF_INET : AF_INET6;
 }
 
+// What the kernel keeps of what it may not send yet. Left alone its buffers grow to megabytes for a
+// peer that does not read, and that it does not is known only when they are full (engine.md 2.5).
+constexpr int kUnsentBytesMax = 32 * 1024;
+
 bool set_option(int fd, int level, int name, int value) {
   return setsockopt(fd, level, name, &value, sizeof value) == 0;
+}
+
+// Of a listening socket, since those accepted on it inherit them: no connection pays for it.
+bool set_inherited_options(int fd) {
+  return set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) &&
+         set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, kUnsentBytesMax);
 }
 
 Error socket_error(int error, const char* what) {
@@ -36,11 +46,11 @@ Result<InheritedListener> open_listener(const Address& address, const ListenOpti
   if (fd < 0) return fail(socket_error(errno, "no socket to listen on"));
   SocketAddress local;
   socklen_t length = to_kernel(address, local);
-  // Accepted sockets inherit TCP_NODELAY. V6ONLY, so that [::] and 0.0.0.0 can both be listened on.
+  // V6ONLY, so that [::] and 0.0.0.0 can both be listened on.
   const bool is_set = set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) &&
                       (!options.reuse_port || set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1)) &&
                       (address.is_v4 || set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1)) &&
-                      set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+                      set_inherited_options(fd);
   if (!is_set || ::bind(fd, &local.any, length) != 0 || ::listen(fd, options.backlog) != 0) {
     const Error error = socket_error(errno, "cannot listen on this address");
     ::close(fd);
@@ -107,7 +117,7 @@ std::optional<InheritedListener> InheritedListener::of(int fd) {
 Result<ListenerId> UringIo::take_over(const InheritedListener& inherited, int backlog) {
   const int fd = fcntl(inherited.fd, F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return fail(socket_error(errno, "no descriptor to listen on"));
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_inherited_options(fd);
   ::listen(fd, backlog);  // again: the backlog is ours to choose
   steer_group_of(fd);
   const ListenerId id = keep_listener(fd, inherited.address, {});

@@ -126,6 +126,7 @@ class UringIo final : public Io {
     bool is_drain_armed = false;   // the receive that does so is staged or in flight
     bool is_notice_armed = false;  // the poll that tells what comes next is
     bool is_told = false;          // on_held() was called since the last drain
+    bool is_bounded = false;       // its buffer in the kernel does not grow: nobody reads it
     bool is_starved = false;       // waits in starved_ to be armed again
     bool wants_into = false;       // a receive_into() is not answered yet
     bool is_into_armed = false;    // ... and is staged or in flight

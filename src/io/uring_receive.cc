@@ -7,6 +7,9 @@
 //
 // Bytes that arrive while nobody wants them (the kernel was told to stop, but a little later) are
 // kept in the socket's stash and pumped, after the completions, to whoever asks next.
+#include <linux/socket.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +22,13 @@ namespace leat::io {
 namespace {
 
 constexpr std::size_t kStashBytes = 16 * 1024;  // a first stash: about what one reception brings
+
+// A buffer that nobody reads goes on growing while small packets come, up to tcp_rmem's megabytes.
+// Bounded, it closes the window at the size that it has, and the peer stops.
+void set_bounded(int fd, bool is_bounded) {
+  const int value = is_bounded ? SOCK_RCVBUF_LOCK : 0;
+  setsockopt(fd, SOL_SOCKET, SO_BUF_LOCK, &value, sizeof value);
+}
 
 }  // namespace
 
@@ -70,10 +80,16 @@ void UringIo::reconcile(std::uint32_t slot) {
     if (!is_wanted && !socket.is_cancelling) {
       stage_cancel({Op::kReceive, socket.generation, slot});
       socket.is_cancelling = true;
+      socket.is_bounded = !socket.is_streaming && !socket.wants_into;
+      if (socket.is_bounded) set_bounded(socket.fd, true);
     }
     return;
   }
   if (socket.ended) return;
+  if (socket.is_bounded && (socket.is_streaming || socket.wants_into)) {
+    socket.is_bounded = false;
+    set_bounded(socket.fd, false);
+  }
   if (socket.wants_into) {
     // With bytes in hand already, the pump answers.
     if (!socket.is_into_armed && !socket.stash) arm_receive_into(slot);

@@ -23,7 +23,8 @@ void Backlog::append(std::string_view bytes) {
       if (bytes.empty()) return;
     }
   }
-  BlockRef block = Block::allocate(std::max(bytes.size(), kBlockBytes));
+  const std::size_t usual = std::clamp(bytes_, kBlockBytesMin, kBlockBytesMax);
+  BlockRef block = Block::allocate(pieces_.empty() ? bytes.size() : std::max(bytes.size(), usual));
   std::memcpy(block->data(), bytes.data(), bytes.size());
   block->size = bytes.size();
   pieces_.push_back({std::move(block), 0, bytes.size()});

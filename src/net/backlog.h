@@ -31,7 +31,10 @@ class Backlog {
   void pop_front();
 
  private:
-  static constexpr std::size_t kBlockBytes = 16 * 1024;
+  // A client that does not read holds one for as long as it likes: with its head it fills a page.
+  // Where much waits, a piece is not to be little.
+  static constexpr std::size_t kBlockBytesMin = 4 * 1024 - sizeof(Block);
+  static constexpr std::size_t kBlockBytesMax = 16 * 1024;
   std::deque<Piece> pieces_;
   std::size_t bytes_ = 0;
 };

@@ -89,7 +89,7 @@ void Http2ServerStream::commit(std::size_t size) {
   if (backlog_bytes() == 0) moved_ = session_.now_;
   written_->size += size;
   bytes_written_ += size;
-  if (backlog_bytes() > kBacklogLow) was_blocked_ = true;
+  if (backlog_bytes() >= kBacklogTold) was_blocked_ = true;
   if (is_deferred_ && ready_bytes() != 0) {
     is_deferred_ = false;
     nghttp2_session_resume_data(session_.session_, id_);
@@ -370,7 +370,7 @@ struct Http2ServerEvents {
       if (stream.written_->capacity() > kBufferKept) stream.written_.reset();
     }
     if (stream.was_blocked_ && stream.backlog_bytes() <= Stream::kBacklogLow) {
-      stream.was_blocked_ = false;
+      stream.was_blocked_ = stream.backlog_bytes() != 0;
       if (!stream.ListNode<ServerDrainedTag>::is_linked()) self.drained_.push_back(stream);
     }
   }

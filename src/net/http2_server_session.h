@@ -119,7 +119,7 @@ class Http2ServerStream final : public Stream,
   bool is_broken_ = false;    // ... and it is not whole
   bool is_closed_ = false;    // for the library
   bool is_unread_ = false;    // the answer is out, the request is not whole
-  bool was_blocked_ = false;  // more than kBacklogLow waited
+  bool was_blocked_ = false;  // kBacklogTold or more waited, and some of it does
 };
 
 class Http2ServerSession {

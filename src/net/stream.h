@@ -33,8 +33,8 @@ class StreamUser {
   // Nothing more will come: Code::kClosed is an end in order (FIN; with TLS, close_notify), all
   // else a failure. The user answers with finish() or abort(), at once or later.
   virtual void on_end(const Error& why) = 0;
-  // The backlog that backlog_bytes() showed has shrunk to kBacklogLow or less; may come more than
-  // once.
+  // The backlog that backlog_bytes() showed has shrunk to kBacklogLow or less; comes again while it
+  // shrinks and once more at its end. A backlog that never was kBacklogTold or more may go untold.
   virtual void on_drained() = 0;
 
  protected:
@@ -45,6 +45,7 @@ class Stream {
  public:
   // When a peer that did not read has room again, as on_drained() tells.
   static constexpr std::size_t kBacklogLow = 64 * 1024;
+  static constexpr std::size_t kBacklogTold = 4 * 1024;
 
   virtual ~Stream() = default;
 

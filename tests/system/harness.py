@@ -395,10 +395,15 @@ class Answer:
 
 
 class Client:
-    """A connection to leat that writes what it is told."""
+    """A connection to leat that writes what it is told; receive_bytes: what its kernel takes for it
+    before it reads, 0: as much as usual."""
 
-    def __init__(self, port):
-        self.sock = socket.create_connection(("127.0.0.1", port), timeout=10 * SLOW)
+    def __init__(self, port, receive_bytes=0):
+        self.sock = socket.socket()
+        if receive_bytes:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        self.sock.settimeout(10 * SLOW)
+        self.sock.connect(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
 

@@ -2,6 +2,7 @@
 #include "mock/server.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -10,6 +11,8 @@
 #include <charconv>
 
 namespace leat::tools {
+
+constexpr int kKernelUnsentMax = 64 * 1024;
 
 class MockServer::Listener final : public Watcher {
  public:
@@ -50,6 +53,9 @@ int listen_on(ListenAddress& address) {
   const int on = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  // Accepted sockets inherit it: for a client that does not read, an answer stops soon, instead of
+  // going on for megabytes into the kernel's buffer.
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kKernelUnsentMax, sizeof kKernelUnsentMax);
   sockaddr_in name{};
   name.sin_family = AF_INET;
   name.sin_port = htons(address.port);

@@ -11,10 +11,16 @@
 namespace leat::io {
 namespace {
 
-bool has_no_delay(int fd) {
-  int value = 0;
+int option_of(int fd, int name) {
+  int value = -1;
   socklen_t length = sizeof value;
-  return getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &length) == 0 && value != 0;
+  return getsockopt(fd, IPPROTO_TCP, name, &value, &length) == 0 ? value : -1;
+}
+
+// What every accepted socket has of its listener.
+void expect_inherited_options(int fd) {
+  EXPECT_GT(option_of(fd, TCP_NODELAY), 0);
+  EXPECT_EQ(option_of(fd, TCP_NOTSENT_LOWAT), 32 * 1024);
 }
 
 struct PollRecorder final : PollHandler {
@@ -30,7 +36,7 @@ TEST_P(UringAccept, TellsThePeersAddress) {
   const Fd theirs = dial();
   ASSERT_TRUE(run_until([&] { return !acceptor.sockets.empty(); }));
   EXPECT_EQ(acceptor.peers[0], local_address(theirs.get()));
-  EXPECT_TRUE(has_no_delay(descriptor_to(acceptor.peers[0])));
+  expect_inherited_options(descriptor_to(acceptor.peers[0]));
 }
 
 TEST_P(UringAccept, ListensOnIpv6) {
@@ -87,7 +93,7 @@ TEST_P(UringAccept, AnInheritedSocketIsAcceptedOnAndOutlivesItsListener) {
   io->accept_start(listener, acceptor);
   const Fd client = dial();
   ASSERT_TRUE(run_until([&] { return !acceptor.sockets.empty(); }));
-  EXPECT_TRUE(has_no_delay(descriptor_to(acceptor.peers[0])));
+  expect_inherited_options(descriptor_to(acceptor.peers[0]));
   io->listener_close(listener);
   for (int i = 0; i < 5; ++i) turn();
   // Whoever opened it may go on with it.

@@ -3,6 +3,8 @@
 // starved meanwhile, and every stream moves.
 // Method: real sockets on loopback, over rings of production size and over rings so small that
 // their queues overflow and their buffers run out all the time.
+#include <linux/socket.h>
+
 #include "uring_fixture.h"
 
 namespace leat::io {
@@ -51,6 +53,49 @@ TEST_P(UringReceive, StopSilencesAtOnceAndLosesNothing) {
   io->receive_start(pair.ours);
   EXPECT_EQ(handler.received, "first") << "handlers are called inside turn() only";
   ASSERT_TRUE(run_until([&] { return handler.received == "firstsecondthird"; }));
+}
+
+// Small packets, which the kernel would make room for up to tcp_rmem's megabytes.
+TEST_P(UringReceive, WhoIsNotReadStopsSoonAndLosesNothing) {
+  Recorder handler;
+  Pair pair = this->pair(handler);
+  const int send_bytes = 4096;
+  setsockopt(pair.theirs.get(), SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
+  const int ours = descriptor_to(local_address(pair.theirs.get()));
+  const auto is_bounded = [&] {
+    int value = 0;
+    socklen_t length = sizeof value;
+    EXPECT_EQ(getsockopt(ours, SOL_SOCKET, SO_BUF_LOCK, &value, &length), 0);
+    return (value & SOCK_RCVBUF_LOCK) != 0;
+  };
+  io->receive_start(pair.ours);
+  pair.theirs.write("x");
+  ASSERT_TRUE(run_until([&] { return handler.received == "x"; }));
+  EXPECT_FALSE(is_bounded());
+  io->receive_stop(pair.ours);
+  io->receive_start(pair.ours);
+  turn();
+  EXPECT_FALSE(is_bounded());
+  io->receive_stop(pair.ours);
+  turn();
+  EXPECT_TRUE(is_bounded());
+
+  constexpr std::size_t kMost = 1024 * 1024;
+  const std::string bytes = pattern(kMost);
+  std::size_t sent = 0;
+  pollfd writable{.fd = pair.theirs.get(), .events = POLLOUT};
+  while (sent + 256 <= kMost && ::poll(&writable, 1, 300) == 1) {
+    const ssize_t count = ::send(pair.theirs.get(), bytes.data() + sent, 256, MSG_DONTWAIT);
+    ASSERT_GT(count, 0);
+    sent += static_cast<std::size_t>(count);
+  }
+  EXPECT_LT(sent, kMost / 2);
+  EXPECT_EQ(handler.received, "x");
+
+  io->receive_start(pair.ours);
+  ASSERT_TRUE(run_until([&] { return handler.received.size() == 1 + sent; }));
+  EXPECT_EQ(handler.received.substr(1), bytes.substr(0, sent));
+  EXPECT_FALSE(is_bounded());
 }
 
 TEST_P(UringReceive, NoEndIsReportedWhileStopped) {

@@ -188,6 +188,25 @@ TEST_F(Http2ServerTest, NoMoreThanTheWindow) {
   EXPECT_EQ(peer->session->open_streams(), 0u);
 }
 
+// Whoever stopped at a small backlog hears of its end, too.
+TEST_F(Http2ServerTest, ASmallBacklogThatGoesIsTold) {
+  ASSERT_TRUE(peer->feed(settings({{kInitialWindow, 0}}) + headers(1, kGet, true)));
+  Served& one = peer->last();
+  one.begin();
+  one.stream().write(std::string(Stream::kBacklogTold, 'x'));
+  peer->flush();
+  EXPECT_EQ(one.drains, 0);
+  ASSERT_TRUE(peer->feed(window(1, 1'000)));
+  EXPECT_EQ(one.drains, 1);
+  ASSERT_TRUE(peer->feed(window(1, 1 << 20)));
+  EXPECT_EQ(one.drains, 2);
+  EXPECT_EQ(one.stream().backlog_bytes(), 0u);
+  // What nobody can have stopped at is not told of.
+  one.stream().write("small");
+  peer->flush();
+  EXPECT_EQ(one.drains, 2);
+}
+
 TEST_F(Http2ServerTest, ASocketThatIsFullStopsItsStreamsOnly) {
   ASSERT_TRUE(peer->feed(window(0, 1 << 20) + headers(1, kGet, true)));
   peer->wire.take();
