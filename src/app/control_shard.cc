@@ -58,12 +58,19 @@ Reloader::Parts ControlShard::reloader_parts(const Parts& parts) {
   Reloader::Parts made;
   made.control = &shard_;
   made.configurations = &configurations_;
-  made.threads = &shards_;
-  made.health = &health_;
-  made.accounts = &accounts_;
   made.surroundings = &parts.surroundings;
   made.config_file = parts.config_file;
   made.is_open = [this] { return !draining_; };
+  made.shards = parts.shards;
+  made.post = [this](std::uint32_t shard, std::unique_ptr<gateway::DeploymentOrder>& order) {
+    return shards_[shard]->post(order);
+  };
+  made.is_behind = [this] { return accounts_.is_behind(); };
+  made.make_keys = [this](std::shared_ptr<const control::AccountReload> keys,
+                          AccountKeeper::Reloaded then) {
+    return accounts_.reload(std::move(keys), std::move(then));
+  };
+  made.on_served = [this](const LoadedConfiguration& next) { health_.change(next); };
   return made;
 }
 

@@ -28,7 +28,7 @@ void Reloader::stop() {
 
 void Reloader::reload(bool is_trial, Then then) {
   control::ReloadResult outcome;
-  if (running_ != nullptr || parts_.accounts->is_behind()) {
+  if (running_ != nullptr || parts_.is_behind()) {
     outcome.status = 409;
     outcome.message = "Another reload is under way.";
     return finish(std::move(outcome), then);
@@ -85,9 +85,9 @@ control::ReloadResult Reloader::read(std::shared_ptr<LoadedConfiguration>& next)
     return outcome;
   }
   gateway::keep_places(current.options(), config.options);
-  next = std::make_shared<LoadedConfiguration>(
-      config.options, config.catalogue, std::move(material), parts_.control->io().wall_now(),
-      static_cast<std::uint32_t>(parts_.threads->size()), &current);
+  next = std::make_shared<LoadedConfiguration>(config.options, config.catalogue,
+                                               std::move(material), parts_.control->io().wall_now(),
+                                               parts_.shards, &current);
   outcome.status = 200;
   return outcome;
 }
@@ -97,7 +97,7 @@ void Reloader::prepare(std::uint32_t shard) {
   order->step = gateway::DeploymentOrder::Step::kPrepare;
   order->attempt = attempt_;
   order->configuration = Configurations::for_shards(running_->next);
-  if (!(*parts_.threads)[shard]->post(order)) give_up("A shard does not answer.");
+  if (!parts_.post(shard, order)) give_up("A shard does not answer.");
 }
 
 // The first shard alone, then all others.
@@ -106,11 +106,10 @@ void Reloader::take(const shard::Message& message) {
   // One that was given up may still be answered.
   if (running_ == nullptr || report->attempt != attempt_ || running_->is_left_to_accounts) return;
   if (!report->fault.empty()) return give_up(report->fault);
-  const std::size_t count = parts_.threads->size();
   if (++running_->prepared == 1) {
-    for (std::uint32_t i = 1; i < count && running_ != nullptr; ++i) prepare(i);
+    for (std::uint32_t i = 1; i < parts_.shards && running_ != nullptr; ++i) prepare(i);
   }
-  if (running_ != nullptr && running_->prepared == count) ask_accounts();
+  if (running_ != nullptr && running_->prepared == parts_.shards) ask_accounts();
 }
 
 void Reloader::ask_accounts() {
@@ -119,7 +118,7 @@ void Reloader::ask_accounts() {
   keys->catalogue = &running_->next->catalogue();
   keys->options = &running_->next->options();
   keys->owner = running_->next;
-  const bool is_asked = parts_.accounts->reload(std::move(keys), [this](const std::string& fault) {
+  const bool is_asked = parts_.make_keys(std::move(keys), [this](const std::string& fault) {
     if (running_ == nullptr) return;
     if (!fault.empty()) return give_up(fault);
     serve();
@@ -131,7 +130,7 @@ void Reloader::ask_accounts() {
 void Reloader::serve() {
   const std::unique_ptr<Running> done = std::exchange(running_, nullptr);
   parts_.configurations->change(done->next);
-  parts_.health->change(*done->next);
+  parts_.on_served(*done->next);
   control::ReloadResult outcome;
   outcome.is_applied = true;
   outcome.changes = done->changes;
@@ -140,11 +139,11 @@ void Reloader::serve() {
 
 void Reloader::give_up(const std::string& why) {
   const std::unique_ptr<Running> done = std::exchange(running_, nullptr);
-  for (const auto& each : *parts_.threads) {
+  for (std::uint32_t i = 0; i < parts_.shards; ++i) {
     auto order = std::make_unique<gateway::DeploymentOrder>();
     order->step = gateway::DeploymentOrder::Step::kForget;
     // Where there is no room for it, what was prepared is replaced by the next one.
-    [[maybe_unused]] const bool is_told = each->post(order);
+    [[maybe_unused]] const bool is_told = parts_.post(i, order);
   }
   control::ReloadResult outcome;
   outcome.status = 422;

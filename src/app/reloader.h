@@ -16,27 +16,36 @@
 #include <string>
 #include <vector>
 
-#include "app/account_keeper.h"
 #include "app/configurations.h"
-#include "app/health_keeper.h"
-#include "app/shard_thread.h"
+#include "control/account_thread.h"
 #include "control/reload_result.h"
 #include "control/surroundings.h"
+#include "gateway/configuration.h"
 #include "shard/shard.h"
 
 namespace leat::app {
 
 class Reloader {
  public:
+  // What it works on, and what others do for it; all outlive it.
   struct Parts {
     shard::Shard* control = nullptr;
     Configurations* configurations = nullptr;
-    const std::vector<std::unique_ptr<ShardThread>>* threads = nullptr;
-    HealthKeeper* health = nullptr;
-    AccountKeeper* accounts = nullptr;
     const control::Surroundings* surroundings = nullptr;
     std::string config_file;        // empty: there is none, and nothing to load
     std::function<bool()> is_open;  // false: Leat is about to end, or is being taken over
+    std::uint32_t shards = 0;
+    // An order for one of them; take() has its answer. False: it has no room, and the order is the
+    // caller's again.
+    std::function<bool(std::uint32_t shard, std::unique_ptr<gateway::DeploymentOrder>& order)> post;
+    // Whether a shard was not told yet to serve by the reload before this one.
+    std::function<bool()> is_behind;
+    // Makes the keys, and tells all shards to serve by what they have prepared; `then` hears what
+    // is wrong, or nothing, in a later turn. False: it has too much to do, and never calls `then`.
+    std::function<bool(std::shared_ptr<const control::AccountReload>,
+                       std::function<void(const std::string& fault)> then)>
+        make_keys;
+    std::function<void(const LoadedConfiguration&)> on_served;
   };
   explicit Reloader(Parts parts);
 

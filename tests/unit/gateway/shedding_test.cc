@@ -10,7 +10,7 @@
 #include <array>
 #include <atomic>
 
-#include "scripted_io.h"
+#include "support/still_io.h"
 
 namespace leat::gateway {
 namespace {
@@ -52,7 +52,7 @@ class SheddingTest : public testing::Test {
   }
   Duration idle_time() { return shedding_.idle_time(limits_, kIdleMs); }
 
-  ScriptedIo io_;
+  io::StillIo io_;
   Rng rng_{1};
   shard::Shard shard_{io_, rng_, 0};
   Counters counters_;

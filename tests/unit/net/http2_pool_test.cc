@@ -12,8 +12,8 @@
 
 #include "net/fake_dialer.h"
 #include "net/http2_frames.h"
-#include "net/still_io.h"
 #include "net/upstream_pool.h"
+#include "support/still_io.h"
 
 namespace leat::net {
 namespace {
@@ -101,7 +101,7 @@ class Http2PoolTest : public testing::Test {
     return askers.back();
   }
 
-  StillIo io;
+  io::StillIo io;
   Rng rng{1};
   shard::Shard shard{io, rng, 0};
   FakeDialer dialer;

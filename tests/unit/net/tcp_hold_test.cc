@@ -10,13 +10,13 @@
 
 #include "base/rng.h"
 #include "net/hold_due.h"
-#include "net/still_io.h"
 #include "net/tcp_stream.h"
+#include "support/still_io.h"
 
 namespace leat::net {
 namespace {
 
-class NotingIo final : public StillIo {
+class NotingIo final : public io::StillIo {
  public:
   std::string asked;  // s: start, h: hold, p: stop
   io::SocketHandler* handler = nullptr;

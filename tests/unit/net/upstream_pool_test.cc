@@ -11,7 +11,7 @@
 #include <string>
 
 #include "net/fake_dialer.h"
-#include "net/still_io.h"
+#include "support/still_io.h"
 
 namespace leat::net {
 namespace {
@@ -104,7 +104,7 @@ class UpstreamPoolTest : public testing::Test {
     shard.run_turn();
   }
 
-  StillIo io;
+  io::StillIo io;
   Rng rng{1};
   shard::Shard shard{io, rng, 0};
   FakeDialer dialer;
