@@ -66,6 +66,8 @@ constexpr Row kRows[] = {
     {Fault::kProviderStrayBytes, "provider-stray-bytes", 0.4},
     {Fault::kProviderClosesIdle, "provider-closes-idle", 0.5},
     {Fault::kProviderClosesAtReuse, "provider-closes-at-reuse", 0.3, true},
+    {Fault::kProviderRefusesStream, "provider-refuses-stream", 0.3, true},
+    {Fault::kProviderGoesAway, "provider-goes-away", 0.3, true},
 };
 static_assert(sizeof(kRows) / sizeof(kRows[0]) == kFaultCount);
 

@@ -74,6 +74,9 @@ enum class Fault : std::uint8_t {
   kProviderStrayBytes,
   kProviderClosesIdle,
   kProviderClosesAtReuse,
+  // Providers that speak HTTP/2
+  kProviderRefusesStream,
+  kProviderGoesAway,
   kCount,
 };
 inline constexpr std::size_t kFaultCount = static_cast<std::size_t>(Fault::kCount);

@@ -21,6 +21,13 @@ constexpr std::string_view kErrorEvent = "data: {\"error\":";
 constexpr std::string_view kSeam = ": leat-continued\n\n";
 constexpr std::string_view kSeamKey = "\"continued_from\":\"p";
 
+// More than all round trips of an answer, in the smallest windows, and all that it is held back;
+// less than what clients stall for.
+constexpr Duration kFlowMax = seconds(5);
+constexpr Fault kBlocking[] = {Fault::kStall,        Fault::kTinyBuffers, Fault::kDiskSlow,
+                               Fault::kDiskError,    Fault::kDiskFull,    Fault::kProviderHangs,
+                               Fault::kSlowTurn,     Fault::kNoBuffers,   Fault::kProviderSilent,
+                               Fault::kAcceptEmfile, Fault::kShortSend};
 constexpr Fault kDelaying[] = {Fault::kNoBuffers, Fault::kSlowTurn, Fault::kAcceptEmfile};
 
 // What came to the client, event by event; comments are nobody's business.
@@ -89,6 +96,7 @@ class Judge {
     if (record_.status == 200 && !record_.stream) judge_answer();
     if (record_.status >= 400) judge_refusal();
     judge_hanging_up();
+    judge_flow();
   }
 
  private:
@@ -106,6 +114,7 @@ class Judge {
   void judge_answer();
   void judge_refusal();
   void judge_hanging_up();
+  void judge_flow();
 
   void breach(const std::string& what) {
     world_.violation(record_.nonce + " (connection " + std::to_string(record_.connection->id()) +
@@ -144,20 +153,44 @@ class Judge {
   }
   // The client stood by its request to the end.
   bool is_awaited() const {
-    return !record_.is_abandoned && !record_.is_excused && !record_.was_broken && !was_stalled();
+    return !record_.is_abandoned && !record_.is_excused && !record_.is_disowned &&
+           !record_.was_broken && !was_stalled();
+  }
+  // A reset waits behind what else is on its way: the provider takes nothing, or did not until
+  // just before it, or the connection was lost with it.
+  static bool is_out_of_reach(const Execution& execution) {
+    if (!execution.is_stream) return false;
+    if (execution.hung_up_at == kNever) return execution.connection->was_broken();
+    return execution.hung_up_at <= execution.unblocked_at + kHangUpMax;
   }
   // The network kept client and gateway apart for so long that a time limit may have passed.
   bool was_stalled() const {
     sim::End& end = record_.connection->end(0);
     return std::max(end.incoming().longest_stall, end.outgoing().longest_stall) > kStallMax;
   }
+  // When the gateway ended its side of the exchange.
+  static Instant closed_at(const Execution& execution) {
+    return std::min(execution.connection->end(0).closed_at(), execution.hung_up_at);
+  }
+  // Bytes of the provider's that the gateway was shown while it had not.
+  static std::uint64_t shown(const Execution& execution) {
+    return std::min(execution.connection->end(0).incoming().delivered_total, execution.shown_max);
+  }
+  // When the gateway could know that the client is gone; kNever: it could not.
+  Instant client_known_gone_at() const {
+    sim::End& end = record_.connection->end(1);
+    return std::min(end.peer_gone_at(), end.incoming().arrived_at(record_.left_at));
+  }
   // The gateway was shown the whole reply, its end included.
   static bool was_delivered(const Execution& execution) {
     sim::End& end = execution.connection->end(0);
+    // A reset of the gateway's may have been lost, and be known to nobody.
+    if (execution.is_stream && end.closed_at() != kNever && execution.connection->was_broken()) {
+      return false;
+    }
     const bool has_fin = end.incoming().fin_arrived && !execution.connection->was_broken() &&
                          end.peer_gone_at() < end.closed_at();
-    return (has_fin || !execution.until_close) &&
-           end.incoming().delivered_total >= execution.reply_end;
+    return (has_fin || !execution.until_close) && shown(execution) >= execution.reply_end;
   }
   // Its record could not be had, and the client was told so; of an answer that was passed on
   // unseen, by cutting it.
@@ -181,6 +214,9 @@ class Judge {
 void Judge::judge_end() {
   if (record_.end == End::kOpen || record_.ends != 1) {
     return breach("ended " + std::to_string(record_.ends) + " times");
+  }
+  if (record_.is_disowned && !record_.executions.empty()) {
+    breach("asked of a provider, and said not to be served");
   }
   if (record_.is_garbage) {
     if (record_.end == End::kWhole && record_.status < 400) breach("nonsense was served");
@@ -241,11 +277,10 @@ void Judge::judge_attempts() {
   const bool tells_who = record_.body.find(record_.nonce + ".") != std::string::npos;
   if (options_.are_hedged && !tells_who) return;
   for (const Execution& execution : record_.executions) {
-    sim::End& end = execution.connection->end(0);
-    const bool is_whole = end.incoming().delivered_total >= execution.reply_end;
+    const bool is_whole = shown(execution) >= execution.reply_end;
     // Who was to carry it on was asked after that content.
     if (&execution == answering() || execution.continues || is_whole) continue;
-    if (end.closed_at() > record_.content_at) {
+    if (closed_at(execution) > record_.content_at && !is_out_of_reach(execution)) {
       breach("provider " + std::to_string(execution.provider) +
              " is still listened to after the content of another");
     }
@@ -430,26 +465,33 @@ void Judge::judge_refusal() {
 
 void Judge::judge_hanging_up() {
   if (!record_.is_abandoned || record_.was_quiet || !options_.is_prompt) return;
-  const Instant known_at = record_.connection->end(1).peer_gone_at();
+  const Instant known_at = client_known_gone_at();
   if (known_at == kNever) return;
   // Requests that wait behind another one are not read beyond a bound, nor is what follows them.
   const Direction& from_client = record_.connection->end(1).incoming();
-  if (from_client.written_total - record_.begins_at > kKeptBytesMax) return;
+  if (!record_.is_stream && from_client.written_total - record_.begins_at > kKeptBytesMax) return;
   const Instant latest = known_at + kHangUpMax;
   for (const Execution& execution : record_.executions) {
     if (execution.asked_at > latest) breach("a provider was asked for a client that had gone");
     // With its last content the exchange has ended for the client; the rest of the framing may
     // come.
-    const bool has_ended =
-        execution.has_terminal &&
-        execution.connection->end(0).incoming().delivered_total >= execution.content_end;
+    const bool has_ended = execution.has_terminal && shown(execution) >= execution.content_end;
     if (has_ended || was_delivered(execution)) continue;
-    if (execution.connection->end(0).closed_at() > latest) {
-      const auto late =
-          static_cast<double>((execution.connection->end(0).closed_at() - known_at).ns);
+    if (closed_at(execution) > latest && !is_out_of_reach(execution)) {
+      const auto late = static_cast<double>((closed_at(execution) - known_at).ns);
       breach("the provider on connection " + std::to_string(execution.connection->id()) +
              " was not hung up on within 10 ms, but after " + std::to_string(late * 1e-6) + " ms");
     }
+  }
+}
+
+void Judge::judge_flow() {
+  const Execution* const asked = answering();
+  if (!options_.must_flow || asked == nullptr || asked->said_at == kNever) return;
+  if (!is_awaited() || record_.is_stalled || !asked->is_sound) return;
+  if (record_.ended_at > asked->said_at + kFlowMax) {
+    breach("waited for " + std::to_string((record_.ended_at - asked->said_at).seconds()) +
+           " s after all had been said");
   }
 }
 
@@ -466,6 +508,8 @@ OracleOptions oracle_options(const FaultPlan& faults) {
       options.is_prompt = false;
     }
   }
+  options.must_flow =
+      std::ranges::all_of(kBlocking, [&](Fault fault) { return faults.of(fault) == 0; });
   // A bound on pipelined requests stops the reading, and with it the hearing of a client's end.
   if (faults.of(Fault::kOddLimits) > 0 && faults.of(Fault::kClientPipelines) > 0) {
     options.is_prompt = false;

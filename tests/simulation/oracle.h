@@ -10,6 +10,8 @@
 //              once only the one whose content that is goes on
 //   moved on   a provider that fails before any content is followed by another one of the model, if
 //              there is one that has not been asked and that plans do not leave out
+//   flowing    what a provider has said is with the client soon, whoever else does not read
+//   disowned   what a client was told will not be served (GOAWAY) was asked of nobody
 //   hung up    a client that goes away takes its provider's exchange with it, within 10 ms
 #pragma once
 
@@ -33,6 +35,8 @@ struct OracleOptions {
   bool are_hedged = false;
   // A ledger is kept on a disk that has failed: who has no record has no good end.
   bool may_lack_record = false;
+  // Nothing of this world but a client that does not read holds up what a provider has said.
+  bool must_flow = false;
   std::vector<std::vector<std::uint32_t>> providers_of_model;
   std::vector<bool> may_carry_on;  // by model: its broken streams
   // By provider: some plan may have done without it, its breaker being open or its limit reached.

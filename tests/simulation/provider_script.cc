@@ -2,8 +2,10 @@
 #include "simulation/provider_script.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 
+#include "net/http2_frames.h"
 #include "simulation/sim_world.h"
 
 namespace leat::sim {
@@ -36,14 +38,22 @@ constexpr std::string_view kAmbiguousFramings[] = {
     "transfer-encoding: gzip, chunked\r\n",
 };
 
+// Over HTTP/2: twice, and less than what comes.
+constexpr std::string_view kAmbiguousLengths[] = {
+    "content-length: 5\r\ncontent-length: 6\r\n",
+    "content-length: 5\r\n",
+};
+
 class Writer {
  public:
-  Writer(World& world, const RequestRecord& request, std::size_t number, Execution& execution)
+  Writer(World& world, const RequestRecord& request, std::size_t number, Execution& execution,
+         bool is_http2)
       : world_(world),
         rng_(world.rng()),
         request_(request),
         number_(number),
-        execution_(execution) {}
+        execution_(execution),
+        is_http2_(is_http2) {}
 
   ProviderScript write();
 
@@ -57,6 +67,8 @@ class Writer {
   std::string text(std::size_t index);
   std::string usage() const;
   std::string head(int status, std::string_view type, std::string_view framing);
+  void add_fields(std::string_view lines);
+  void write_bad_head();
   void frame(std::string_view payload, std::string& wire, std::vector<std::size_t>& cuts);
   void spoil_wire(std::string& wire, std::vector<std::size_t>& cuts, Then& then);
   void pace(const std::string& wire, std::vector<std::size_t> cuts, Then then);
@@ -68,6 +80,7 @@ class Writer {
   const RequestRecord& request_;
   std::size_t number_;
   Execution& execution_;
+  const bool is_http2_;
   ProviderScript script_;
   bool until_close_ = false;
   std::size_t content_at_ = 0;     // in the payload: where the first content event begins
@@ -81,11 +94,49 @@ void Writer::step(std::string bytes, Then then) {
 }
 
 std::string Writer::head(int status, std::string_view type, std::string_view framing) {
+  if (is_http2_) {
+    script_.head = {{":status", std::to_string(status)},
+                    {"content-type", std::string(type)},
+                    {"x-request-id", "up-" + request_.nonce}};
+    add_fields(framing);
+    return {};
+  }
   std::string text = "HTTP/1.1 " + std::to_string(status) + " Status\r\ncontent-type: ";
   text.append(type).append("\r\n").append(framing);
   if (!script_.keeps_alive && !until_close_) text += "Connection: close\r\n";
   text += "x-request-id: up-" + request_.nonce + "\r\n\r\n";
   return text;
+}
+
+// Of lines of HTTP/1.1, those that mean something in HTTP/2.
+void Writer::add_fields(std::string_view lines) {
+  while (!lines.empty()) {
+    const std::string_view line = lines.substr(0, lines.find("\r\n"));
+    lines.remove_prefix(line.size() + 2);
+    std::string name(line.substr(0, line.find(':')));
+    std::ranges::transform(name, name.begin(),
+                           [](unsigned char each) { return std::tolower(each); });
+    if (name == "transfer-encoding") continue;
+    script_.head.emplace_back(std::move(name), line.substr(line.find(": ") + 2));
+  }
+}
+
+// Heads that are none: each breaks its stream, and nothing else.
+void Writer::write_bad_head() {
+  const net::http2::Fields heads[] = {
+      {{":status", "2000"}},
+      {{":status", "abc"}},
+      {{"content-type", "application/json"}},
+      {{":status", "200"}, {":status", "200"}},
+      {{"content-type", "application/json"}, {":status", "200"}},
+      {{":status", "200"}, {"Content-Type", "application/json"}},
+      {{":status", "200"}, {"connection", "close"}},
+      {{":status", "200"}, {"x-odd", "a\nb: c"}},
+      {{":status", "200"}, {"content-length", "-1"}},
+      {{":status", "200"}, {":path", "/"}},
+  };
+  script_.head = heads[rng_.below(std::size(heads))];
+  step("{}", Then::kHang);
 }
 
 // Replies without any content. False: there is to be a real one.
@@ -95,9 +146,15 @@ bool Writer::write_refusal() {
   } else if (world_.strikes(Fault::kProviderClosesUnanswered)) {
     step({}, rng_.chance(0.5) ? Then::kFin : Then::kReset);
   } else if (world_.strikes(Fault::kProviderMalformedHead)) {
-    step(std::string(kBadHeads[rng_.below(std::size(kBadHeads))]), Then::kHang);
+    if (is_http2_) {
+      write_bad_head();
+    } else {
+      step(std::string(kBadHeads[rng_.below(std::size(kBadHeads))]), Then::kHang);
+    }
   } else if (world_.strikes(Fault::kProviderAmbiguousFraming)) {
-    const std::string_view framing = kAmbiguousFramings[rng_.below(std::size(kAmbiguousFramings))];
+    const std::size_t which = rng_.below(std::size(kAmbiguousFramings));
+    const std::string_view framing =
+        is_http2_ ? kAmbiguousLengths[which / 2] : kAmbiguousFramings[which];
     step(head(200, "application/json", framing) + "5\r\n{\"a\":\r\n0\r\n\r\n", Then::kHang);
   } else if (world_.strikes(Fault::kProviderStatusError)) {
     constexpr int kStatuses[] = {400, 401, 404, 408, 429, 500, 502, 503, 529};
@@ -220,7 +277,7 @@ void Writer::make_body() {
 
 // Wraps the payload as the head said; `cuts` are places where the provider pauses.
 void Writer::frame(std::string_view payload, std::string& wire, std::vector<std::size_t>& cuts) {
-  const bool chunked = !until_close_ && execution_.streamed;
+  const bool chunked = !until_close_ && execution_.streamed && !is_http2_;
   std::size_t at = 0;
   const auto most = static_cast<std::int64_t>(payload.size() / kChunksMax + 400);
   while (at < payload.size()) {
@@ -248,7 +305,7 @@ void Writer::spoil_wire(std::string& wire, std::vector<std::size_t>& cuts, Then&
     then = Then::kReset;
   } else if (world_.strikes(Fault::kProviderHangs)) {
     then = Then::kHang;
-  } else if (execution_.streamed && !until_close_ && !cuts.empty() &&
+  } else if (execution_.streamed && !until_close_ && !is_http2_ && !cuts.empty() &&
              world_.strikes(Fault::kProviderMalformedChunk)) {
     const std::size_t cut = cuts[rng_.below(cuts.size())];
     wire.insert(cut, rng_.chance(0.5) ? "zz\r\n" : "-1\r\n");
@@ -295,8 +352,10 @@ void Writer::pace(const std::string& wire, std::vector<std::size_t> cuts, Then t
 }
 
 void Writer::write_answer() {
-  until_close_ = execution_.until_close = world_.strikes(Fault::kProviderUntilClose);
-  if (until_close_ || world_.strikes(Fault::kProviderConnectionClose)) script_.keeps_alive = false;
+  until_close_ = execution_.until_close = !is_http2_ && world_.strikes(Fault::kProviderUntilClose);
+  if (until_close_ || (!is_http2_ && world_.strikes(Fault::kProviderConnectionClose))) {
+    script_.keeps_alive = false;
+  }
   std::string payload;
   if (execution_.streamed) {
     make_events();
@@ -320,7 +379,10 @@ void Writer::write_answer() {
   bool is_flooded = false;
   if (world_.strikes(Fault::kProviderInformationalFlood)) {
     const std::int64_t count = rng_.between(1, 20);
-    for (std::int64_t i = 0; i < count; ++i) wire += "HTTP/1.1 103 Early Hints\r\n\r\n";
+    for (std::int64_t i = 0; i < count && !is_http2_; ++i) {
+      wire += "HTTP/1.1 103 Early Hints\r\n\r\n";
+    }
+    script_.informational = static_cast<std::uint32_t>(count);
     is_flooded = count > 8;  // Limits::upstream_informational_max
     if (is_flooded) execution_.must_move_on = true;
   }
@@ -331,7 +393,7 @@ void Writer::write_answer() {
     unsound();
     script_.keeps_alive = false;
   }
-  Then then = script_.keeps_alive ? Then::kGoOn : Then::kFin;
+  Then then = script_.keeps_alive || is_http2_ ? Then::kGoOn : Then::kFin;
   spoil_wire(wire, cuts, then);
   pace(wire, std::move(cuts), then);
 }
@@ -345,8 +407,8 @@ ProviderScript Writer::write() {
 }  // namespace
 
 ProviderScript write_script(World& world, const RequestRecord& request, std::size_t number,
-                            Execution& execution) {
-  return Writer(world, request, number, execution).write();
+                            Execution& execution, bool is_http2) {
+  return Writer(world, request, number, execution, is_http2).write();
 }
 
 }  // namespace leat::sim

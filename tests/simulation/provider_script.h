@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // ProviderScript: what a simulated provider is going to write for one request, byte by byte and
-// pause by pause, decided when the request has come: an OpenAI-shaped reply that echoes the
+// pause by pause, decided when the request has come, for a
+// connection of HTTP/1.1 or a stream of HTTP/2: an OpenAI-shaped reply that echoes the
 // request's nonce in every event, spoilt by whatever faults strike.
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/instant.h"
@@ -24,12 +26,15 @@ struct ScriptStep {
 
 struct ProviderScript {
   std::vector<ScriptStep> steps;
-  bool keeps_alive = true;  // the connection may be used again after it
+  // Over HTTP/2: what is said before the first byte; steps are of the body then.
+  std::vector<std::pair<std::string, std::string>> head;
+  std::uint32_t informational = 0;  // heads before it
+  bool keeps_alive = true;          // the connection may be used again after it
 };
 
 // `execution` gets the plan that the oracles compare with. `number` tells apart the executions of
 // one request.
 ProviderScript write_script(World& world, const RequestRecord& request, std::size_t number,
-                            Execution& execution);
+                            Execution& execution, bool is_http2);
 
 }  // namespace leat::sim

@@ -44,6 +44,12 @@ struct Execution {
   bool must_move_on = false;        // it fails before any content, and not by the client's doing
   bool continues = false;           // it was asked to carry a text on:
   std::string text_before;          // this one, as it was spelt
+  // Over HTTP/2, where the end of a stream is not that of its connection
+  bool is_stream = false;
+  Instant hung_up_at = kNever;           // when the gateway wrote its reset
+  Instant unblocked_at{};                // ... and when the way for that had last become free
+  std::uint64_t shown_max = UINT64_MAX;  // bytes of the connection that it had seen by then
+  Instant said_at = kNever;              // when the provider had said all that it would
 };
 
 struct RequestRecord {
@@ -66,6 +72,11 @@ struct RequestRecord {
   Instant gone_at = kNever;          // when it went away
   Connection* connection = nullptr;  // the gateway's end is end(1)
   std::uint64_t begins_at = 0;       // bytes of the connection before this request
+  bool is_stream = false;            // of a connection that speaks HTTP/2
+  std::uint64_t left_at = UINT64_MAX;  // ... where it ended the stream alone: bytes up to there
+  bool is_stalled = false;             // ... whose window it kept shut for a while
+  bool is_disowned = false;            // ... which the gateway said that it would not serve
+  Instant ended_at = kNever;
   // What came back
   enum class End : std::uint8_t {
     kOpen,      // nothing final yet

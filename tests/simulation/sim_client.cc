@@ -11,11 +11,7 @@ namespace leat::sim {
 namespace {
 
 constexpr std::uint32_t kConnectTriesMax = 10;
-constexpr std::size_t kSkippedSafe = 60'000;  // below Limits::drain_bytes_max
-constexpr Duration kPauseSafe = seconds(50);  // below Limits::client_stall_ms_max
 constexpr Duration kExpectPatience = seconds(1);
-
-constexpr std::string_view kDone = "data: [DONE]\n\n";
 
 constexpr std::string_view kGarbage[] = {
     "GET\r\n\r\n",
@@ -93,6 +89,7 @@ void SimClient::ask(std::uint64_t connection_id) {
     const bool sends_late = held_record_ != nullptr || awaited_.back()->is_excused;
     for (RequestRecord* record : awaited_) {
       if (pause > kPauseSafe || sends_late) record->is_excused = true;
+      record->is_stalled = true;
     }
     world_.schedule(world_.now() + pause, EventKind::kActor,
                     event_callback<&SimClient::on_resume_reading>, this);
@@ -102,23 +99,16 @@ void SimClient::ask(std::uint64_t connection_id) {
 
 void SimClient::add_request(bool is_last) {
   Rng& rng = world_.rng();
-  char nonce[kNonceSize + 1];
-  std::snprintf(nonce, sizeof nonce, "nonce-%016llx", static_cast<unsigned long long>(rng.next()));
-  RequestRecord& record = book_.add(nonce);
+  RequestRecord& record = new_request(world_, book_, options_);
   ++asked_;
   record.connection = connection_;
   record.begins_at = connection_->end(0).outgoing().written_total + unwritten_.size();
-  record.openrouter_face = rng.chance(0.5);
-  record.stream = rng.chance(0.75);
-  record.wants_usage = rng.chance(0.5);
-  record.model = static_cast<std::uint32_t>(rng.below(options_.models));
-  make_refusable(record);
   record.is_http10 = is_last && world_.strikes(Fault::kClientHttp10);
   record.is_behind = !awaited_.empty();
   awaited_.push_back(&record);
-  const std::string body = body_of(record);
+  const std::string body = body_of(world_, record);
   world_.say("client on connection %u asks %s with %zu bytes, model %u%s%s%s%s", connection_->id(),
-             nonce, body.size(), record.model, record.stream ? ", stream" : "",
+             record.nonce.c_str(), body.size(), record.model, record.stream ? ", stream" : "",
              record.openrouter_face ? ", openrouter" : "", record.is_behind ? ", pipelined" : "",
              record.expected_status != 0 ? ", to be refused" : "");
   const bool chunked = !record.is_http10 && world_.strikes(Fault::kClientChunkedBody);
@@ -175,34 +165,6 @@ bool SimClient::is_behind_refused() const {
   return std::any_of(awaited_.begin(), awaited_.end(), [](const RequestRecord* ahead) {
     return ahead->is_excused && ahead->expected_status != 0;
   });
-}
-
-// A few requests are for no provider's eyes.
-void SimClient::make_refusable(RequestRecord& record) {
-  Rng& rng = world_.rng();
-  if (!rng.chance(0.06)) return;
-  constexpr int kStatuses[] = {401, 404, 405};
-  record.expected_status = kStatuses[rng.below(std::size(kStatuses))];
-}
-
-std::string SimClient::body_of(RequestRecord& record) {
-  Rng& rng = world_.rng();
-  record.prompt = record.nonce;
-  const std::int64_t filler = rng.chance(0.05)  ? rng.between(20'000, 150'000)
-                              : rng.chance(0.2) ? rng.between(1'000, 6'000)
-                                                : rng.between(0, 200);
-  for (std::int64_t i = 0; i < filler; ++i) {
-    record.prompt += static_cast<char>('a' + (i * i + i / 7) % 26);
-  }
-  std::string body = "{";
-  if (rng.chance(0.3)) body += "\"route\":\"fallback\",";
-  body += record.expected_status == 404 ? "\"model\":\"none-" : "\"model\":\"m";
-  body += std::to_string(record.model) + "\",";
-  if (rng.chance(0.5)) body += "\"temperature\":0.25,";
-  body += "\"messages\":[{\"role\":\"user\",\"content\":\"" + record.prompt + "\"}]";
-  if (record.stream) body += ",\"stream\":true";
-  if (record.stream && record.wants_usage) body += ",\"stream_options\":{\"include_usage\":true}";
-  return body + "}";
 }
 
 std::string SimClient::head_of(const RequestRecord& record, std::size_t size, bool chunked,
@@ -326,7 +288,8 @@ void SimClient::note_progress() {
   RequestRecord& record = *awaited_.front();
   if (record.content_at == kNever && !reader_.body().empty()) record.content_at = world_.now();
   record.generation_id = reader_.field("x-generation-id");
-  const bool is_finished = record.stream ? reader_.body().ends_with(kDone) : reader_.is_whole();
+  const bool is_finished =
+      record.stream ? reader_.body().ends_with(kStreamEnd) : reader_.is_whole();
   if (!is_finished || record.is_finished || reader_.status() != 200) return;
   record.is_finished = true;
   if (book_.on_finished) book_.on_finished(record);
@@ -363,6 +326,7 @@ void SimClient::take_answer() {
   awaited_.pop_front();
   world_.say("client has %d for %s", reader_.status(), record.nonce.c_str());
   record.end = RequestRecord::End::kWhole;
+  record.ended_at = world_.now();
   ++record.ends;
   record.status = reader_.status();
   record.body = reader_.body();
@@ -395,6 +359,7 @@ void SimClient::connection_over() {
                   : reader_.is_whole()             ? RequestRecord::End::kWhole
                                                    : RequestRecord::End::kCut;
     ++record->ends;
+    record->ended_at = world_.now();
     record->was_broken = connection_->was_broken();
     if (is_first && reader_.has_head()) {
       record->status = reader_.status();

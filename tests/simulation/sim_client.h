@@ -13,21 +13,11 @@
 #include <deque>
 #include <string>
 
+#include "simulation/client_request.h"
 #include "simulation/http_reader.h"
-#include "simulation/request_record.h"
 #include "simulation/sim_world.h"
 
 namespace leat::sim {
-
-struct ClientOptions {
-  io::Address from;
-  io::Address gateway;
-  std::string key;                        // sent as a bearer
-  std::uint32_t models = 1;               // asks for m0 ... of so many
-  std::size_t body_bytes_max = SIZE_MAX;  // the gateway refuses larger ones
-  std::uint32_t asks = 3;                 // requests in all
-  bool half_close_allowed = false;        // by the listener: its FIN does not mean that it is gone
-};
 
 class SimClient final : private EndUser {
  public:
@@ -56,9 +46,7 @@ class SimClient final : private EndUser {
   void ask(std::uint64_t);
   void add_request(bool is_last);
   void add_garbage();
-  void make_refusable(RequestRecord& record);
   bool is_behind_refused() const;
-  std::string body_of(RequestRecord& record);
   std::string head_of(const RequestRecord& record, std::size_t size, bool chunked, bool expects);
   void add_pieces(const std::string& bytes, RequestRecord* completes, bool slow);
   void write_on();

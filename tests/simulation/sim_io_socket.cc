@@ -337,8 +337,8 @@ void SimIo::submit_send(Staged& staged, bool may_fall_short) {
   if (may_fall_short && limit > 0 && world_.strikes(Fault::kShortSend)) {
     limit = static_cast<std::size_t>(world_.rng().below(limit));
   }
-  end.outgoing().marks.push_back(
-      {end.outgoing().written_total, staged.seen_before, staged.seen_after, now_});
+  end.outgoing().marks.push_back({end.outgoing().written_total, staged.seen_before,
+                                  staged.seen_after, now_, end.outgoing().unblocked_at});
   for (const iovec& segment : staged.segments) {
     const std::size_t size = std::min(segment.iov_len, limit - staged.sent);
     if (size > 0) end.write({static_cast<const char*>(segment.iov_base), size});

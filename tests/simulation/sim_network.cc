@@ -99,6 +99,20 @@ void End::reset(bool overtakes) {
                  static_cast<std::uint64_t>(connection_->index_of(*this)));
 }
 
+// ---- Direction ---------------------------------------------------------------------------------
+
+const Direction::Mark& Direction::mark_of(std::uint64_t offset) const {
+  LEAT_CHECK(!marks.empty());
+  const auto behind = std::ranges::upper_bound(marks, offset, {}, &Mark::offset);
+  return behind == marks.begin() ? marks.front() : *(behind - 1);
+}
+
+Instant Direction::arrived_at(std::uint64_t total) const {
+  const auto found = std::ranges::lower_bound(arrivals, total, {},
+                                              [](const auto& arrival) { return arrival.first; });
+  return found == arrivals.end() ? kNever : found->second;
+}
+
 // ---- Connection --------------------------------------------------------------------------------
 
 Connection::Connection(World& world, std::uint32_t id, const io::Address& from,
@@ -199,6 +213,8 @@ void Connection::on_arrive(std::uint64_t argument) {
   world_.trace().mix(id_ * 2 + static_cast<std::uint64_t>(from));
   world_.trace().mix(std::string_view(direction.bytes.data() + direction.arrived, size));
   direction.arrived += size;
+  const std::uint64_t before = direction.arrivals.empty() ? 0 : direction.arrivals.back().first;
+  direction.arrivals.emplace_back(before + size, world_.now());
   if (reader.is_open_) {
     tell_readable(reader);
     return;
@@ -249,6 +265,7 @@ void Connection::on_reset(std::uint64_t from) {
 
 void Connection::on_room(std::uint64_t writer) {
   End& end = ends_[writer];
+  end.outgoing_->unblocked_at = world_.now();
   if (end.is_open_ && end.user_ != nullptr) end.user_->on_room();
 }
 

@@ -15,6 +15,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/instant.h"
@@ -55,6 +56,7 @@ struct Direction {
     std::uint64_t seen_before;
     std::uint64_t seen_after;
     Instant at;
+    Instant unblocked_at;  // when its way last became free again
   };
 
   std::vector<char> bytes;  // [head, arrived): readable; [arrived, size): in flight
@@ -73,6 +75,13 @@ struct Direction {
   bool fin_sent = false;
   bool fin_arrived = false;
   std::vector<Mark> marks;
+  Instant unblocked_at{};  // the writer had been cut short, and heard of room
+
+  // The mark of the write that brought this byte. REQUIRES: SimIo wrote it.
+  const Mark& mark_of(std::uint64_t offset) const;
+  // When so many bytes of it had arrived; kNever: they have not.
+  Instant arrived_at(std::uint64_t total) const;
+  std::vector<std::pair<std::uint64_t, Instant>> arrivals;  // totals, each with its time
 };
 
 class End {

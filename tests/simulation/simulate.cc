@@ -5,6 +5,8 @@
 //   simulate --seed N [--trace] [--verbose]        one seed
 //   simulate --fresh                               one seed from the clock
 //
+// --http2: every provider and most clients speak HTTP/2; else those of some worlds do.
+//
 // Ends with status 1 and the command that replays the first failure if any seed failed, with 64 if
 // it does not understand its arguments.
 #include <unistd.h>
@@ -36,6 +38,7 @@ struct Arguments {
   std::uint64_t end = 0;
   bool trace = false;
   bool verbose = false;
+  bool all_http2 = false;
   bool good = false;
 };
 
@@ -61,6 +64,8 @@ Arguments parse(int count, char** words) {
       std::printf("fresh seed %llu\n", static_cast<unsigned long long>(arguments.first));
     } else if (word == "--trace") {
       arguments.trace = true;
+    } else if (word == "--http2") {
+      arguments.all_http2 = true;
     } else if (word == "--verbose") {
       arguments.verbose = true;
     } else {
@@ -83,15 +88,16 @@ struct Totals {
 volatile std::sig_atomic_t seed_high = 0;
 volatile std::sig_atomic_t seed_low = 0;
 const char* program_name = "simulate";
+const char* kind_of_worlds = "";  // as an argument
 
 // The program breaks in the middle of a seed, or hangs in one: say which, then die of it.
 void on_fatal_signal(int signal) {
   const auto seed = (static_cast<unsigned long long>(seed_high) << 24) |
                     static_cast<unsigned long long>(seed_low);
   char line[256];
-  const int size = std::snprintf(line, sizeof line,
-                                 "%s in seed %llu; replay it with\n  %s --seed %llu --verbose\n",
-                                 signal == SIGALRM ? "hangs" : "breaks", seed, program_name, seed);
+  const int size = std::snprintf(
+      line, sizeof line, "%s in seed %llu; replay it with\n  %s%s --seed %llu --verbose\n",
+      signal == SIGALRM ? "hangs" : "breaks", seed, program_name, kind_of_worlds, seed);
   if (write(STDOUT_FILENO, line, static_cast<std::size_t>(size)) < 0) _exit(2);
   std::signal(signal, SIG_DFL);
   raise(signal);
@@ -112,6 +118,8 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.records += result.records;
   totals.sum.kills += result.kills;
   totals.sum.recovered += result.recovered;
+  totals.sum.streams_asked += result.streams_asked;
+  totals.sum.streams_served += result.streams_served;
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     totals.sum.fault_counts[i] += result.fault_counts[i];
   }
@@ -121,14 +129,14 @@ void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
   seed_high = static_cast<std::sig_atomic_t>(seed >> 24);
   seed_low = static_cast<std::sig_atomic_t>(seed & 0xff'ffff);
   alarm(kSecondsPerSeedMax);
-  SimulationResult result = leat::sim::run_simulation(seed, arguments.verbose);
+  SimulationResult result = leat::sim::run_simulation(seed, arguments.verbose, arguments.all_http2);
   if (arguments.trace) {
     std::printf("seed %llu trace %016llx\n", static_cast<unsigned long long>(seed),
                 static_cast<unsigned long long>(result.trace));
   }
   if (seed % kReplayEvery == 0 || arguments.end - arguments.first == 1) {
     ++totals.replayed;
-    const SimulationResult again = leat::sim::run_simulation(seed, false);
+    const SimulationResult again = leat::sim::run_simulation(seed, false, arguments.all_http2);
     if (again.trace != result.trace) result.violations.push_back("two runs, two traces");
   }
   add(totals, result);
@@ -161,6 +169,9 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.sum.records),
               static_cast<unsigned long long>(totals.sum.kills),
               static_cast<unsigned long long>(totals.sum.recovered));
+  std::printf("over HTTP/2: %llu requests of clients, %llu asked of providers\n",
+              static_cast<unsigned long long>(totals.sum.streams_asked),
+              static_cast<unsigned long long>(totals.sum.streams_served));
   std::printf("faults:");
   for (std::size_t i = 0; i < leat::sim::kFaultCount; ++i) {
     std::printf("%s %s %llu", i == 0 ? "" : ",", fault_name(static_cast<leat::sim::Fault>(i)),
@@ -168,8 +179,8 @@ void report(const Totals& totals, double seconds, const char* program) {
   }
   std::printf("\n");
   if (totals.failed == 0) return;
-  std::printf("%llu seeds failed; replay the first with\n  %s --seed %llu --verbose\n",
-              static_cast<unsigned long long>(totals.failed), program,
+  std::printf("%llu seeds failed; replay the first with\n  %s%s --seed %llu --verbose\n",
+              static_cast<unsigned long long>(totals.failed), program, kind_of_worlds,
               static_cast<unsigned long long>(totals.first_failed));
 }
 
@@ -178,11 +189,13 @@ void report(const Totals& totals, double seconds, const char* program) {
 int main(int count, char** words) {
   const Arguments arguments = parse(count, words);
   if (!arguments.good) {
-    std::fprintf(stderr, "usage: %s --seeds A..B | --seed N | --fresh  [--trace] [--verbose]\n",
+    std::fprintf(stderr,
+                 "usage: %s --seeds A..B | --seed N | --fresh  [--http2] [--trace] [--verbose]\n",
                  words[0]);
     return 64;
   }
   program_name = words[0];
+  if (arguments.all_http2) kind_of_worlds = " --http2";
   for (const int signal : {SIGABRT, SIGSEGV, SIGALRM}) std::signal(signal, on_fatal_signal);
   Totals totals;
   const auto begin = std::chrono::steady_clock::now();

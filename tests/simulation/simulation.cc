@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "gateway/snapshot.h"
+#include "simulation/http2_plan.h"
 #include "simulation/ledger_plan.h"
 #include "simulation/limit_watch.h"
 #include "simulation/oracle.h"
@@ -14,6 +15,7 @@
 #include "simulation/record_oracle.h"
 #include "simulation/sim_client.h"
 #include "simulation/sim_gateway.h"
+#include "simulation/sim_http2_client.h"
 #include "simulation/sim_provider.h"
 #include "tls/digest.h"
 
@@ -35,6 +37,8 @@ constexpr Duration kLeasesReturn = seconds(4);
 // What a request takes from its admission to its provider, where nothing delays it.
 constexpr Duration kAskedWithin = seconds(1);
 constexpr std::uint64_t kEventsMax = 3'000'000;
+// Who asks many things at once asks more.
+constexpr std::uint32_t kMoreAsks = 3;
 
 io::Address gateway_address() {
   return io::Address::v4(10, 0, 0, 1, 8080);
@@ -123,7 +127,8 @@ void make_holding(Rng& rng, Options& options) {
   }
 }
 
-Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults) {
+Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults,
+                     const Http2Plan& http2) {
   Options options;
   options.server.shards = rng.chance(0.4) ? 2 : 1;
   options.keys.push_back({.name = "simulated", .sha256 = tls::sha256(kClientKey)});
@@ -136,6 +141,7 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
                          .path_prefix = "/v1",
                          .authority = provider_host(i) + ":8000"};
     provider.allow_private = true;
+    if (http2.providers[i]) provider.protocol = ProviderProtocol::kHttp2;
     if (rng.chance(0.2)) provider.warm_connections = 2;
     options.providers.push_back(std::move(provider));
   }
@@ -167,7 +173,7 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults)
 
 class Simulation {
  public:
-  Simulation(std::uint64_t seed, bool verbose);
+  Simulation(std::uint64_t seed, bool verbose, bool all_http2);
   SimulationResult run();
 
  private:
@@ -194,6 +200,7 @@ class Simulation {
   SimulationResult result() const;
 
   Rng rng_;
+  const Http2Plan http2_;
   const FaultPlan faults_;
   World world_;
   RequestBook book_;
@@ -213,13 +220,15 @@ class Simulation {
   bool is_ending_ = false;
   std::vector<std::unique_ptr<LimitWatch>> limits_;  // of each gateway, the last one of this
   std::vector<std::unique_ptr<SimClient>> clients_;
+  std::vector<std::unique_ptr<SimHttp2Client>> http2_clients_;
 };
 
-Simulation::Simulation(std::uint64_t seed, bool verbose)
+Simulation::Simulation(std::uint64_t seed, bool verbose, bool all_http2)
     : rng_(seed ^ 0x5eed'0000'0000'0000),
-      faults_(FaultPlan::draw(rng_)),
+      http2_(draw_http2_plan(seed, all_http2)),
+      faults_(http2_.only_stalls ? stalls_only() : FaultPlan::draw(rng_)),
       world_(seed, faults_),
-      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_)),
+      options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_, http2_)),
       half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0),
       is_limited_(has_limits(options_.keys.front().limits)),
       ledger_(draw_ledger_plan(seed, faults_)) {
@@ -230,6 +239,7 @@ Simulation::Simulation(std::uint64_t seed, bool verbose)
   }
   for (std::uint32_t i = 0; i < options_.providers.size(); ++i) {
     providers_.push_back(std::make_unique<SimProvider>(world_, book_, i, provider_address(i)));
+    providers_.back()->speaks_http2 = http2_.providers[i];
     providers_.back()->bearer = std::string("Bearer ") + kProviderKey;
   }
   const std::vector<std::vector<std::string_view>> bearers(options_.providers.size(),
@@ -301,6 +311,13 @@ void Simulation::make_clients() {
     if (options_.limits.body_bytes_max == kBodyBytesOdd) options.body_bytes_max = kBodyBytesOdd;
     options.half_close_allowed = half_close_allowed_;
     options.asks = static_cast<std::uint32_t>(rng_.between(1, 6));
+    if (http2_.clients[i]) {
+      options.from = io::Address::v4(127, 0, 0, static_cast<std::uint8_t>(i + 1), 30'000);
+      options.asks *= kMoreAsks;
+      http2_clients_.push_back(std::make_unique<SimHttp2Client>(world_, book_, options));
+      http2_clients_.back()->start();
+      continue;
+    }
     clients_.push_back(std::make_unique<SimClient>(world_, book_, options));
     clients_.back()->start();
   }
@@ -308,6 +325,9 @@ void Simulation::make_clients() {
 
 bool Simulation::clients_are_busy() {
   for (const auto& client : clients_) {
+    if (!client->is_done()) return true;
+  }
+  for (const auto& client : http2_clients_) {
     if (!client->is_done()) return true;
   }
   return false;
@@ -504,7 +524,7 @@ OracleOptions Simulation::oracle() const {
   if (keeping_ != nullptr) {
     oracle.may_lack_record = !records_->is_sound();
     if (!keeping_->was_always_sound() || !killed_.empty()) oracle.must_serve = false;
-    if (!killed_.empty()) oracle.must_move_on = false;
+    if (!killed_.empty()) oracle.must_move_on = oracle.must_flow = false;
   }
   return oracle;
 }
@@ -519,6 +539,10 @@ SimulationResult Simulation::result() const {
   for (const auto& [nonce, record] : book_.all()) {
     ++result.requests;
     result.executions += record.executions.size();
+    result.streams_asked += record.is_stream;
+    const auto is_stream = [](const Execution& execution) { return execution.is_stream; };
+    result.streams_served +=
+        static_cast<std::uint64_t>(std::ranges::count_if(record.executions, is_stream));
     const bool answered = record.status == 200 && record.end == RequestRecord::End::kWhole;
     result.answered += answered;
     result.carried_on += record.body.find(": leat-continued") != std::string::npos;
@@ -541,8 +565,8 @@ SimulationResult Simulation::result() const {
 
 }  // namespace
 
-SimulationResult run_simulation(std::uint64_t seed, bool verbose) {
-  return Simulation(seed, verbose).run();
+SimulationResult run_simulation(std::uint64_t seed, bool verbose, bool all_http2) {
+  return Simulation(seed, verbose, all_http2).run();
 }
 
 }  // namespace leat::sim

@@ -24,14 +24,17 @@ struct SimulationResult {
   std::uint64_t carried_on = 0;  // streams with a seam
   std::uint64_t hedges = 0;      // second attempts beside one that waited
   std::uint64_t hedges_won = 0;
-  std::uint64_t holds = 0;      // how often what a provider sent was held back
-  std::uint64_t records = 0;    // in ledgers
-  std::uint64_t kills = 0;      // of gateways
-  std::uint64_t recovered = 0;  // requests that those cut off
+  std::uint64_t holds = 0;           // how often what a provider sent was held back
+  std::uint64_t records = 0;         // in ledgers
+  std::uint64_t kills = 0;           // of gateways
+  std::uint64_t streams_asked = 0;   // of clients over HTTP/2
+  std::uint64_t streams_served = 0;  // of providers over HTTP/2
+  std::uint64_t recovered = 0;       // requests that those cut off
   FaultCounts fault_counts{};
 };
 
-// `verbose`: tells on stderr what happens.
-SimulationResult run_simulation(std::uint64_t seed, bool verbose);
+// `verbose`: tells on stderr what happens. `all_http2`: every provider and most clients speak it;
+// else those of some worlds do.
+SimulationResult run_simulation(std::uint64_t seed, bool verbose, bool all_http2);
 
 }  // namespace leat::sim
