@@ -160,7 +160,9 @@ class Judge {
   // just before it, or the connection was lost with it.
   static bool is_out_of_reach(const Execution& execution) {
     if (!execution.is_stream) return false;
-    if (execution.hung_up_at == kNever) return execution.connection->was_broken();
+    if (execution.hung_up_at == kNever) {
+      return execution.is_unheard || execution.connection->was_broken();
+    }
     return execution.hung_up_at <= execution.unblocked_at + kHangUpMax;
   }
   // The network kept client and gateway apart for so long that a time limit may have passed.
@@ -185,7 +187,7 @@ class Judge {
   static bool was_delivered(const Execution& execution) {
     sim::End& end = execution.connection->end(0);
     // A reset of the gateway's may have been lost, and be known to nobody.
-    if (execution.is_stream && end.closed_at() != kNever && execution.connection->was_broken()) {
+    if (execution.is_stream && (execution.is_unheard || execution.connection->was_broken())) {
       return false;
     }
     const bool has_fin = end.incoming().fin_arrived && !execution.connection->was_broken() &&
@@ -275,7 +277,8 @@ void Judge::judge_attempts() {
   if (record_.status != 200 || record_.content_at == kNever || !options_.is_prompt) return;
   // Nor is it if the client left before anything came that tells them apart.
   const bool tells_who = record_.body.find(record_.nonce + ".") != std::string::npos;
-  if (options_.are_hedged && !tells_who) return;
+  const bool was_carried_on = last() != nullptr && last()->continues;
+  if ((options_.are_hedged || was_carried_on) && !tells_who) return;
   for (const Execution& execution : record_.executions) {
     const bool is_whole = shown(execution) >= execution.reply_end;
     // Who was to carry it on was asked after that content.

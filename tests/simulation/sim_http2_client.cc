@@ -21,12 +21,15 @@ constexpr std::uint32_t kLastOfAll = 0x7fff'ffff;
 // Events name a stream by its connection too: both may be gone by then.
 constexpr int kIdBits = 32;
 
-Http2PeerOptions draw_options(Rng& rng) {
+// So small that an answer takes many windows, but not so many that nothing else happens.
+Http2PeerOptions draw_options(World& world) {
   constexpr std::int64_t kMost[] = {200, 5'000, 65'535, 1 << 20};
+  Rng& rng = world.rng();
+  const std::int64_t least = world.faults().of(Fault::kProviderGiantEvent) > 0 ? 4'000 : 16;
+  const std::int64_t most = std::max(least, kMost[rng.below(std::size(kMost))]);
   Http2PeerOptions options;
   options.is_client = true;
-  options.stream_window =
-      static_cast<std::uint32_t>(rng.between(1, kMost[rng.below(std::size(kMost))]));
+  options.stream_window = static_cast<std::uint32_t>(rng.between(least, most));
   if (rng.chance(0.5)) options.connection_window = 1 << 20;
   return options;
 }
@@ -90,7 +93,7 @@ void SimHttp2Client::on_think(std::uint64_t number) {
 void SimHttp2Client::on_established() {
   connect_failures_ = 0;
   Http2Peer::User& self = *this;
-  peer_ = std::make_unique<Http2Peer>(draw_options(world_.rng()), world_.rng(), self);
+  peer_ = std::make_unique<Http2Peer>(draw_options(world_), world_.rng(), self);
   write_on();
   think();
 }
@@ -115,7 +118,7 @@ void SimHttp2Client::ask() {
   record.connection = connection_;
   record.is_stream = true;
   record.is_stalled = !reads_;
-  record.is_excused = ask.body.size() > options_.body_bytes_max;
+  record.is_excused = pauses_long_ || ask.body.size() > options_.body_bytes_max;
   world_.say("client on connection %u asks %s on stream %u with %zu bytes, model %u%s%s%s",
              connection_->id(), record.nonce.c_str(), id, ask.body.size(), record.model,
              record.stream ? ", stream" : "", record.openrouter_face ? ", openrouter" : "",
@@ -191,6 +194,7 @@ void SimHttp2Client::stop_reading(std::uint32_t id, Ask& ask) {
   }
   world_.say("client reads nothing for %.1f s", pause.seconds());
   reads_ = false;
+  pauses_long_ = pause > kPauseSafe;
   for (auto& [each, other] : asks_) {
     if (!other.is_over) suffers(*other.record);
   }
@@ -207,6 +211,7 @@ void SimHttp2Client::on_resume_stream(std::uint64_t key) {
 void SimHttp2Client::on_resume_reading(std::uint64_t connection) {
   if (connection_ == nullptr || connection_->id() != connection) return;
   reads_ = true;
+  pauses_long_ = false;
   on_readable();
 }
 
@@ -371,6 +376,7 @@ void SimHttp2Client::connection_over() {
   open_ = 0;
   is_leaving_ = false;
   reads_ = true;
+  pauses_long_ = false;
   think();
 }
 

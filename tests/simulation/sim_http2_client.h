@@ -33,8 +33,8 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
     std::uint64_t length = UINT64_MAX;   // of the answer, if its head said so
     std::size_t leave_after = SIZE_MAX;  // bytes of it
     bool gives_up_body = false;          // leaves before all of it is sent
-    bool expects = false;          // said so, and had no 100 yet
-    bool awaits_continue = false;  // ... and does not go on without
+    bool expects = false;                // said so, and had no 100 yet
+    bool awaits_continue = false;        // ... and does not go on without
     bool has_head = false;
     bool is_over = false;
   };
@@ -83,6 +83,7 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
   std::uint64_t thought_ = 0;
   bool is_leaving_ = false;  // nothing more is asked on this connection
   bool reads_ = true;
+  bool pauses_long_ = false;  // ... for longer than the gateway bears
   bool is_done_ = false;
   std::uint32_t asked_ = 0;
   std::uint32_t connect_failures_ = 0;

@@ -26,10 +26,10 @@ std::string_view field_of(const Fields& fields, std::string_view name) {
   return {};
 }
 
-// From a byte at a time to more than any body.
+// From many to a body to more than any.
 std::uint32_t draw_window(Rng& rng) {
   constexpr std::int64_t kMost[] = {200, 5'000, 65'535, 1 << 20};
-  return static_cast<std::uint32_t>(rng.between(1, kMost[rng.below(std::size(kMost))]));
+  return static_cast<std::uint32_t>(rng.between(64, kMost[rng.below(std::size(kMost))]));
 }
 
 Http2PeerOptions draw_options(Rng& rng) {
@@ -247,6 +247,9 @@ void SimProvider::Http2Visit::play_end(std::uint32_t id, Play& play, ScriptStep:
   const bool takes_all = rng.chance(0.3);
   if (then == ScriptStep::Then::kHang) {
     is_deaf_ = takes_all;
+    for (auto& [each, other] : plays_) {
+      if (is_deaf_ && other.execution != nullptr) other.execution->is_unheard = true;
+    }
     return;
   }
   if (takes_all) {

@@ -136,7 +136,8 @@ void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
   }
   if (seed % kReplayEvery == 0 || arguments.end - arguments.first == 1) {
     ++totals.replayed;
-    const SimulationResult again = leat::sim::run_simulation(seed, false, arguments.all_http2);
+    const SimulationResult again =
+        leat::sim::run_simulation(seed, arguments.verbose, arguments.all_http2);
     if (again.trace != result.trace) result.violations.push_back("two runs, two traces");
   }
   add(totals, result);
