@@ -37,6 +37,8 @@ constexpr std::size_t kLibraryContinuations = 1024;
 // taken for a flood: priorities, window updates of stream and connection, a ping for the delay.
 constexpr std::uint32_t kCreditOfRequest = 8;
 constexpr std::uint32_t kCreditOfData = 4;
+// ... of them at most, unspent: as many as answer what may be on its way to a client.
+constexpr std::uint32_t kCreditMax = 16'384;
 // More than any answer of ours has.
 constexpr std::size_t kAnswerFieldsMax = 32;
 
@@ -305,7 +307,7 @@ struct Http2ServerEvents {
                           code == NGHTTP2_INTERNAL_ERROR || self.refuses_;
       if (!is_own) self.count_reset();
     } else if (frame->hd.type == NGHTTP2_DATA) {
-      self.control_credit_ += kCreditOfData;
+      self.earn(kCreditOfData);
       Http2ServerStream* stream = self.find(frame->hd.stream_id);
       if (stream == nullptr || !stream->has_ended_ || stream->backlog_bytes() != 0) return 0;
       if (stream->is_broken_) {
@@ -452,7 +454,7 @@ bool Http2ServerSession::compose_head() {
 
 void Http2ServerSession::take_request(std::int32_t id, bool ends) {
   if (refuses_) return reset(id, NGHTTP2_REFUSED_STREAM);
-  control_credit_ += kCreditOfRequest;
+  earn(kCreditOfRequest);
   proto::HeadStatus status;
   if (incoming_.is_too_large) {
     status = proto::HeadStatus::bad(proto::HttpFault::kHeadTooLarge);
@@ -582,12 +584,21 @@ bool Http2ServerSession::may_be_late(std::int32_t id) const {
 void Http2ServerSession::start_watch() {
   if (now_ < watched_since_ + kWatchTime) return;
   watched_since_ = now_;
-  control_frames_ = control_credit_ = resets_ = 0;
+  control_frames_ = resets_ = 0;
 }
 
+void Http2ServerSession::earn(std::uint32_t frames) {
+  control_credit_ = std::min(control_credit_ + frames, kCreditMax);
+}
+
+// What answers us may come long after it: a client's way to us was blocked, or it slept.
 void Http2ServerSession::count_control() {
+  if (control_credit_ > 0) {
+    --control_credit_;
+    return;
+  }
   start_watch();
-  if (++control_frames_ <= limits_.control_frames_max + control_credit_) return;
+  if (++control_frames_ <= limits_.control_frames_max) return;
   break_off(NGHTTP2_ENHANCE_YOUR_CALM, "too many frames that bring nothing", true);
 }
 

@@ -194,6 +194,7 @@ class Http2ServerSession {
   void watch_frame();
   void give(std::string_view bytes);
   void start_watch();
+  void earn(std::uint32_t frames);
   void count_control();
   void count_reset();
   void break_off(std::uint32_t code, const char* what, bool is_flood);
