@@ -431,6 +431,21 @@ TEST_F(Http2ServerTest, FramesThatAnswersAskFor) {
   }
 }
 
+// ... though they come long after: its way to us was blocked. They are no credit for ever.
+TEST_F(Http2ServerTest, FramesThatAnswersAskForMayComeLate) {
+  ASSERT_TRUE(peer->feed(headers(1, kGet, true)));
+  peer->last().begin();
+  for (int i = 0; i < 200; ++i) {
+    peer->last().stream().write("data: 1\n\n");
+    peer->flush();
+  }
+  peer->now = peer->now + Http2ServerSession::kWatchTime + seconds(1);
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(peer->feed(window(0, 9) + window(1, 9))) << i;
+  int sent = 0;
+  while (sent < 2'000 && peer->feed(ping())) ++sent;
+  EXPECT_LT(sent, 600);
+}
+
 TEST_F(Http2ServerTest, AHeadInTooManyFrames) {
   const std::string all = block(kGet);
   for (const bool is_empty : {true, false}) {
