@@ -40,7 +40,12 @@ bool strip_padding(const Frame& frame, std::string_view& payload) {
 }  // namespace
 
 Http2Peer::Http2Peer(const Http2PeerOptions& options, Rng& rng, User& user)
-    : options_(options), rng_(rng), user_(user), has_preface_(options.is_client) {
+    : options_(options),
+      rng_(rng),
+      user_(user),
+      has_preface_(options.is_client),
+      streams_max_(options.streams_max),
+      streams_max_told_(options.streams_max) {
   if (options_.is_client) put(std::string(kPreface));
   std::vector<std::pair<int, std::uint32_t>> entries = {{kInitialWindow, options_.stream_window}};
   if (!options_.is_client) entries.emplace_back(kMaxConcurrentStreams, options_.streams_max);
@@ -129,7 +134,14 @@ void Http2Peer::on_frame(const Frame& frame) {
 void Http2Peer::on_settings(const Frame& frame) {
   if (frame.id != 0 || frame.payload.size() % 6 != 0) return fail("malformed SETTINGS");
   if ((frame.flags & kAck) != 0) {
-    if (is_acknowledged_ || !frame.payload.empty()) return fail("a wrong acknowledgement");
+    if ((is_acknowledged_ && is_heard_) || !frame.payload.empty()) {
+      return fail("a wrong acknowledgement");
+    }
+    if (is_acknowledged_) {
+      is_heard_ = true;
+      streams_max_ = streams_max_told_;
+      return;
+    }
     is_acknowledged_ = true;
     const std::int64_t change = std::int64_t{options_.stream_window} - kWindowStart;
     for (auto& [id, stream] : streams_) {
@@ -190,7 +202,8 @@ void Http2Peer::on_headers(const Frame& frame) {
     stream.receive_window = is_acknowledged_ ? options_.stream_window : kWindowStart;
     stream.send_window = peer_window_;
     ++open_;
-    if (is_acknowledged_ && open_ > options_.streams_max) return fail("too many streams");
+    const std::uint32_t most = std::max(streams_max_, streams_max_told_);
+    if (is_acknowledged_ && open_ > most) return fail("too many streams");
   }
   head_ = block;
   head_id_ = frame.id;
@@ -394,6 +407,13 @@ void Http2Peer::send_reset(std::uint32_t id, std::uint32_t code) {
 
 void Http2Peer::send_goaway(std::uint32_t last, std::uint32_t code) {
   put(goaway(last, code));
+}
+
+void Http2Peer::send_streams_max(std::uint32_t streams_max) {
+  if (!is_acknowledged_ || !is_heard_) return;
+  is_heard_ = false;
+  streams_max_told_ = streams_max;
+  put(settings({{kMaxConcurrentStreams, streams_max}}));
 }
 
 // ---- Ends --------------------------------------------------------------------------------------

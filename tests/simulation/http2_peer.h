@@ -56,6 +56,8 @@ class Http2Peer {
   void send_body(std::uint32_t id, std::string_view bytes, bool ends);
   void send_reset(std::uint32_t id, std::uint32_t code);
   void send_goaway(std::uint32_t last, std::uint32_t code);
+  // Another number of streams than before, once the last such word was heard.
+  void send_streams_max(std::uint32_t streams_max);
   void send_raw(std::string_view bytes) { put(std::string(bytes)); }
   // What comes on this stream is not made room for until it is told otherwise.
   void hold_window(std::uint32_t id, bool holds);
@@ -114,7 +116,10 @@ class Http2Peer {
   std::string fault_;
   bool has_preface_ = false;
   bool has_settings_ = false;
-  bool is_acknowledged_ = false;
+  bool is_acknowledged_ = false;  // the first SETTINGS
+  bool is_heard_ = true;          // ... the last ones
+  std::uint32_t streams_max_;
+  std::uint32_t streams_max_told_;
   std::string head_;  // of a head in several frames
   std::uint32_t head_id_ = 0;
   bool head_ends_ = false;

@@ -266,8 +266,10 @@ void Judge::judge_attempts() {
     breach(std::to_string(record_.executions.size()) + " providers were asked");
   }
   const Execution* const ending = broken() != nullptr ? last() : answering();
-  // Of two at once, which of them a client that had gone would have heard is not known.
-  const bool is_known = record_.status == 200 || !options_.are_hedged;
+  // Of two at once, which of them a client that had gone would have heard is not known, nor is it
+  // if the client left before anything came that tells them apart.
+  const bool tells_who = record_.body.find(record_.nonce + ".") != std::string::npos;
+  const bool is_known = (record_.status == 200 && tells_who) || !options_.are_hedged;
   for (const Execution& execution : record_.executions) {
     const bool was_answered = execution.is_sound && was_delivered(execution);
     if (was_answered && &execution != ending && is_known) {
@@ -275,8 +277,6 @@ void Judge::judge_attempts() {
     }
   }
   if (record_.status != 200 || record_.content_at == kNever || !options_.is_prompt) return;
-  // Nor is it if the client left before anything came that tells them apart.
-  const bool tells_who = record_.body.find(record_.nonce + ".") != std::string::npos;
   const bool was_carried_on = last() != nullptr && last()->continues;
   if ((options_.are_hedged || was_carried_on) && !tells_who) return;
   for (const Execution& execution : record_.executions) {

@@ -137,6 +137,7 @@ void SimHttp2Client::ask() {
   } else {
     send_piece(id, ask);
   }
+  if (world_.strikes(Fault::kClientGarbage)) talk_nonsense();
   write_on();
 }
 
@@ -175,6 +176,25 @@ void SimHttp2Client::draw_faults(std::uint32_t id, Ask& ask) {
   } else if (world_.strikes(Fault::kClientAbortStreaming)) {
     ask.leave_after = static_cast<std::size_t>(rng.between(1, 4'000));
   }
+}
+
+// Which ends the connection, with all that is asked on it.
+void SimHttp2Client::talk_nonsense() {
+  using namespace net::http2;  // NOLINT: frames
+  const std::string kinds[] = {
+      frame(kPing, 0, 0, "short"),
+      frame(kData, 0, 0, "of no stream"),
+      window(0, 0),
+      frame(kSettings, 0, 1, ""),
+      frame(kContinuation, 4, 1, "none"),
+      frame(kGoaway, 0, 3, "x"),
+      headers(2, {{":method", "GET"}}),
+      std::string(40, '\xff'),
+  };
+  world_.say("client talks nonsense on connection %u", connection_->id());
+  is_leaving_ = is_nonsense_ = true;
+  for (auto& [id, ask] : asks_) ask.record->is_excused = true;
+  peer_->send_raw(kinds[world_.rng().below(std::size(kinds))]);
 }
 
 // Of one stream it makes no room, or it reads nothing at all.
@@ -351,7 +371,7 @@ void SimHttp2Client::on_reset(std::uint32_t id, std::uint32_t code) {
 // What is beyond its last stream was not and will not be served.
 void SimHttp2Client::on_goaway(std::uint32_t last, std::uint32_t code) {
   world_.say("client: connection %u goes away after stream %u", connection_->id(), last);
-  if (code != 0) complain("the gateway finds a fault: " + std::to_string(code));
+  if (code != 0 && !is_nonsense_) complain("the gateway finds a fault: " + std::to_string(code));
   is_leaving_ = true;
   if (last == kLastOfAll) return;
   for (auto& [id, ask] : asks_) {
@@ -374,7 +394,7 @@ void SimHttp2Client::connection_over() {
   connection_ = nullptr;
   asks_.clear();
   open_ = 0;
-  is_leaving_ = false;
+  is_leaving_ = is_nonsense_ = false;
   reads_ = true;
   pauses_long_ = false;
   think();

@@ -56,6 +56,7 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
   net::http2::Fields head_of(const Ask& ask, bool has_length);
   void draw_faults(std::uint32_t id, Ask& ask);
   void stop_reading(std::uint32_t id, Ask& ask);
+  void talk_nonsense();
   void send_piece(std::uint32_t id, Ask& ask);
   void on_piece(std::uint64_t id);
   void on_expect_timeout(std::uint64_t id);
@@ -81,7 +82,8 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
   std::map<std::uint32_t, Ask> asks_;  // of the connection
   std::size_t open_ = 0;
   std::uint64_t thought_ = 0;
-  bool is_leaving_ = false;  // nothing more is asked on this connection
+  bool is_leaving_ = false;   // nothing more is asked on this connection
+  bool is_nonsense_ = false;  // ... on which something was said that is no HTTP/2
   bool reads_ = true;
   bool pauses_long_ = false;  // ... for longer than the gateway bears
   bool is_done_ = false;

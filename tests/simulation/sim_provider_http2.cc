@@ -85,6 +85,7 @@ class SimProvider::Http2Visit final : public Visit, private EndUser, private Htt
   void play_end(std::uint32_t id, Play& play, ScriptStep::Then then);
   void over(Play& play);
   void on_idle(std::uint64_t replies);
+  void say_something_else();
   void write_on();
   void lose(bool resets);
   void complain(const std::string& what) { provider_.complain("HTTP/2: " + what); }
@@ -305,12 +306,24 @@ void SimProvider::Http2Visit::on_goaway(std::uint32_t, std::uint32_t code) {
   if (code != 0) complain("the gateway finds a fault: " + std::to_string(code));
 }
 
-// Some time after a reply: a ping, a frame that nobody knows, or the end of an idle connection.
+// What every client has to bear.
+void SimProvider::Http2Visit::say_something_else() {
+  Rng& rng = world_.rng();
+  switch (rng.below(3)) {
+    case 0:
+      return peer_.send_raw(net::http2::ping());
+    case 1:
+      return peer_.send_raw(net::http2::frame(0xfa, 0x55, 0, "what is this?"));
+    default:
+      return peer_.send_streams_max(static_cast<std::uint32_t>(rng.between(1, 10)));
+  }
+}
+
+// Some time after a reply: another word, or the end of an idle connection.
 void SimProvider::Http2Visit::on_idle(std::uint64_t replies) {
   if (replies != replies_ || !end_.can_write() || is_deaf_) return;
   if (world_.strikes(Fault::kProviderStrayBytes)) {
-    peer_.send_raw(world_.rng().chance(0.5) ? net::http2::ping()
-                                            : net::http2::frame(0xfa, 0x55, 0, "what is this?"));
+    say_something_else();
     return write_on();
   }
   if (playing_ > 0 || peer_.open_streams() > 0 || !world_.strikes(Fault::kProviderClosesIdle)) {

@@ -136,8 +136,7 @@ void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
   }
   if (seed % kReplayEvery == 0 || arguments.end - arguments.first == 1) {
     ++totals.replayed;
-    const SimulationResult again =
-        leat::sim::run_simulation(seed, arguments.verbose, arguments.all_http2);
+    const SimulationResult again = leat::sim::run_simulation(seed, false, arguments.all_http2);
     if (again.trace != result.trace) result.violations.push_back("two runs, two traces");
   }
   add(totals, result);
@@ -185,6 +184,15 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.first_failed));
 }
 
+bool covers_http2(const SimulationResult& sum) {
+  const auto struck = [&](leat::sim::Fault fault) {
+    return sum.fault_counts[static_cast<std::size_t>(fault)] > 0;
+  };
+  return sum.streams_asked > 0 && sum.streams_served > 0 &&
+         struck(leat::sim::Fault::kProviderRefusesStream) &&
+         struck(leat::sim::Fault::kProviderGoesAway);
+}
+
 }  // namespace
 
 int main(int count, char** words) {
@@ -225,6 +233,10 @@ int main(int count, char** words) {
   }
   if (totals.seeds >= kSeedsForCoverage && (totals.sum.records == 0 || totals.sum.recovered == 0)) {
     std::printf("no record was written, or none after a kill\n");
+    return 1;
+  }
+  if (totals.seeds >= kSeedsForCoverage && !covers_http2(totals.sum)) {
+    std::printf("nobody spoke HTTP/2, or no stream was refused, or no provider went away\n");
     return 1;
   }
   return totals.failed == 0 ? 0 : 1;
