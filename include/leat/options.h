@@ -236,6 +236,10 @@ enum class ProviderFormat : std::uint8_t { kOpenAi, kSimulated };
 // What is spoken with a provider. kAuto: HTTP/2 if the TLS handshake agrees on it, else HTTP/1.1.
 enum class ProviderProtocol : std::uint8_t { kHttp1, kHttp2, kAuto };
 
+// Whether the kernel may put off acknowledging a provider's events (docs/performance.md). kAuto:
+// where a few streams have shown that the provider does not wait for them.
+enum class DelayedAcks : std::uint8_t { kOff, kAuto, kOn };
+
 // How the simulated provider behaves. The text is made from the prompt, the same for the same
 // prompt.
 struct SimulatedOptions {
@@ -258,7 +262,8 @@ struct Provider {
   ProviderFormat format = ProviderFormat::kOpenAi;
   BaseUrl base_url;
   ProviderProtocol protocol = ProviderProtocol::kHttp1;
-  std::string ca_file;  // PEM bundle; empty: the system's
+  DelayedAcks delayed_acks = DelayedAcks::kOff;  // of streams over HTTP/1.1
+  std::string ca_file;                           // PEM bundle; empty: the system's
   // Sent as `authorization: Bearer …`, one for each attempt, by what is left of its limits; none:
   // no such field. 0..64.
   std::vector<SecretSource> api_keys;

@@ -165,7 +165,7 @@ constexpr std::array<TextOf<KeyLimits>, 3> kKeyLimitTexts{{
     {"markup_percent", [](const KeyLimits& l) { return percent_text(l.markup_ppm); }},
 }};
 
-constexpr std::array<TextOf<Provider>, 5> kProviderTexts{{
+constexpr std::array<TextOf<Provider>, 6> kProviderTexts{{
     {"format",
      [](const Provider& p) {
        return toml_quoted(p.format == ProviderFormat::kSimulated ? "simulated" : "openai");
@@ -175,6 +175,11 @@ constexpr std::array<TextOf<Provider>, 5> kProviderTexts{{
      [](const Provider& p) {
        constexpr std::array<std::string_view, 3> kNames = {"http1", "http2", "auto"};
        return toml_quoted(kNames[static_cast<std::size_t>(p.protocol)]);
+     }},
+    {"delayed_acks",
+     [](const Provider& p) {
+       constexpr std::array<std::string_view, 3> kNames = {"off", "auto", "on"};
+       return toml_quoted(kNames[static_cast<std::size_t>(p.delayed_acks)]);
      }},
     // One and several are two settings of the file for one list.
     {"api_key",

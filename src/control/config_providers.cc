@@ -67,6 +67,23 @@ void read_protocol(Reading& reading, const TomlValue& table, const std::string& 
   }
 }
 
+void read_delayed_acks(Reading& reading, const TomlValue& table, const std::string& path,
+                       Provider& provider) {
+  const TomlMember* delayed = table.find("delayed_acks");
+  if (delayed == nullptr) return;
+  const std::string key = joined(path, "delayed_acks");
+  if (!expect(delayed->value, TomlValue::Kind::kText, key, reading.faults)) return;
+  constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "on"};
+  const auto found = std::ranges::find(kModes, delayed->value.text);
+  if (found == kModes.end()) {
+    reading.faults.add(delayed->line, key,
+                       fmt::format("\"{}\" is not known; write \"off\", \"auto\" or \"on\"",
+                                   printable(delayed->value.text)));
+    return;
+  }
+  provider.delayed_acks = static_cast<DelayedAcks>(found - kModes.begin());
+}
+
 void read_base_url(Reading& reading, const TomlValue& table, const std::string& path,
                    Provider& provider) {
   const TomlMember* base_url = table.find("base_url");
@@ -130,7 +147,8 @@ void check_fitting(Reading& reading, const TomlValue& table, const std::string& 
   };
   if (provider.format == ProviderFormat::kSimulated) {
     for (const std::string_view key :
-         {"base_url", "protocol", "ca_file", "api_key", "api_keys", "allow_private"}) {
+         {"base_url", "protocol", "delayed_acks", "ca_file", "api_key", "api_keys",
+          "allow_private"}) {
       refuse(key, "the simulated provider has no network; leave it out");
     }
   } else {
@@ -236,6 +254,7 @@ void read_provider(Reading& reading, const TomlMember& member) {
     } else {
       read_base_url(reading, table, path, provider);
       read_protocol(reading, table, path, provider);
+      read_delayed_acks(reading, table, path, provider);
       read_ca_file(reading, table, path, provider);
       read_api_keys(reading, table, path, provider);
     }

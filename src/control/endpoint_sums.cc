@@ -24,6 +24,7 @@ void add(const EndpointCounters& from, EndpointSum& to) {
   to.completion_tokens += from.completion_tokens.get();
   to.cost += from.cost_nanodollars.get();
   to.charged += from.charged_nanodollars.get();
+  to.acks_delayed += from.acks_delayed.get();
 }
 
 }  // namespace
@@ -41,7 +42,8 @@ void EndpointSum::add(const EndpointSum& other) {
     (this->*times).sum_us += (other.*times).sum_us;
   }
   for (const auto count : {&EndpointSum::prompt_tokens, &EndpointSum::completion_tokens,
-                           &EndpointSum::cost, &EndpointSum::charged}) {
+                           &EndpointSum::cost, &EndpointSum::charged,
+                           &EndpointSum::acks_delayed}) {
     this->*count += other.*count;
   }
 }

@@ -25,6 +25,7 @@ struct EndpointSum {
   std::uint64_t completion_tokens = 0;
   std::uint64_t cost = 0;
   std::uint64_t charged = 0;
+  std::uint64_t acks_delayed = 0;
 
   // Attempts that ended, however.
   std::uint64_t asked() const;

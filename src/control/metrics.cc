@@ -123,6 +123,9 @@ constexpr Row kRows[] = {
      &Counters::pool_http2_connections},
     {"leat_pool_http2_streams", "Requests under way on those.", kGauge,
      &Counters::pool_http2_streams},
+    {"leat_ack_delay_rests_total",
+     "Providers that were found to wait for acknowledgements, or to send too seldom.", kCount,
+     &Counters::ack_delay_rests},
     {"leat_pool_dialed_total", "Connections to providers begun.", kCount, &Counters::pool_dialed},
     {"leat_pool_dial_failures_total", "Connections to providers that failed to open.", kCount,
      &Counters::pool_dial_failures},
@@ -433,6 +436,9 @@ constexpr SumRow kEndpointRows[] = {
      &EndpointSum::cost},
     {"leat_endpoint_charged_nanodollars_total", "What clients were charged for them.",
      &EndpointSum::charged},
+    {"leat_endpoint_acks_delayed_total",
+     "Streams of an endpoint whose events were acknowledged two at a time.",
+     &EndpointSum::acks_delayed},
 };
 
 }  // namespace

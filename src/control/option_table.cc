@@ -193,7 +193,7 @@ constexpr std::array<Setting<SecretSource>, 3> kSecret{{
      "has `LoadCredential=NAME:PATH` for. This or one of the above."},
 }};
 
-constexpr std::array<Setting<Provider>, 17> kProvider{{
+constexpr std::array<Setting<Provider>, 18> kProvider{{
     {"format", OwnForm{"\"openai\" or \"simulated\"", "\"openai\""}, 0, 0, kLive,
      "Dialect it speaks. `simulated` is built in, answers from the prompt and needs no network."},
     {"base_url", OwnForm{"text", "required, unless simulated"}, 0, 0, kLive,
@@ -203,6 +203,10 @@ constexpr std::array<Setting<Provider>, 17> kProvider{{
      "What is spoken with it. `http2`: many requests share a few connections. `auto`: whichever "
      "the "
      "TLS handshake agrees on."},
+    {"delayed_acks", OwnForm{"\"off\", \"auto\" or \"on\"", "\"off\""}, 0, 0, kLive,
+     "Whether its events are acknowledged two at a time, over HTTP/1.1. `on`: a provider that waits "
+     "for acknowledgements (Nagle's algorithm) is then late by 40 ms. `auto`: a few streams find "
+     "out."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,
      "`provider` in answers of `/api/v1`.", "the name"},
     {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,

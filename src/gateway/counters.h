@@ -110,6 +110,9 @@ struct Counters {
   Counter pool_open;
   Counter pool_http2_connections;  // of those
   Counter pool_http2_streams;      // requests on them
+  Counter ack_delay_rests;
+  Counter handshakes_waiting;  // TLS, for a turn that has room for their work
+  Counter handshakes_waited;
   Counter pool_dialed;
   Counter pool_dial_failures;
   Counter pool_reused;

@@ -17,6 +17,7 @@ bool is_same_way(Provider a, Provider b) {
   a.api_keys.clear();
   b.api_keys.clear();
   a.display_name = b.display_name;
+  a.delayed_acks = b.delayed_acks;  // is told to each stream anew
   return a == b;
 }
 
@@ -101,7 +102,8 @@ std::shared_ptr<Upstream> Deployment::make_upstream(const DialParts& parts, std:
   auto made = std::make_unique<net::UpstreamPool>(parts.shard, *dialer, pool);
   return std::make_shared<Upstream>(
       tls_.providers[index], std::move(dialer), std::move(made),
-      policy::RetryBudget(limits().retry_budget_percent_max, limits().retry_floor_per_second));
+      policy::RetryBudget(limits().retry_budget_percent_max, limits().retry_floor_per_second),
+      policy::AckDelay());
 }
 
 void Deployment::retire(const Deployment& after) {

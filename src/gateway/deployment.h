@@ -16,6 +16,7 @@
 #include "gateway/shard_health.h"
 #include "net/tcp_stream.h"
 #include "net/upstream_pool.h"
+#include "policy/ack_delay.h"
 #include "policy/retry_budget.h"
 #include "tls/context.h"
 
@@ -43,6 +44,7 @@ struct Upstream {
   std::unique_ptr<net::Dialer> dialer;
   std::unique_ptr<net::UpstreamPool> pool;
   policy::RetryBudget budget;
+  policy::AckDelay acks;
 };
 
 class Deployment {

@@ -52,6 +52,7 @@ struct EndpointCounters {
   Counter completion_tokens;
   Counter cost_nanodollars;
   Counter charged_nanodollars;
+  Counter acks_delayed;  // its running streams that were seen to be acknowledged less often
 };
 
 // One for each endpoint, by its id. An endpoint that two catalogues have counts in one place.

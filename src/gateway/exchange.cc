@@ -243,6 +243,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     dialect::ChatIdentity identity = this->identity();
     prepare_continuation(options, identity);
     leg_->relay.start(options, identity);
+    leg_->acks = {};
     leg_->state = Leg::State::kStreaming;
   } else {
     leg_->state = Leg::State::kCollecting;
@@ -352,6 +353,7 @@ void Exchange::on_reply_pause() {
     check_backlog();
   }
   mind_hold();
+  mind_acks();
 }
 
 void Exchange::on_reply_end() {

@@ -164,6 +164,34 @@ void Exchange::mind_hold() {
   if (client_ != nullptr) client_->stream().hold_sends(is_held ? Duration{} : most);
 }
 
+// Whether the kernel may take two events for one acknowledgement. What is held is acknowledged as
+// it is taken, many at once.
+void Exchange::mind_acks() {
+  const auto provider = deployment_->snapshot().connection_of(endpoint());
+  const DelayedAcks wanted = deployment_->snapshot().options().providers[provider].delayed_acks;
+  if (wanted == DelayedAcks::kOff || holds_ || leg_->upstream == nullptr) return;
+  if (leg_->state != Leg::State::kStreaming || !leg_->relay.is_midst_text()) return;
+  net::Stream* const connection = leg_->upstream->own_stream();
+  if (connection == nullptr) return;
+  using policy::AckStep;
+  const auto mode =
+      wanted == DelayedAcks::kOn ? policy::AckWatch::Mode::kAlways : policy::AckWatch::Mode::kAuto;
+  const Instant now = gateway_.shard().now();
+  policy::AckDelay& known = deployment_->upstream_of(endpoint()).acks;
+  AckStep step = leg_->acks.on_receive(known, mode, leg_->relay.bytes(), now);
+  if (step == AckStep::kLook) {
+    const bool was_kept = leg_->acks.is_kept();
+    const std::uint64_t rests = known.rests();
+    step = leg_->acks.looked(known, mode, connection->delays_acks(), now);
+    auto* const counters = deployment_->endpoint_counters();
+    if (leg_->acks.is_kept() && !was_kept && counters != nullptr) {
+      counters->at(leg_->endpoint).acks_delayed.add();
+    }
+    if (known.rests() != rests) gateway_.counters().ack_delay_rests.add();
+  }
+  if (step == AckStep::kDelay) connection->delay_acks();
+}
+
 // Read on once half of what it may leave is gone: a client that takes a few bytes at a time does
 // not bring a turn's worth of its provider for each of them. The backlog's end is always told.
 void Exchange::client_drained() {

@@ -14,6 +14,7 @@
 #include "gateway/relay.h"
 #include "gateway/shard_health.h"
 #include "net/upstream_pool.h"
+#include "policy/ack_delay.h"
 
 namespace leat::gateway {
 
@@ -65,6 +66,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
  public:
   net::UpstreamCall* upstream = nullptr;  // that has the request
   Relay relay;
+  policy::AckWatch acks;                        // of the running stream
   BlockRef collected;                           // of an answer or an error reply that is read whole
   HealthAttempt health;                         // endpoint kNoId: none is under way
   policy::EndpointId endpoint = policy::kNoId;  // that is, or was, asked

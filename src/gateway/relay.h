@@ -106,6 +106,7 @@ class Relay {
   // After kError; views of the bytes just read.
   const dialect::ChatError& error() const { return error_; }
   std::uint64_t events() const { return events_; }
+  std::uint64_t bytes() const { return bytes_; }  // read
   // What passed of the answer itself, for where the provider does not say what it counted.
   std::uint64_t content_events() const { return content_events_; }
   std::uint64_t content_bytes() const { return content_bytes_; }

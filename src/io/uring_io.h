@@ -96,6 +96,8 @@ class UringIo final : public Io {
   void receive_stop(SocketId socket) override;
   void receive_into(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void receive_hold(SocketId socket) override;
+  void delay_acks(SocketId socket) override;
+  bool delays_acks(SocketId socket) override;
   void send(SocketId socket, std::span<const iovec> segments) override;
   void send_block(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void poll_start(int fd, unsigned events, PollHandler& handler) override;

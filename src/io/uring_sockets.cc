@@ -3,6 +3,8 @@
 // the operation holds the file, and the peer waits for a FIN that never comes
 // (threats-and-faults.md 1.1). So: shutdown(2) at once, cancel, and close(2) after the last
 // completion. Not IORING_OP_SHUTDOWN, which always takes a detour through a kernel thread.
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -42,6 +44,21 @@ std::uint32_t UringIo::open_socket(int fd) {
 
 void UringIo::set_handler(SocketId id, SocketHandler& handler) {
   if (Socket* socket = find(id)) socket->handler = &handler;
+}
+
+void UringIo::delay_acks(SocketId id) {
+  const Socket* socket = find(id);
+  if (socket == nullptr) return;
+  const int quick = 0;
+  setsockopt(socket->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, sizeof quick);
+}
+
+bool UringIo::delays_acks(SocketId id) {
+  const Socket* socket = find(id);
+  if (socket == nullptr) return false;
+  int quick = 1;
+  socklen_t size = sizeof quick;
+  return getsockopt(socket->fd, IPPROTO_TCP, TCP_QUICKACK, &quick, &size) == 0 && quick == 0;
 }
 
 void UringIo::close(SocketId id) {

@@ -79,6 +79,10 @@ class Stream {
   // whose peer is not to be held, since it serves others over the same connection.
   virtual void hold_sends(Duration most) { (void)most; }
 
+  // As Io's of the same names; what has no connection below it does nothing.
+  virtual void delay_acks() {}
+  virtual bool delays_acks() { return false; }
+
   // Bytes accepted by write() that the peer has not yet made room for.
   virtual std::size_t backlog_bytes() const = 0;
   // All bytes that were ever written to it, where somebody counts them.

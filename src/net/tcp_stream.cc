@@ -317,6 +317,14 @@ void TcpStream::stop_holding() {
   holding_->most = {};
 }
 
+void TcpStream::delay_acks() {
+  owner_.shard_.io().delay_acks(socket_);
+}
+
+bool TcpStream::delays_acks() {
+  return owner_.shard_.io().delays_acks(socket_);
+}
+
 void TcpStream::on_receive(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   if (is_ending()) {

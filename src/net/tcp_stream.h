@@ -52,6 +52,8 @@ class TcpStream final : public Stream,
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
   void hold(Duration most) override;
   void hold_sends(Duration most) override;
+  void delay_acks() override;
+  bool delays_acks() override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   std::string_view protocol() const override { return tls_ != nullptr ? tls_->alpn() : ""; }

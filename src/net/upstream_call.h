@@ -22,6 +22,8 @@
 
 namespace leat::net {
 
+class Stream;
+
 // Who waits for the reply. Inside any call UpstreamCall::cancel() is allowed.
 class ReplyHandler {
  public:
@@ -75,6 +77,8 @@ class UpstreamCall {
   // What comes of the reply may wait so long for more of it (Stream::hold), until told otherwise.
   // False: that would hold the replies of others too.
   virtual bool hold_reply(Duration most) = 0;
+  // The connection, where it is this call's alone; else null.
+  virtual Stream* own_stream() { return nullptr; }
   // The exchange is of no more interest: hangs up, or resets the stream.
   virtual void cancel() = 0;
   // Its connection had served an exchange before: a failure without a reply may be its age

@@ -25,6 +25,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   void pause_reply() override;
   void resume_reply() override;
   bool hold_reply(Duration most) override;
+  Stream* own_stream() override { return stream_; }
   void cancel() override;
   bool is_reused() const override { return exchanges_ > 1; }
 

@@ -50,7 +50,7 @@ std::string stream_head(std::uint64_t seed) {
 }  // namespace
 
 Connection::Connection(MockContext& context, int fd, SSL_CTX* tls) : context_(context) {
-  link_.open_as_server(fd, tls);
+  link_.open_as_server(fd, tls, context.options.nagle);
   context_.loop.watch(fd, false, *this);
   ++context_.tally.connections;
   ++context_.tally.connections_open;

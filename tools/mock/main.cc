@@ -35,6 +35,8 @@ void add_pace_options(CLI::App& app, MockOptions& options, double& first_token_m
                  "Stream events sent together; the token rate stays the same")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_flag("--nagle", options.nagle,
+               "Send no small segment while one is not acknowledged (Nagle's algorithm)");
   app.add_option("--event-bytes", options.event_bytes, "Size to which token events are padded")
       ->capture_default_str();
 }

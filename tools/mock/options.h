@@ -24,6 +24,7 @@ struct MockOptions {
   Duration first_token_delay{};
   std::uint64_t events_per_write = 1;
   std::size_t event_bytes = 250;  // an event is padded to this
+  bool nagle = false;             // no small segment is sent while one is not acknowledged
 
   // Shares of the requests, in [0, 1].
   double error_rate = 0;

@@ -49,11 +49,11 @@ void Link::start_tls(SSL_CTX* context, bool as_server) {
   }
 }
 
-void Link::open_as_server(int fd, SSL_CTX* context) {
+void Link::open_as_server(int fd, SSL_CTX* context, bool nagle) {
   fd_ = fd;
   established_ = context == nullptr;
-  const int on = 1;
-  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const int no_delay = nagle ? 0 : 1;
+  setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &no_delay, sizeof no_delay);
   if (context != nullptr) start_tls(context, true);
 }
 

@@ -37,7 +37,8 @@ class Link {
   Link& operator=(const Link&) = delete;
 
   // Takes over a connected or connecting socket. `context` null: plain. The link must be closed.
-  void open_as_server(int fd, SSL_CTX* context);
+  // `nagle`: no small segment leaves while one is not acknowledged (RFC 896).
+  void open_as_server(int fd, SSL_CTX* context, bool nagle = false);
   // The peer's certificate must be for `host`, a name or an address.
   void open_as_client(int fd, SSL_CTX* context, const std::string& host);
 

@@ -161,6 +161,7 @@ Cases own_cases() {
         "[{ env = \"OTHER_KEY\" }, { env = \"MOCK_KEY\" }]"}},
       {"providers.mock.simulated", {"", ""}},
       {"providers.mock.protocol", {"\"http1\"", "\"auto\""}},
+      {"providers.mock.delayed_acks", {"\"off\"", "\"auto\""}},
       {"providers.mock.datacenters", {"[\"DE\"]", "[\"DE\", \"FR\"]"}},
       {"providers.mock.data", {"{ trains = false }", "{ trains = false, retention_days = 3 }"}},
       {"providers.mock.quirks", {"[\"no_done\"]", "[\"no_done\", \"no_finish_reason\"]"}},
