@@ -218,7 +218,8 @@ void Http2ClientConn::on_may_wait(Duration most) {
 void Http2ClientConn::end_hold() {
   if (held_since_ == kNever) return;
   gateway_.shard().wheel().cancel(hold_timer_);
-  gateway_.note_held(gateway_.shard().now() - held_since_);
+  const Duration held = gateway_.shard().now() - held_since_;
+  if (held.ns > 0) gateway_.note_held(held);  // else the same turn wrote what may not wait
   held_since_ = kNever;
 }
 
