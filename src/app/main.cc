@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -145,6 +146,7 @@ int reload(const leat::control::Command& command, const leat::control::Surroundi
 int doctor(const leat::control::Command& command, const leat::control::Surroundings& surroundings) {
   leat::ServerOptions server;
   leat::HoldMode hold = leat::HoldMode::kAuto;
+  std::optional<leat::ContentLogSettings> content_log;  // without a configuration nobody knows
   if (!command.config_file.empty()) {
     const auto config = leat::control::load_config(command.config_file, surroundings);
     if (!config.ok()) {
@@ -153,17 +155,19 @@ int doctor(const leat::control::Command& command, const leat::control::Surroundi
     }
     server = config.options.server;
     hold = config.options.hold.mode;
+    content_log = config.options.content_log;
   }
   const auto machine = leat::control::read_machine_facts();
   const auto ring = leat::io::run_preflight();
-  const auto placement = leat::control::placement_lines(
+  auto more = leat::control::placement_lines(
       {.topology = leat::control::read_topology(),
        .server = server,
        .shards = server.shards != 0 ? server.shards : std::max(machine.cores_usable, 1U),
        .offers_napi = ring && ring->uses(leat::io::Feature::kNapi),
        .hold = hold});
-  const auto report = leat::control::examine(
-      machine, ring, leat::control::offered_sandbox(surroundings), placement);
+  if (content_log) more.push_back(leat::control::content_log_line(*content_log));
+  const auto report =
+      leat::control::examine(machine, ring, leat::control::offered_sandbox(surroundings), more);
   std::fputs(report.text.c_str(), stdout);
   return report.can_serve ? 0 : leat::control::kExitConfig;
 }

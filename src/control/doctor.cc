@@ -114,7 +114,7 @@ void examine_ring(const Result<io::Capabilities>& ring, Report& report) {
 }  // namespace
 
 DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
-                     const SandboxLayers& sandbox, std::span<const DoctorLine> placement) {
+                     const SandboxLayers& sandbox, std::span<const DoctorLine> more) {
   Report report;
   report.line("leat", version_text().substr(5), "");
   report.line("kernel", facts.kernel, "");
@@ -126,8 +126,22 @@ DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& 
   report.line("hardening", sandbox.text() + "  ",
               is_whole ? "a running Leat starts nothing and opens its own folders only"
                        : "a running Leat goes without what is missing");
-  for (const DoctorLine& line : placement) report.line(line.name, line.offered + "  ", line.used);
+  for (const DoctorLine& line : more) report.line(line.name, line.offered + "  ", line.used);
   return report.take();
+}
+
+DoctorLine content_log_line(const ContentLogSettings& settings) {
+  constexpr const char* kName = "content log";
+  if (settings.folder.empty()) {
+    return {kName, "off", "no prompt and no answer is written anywhere; a restart turns it on"};
+  }
+  const char* what = settings.logs_requests && settings.logs_answers ? "prompts and answers"
+                     : settings.logs_requests                        ? "prompts"
+                     : settings.logs_answers                         ? "answers"
+                                                                     : "no bodies";
+  return {kName, "on",
+          fmt::format("{} of keys that say so, in {}, up to {}; a restart turns it off", what,
+                      settings.folder, size_text(std::uint64_t{settings.total_mib_max} << 20))};
 }
 
 }  // namespace leat::control

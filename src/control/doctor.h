@@ -10,6 +10,7 @@
 #include "control/machine.h"
 #include "control/sandbox.h"
 #include "io/preflight.h"
+#include "leat/options.h"
 
 namespace leat::control {
 
@@ -26,8 +27,11 @@ struct DoctorReport {
 
 // `ring`: what io::run_preflight() gave.
 // `sandbox`: what offered_sandbox() gave.
-// `placement`: of cores, network cards and pages (control/placement.h).
+// `more`: of cores, network cards and pages (control/placement.h), and of what is configured.
 DoctorReport examine(const MachineFacts& facts, const Result<io::Capabilities>& ring,
-                     const SandboxLayers& sandbox, std::span<const DoctorLine> placement = {});
+                     const SandboxLayers& sandbox, std::span<const DoctorLine> more = {});
+
+// Whether prompts and answers can be written anywhere, and where: only a restart changes that.
+DoctorLine content_log_line(const ContentLogSettings& settings);
 
 }  // namespace leat::control

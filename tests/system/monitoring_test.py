@@ -91,7 +91,11 @@ def promtool(*arguments, text=None):
 
 class Monitoring(harness.Case):
     def setUp(self):
-        self.served = self.leat([self.provider(answer_well)])
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        # Some metrics are there only with what they are of.
+        self.served = self.leat([self.provider(answer_well)],
+                                extra=f'[content_log]\nfolder = "{folder.name}/content"\n')
         for _ in range(5):
             self.served.chat("/api/v1", stream=True)
         self.served.get_admin("/metrics")

@@ -10,6 +10,7 @@ Usage: test_engine.py LEAT"""
 import ctypes
 import json
 import os
+import pathlib
 import resource
 import signal
 import socket
@@ -312,6 +313,15 @@ class Starting(harness.Case):
         done = run("doctor")
         self.assertEqual(done.returncode, 0, done.stdout)
         self.assertIn("io_uring", done.stdout)
+        self.assertNotIn("content log", done.stdout)  # nobody said what is configured
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "leat.toml")
+            for text, told in (("", r"off +no prompt"),
+                               (f'folder = "{folder}/content"', rf"on +.* in {folder}/content,")):
+                path.write_text(f"[content_log]\n{text}\n")
+                done = run("doctor", "--config", path)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertRegex(done.stdout, rf"(?m)^content log +{told}")
         done = run("doctor", preexec_fn=forbid_io_uring)
         self.assertEqual(done.returncode, 78, done.stdout)
 

@@ -458,6 +458,35 @@ class Reload(harness.Case):
         self.reload(leat)
         self.assertEqual(self.status(leat, key=SECOND_KEY), {200})
 
+    def test_the_second_of_two_at_once_is_told_so(self):
+        leat = self.start()
+        text = leat.config.read_text() + key_table("k2", SECOND_KEY)
+        ask = request(target="/api/v1/reload", key=OPERATOR)
+        port = int(leat.admin.rsplit(":", 1)[1])
+        with harness.Client(port) as first, harness.Client(port) as second:
+            for client in (first, second):
+                client.send(request("GET", "/healthz", key=None))
+                self.assertEqual(client.answer().status, 200)
+            # A pipe in the file's place: who reads it waits for us. What is asked meanwhile comes
+            # to Leat with its next turn, and a reload takes several: after the text the shards and
+            # the keys.
+            pipe = leat.config.with_suffix(".pipe")
+            os.mkfifo(pipe)
+            pipe.replace(leat.config)
+            first.send(ask)
+            with open(leat.config, "w", encoding="utf-8") as writer:  # once it is being read
+                second.send(ask)
+                writer.write(text)
+            answers = [client.answer() for client in (second, first)]
+        self.assertEqual([each.status for each in answers], [409, 200])
+        self.assertEqual(answers[0].json()["error"]["message"], "Another reload is under way.")
+        self.assertTrue(answers[1].json()["data"]["applied"])
+        self.assertEqual((self.generation(leat), self.reloads(leat, "refused")), (2, 1))
+        self.assertEqual(self.status(leat, key=SECOND_KEY), {200})
+        leat.config.unlink()
+        leat.config.write_text(text.replace(key_table("k2", SECOND_KEY), ""))
+        self.reload(leat)
+
     def test_who_may(self):
         leat = self.start()
         for key in (None, KEY, "x" * 34):

@@ -160,7 +160,7 @@ class SlowClients(Case):
         for _ in range(READERS):
             self.open(leat, harness.chat_request(stream=True), 4096)
         until(lambda: leat.metric("leat_requests_open") >= READERS, "all of them", 20)
-        # The kernel takes the first megabytes; what is relayed stops growing when it is full.
+        # The kernel takes the first of it; what is relayed stops growing when that is full.
         seen = []
 
         def is_full():

@@ -20,7 +20,7 @@ struct MockContext {
   Tally& tally;
 };
 
-inline constexpr std::size_t kInputMax = 64u << 20;    // a larger request is no test of anything
+inline constexpr std::size_t kInputMax = 64u << 20;   // a larger request is no test of anything
 inline constexpr std::size_t kUnsentMax = 16 * 1024;  // then streams wait for the client
 
 }  // namespace leat::tools

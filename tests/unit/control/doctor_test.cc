@@ -54,6 +54,21 @@ TEST(Doctor, TellsWhatIsOfferedAndUsed) {
   EXPECT_TRUE(says(report, "85 % of 16.0 GiB"));
 }
 
+TEST(Doctor, TellsWhetherContentIsLoggedAndWhere) {
+  const auto told = [](const ContentLogSettings& settings) {
+    const DoctorLine line = content_log_line(settings);
+    return examine(good_machine(), good_ring(), good_sandbox(), {&line, 1});
+  };
+  EXPECT_TRUE(says(told({}), "content log           off"));
+  ContentLogSettings settings{.folder = "/var/log/leat/content"};
+  EXPECT_TRUE(says(told(settings), "content log           on ")) << told(settings).text;
+  EXPECT_TRUE(says(told(settings),
+                   "prompts and answers of keys that say so, in "
+                   "/var/log/leat/content, up to 1.0 GiB"));
+  settings.logs_requests = false;
+  EXPECT_TRUE(says(told(settings), "  answers of keys"));
+}
+
 TEST(Doctor, LimitsDecideWhatIsUsed) {
   MachineFacts facts = good_machine();
   facts.descriptors = facts.descriptors_hard = UINT64_MAX;

@@ -84,7 +84,7 @@ TEST_P(UringReceive, WhoIsNotReadStopsSoonAndLosesNothing) {
   const std::string bytes = pattern(kMost);
   std::size_t sent = 0;
   pollfd writable{.fd = pair.theirs.get(), .events = POLLOUT};
-  while (sent + 256 <= kMost && ::poll(&writable, 1, 300) == 1) {
+  while (sent + 256 <= kMost && ::poll(&writable, 1, 50) == 1) {
     const ssize_t count = ::send(pair.theirs.get(), bytes.data() + sent, 256, MSG_DONTWAIT);
     ASSERT_GT(count, 0);
     sent += static_cast<std::size_t>(count);
