@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import re
+import select
 import signal
 import socket
 import struct
@@ -180,6 +181,28 @@ def event(delta=None, finish=None, **extra):
     data = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "upstream-model",
             "choices": [{"index": 0, "delta": delta or {}, "finish_reason": finish}], **extra}
     return b"data: " + json.dumps(data).encode() + b"\n\n"
+
+
+class Pressed:
+    """A provider's script: a stream of many small events, some 4 MB, as fast as they are taken; it
+    notes when none is."""
+
+    def __init__(self, count=15_000):
+        self.words = [f"{i:06d} " + "x" * 100 for i in range(count)]
+        self.text = "".join(self.words)
+        self.event_bytes = len(chunk(event({"content": self.words[0]})))
+        self.bytes_taken = 0
+        self.has_stopped = threading.Event()  # nothing was taken for a second
+
+    def __call__(self, call):
+        call.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        call.send(SSE_HEAD)
+        for word in self.words:
+            if not self.has_stopped.is_set() and not select.select([], [call.sock], [], 1)[1]:
+                self.has_stopped.set()
+            call.send(chunk(event({"content": word})))
+            self.bytes_taken += self.event_bytes
+        call.send(chunk(event({}, "stop")) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
 def usage_event():

@@ -18,8 +18,8 @@ import tempfile
 import threading
 
 import harness
-from harness import (SLOW, SSE_HEAD, answer_well, chat_body, chat_request, chunk, completion, event,
-                     reply, stream_bytes, until)
+from harness import (SLOW, SSE_HEAD, Pressed, answer_well, chat_body, chat_request, chunk, completion,
+                     event, reply, stream_bytes, until)
 from http2_client import PREFACE, ErrorCodes, Http2Client
 
 SIMULATED = "leat/simulated"
@@ -215,6 +215,25 @@ class Http2Clients(harness.Case):
         answer = client.answer(number)
         self.assertEqual((answer.status, answer.body), (200, b""))
         self.assertEqual(answer.reset_code, ErrorCodes.CANCEL)
+
+    def test_a_window_that_opens_late_has_every_byte(self):
+        script = Pressed()
+        server = self.serve([self.provider(script)], limits={"client_stall_ms_max": 600_000})
+        client = self.client(server, window=0)
+        client.turn(0.2)
+        number = client.ask(body=chat_body(stream=True))
+        client.until(lambda: client.streams[number].status == 200, "the head")
+        until(script.has_stopped.is_set, "the provider to be stopped", 60)
+        self.assertLess(script.bytes_taken, 768 * 1024)
+        # What follows comes by small windows, so that the stream is stopped again and again.
+        client.gives_window = True
+        client.h2.increment_flow_control_window(1 << 24)
+        client.h2.increment_flow_control_window(20_000, number)
+        client.flush()
+        answer = client.answer(number, 60)
+        self.assertEqual((answer.status, answer.reset_code), (200, None))
+        self.assertEqual(answer.text(), script.text)
+        self.assertEqual(answer.events()[-1], "[DONE]")
 
     def test_floods_end_the_connection(self):
         server = self.serve([self.provider(answer_well)])

@@ -9,14 +9,12 @@ and not judged."""
 
 import pathlib
 import resource
-import select
 import socket
 import sys
-import threading
 import time
 
 import harness
-from harness import SLOW, SSE_HEAD, Case, chat_body, chunk, event, request, until
+from harness import SLOW, SSE_HEAD, Case, Pressed, chat_body, chunk, event, request, until
 
 IS_MEMORY_OURS = sys.argv[2:3] in ([], ["none"])
 del sys.argv[2:3]
@@ -115,33 +113,18 @@ class SlowClients(Case):
         self.assertEqual(leat.rejects("request_timeout"), 2 * EACH)
 
     def test_who_does_not_read_stops_its_provider_and_then_has_every_byte(self):
-        words = [f"{i:06d} " + "x" * 100 for i in range(15_000)]
-        sent = []  # words, as they went out; after the stop all at once
-        has_stopped = threading.Event()
-
-        def script(call):
-            call.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-            call.send(SSE_HEAD)
-            for word in words:
-                # Nothing taken for so long: it is not read any more.
-                if not has_stopped.is_set() and not select.select([], [call.sock], [], 1)[1]:
-                    has_stopped.set()
-                call.send(chunk(event({"content": word})))
-                sent.append(word)
-            call.send(chunk(event({}, "stop")) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
-
+        script = Pressed()
         leat = self.leat([self.provider(script)], limits={"client_stall_ms_max": 600_000})
         with harness.Client(leat.port, receive_bytes=4096) as client:
             client.send(harness.chat_request(stream=True))
-            until(has_stopped.is_set, "the provider to be stopped", 60)
+            until(script.has_stopped.is_set, "the provider to be stopped", 60)
             # The kernel's buffers on both sides of us, and 4 KiB of ours. The whole is some 4 MB.
-            taken = len(sent) * len(chunk(event({"content": words[0]})))
-            self.assertLess(taken, 768 * 1024)
+            self.assertLess(script.bytes_taken, 768 * 1024)
             relayed = leat.metric("leat_stream_events_total")
-            self.assertLess(relayed * 300, 192 * 1024)
+            self.assertLess(relayed * script.event_bytes, 192 * 1024)
             answer = client.answer()
             self.assertTrue(answer.whole)
-            self.assertEqual(answer.text(), "".join(words))
+            self.assertEqual(answer.text(), script.text)
             self.assertEqual(answer.events()[-1], "[DONE]")
 
     def test_who_does_not_read_holds_no_more_than_its_buffer_and_a_turn(self):
