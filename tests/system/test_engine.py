@@ -318,7 +318,10 @@ class Starting(harness.Case):
             path = pathlib.Path(folder, "leat.toml")
             for text, told in (("", r"off +no prompt"),
                                (f'folder = "{folder}/content"', rf"on +.* in {folder}/content,")):
-                path.write_text(f"[content_log]\n{text}\n")
+                path.write_text('[auth]\nmode = "off"\n[providers.one]\nformat = "simulated"\n'
+                                '[[models]]\nid = "a/b"\n'
+                                'endpoints = [{ provider = "one", model = "b" }]\n'
+                                f"[content_log]\n{text}\n")
                 done = run("doctor", "--config", path)
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertRegex(done.stdout, rf"(?m)^content log +{told}")
