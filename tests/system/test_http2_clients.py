@@ -18,8 +18,8 @@ import tempfile
 import threading
 
 import harness
-from harness import (SLOW, SSE_HEAD, Pressed, answer_well, chat_body, chat_request, chunk, completion,
-                     event, reply, stream_bytes, until)
+from harness import (SLOW, SSE_HEAD, Pressed, answer_well, chat_body, chat_request, chunk,
+                     completion, event, reply, stream_bytes, until)
 from http2_client import PREFACE, ErrorCodes, Http2Client
 
 SIMULATED = "leat/simulated"
