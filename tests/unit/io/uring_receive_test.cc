@@ -59,7 +59,7 @@ TEST_P(UringReceive, StopSilencesAtOnceAndLosesNothing) {
 TEST_P(UringReceive, WhoIsNotReadStopsSoonAndLosesNothing) {
   Recorder handler;
   Pair pair = this->pair(handler);
-  const int send_bytes = 64 * 1024;
+  const int send_bytes = 4096;
   setsockopt(pair.theirs.get(), SOL_SOCKET, SO_SNDBUF, &send_bytes, sizeof send_bytes);
   const int ours = descriptor_to(local_address(pair.theirs.get()));
   const auto is_bounded = [&] {
