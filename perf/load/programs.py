@@ -150,6 +150,8 @@ class Workbench:
         if starter is not None:
             return starter(tls, streamed, shards)
         protocol = "http2" if subject.startswith("leat-h2") else "http1"
+        if subject == "leat-acks":  # acknowledgements of two events at a time
+            return self.start_governed(tls, streamed, shards, acks="auto")
         if subject == "leat-h2":
             return self.start_governed(tls, streamed, shards, protocol=protocol)
         if subject.startswith(("leat-hold-", "leat-h2-hold-")):
@@ -180,13 +182,14 @@ class Workbench:
         """leat that writes a durable record of each request before its answer ends."""
         return self.start_leat(tls, streamed, shards, extra=self.ledger())
 
-    def start_governed(self, tls, streamed, shards, hold="off", protocol="http1"):
+    def start_governed(self, tls, streamed, shards, hold="off", protocol="http1", acks="off"):
         """leat with everything on: keys with four rates and a budget, prices, durable records;
         hold: for how many milliseconds events wait, whatever the load; "auto": by the load.
         protocol: what it speaks with the mock."""
         price = 'price = { prompt = "0.15", completion = "0.60" }'
         return self.start_leat(tls, streamed, shards, [[("mock", price)]] * len(MODELS),
-                               limits=LIMITS, extra=self.ledger(), hold=hold, protocol=protocol)
+                               limits=LIMITS, extra=self.ledger(), hold=hold, protocol=protocol,
+                               acks=acks)
 
     def ledger(self):
         folder = self.work / "ledger"
@@ -195,10 +198,11 @@ class Workbench:
         return f'[ledger]\nfolder = "{folder}"\n'
 
     def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra="",
-                   node_limits=NEVER_LATE, hold="off", protocol="http1"):
+                   node_limits=NEVER_LATE, hold="off", protocol="http1", acks="off"):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
         of the endpoint; None: one provider has all of them. limits: of each key; node_limits: of
-        all together. protocol: what is spoken with the providers."""
+        all together. protocol: what is spoken with the providers; acks: whether their events are
+        acknowledged two at a time."""
         endpoints = endpoints or [[("mock", "")]] * len(MODELS)
         scheme, port = ("https", PORT["mock-tls"]) if tls else ("http", PORT["mock"])
         keys = "".join(f'[[keys]]\nname = "load-{i}"\n'
@@ -209,7 +213,8 @@ class Workbench:
         ca = f'ca_file = "{self.ca}"\n' if tls else ""
         providers = "".join(
             f'[providers.{name}]\nformat = "openai"\nbase_url = "{scheme}://localhost:{port}/v1"\n'
-            f'protocol = "{protocol}"\n{ca}api_key = {{ env = "MOCK_KEY" }}\n'
+            f'protocol = "{protocol}"\ndelayed_acks = "{acks}"\n{ca}'
+            f'api_key = {{ env = "MOCK_KEY" }}\n'
             f'allow_private = true\n'
             for name in sorted({name for ends in endpoints for name, _ in ends}))
 

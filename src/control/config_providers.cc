@@ -146,9 +146,8 @@ void check_fitting(Reading& reading, const TomlValue& table, const std::string& 
     }
   };
   if (provider.format == ProviderFormat::kSimulated) {
-    for (const std::string_view key :
-         {"base_url", "protocol", "delayed_acks", "ca_file", "api_key", "api_keys",
-          "allow_private"}) {
+    for (const std::string_view key : {"base_url", "protocol", "delayed_acks", "ca_file", "api_key",
+                                       "api_keys", "allow_private"}) {
       refuse(key, "the simulated provider has no network; leave it out");
     }
   } else {

@@ -42,8 +42,7 @@ void EndpointSum::add(const EndpointSum& other) {
     (this->*times).sum_us += (other.*times).sum_us;
   }
   for (const auto count : {&EndpointSum::prompt_tokens, &EndpointSum::completion_tokens,
-                           &EndpointSum::cost, &EndpointSum::charged,
-                           &EndpointSum::acks_delayed}) {
+                           &EndpointSum::cost, &EndpointSum::charged, &EndpointSum::acks_delayed}) {
     this->*count += other.*count;
   }
 }

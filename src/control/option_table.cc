@@ -204,7 +204,8 @@ constexpr std::array<Setting<Provider>, 18> kProvider{{
      "the "
      "TLS handshake agrees on."},
     {"delayed_acks", OwnForm{"\"off\", \"auto\" or \"on\"", "\"off\""}, 0, 0, kLive,
-     "Whether its events are acknowledged two at a time, over HTTP/1.1. `on`: a provider that waits "
+     "Whether its events are acknowledged two at a time, over HTTP/1.1. `on`: a provider that "
+     "waits "
      "for acknowledgements (Nagle's algorithm) is then late by 40 ms. `auto`: a few streams find "
      "out."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,

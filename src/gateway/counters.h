@@ -111,8 +111,7 @@ struct Counters {
   Counter pool_http2_connections;  // of those
   Counter pool_http2_streams;      // requests on them
   Counter ack_delay_rests;
-  Counter handshakes_waiting;  // TLS, for a turn that has room for their work
-  Counter handshakes_waited;
+  Counter handshakes_waited;  // steps of TLS handshakes, for a turn that has room for their work
   Counter pool_dialed;
   Counter pool_dial_failures;
   Counter pool_reused;

@@ -455,6 +455,7 @@ void Gateway::refresh_counters() {
     counters_.turns_by_lateness[i].set(turns.late.counts[i]);
   }
   counters_.turns_late_us.set(turns.late_us);
+  counters_.handshakes_waited.set(tcp_streams_.handshakes().waited());
   refresh_core();
   refresh_holdings();
   refresh_pools();

@@ -186,9 +186,9 @@ class Io {
   // it is held for is the caller's to keep. An Io that cannot hold goes on as receive_start().
   virtual void receive_hold(SocketId socket) { receive_start(socket); }
 
-  // From here on the kernel may acknowledge two small segments at once, and one after 40 ms; once it
-  // had to wait so long it leaves off by itself, which delays_acks() tells (both are a system call
-  // each). An Io whose peers see no acknowledgements has nothing to delay.
+  // From here on the kernel may acknowledge two small segments at once, and one after 40 ms. Once
+  // it had to wait so long it leaves off by itself, which delays_acks() tells; both are a system
+  // call each. An Io whose peers see no acknowledgements has nothing to delay.
   virtual void delay_acks(SocketId socket) { (void)socket; }
   virtual bool delays_acks(SocketId socket) {
     (void)socket;

@@ -334,15 +334,35 @@ void TcpStream::on_receive(std::span<char> bytes) {
     return;
   }
   if (holding_ != nullptr) holding_->brought += bytes.size();
-  if (tls_ != nullptr) return feed_tls(bytes);
-  user_->on_bytes(bytes);
+  if (tls_ == nullptr) return user_->on_bytes(bytes);
+  if (state_ == State::kHandshaking && must_wait(bytes)) return;
+  feed_tls(bytes);
+}
+
+// Whether it is to be done by a later turn; then the bytes are kept, and what follows them is left
+// with Io. A server is done with the dear part when it has answered the client's first flight.
+bool TcpStream::must_wait(std::span<const char> bytes) {
+  if (has_answered_ || owner_.handshakes_.admit()) return false;
+  hello_ = std::make_unique<Hello>(this, bytes);
+  owner_.shard_.io().receive_stop(socket_);
+  owner_.handshakes_.wait(*hello_, is_outgoing_);
+  return true;
+}
+
+void TcpStream::end_waiting() {
+  const std::unique_ptr<Hello> hello = std::move(hello_);
+  owner_.shard_.io().receive_start(socket_);
+  feed_tls(hello->bytes());
 }
 
 void TcpStream::feed_tls(std::span<char> bytes) {
   CipherSegments out(owner_.shard_.arena(), wire_);
   const tls::SessionState after = tls_->feed(bytes, *this, out);
   if (state_ == State::kDead) return;
-  if (!wire_.empty()) owner_.shard_.mark_dirty(*this);
+  if (!wire_.empty()) {
+    owner_.shard_.mark_dirty(*this);
+    has_answered_ = !is_outgoing_;
+  }
   if (is_ending()) return;
   const bool is_past_handshake =
       after == tls::SessionState::kOpen || after == tls::SessionState::kClosed;
@@ -425,6 +445,7 @@ void TcpStream::finish() {
     owner_.shard_.mark_dirty(*this);
   }
   stop_holding();
+  hello_.reset();
   state_ = State::kFinishing;
   user_ = nullptr;
   owner_.ending_.push_back(*this);
@@ -440,6 +461,7 @@ void TcpStream::die() {
   state_ = State::kDead;
   user_ = nullptr;
   stop_holding();
+  hello_.reset();
   if (send_hold_ != nullptr) owner_.shard_.wheel().cancel(send_hold_->timer);
   Flushable::unlink();
   Ending::unlink();

@@ -18,6 +18,7 @@
 #include "base/intrusive_list.h"
 #include "base/pool.h"
 #include "net/backlog.h"
+#include "net/handshake_queue.h"
 #include "net/hold_stats.h"
 #include "net/segments.h"
 #include "net/send_hold.h"
@@ -94,6 +95,13 @@ class TcpStream final : public Stream,
     std::size_t brought = 0;  // since hold() was called last
   };
 
+  // What only a stream needs whose handshake waits for its turn.
+  struct Hello final : WaitingHandshake {
+    Hello(TcpStream* from, std::span<const char> bytes) : WaitingHandshake(bytes), stream(from) {}
+    void on_handshake_turn() override { stream->end_waiting(); }
+    TcpStream* stream;
+  };
+
   explicit TcpStream(TcpStreams& owner) : owner_(owner) {}
   ~TcpStream() = default;
 
@@ -118,6 +126,8 @@ class TcpStream final : public Stream,
   SegmentList& written() { return tls_ != nullptr ? plain_ : wire_; }
   bool may_wait();
   void release_sends();
+  bool must_wait(std::span<const char> bytes);
+  void end_waiting();
   void feed_tls(std::span<char> bytes);
   void become_open();
   void seal();
@@ -141,9 +151,11 @@ class TcpStream final : public Stream,
   std::unique_ptr<Linger> linger_;
   std::unique_ptr<Holding> holding_;
   std::unique_ptr<SendHold> send_hold_;
+  std::unique_ptr<Hello> hello_;  // not null: its handshake waits
   std::uint64_t bytes_written_ = 0;
   State state_ = State::kOpen;
   bool is_outgoing_ = false;
+  bool has_answered_ = false;  // accepted: the dear part of its handshake is done
   bool end_reported_ = false;
   bool peer_ended_ = false;
 };
@@ -151,7 +163,7 @@ class TcpStream final : public Stream,
 // What a shard's streams have in common. Outlives its streams.
 class TcpStreams {
  public:
-  explicit TcpStreams(shard::Shard& shard) : shard_(shard) {}
+  explicit TcpStreams(shard::Shard& shard) : shard_(shard), handshakes_(shard) {}
   // Hangs up on whoever is left: streams that linger outlive their users.
   ~TcpStreams();
 
@@ -166,6 +178,7 @@ class TcpStreams {
   std::size_t live() const { return pool_.live(); }
   // Who holds back by other means notes it here too.
   HoldStats& hold_stats() { return hold_stats_; }
+  const HandshakeQueue& handshakes() const { return handshakes_; }
   // Drops the streams that were told to finish and still wait for their peers; they are freed with
   // the coming turn.
   void abort_ending();
@@ -179,6 +192,7 @@ class TcpStreams {
   IntrusiveList<TcpStream, EndingTag> ending_;
   IntrusiveList<TcpStream, TcpStream> all_;
   HoldStats hold_stats_;
+  HandshakeQueue handshakes_;
   char* prepared_ = nullptr;  // between prepare() and commit()
   std::size_t prepared_bytes_ = 0;
 };

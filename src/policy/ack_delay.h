@@ -47,7 +47,7 @@ class AckDelay {
   Instant rests_until_{};
   Instant last_try_{};
   std::uint64_t rests_ = 0;
-  std::uint32_t tries_ = 0;  // not proven: begun since the last rest, less those without an end
+  std::uint32_t tries_ = 0;   // not proven: begun since the last rest, less those without an end
   std::uint32_t misses_ = 0;  // in a row
   bool is_proven_ = false;
 };

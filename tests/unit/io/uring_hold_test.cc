@@ -169,5 +169,19 @@ TEST_P(UringHold, ClosingWhileHeldFreesTheSocket) {
   EXPECT_EQ(holder.notices + holder.receives + holder.ends, 0);
 }
 
+// What the finding out of providers that wait for acknowledgements rests on (policy/ack_delay.h).
+TEST_P(UringHold, TheKernelDelaysAcknowledgementsUntilOneHadToWaitForItsTimer) {
+  Recorder recorder;
+  const Pair pair = this->pair(recorder);
+  EXPECT_FALSE(io->delays_acks(pair.ours));
+  io->delay_acks(pair.ours);
+  EXPECT_TRUE(io->delays_acks(pair.ours));
+  pair.theirs.write("alone");
+  EXPECT_TRUE(run_until([&] { return !io->delays_acks(pair.ours); }));
+  io->close(pair.ours);
+  io->delay_acks(pair.ours);
+  EXPECT_FALSE(io->delays_acks(pair.ours));
+}
+
 }  // namespace
 }  // namespace leat::io
