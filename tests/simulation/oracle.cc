@@ -14,6 +14,7 @@ constexpr auto kDrain = static_cast<std::size_t>(Fault::kDrainEarly);
 constexpr std::size_t kAttemptsMax = 3;  // Limits::attempts_per_request_max
 constexpr Duration kHangUpMax = milliseconds(10);
 constexpr std::uint64_t kKeptBytesMax = 60'000;  // a little less than the gateway keeps
+constexpr Duration kNone{};
 constexpr Duration kStallMax = seconds(5);
 constexpr Duration kSkippingMax = milliseconds(900);  // a little less than Limits::drain_ms_max
 constexpr std::string_view kDone = "data: [DONE]\n\n";
@@ -144,7 +145,9 @@ class Judge {
     const std::size_t at = record_.body.find(record_.nonce + ".");
     if (record_.status != 200 || at == std::string::npos) return beginning();
     const char* digits = record_.body.c_str() + at + record_.nonce.size() + 1;
-    const auto number = static_cast<std::size_t>(std::strtoul(digits, nullptr, 10));
+    char* behind = nullptr;
+    const auto number = static_cast<std::size_t>(std::strtoul(digits, &behind, 10));
+    if (behind == digits || *behind != '.') return beginning();  // cut within it
     return number < record_.executions.size() ? &record_.executions[number] : last();
   }
   // The same where the last one was asked to carry it on, else null.
@@ -187,7 +190,10 @@ class Judge {
   static bool was_delivered(const Execution& execution) {
     sim::End& end = execution.connection->end(0);
     // A reset of the gateway's may have been lost, and be known to nobody.
-    if (execution.is_stream && (execution.is_unheard || execution.connection->was_broken())) {
+    const bool may_be_lost =
+        execution.is_unheard || execution.connection->was_broken() ||
+        (execution.hung_up_at == kNever && end.outgoing().longest_stall > kNone);
+    if (execution.is_stream && may_be_lost) {
       return false;
     }
     const bool has_fin = end.incoming().fin_arrived && !execution.connection->was_broken() &&

@@ -388,7 +388,10 @@ void SimHttp2Client::connection_over() {
   world_.say("client: connection %u over, error %d", connection_->id(),
              connection_->end(0).error());
   for (auto& [id, ask] : asks_) {
-    if (!ask.is_over) finish(ask, ask.has_head ? AnswerEnd::kCut : AnswerEnd::kUnserved);
+    if (ask.is_over) continue;
+    // Who writes and does not read may lose what it was told to the reset that follows.
+    if (!reads_ && connection_->end(0).error() != 0) ask.record->is_excused = true;
+    finish(ask, ask.has_head ? AnswerEnd::kCut : AnswerEnd::kUnserved);
   }
   connection_->end(0).close();
   connection_ = nullptr;

@@ -88,6 +88,7 @@ class SimProvider::Http2Visit final : public Visit, private EndUser, private Htt
   void say_something_else();
   void write_on();
   void lose(bool resets);
+  void hear_nothing();
   void complain(const std::string& what) { provider_.complain("HTTP/2: " + what); }
 
   SimProvider& provider_;
@@ -129,9 +130,17 @@ void SimProvider::Http2Visit::write_on() {
   if (!out.empty()) out.erase(0, end_.write(out));
 }
 
+// What the gateway says from now on is not read.
+void SimProvider::Http2Visit::hear_nothing() {
+  for (auto& [id, play] : plays_) {
+    if (play.execution != nullptr) play.execution->is_unheard = true;
+  }
+}
+
 // The connection with all that it carries.
 void SimProvider::Http2Visit::lose(bool resets) {
   if (!end_.is_open()) return;
+  hear_nothing();
   for (auto& [id, play] : plays_) play.is_over = true;
   playing_ = 0;
   if (resets) return end_.reset(world_.rng().chance(0.5));
@@ -248,9 +257,7 @@ void SimProvider::Http2Visit::play_end(std::uint32_t id, Play& play, ScriptStep:
   const bool takes_all = rng.chance(0.3);
   if (then == ScriptStep::Then::kHang) {
     is_deaf_ = takes_all;
-    for (auto& [each, other] : plays_) {
-      if (is_deaf_ && other.execution != nullptr) other.execution->is_unheard = true;
-    }
+    if (is_deaf_) hear_nothing();
     return;
   }
   if (takes_all) {
