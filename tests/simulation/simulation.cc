@@ -142,6 +142,8 @@ Options make_options(Rng& rng, std::uint32_t providers, const FaultPlan& faults,
                          .authority = provider_host(i) + ":8000"};
     provider.allow_private = true;
     if (http2.providers[i]) provider.protocol = ProviderProtocol::kHttp2;
+    // What was refused was not executed, and is asked again whatever else may not be.
+    if (http2.only_refusals) provider.retry_ambiguous = false;
     if (rng.chance(0.2)) provider.warm_connections = 2;
     options.providers.push_back(std::move(provider));
   }
@@ -226,7 +228,9 @@ class Simulation {
 Simulation::Simulation(std::uint64_t seed, bool verbose, bool all_http2)
     : rng_(seed ^ 0x5eed'0000'0000'0000),
       http2_(draw_http2_plan(seed, all_http2)),
-      faults_(http2_.only_stalls ? stalls_only() : FaultPlan::draw(rng_)),
+      faults_(http2_.only_stalls     ? stalls_only()
+              : http2_.only_refusals ? refusals_only()
+                                     : FaultPlan::draw(rng_)),
       world_(seed, faults_),
       options_(make_options(rng_, static_cast<std::uint32_t>(rng_.between(1, 3)), faults_, http2_)),
       half_close_allowed_(faults_.of(Fault::kClientHalfCloses) > 0),
