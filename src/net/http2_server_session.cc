@@ -561,6 +561,7 @@ void Http2ServerSession::announce_end() {
 }
 
 void Http2ServerSession::say_goodbye() {
+  refuses_ = true;  // though the word of it may have to wait for the client to read
   nghttp2_submit_goaway(session_, NGHTTP2_FLAG_NONE,
                         nghttp2_session_get_last_proc_stream_id(session_), NGHTTP2_NO_ERROR,
                         nullptr, 0);

@@ -446,6 +446,24 @@ TEST_F(Http2ServerTest, FramesThatAnswersAskForMayComeLate) {
   EXPECT_LT(sent, 600);
 }
 
+// What a client was told is not served is not: it asks again elsewhere. The word of it may wait for
+// one who does not read.
+TEST_F(Http2ServerTest, NothingIsServedBeyondTheGoodbye) {
+  ASSERT_TRUE(peer->feed(headers(1, kGet, true)));
+  peer->wire.take();
+  peer->session->say_goodbye();
+  ASSERT_TRUE(peer->session->feed(headers(3, kGet, true), peer->now).has_value());
+  EXPECT_EQ(peer->requests.size(), 1u);
+  peer->flush();
+  for (const Frame& each : peer->wire.take_frames()) {
+    if (each.type == kGoaway) {
+      EXPECT_EQ(each.word(0), 1u);
+    } else if (each.type == kReset) {
+      EXPECT_EQ(each.word(0), kRefusedStream);
+    }
+  }
+}
+
 TEST_F(Http2ServerTest, AHeadInTooManyFrames) {
   const std::string all = block(kGet);
   for (const bool is_empty : {true, false}) {
