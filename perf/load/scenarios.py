@@ -46,7 +46,7 @@ class Scenario:
         return None
 
 
-HELD = ("leat-governed", "leat-hold-25", "leat-hold-50", "leat-h2", "leat-h2-hold-25",
+HELD = ("leat-governed", "leat-acks", "leat-hold-25", "leat-hold-50", "leat-h2", "leat-h2-hold-25",
         "leat-h2-hold-50", "relay-epoll", "relay-uring")
 # What a connection of HTTP/2 carries at a time, if it is said; the others' connections carry one.
 FIFTY = ("--h2-streams", "50")
