@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/rng.h"
-#include "net/still_io.h"
+#include "support/still_io.h"
 
 namespace leat::net {
 namespace {
