@@ -31,7 +31,7 @@ class HandshakeQueueTest : public testing::Test {
     return step;
   }
 
-  StillIo io_;
+  io::StillIo io_;
   Rng rng_{1};
   shard::Shard shard_{io_, rng_, 0};
   HandshakeQueue queue_{shard_};
