@@ -203,12 +203,24 @@ TEST_F(TcpHold, TurnsWaitForMoreWhileSomethingIsHeldAndNotAfter) {
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, shard::Shard::kHeldBatchTime);
   EXPECT_GT(io_.turned.wait_count, 1u);
+  run_for(milliseconds(30));
+  EXPECT_EQ(io_.turned.min_wait, Duration{});
+}
+
+TEST_F(TcpHold, WhatWasAskedForIsThereSoThatItsTurnWaitsForNothing) {
+  stream_.hold(milliseconds(25));
+  io::SocketHandler* const first = io_.handler;
+  User user;
+  streams_.adopt({1, 1}, nullptr, user).hold(milliseconds(100));
+  first->on_held();
+  io_.handler->on_held();
   io_.take();
   while (io_.take().empty()) run_for(microseconds(100));
-  // What was asked for is there: nothing to wait for.
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, Duration{});
   EXPECT_EQ(io_.turned.wait_count, 1u);
+  shard_.run_turn();
+  EXPECT_EQ(io_.turned.min_wait, shard::Shard::kHeldBatchTime) << "the other is held still";
 }
 
 TEST(HoldDue, IsInTimeAndNotMuchTooEarly) {
