@@ -112,6 +112,7 @@ TEST_F(TcpHandshake, ThoseThatComeAtOnceAreAnsweredOneATurnAndInOrder) {
     EXPECT_EQ(answered(), expected);
   }
   EXPECT_EQ(owner_.handshakes().waited(), kClients - 1);
+  for (const auto& [slot, socket] : io_.sockets) EXPECT_TRUE(socket.is_read) << slot;
 }
 
 TEST_F(TcpHandshake, AllOfThemEndWellAndWhatFollowsTheAnswerDoesNotWait) {
@@ -136,6 +137,14 @@ TEST_F(TcpHandshake, OneThatIsGivenUpCostsNoTurn) {
   shard_.run_turn();
   shard_.run_turn();
   EXPECT_EQ(answered(), (std::vector<std::uint32_t>{0, 2}));
+}
+
+TEST_F(TcpHandshake, NorDoesOneThatIsToEnd) {
+  greet_all();
+  streams_[1]->finish();
+  shard_.run_turn();
+  shard_.run_turn();
+  EXPECT_FALSE(io_.sockets[2].sent.empty());
 }
 
 }  // namespace
