@@ -33,7 +33,7 @@ SimShard::SimShard(World& world, const gateway::Snapshot& snapshot, std::uint32_
   for (std::size_t i = 0; i < options.size(); ++i) {
     resolver.add(options[i].base_url.host, {providers[i]});
   }
-  Duration hold_max = milliseconds(snapshot.options().hold.ms_max);
+  hold_max = milliseconds(snapshot.options().hold.ms_max);
   for (const Model& model : snapshot.options().models) {
     hold_max = std::max(hold_max, milliseconds(model.hold_ms_max));
   }

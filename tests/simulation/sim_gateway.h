@@ -27,6 +27,7 @@ struct SimShard {
   shard::Shard shard;
   SimResolver resolver;
   shard::Mailbox mailbox;
+  Duration hold_max{};  // no event of any stream may wait for longer
   gateway::Counters counters;
   gateway::LogRing log;
   std::unique_ptr<gateway::Gateway> gateway;

@@ -196,6 +196,7 @@ class Simulation {
   void tell_to_drain(std::uint64_t);
   void drain();
   void check_minutes();
+  void check_held(const SimShard& shard);
   void check_nothing_is_left();
   std::vector<bool> may_be_left_out() const;
   OracleOptions oracle() const;
@@ -447,6 +448,17 @@ void Simulation::check_minutes() {
   limits_.back()->check_minutes(asked, kAskedWithin);
 }
 
+// What was held back of what came is watched by SimIo as it is; what was held of what goes out, by
+// the gateway's own account.
+void Simulation::check_held(const SimShard& shard) {
+  if (faults_.of(Fault::kSlowTurn) > 0) return;
+  const auto& bounds = net::HoldStats::kBounds;
+  for (std::size_t i = 1; i <= bounds.size(); ++i) {
+    if (bounds[i - 1] < shard.hold_max || shard.counters.held_by_time[i].get() == 0) continue;
+    world_.violation("events were held for longer than they may be");
+  }
+}
+
 void Simulation::check_nothing_is_left() {
   for (const auto& shard : gateway_->shards()) {
     const std::string name = "shard " + std::to_string(shard->shard.index());
@@ -468,6 +480,7 @@ void Simulation::check_nothing_is_left() {
     const std::uint64_t asked =
         counters.attempts.get() - counters.retries.get() - counters.hedges.get();
     if (counters.settled.get() != asked) world_.violation(name + ": not settled once");
+    check_held(*shard);
     shard->io.stop();
   }
 }
