@@ -13,6 +13,7 @@
 #include "control/catalogue_reader.h"
 #include "control/catalogue_text.h"
 #include "control/change_list.h"
+#include "control/config_sections.h"
 #include "control/redaction.h"
 #include "policy/account.h"
 
@@ -173,13 +174,11 @@ constexpr std::array<TextOf<Provider>, 6> kProviderTexts{{
     {"base_url", [](const Provider& p) { return url_text(p.base_url); }},
     {"protocol",
      [](const Provider& p) {
-       constexpr std::array<std::string_view, 3> kNames = {"http1", "http2", "auto"};
-       return toml_quoted(kNames[static_cast<std::size_t>(p.protocol)]);
+       return toml_quoted(kProtocolWords[static_cast<std::size_t>(p.protocol)]);
      }},
     {"delayed_acks",
      [](const Provider& p) {
-       constexpr std::array<std::string_view, 3> kNames = {"off", "auto", "on"};
-       return toml_quoted(kNames[static_cast<std::size_t>(p.delayed_acks)]);
+       return toml_quoted(kDelayedAckWords[static_cast<std::size_t>(p.delayed_acks)]);
      }},
     // One and several are two settings of the file for one list.
     {"api_key",

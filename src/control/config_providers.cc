@@ -49,39 +49,23 @@ bool read_format(Reading& reading, const TomlValue& table, const std::string& pa
   return false;
 }
 
-void read_protocol(Reading& reading, const TomlValue& table, const std::string& path,
-                   Provider& provider) {
-  const TomlMember* protocol = table.find("protocol");
-  if (protocol == nullptr) return;
-  const std::string key = joined(path, "protocol");
-  if (!expect(protocol->value, TomlValue::Kind::kText, key, reading.faults)) return;
-  const std::string& text = protocol->value.text;
-  if (text == "http2") {
-    provider.protocol = ProviderProtocol::kHttp2;
-  } else if (text == "auto") {
-    provider.protocol = ProviderProtocol::kAuto;
-  } else if (text != "http1") {
-    reading.faults.add(protocol->line, key,
-                       fmt::format("\"{}\" is not known; write \"http1\", \"http2\" or \"auto\"",
-                                   printable(text)));
-  }
-}
-
-void read_delayed_acks(Reading& reading, const TomlValue& table, const std::string& path,
-                       Provider& provider) {
-  const TomlMember* delayed = table.find("delayed_acks");
-  if (delayed == nullptr) return;
-  const std::string key = joined(path, "delayed_acks");
-  if (!expect(delayed->value, TomlValue::Kind::kText, key, reading.faults)) return;
-  constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "on"};
-  const auto found = std::ranges::find(kModes, delayed->value.text);
-  if (found == kModes.end()) {
-    reading.faults.add(delayed->line, key,
-                       fmt::format("\"{}\" is not known; write \"off\", \"auto\" or \"on\"",
-                                   printable(delayed->value.text)));
+// Sets `to` if the setting is there and one of `words`, which stand in the order of the
+// enumeration.
+template <class Choice>
+void read_choice(Reading& reading, const TomlValue& table, const std::string& path,
+                 std::string_view name, const std::array<std::string_view, 3>& words, Choice& to) {
+  const TomlMember* const member = table.find(name);
+  if (member == nullptr) return;
+  const std::string key = joined(path, name);
+  if (!expect(member->value, TomlValue::Kind::kText, key, reading.faults)) return;
+  const auto found = std::ranges::find(words, member->value.text);
+  if (found != words.end()) {
+    to = static_cast<Choice>(found - words.begin());
     return;
   }
-  provider.delayed_acks = static_cast<DelayedAcks>(found - kModes.begin());
+  reading.faults.add(member->line, key,
+                     fmt::format("\"{}\" is not known; write \"{}\", \"{}\" or \"{}\"",
+                                 printable(member->value.text), words[0], words[1], words[2]));
 }
 
 void read_base_url(Reading& reading, const TomlValue& table, const std::string& path,
@@ -252,8 +236,8 @@ void read_provider(Reading& reading, const TomlMember& member) {
       read_simulated(reading, table, path, provider);
     } else {
       read_base_url(reading, table, path, provider);
-      read_protocol(reading, table, path, provider);
-      read_delayed_acks(reading, table, path, provider);
+      read_choice(reading, table, path, "protocol", kProtocolWords, provider.protocol);
+      read_choice(reading, table, path, "delayed_acks", kDelayedAckWords, provider.delayed_acks);
       read_ca_file(reading, table, path, provider);
       read_api_keys(reading, table, path, provider);
     }

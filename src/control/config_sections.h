@@ -20,6 +20,10 @@
 
 namespace leat::control {
 
+// As the file has them, in the order of their enumerations.
+inline constexpr std::array<std::string_view, 3> kProtocolWords = {"http1", "http2", "auto"};
+inline constexpr std::array<std::string_view, 3> kDelayedAckWords = {"off", "auto", "on"};
+
 // A name that something else has to know, and where it was written.
 struct StatedName {
   std::uint32_t line = 0;

@@ -205,9 +205,8 @@ constexpr std::array<Setting<Provider>, 18> kProvider{{
      "TLS handshake agrees on."},
     {"delayed_acks", OwnForm{"\"off\", \"auto\" or \"on\"", "\"off\""}, 0, 0, kLive,
      "Whether its events are acknowledged two at a time, over HTTP/1.1. `on`: a provider that "
-     "waits "
-     "for acknowledgements (Nagle's algorithm) is then late by 40 ms. `auto`: a few streams find "
-     "out."},
+     "waits for acknowledgements (Nagle's algorithm) is then late by 40 ms. `auto`: a few streams "
+     "find out."},
     {"display_name", &Provider::display_name, 1, kNameMax, kLive,
      "`provider` in answers of `/api/v1`.", "the name"},
     {"ca_file", &Provider::ca_file, 1, kPathMax, kLive,
@@ -323,7 +322,7 @@ constexpr std::array<Setting<HoldOptions>, 3> kHold{{
      "load, for measurements. Never the first events, tool calls, or what follows the finish "
      "reason."},
     {"ms_max", &HoldOptions::ms_max, 0, HoldOptions::kMsMax, kLive,
-     "The longest that an event waits; 0: none does. A client may ask for less "
+     "The longest that an event waits; less than 4: none does. A client may ask for less "
      "(`x-leat-max-hold-ms`)."},
     {"busy_percent", &HoldOptions::busy_percent, 10, 99, kLive,
      "Use of a core below which nothing waits, with `auto`."},

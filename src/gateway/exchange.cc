@@ -243,7 +243,7 @@ void Exchange::on_reply_head(const proto::ResponseHead& head) {
     dialect::ChatIdentity identity = this->identity();
     prepare_continuation(options, identity);
     leg_->relay.start(options, identity);
-    leg_->acks = {};
+    begin_acks();
     leg_->state = Leg::State::kStreaming;
   } else {
     leg_->state = Leg::State::kCollecting;

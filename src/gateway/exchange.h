@@ -278,6 +278,7 @@ class Exchange final : public ListNode<Exchange>,
   void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
   void check_backlog();
   void mind_hold();
+  void begin_acks();
   void mind_acks();
   void resume(Leg& leg);
   // A broken stream that is carried on (exchange_continuation.cc).

@@ -164,11 +164,17 @@ void Exchange::mind_hold() {
   if (client_ != nullptr) client_->stream().hold_sends(is_held ? Duration{} : most);
 }
 
+// Once a stream: what its provider wants is far from what each receive touches anyway.
+void Exchange::begin_acks() {
+  const auto provider = deployment_->snapshot().connection_of(endpoint());
+  leg_->acks = {};
+  leg_->delayed_acks = deployment_->snapshot().options().providers[provider].delayed_acks;
+}
+
 // Whether the kernel may take two events for one acknowledgement. What is held is acknowledged as
 // it is taken, many at once.
 void Exchange::mind_acks() {
-  const auto provider = deployment_->snapshot().connection_of(endpoint());
-  const DelayedAcks wanted = deployment_->snapshot().options().providers[provider].delayed_acks;
+  const DelayedAcks wanted = leg_->delayed_acks;
   if (wanted == DelayedAcks::kOff || holds_ || leg_->upstream == nullptr) return;
   if (leg_->state != Leg::State::kStreaming || !leg_->relay.is_midst_text()) return;
   net::Stream* const connection = leg_->upstream->own_stream();

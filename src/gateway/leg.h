@@ -66,7 +66,8 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
  public:
   net::UpstreamCall* upstream = nullptr;  // that has the request
   Relay relay;
-  policy::AckWatch acks;                        // of the running stream
+  policy::AckWatch acks;                         // of the running stream
+  DelayedAcks delayed_acks = DelayedAcks::kOff;  // ... as its provider had it when it began
   BlockRef collected;                           // of an answer or an error reply that is read whole
   HealthAttempt health;                         // endpoint kNoId: none is under way
   policy::EndpointId endpoint = policy::kNoId;  // that is, or was, asked

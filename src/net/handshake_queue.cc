@@ -29,7 +29,9 @@ void HandshakeQueue::run_deferred() {
   done_ = 0;
   while (done_ < kStepsPerTurn && !(outgoing_.empty() && accepted_.empty())) {
     ++done_;
-    (outgoing_.empty() ? accepted_ : outgoing_).pop_front()->on_handshake_turn();
+    const bool is_accepted = outgoing_.empty() || (is_turn_of_accepted_ && !accepted_.empty());
+    is_turn_of_accepted_ = !is_accepted;
+    (is_accepted ? accepted_ : outgoing_).pop_front()->on_handshake_turn();
   }
   if (done_ > 0) shard_.defer(*this);
 }

@@ -3,8 +3,8 @@
 // millisecond of asymmetric cryptography, and a hundred that begin in one turn would stop every
 // running stream for as long as all of them take. So each turn does one such step, and what else
 // was received of handshakes waits in here for the turns that follow, first come, first served;
-// those of our own connections before those of strangers, since a request waits for them. Time
-// limits are not touched: who waited too long ends as if it had been slow itself.
+// those of our own connections and those of clients by turns, so that neither kind waits for all of
+// the other. Time limits are not touched: who waited too long ends as if it had been slow itself.
 //
 // One for the streams of a shard.
 #pragma once
@@ -52,7 +52,8 @@ class HandshakeQueue : private shard::Deferred {
   shard::Shard& shard_;
   IntrusiveList<WaitingHandshake, WaitingHandshake> outgoing_;
   IntrusiveList<WaitingHandshake, WaitingHandshake> accepted_;
-  std::uint32_t done_ = 0;  // in this turn
+  std::uint32_t done_ = 0;            // in this turn
+  bool is_turn_of_accepted_ = false;  // where both kinds wait
   std::uint64_t waited_ = 0;
 };
 

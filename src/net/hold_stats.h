@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// HoldStats: how long what came was held back in the kernel (Stream::hold), each time from when the
-// first of it was told of until it was asked for: the longest that any event of it waited. Of one
-// shard.
+// HoldStats: how long events were held back, each time the longest that any of them waited: in the
+// kernel (Stream::hold), from when the first was told of until it was asked for, or on their way
+// out (Stream::hold_sends), from when the first was written until it left. Of one shard.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Goal: of many handshakes that come at once each turn does one step, in the order in which they
-// came but ours first; one that is given up is passed over, and a shard at rest waits for nothing.
-// Method: a queue on a shard without sockets, whose turns the test makes.
+// came but ours and clients' by turns; one that is given up is passed over, and a shard at rest
+// waits for nothing. Method: a queue on a shard without sockets, whose turns the test makes.
 #include "net/handshake_queue.h"
 
 #include <gtest/gtest.h>
@@ -65,13 +65,16 @@ TEST_F(HandshakeQueueTest, WhatWaitsGoesBeforeWhatComes) {
   EXPECT_TRUE(queue_.admit());
 }
 
-TEST_F(HandshakeQueueTest, OursGoFirst) {
+// Neither a crowd of clients nor a provider that hangs up after each answer keeps the others out.
+TEST_F(HandshakeQueueTest, OursAndThoseOfClientsTakeTurns) {
   ASSERT_TRUE(queue_.admit());
   const auto a = wait("a", false);
-  const auto b = wait("b", true);
-  const auto c = wait("c", true);
-  for (int turn = 0; turn < 3; ++turn) shard_.run_turn();
-  EXPECT_EQ(done_, (std::vector<std::string>{"b", "c", "a"}));
+  const auto b = wait("b", false);
+  const auto c = wait("C", true);
+  const auto d = wait("D", true);
+  const auto e = wait("E", true);
+  for (int turn = 0; turn < 5; ++turn) shard_.run_turn();
+  EXPECT_EQ(done_, (std::vector<std::string>{"C", "a", "D", "b", "E"}));
 }
 
 TEST_F(HandshakeQueueTest, OneThatIsGivenUpTakesNoTurn) {
