@@ -2,6 +2,7 @@
 #include "gateway/shedding.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace leat::gateway {
 
@@ -15,8 +16,16 @@ constexpr std::int64_t kRefuseAllFactor = 10;
 // where a backlog is told from a full loop, this is how long it takes to refuse. Between the two
 // parts more and more are refused, since all that wait in a turn have one lateness: a yes or no for
 // all of them at once makes turns with far too much to do and turns with nothing.
-constexpr std::int64_t kRefuseSomePercent = 10;
-constexpr std::int64_t kRefusePercent = 50;
+constexpr std::int64_t kRefuseSomePercent = 20;
+constexpr std::int64_t kRefusePercent = 100;
+// What must be refused anyway is learnt from turns that are later or less late than such a part:
+// so fast, per second, at twice that lateness; four times as fast at most upwards, half as fast
+// downwards. Some always come through, by whom it is seen that there is room.
+constexpr std::int64_t kSteadyPercent = 10;
+constexpr std::int64_t kMillion = 1'000'000;
+constexpr std::int64_t kLearntPerSecond = kMillion / 2;
+constexpr std::int64_t kLearntMax = kMillion * 95 / 100;
+constexpr Duration kLearntFromMax = milliseconds(100);  // of one turn that is late
 // Up to there a key is served that has less than so much of its fair share: refusing all who have
 // more is enough to be in time again, unless keys are as many as requests.
 constexpr std::int64_t kSparedPercent = 50;
@@ -40,12 +49,13 @@ policy::ShedThresholds thresholds_of(const Limits& limits) {
 ShedStep Shedding::step(const Limits& limits) {
   const Instant now = shard_.now();
   if (now == updated_at_) return ladder_.step();
-  updated_at_ = now;
+  const Instant last = std::exchange(updated_at_, now);
   const std::uint32_t memory =
       memory_percent_ != nullptr ? memory_percent_->load(std::memory_order_relaxed) : 0;
   const ShedStep before = ladder_.step();
   const Duration lag = shard_.lag();
   ladder_.update(thresholds_of(limits), now, lag, memory);
+  learn(limits, now - last);
   counters_.turn_lag_us.set(static_cast<std::uint64_t>(lag.us()));
   const ShedStep after = ladder_.step();
   if (after != before) {
@@ -72,12 +82,28 @@ void Shedding::let_in() {
   busy_until_ = std::max(busy_until_, shard_.now()) + work;
 }
 
-// Between 0, where a turn is hardly late, and 100, from where on who may be refused is refused.
+// A turn counts for as long as it is, as so many more asked in it. Three times the load that can be
+// served is answered by two thirds here, and lateness is left to tell of bursts.
+void Shedding::learn(const Limits& limits, Duration elapsed) {
+  if (ladder_.step() < ShedStep::kRefuseGreedy) {
+    to_refuse_ = 0;
+    return;
+  }
+  const std::int64_t steady = milliseconds(limits.late_refuse_ms).ns * kSteadyPercent / 100;
+  const std::int64_t off = (shard_.lateness().ns - steady) * 100 / steady;  // percent
+  const std::int64_t pace = kLearntPerSecond / 100 * std::clamp<std::int64_t>(off, -50, 400);
+  const Duration most = off > 0 ? kLearntFromMax : seconds(2);
+  const std::int64_t learnt = pace * std::min(elapsed, most).us() / seconds(1).us();
+  to_refuse_ = std::clamp<std::int64_t>(to_refuse_ + learnt, 0, kLearntMax);
+}
+
+// Of a hundred who ask and may be refused, so many are.
 std::int64_t Shedding::pressure(const Limits& limits) const {
   const std::int64_t percent = milliseconds(limits.late_refuse_ms).ns / 100;
-  const std::int64_t late = lateness().ns / percent;
-  const std::int64_t above = late - kRefuseSomePercent;
-  return std::clamp<std::int64_t>(above * 100 / (kRefusePercent - kRefuseSomePercent), 0, 100);
+  const std::int64_t above =
+      std::max<std::int64_t>(lateness().ns / percent - kRefuseSomePercent, 0);
+  const std::int64_t by_lateness = above * 100 / (kRefusePercent - kRefuseSomePercent);
+  return std::min<std::int64_t>(by_lateness + to_refuse_ * 100 / kMillion, 100);
 }
 
 // Of its fair share, from which on a key may be refused: all of it in a turn that is hardly late,

@@ -6,9 +6,10 @@
 // On a step that refuses or accepts nobody for lateness, that is so while the turn in which
 // somebody came is late, by a part of what led to the step: room is used as soon as there is some,
 // and who is refused has not waited for long. The later it is, the more are refused, and the less
-// of a fair share it takes, until nobody is served who comes: so lateness comes to rest where just
-// as many are refused as must be. What was let in and is to be done yet counts as lateness, or
-// all who come in one turn that is not late would make the next ones late. Closing connections for
+// of a fair share it takes, until nobody is served who comes. How many must be refused anyway is
+// learnt: by lateness alone as much of it would be needed at all times as refuses so many. What was
+// let in and is to be done yet counts as lateness, or all who come in one turn that is not late
+// would make the next ones late. Closing connections for
 // lateness is for those without TLS: it moves clients to other shards, but with TLS each new
 // connection costs more than several requests. A refusal closes for memory only, being cheaper than
 // what would follow.
@@ -54,6 +55,7 @@ class Shedding {
                   policy::ShedStep now);
   Duration lateness() const;
   std::int64_t pressure(const Limits& limits) const;
+  void learn(const Limits& limits, Duration elapsed);
   void let_in();
   std::uint64_t share_percent(const Limits& limits) const;
 
@@ -63,7 +65,8 @@ class Shedding {
   const std::uint32_t shards_;
   policy::ShedLadder ladder_;
   Instant updated_at_{-1};
-  Instant busy_until_{-1};  // by what was let in
+  Instant busy_until_{-1};      // by what was let in
+  std::int64_t to_refuse_ = 0;  // of a million who ask, whatever the turn: learnt on the ladder
 };
 
 }  // namespace leat::gateway

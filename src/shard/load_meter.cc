@@ -32,7 +32,8 @@ constexpr std::int64_t kTimesSmoothed = 16;
 }  // namespace
 
 Instant LoadMeter::probe_by() const {
-  const bool asks = interval_ >= kLongTurn && in_turn_ > 1;
+  // In the spans of lag all are asked after a long one: one that was not would be the least.
+  const bool asks = counted_at_ - long_at_ < kSpan * 2 && in_turn_ > 1;
   return asks ? counted_at_ + kProbe : kNever;
 }
 
@@ -62,6 +63,7 @@ void LoadMeter::count(Instant now, std::uint64_t completions, Duration waited) {
     completion_time_.ns += (each - completion_time_).ns / kTimesSmoothed;
   }
   counted_at_ = now;
+  if (interval_ >= kLongTurn) long_at_ = now;
   in_turn_ = completions;
   in_window_ += completions;
   const Duration passed = now - window_begin_;

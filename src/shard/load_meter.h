@@ -66,8 +66,9 @@ class LoadMeter {
   Instant span_begin_;
   std::uint32_t span_turns_ = 0;
   Duration least_{kSpanEmpty};
-  Duration least_before_{};  // of the span before
-  Duration interval_{};      // between the last two turns
+  Duration least_before_{};         // of the span before
+  Duration interval_{};             // between the last two turns
+  Instant long_at_{INT64_MIN / 2};  // when last a turn was long
   Duration completion_time_{};
   std::uint64_t in_turn_ = 0;  // what the last turn brought
   bool is_busy_ = false;

@@ -38,13 +38,25 @@ class SheddingTest : public testing::Test {
   // does.
   void turns(int count, Duration late) {
     io_.turn_takes = late > Duration{} ? late + kProbe : microseconds(100);
-    io_.turn_brings = 50;
+    io_.turn_brings = brings_;
     for (int i = 0; i < count; ++i) {
       shard_.run_turn();
       shedding_.step(limits_);
     }
   }
   void be_late(Duration late) { turns(20, late); }
+  // So late that it has just come to refuse, and has learnt nothing yet of how many.
+  void begin_to_refuse(Duration late = milliseconds(40)) {
+    turns(60'000, Duration{});
+    while (step() < ShedStep::kRefuseGreedy) turns(1, late);
+  }
+  int refused_of_100(std::uint32_t key) {
+    int refused = 0;
+    for (int i = 0; i < 100; ++i) {
+      if (refuses(key)) ++refused;
+    }
+    return refused;
+  }
   ShedStep step() { return shedding_.step(limits_); }
   bool refuses(std::uint32_t key) { return shedding_.refuses(limits_, loads_, key); }
   bool keeps_alive(bool is_tls = false, bool is_refused = false) {
@@ -52,6 +64,7 @@ class SheddingTest : public testing::Test {
   }
   Duration idle_time() { return shedding_.idle_time(limits_, kIdleMs); }
 
+  std::uint64_t brings_ = 50;
   io::StillIo io_;
   Rng rng_{1};
   shard::Shard shard_{io_, rng_, 0};
@@ -131,19 +144,19 @@ TEST_F(SheddingTest, TheShareIsThatOfAllWhoAskAndNotOfOne) {
 
 TEST_F(SheddingTest, TheLaterItIsTheSmallerIsAShareThatIsRefused) {
   for (int i = 0; i < 8; ++i) loads_.begin(kModest);  // 9 of 29: 62 % of a fair share
-  be_late(milliseconds(40));
-  turns(1, milliseconds(12));
+  begin_to_refuse();
+  turns(1, milliseconds(14));
   EXPECT_FALSE(refuses(kModest));
-  be_late(milliseconds(40));
-  turns(1, milliseconds(15));
+  begin_to_refuse();
+  turns(1, milliseconds(30));
   EXPECT_TRUE(refuses(kModest));
   EXPECT_FALSE(refuses(kNew));
   EXPECT_EQ(step(), ShedStep::kRefuseGreedy);
 }
 
 TEST_F(SheddingTest, TheLaterItIsTheMoreAreRefused) {
-  const auto refused_of_100 = [this](Duration late) {
-    be_late(milliseconds(40));
+  const auto refused_in_100_turns = [this](Duration late) {
+    begin_to_refuse();
     int refused = 0;
     for (int i = 0; i < 100; ++i) {
       turns(1, late);
@@ -151,14 +164,49 @@ TEST_F(SheddingTest, TheLaterItIsTheMoreAreRefused) {
     }
     return refused;
   };
-  EXPECT_LT(refused_of_100(milliseconds(2)), 10);
-  const int some = refused_of_100(milliseconds(6));
+  EXPECT_LT(refused_in_100_turns(milliseconds(2)), 10);
+  const int some = refused_in_100_turns(milliseconds(5));
   EXPECT_GT(some, 5);
   EXPECT_LT(some, 50);
-  const int more = refused_of_100(milliseconds(12));
+  const int more = refused_in_100_turns(milliseconds(12));
   EXPECT_GT(more, 55);
-  EXPECT_LT(more, 95);
-  EXPECT_EQ(refused_of_100(milliseconds(15)), 100);
+  EXPECT_LT(more, 99);
+  EXPECT_EQ(refused_in_100_turns(milliseconds(30)), 100);
+}
+
+TEST_F(SheddingTest, LearnsHowManyMustBeRefusedAndForgetsItWhereThereIsRoom) {
+  brings_ = 1'000'000;  // what is let in takes no time
+  begin_to_refuse();
+  turns(1, Duration{});
+  EXPECT_LT(refused_of_100(kGreedy), 20) << "little is learnt yet, and the turn is in time";
+  // Half a second, later than where lateness is to come to rest, and too little to refuse for.
+  for (int i = 0; i < 70; ++i) turns(1, milliseconds(6));
+  turns(1, Duration{});
+  const int learnt = refused_of_100(kGreedy);
+  EXPECT_GT(learnt, 25);
+  EXPECT_LT(learnt, 60);
+  EXPECT_EQ(refused_of_100(kNew), 0);
+  const auto refused_in_a_second = [this] {
+    int refused = 0;
+    for (int i = 0; i < 10'000; ++i) {
+      turns(1, Duration{});
+      if (refuses(kGreedy)) ++refused;
+    }
+    return refused;
+  };
+  EXPECT_GT(refused_in_a_second(), 500);
+  refused_in_a_second();
+  EXPECT_EQ(refused_in_a_second(), 0);
+}
+
+TEST_F(SheddingTest, SomeComeThroughHoweverMuchWasLearnt) {
+  brings_ = 1'000'000;
+  begin_to_refuse();
+  turns(100, milliseconds(40));
+  turns(1, Duration{});
+  const int refused = refused_of_100(kGreedy);
+  EXPECT_GT(refused, 80);
+  EXPECT_LT(refused, 100);
 }
 
 TEST_F(SheddingTest, StaysWhereItRefusesAndTriesWithoutNowAndThen) {
@@ -203,7 +251,7 @@ TEST_F(SheddingTest, ThenAcceptsNobody) {
 
 TEST_F(SheddingTest, CountsOnWhatItLetsIn) {
   limits_.late_no_keep_alive_ms = limits_.late_shrink_timeouts_ms = limits_.late_refuse_ms = 4;
-  be_late(milliseconds(5));
+  begin_to_refuse(milliseconds(5));
   turns(1, Duration{});
   int let_in = 0;
   while (let_in < 1'000 && !refuses(kGreedy)) ++let_in;
@@ -230,7 +278,8 @@ TEST_F(SheddingTest, ServesInATurnThatIsInTimeWhateverTheStep) {
   turns(1, Duration{});
   EXPECT_EQ(step(), ShedStep::kStopAccept);
   EXPECT_TRUE(shedding_.accepts(limits_));
-  EXPECT_FALSE(refuses(kGreedy));
+  EXPECT_FALSE(refuses(kModest));
+  EXPECT_FALSE(refuses(kNew));
   EXPECT_FALSE(keeps_alive());
 }
 

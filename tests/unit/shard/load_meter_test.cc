@@ -100,6 +100,18 @@ TEST(LoadMeterLag, IsTheLeastOfTheLastTurns) {
   EXPECT_EQ(meter.lag(now), milliseconds(10)) << "those are long past";
 }
 
+TEST(LoadMeterLag, AsksShortTurnsBetweenLongOnesToo) {
+  LoadMeter meter(kBegin);
+  Instant now = kBegin;
+  for (int i = 0; i < 20; ++i) {
+    now = turns(meter, now, 1, milliseconds(12), 300);
+    now = turns(meter, now, 1, microseconds(1'900), 60);
+  }
+  EXPECT_EQ(meter.lag(now), microseconds(900)) << "one that was not asked would count as in time";
+  now = turns(meter, now, 200, microseconds(1'900), 60);
+  EXPECT_EQ(meter.probe_by(), kNever) << "long ago";
+}
+
 TEST(LoadMeterLag, IsNothingForABurstThatIsServedWithinASpan) {
   LoadMeter meter(kBegin);
   Instant now = turns(meter, kBegin, 50, microseconds(300), 20);
