@@ -147,6 +147,7 @@ TEST_F(ShardNewsTest, RepliesGoToWhoAskedInTheirOrder) {
   news_.reply(1, {.ticket = 1, .status = 200, .body = "one"});
   news_.reply(2, {.ticket = 2, .status = 200, .body = "two"});
   news_.reply(1, {.ticket = 3, .status = 200, .body = "three"});
+  EXPECT_FALSE(news_.deliver());
   news_.settle(late(4));
   EXPECT_FALSE(news_.deliver());
   EXPECT_EQ(heard(2), "reply 2 two;late 4;");
