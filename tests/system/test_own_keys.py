@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal: a provider key that a workspace brought is the one that its requests are sent with, where
 and as long as it may be, and so is one that came with a request, for that request; it is paid by
-who brought it, what its provider says of it is held against nobody else, and nothing repeats it. Method: the real leat with accounts and a ledger, managed over
-its admin listener, and providers that write down which key they were shown.
+who brought it, what its provider says of it is held against nobody else, and nothing repeats it.
+Method: the real leat with accounts and a ledger, managed over its admin listener, and providers
+that write down which key they were shown.
 
 Usage: test_own_keys.py LEAT"""
 
@@ -14,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 
+import http2_client
 from harness import (LEAT, PROVIDER_KEY, SLOW, SSE_HEAD, Case, chat_body, chunk,
                      completion, event, main, reply, request, stream_bytes, until)
 
@@ -390,6 +392,17 @@ class OwnKeys(Case):
                                              ("p0", PROVIDER_KEY)])
         self.assertEqual([record["is_byok"] for record in self.records()],
                          [True, False, False, True, False])
+
+    def test_each_request_of_an_http2_connection_brings_its_own(self):
+        self.serve(well, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        with http2_client.Http2Client(self.router.port) as client:
+            for sent in (OWN, None, SECOND):
+                fields = [("x-provider-api-keys", json.dumps({"p0": sent}))] if sent else []
+                stream = client.ask("/api/v1/chat/completions", BODY, fields=fields, key=key)
+                usage = client.answer(stream).json()["usage"]
+                self.assertEqual(usage["is_byok"], sent is not None)
+                self.assertEqual(self.asked_with(), [("p0", sent or PROVIDER_KEY)])
 
     def test_it_comes_before_the_workspaces_keys_and_shared_capacity(self):
         def refuse(call):
