@@ -99,6 +99,7 @@ struct AccountSettings {
   SecretSource
       master_key;  // 32 bytes in hexadecimal that seal provider keys; kNone: there are none
   std::uint32_t byok_fee_ppm = 0;  // of list prices, for requests on a workspace's own provider key
+  bool provider_keys_in_requests = false;  // X-Provider-API-Keys is heeded
 
   bool operator==(const AccountSettings&) const = default;
 };

@@ -5,7 +5,9 @@
 // million keys and no favourites. Goals: 100 ns, 1 s, and 200 bytes a key on a node of 64 shards.
 #include <benchmark/benchmark.h>
 
-#include <memory>
+#include <cstdint>
+#include <utility>
+#include <vector>
 
 #include "base/check.h"
 #include "base/rng.h"
@@ -67,6 +69,27 @@ void BM_KeyTableFind(benchmark::State& state) {
       static_cast<double>(w.table.bytes() + 64 * w.directory.bytes()) / kKeys;
 }
 BENCHMARK(BM_KeyTableFind);
+
+// What the memory itself asks for: reads of which each says where the next one is, over as much of
+// it as the rows take. A lookup is no dearer where the machine can foresee where it reads.
+void BM_DependentRead(benchmark::State& state) {
+  constexpr std::size_t kRowWords = sizeof(leat::gateway::KeyRow) / sizeof(std::uint64_t);
+  constexpr std::size_t kRows = kKeys + kKeys / 2;
+  static const std::vector<std::uint64_t> rows = [] {
+    std::vector<std::uint64_t> order(kRows);
+    for (std::size_t i = 0; i < kRows; ++i) order[i] = i;
+    leat::Rng rng(2);
+    for (std::size_t i = kRows - 1; i > 0; --i) std::swap(order[i], order[rng.below(i)]);
+    std::vector<std::uint64_t> made(kRows * kRowWords);
+    for (std::size_t i = 0; i < kRows; ++i) made[i * kRowWords] = order[i] * kRowWords;
+    return made;
+  }();
+  std::uint64_t at = 0;
+  for (auto _ : state) at = rows[at];
+  benchmark::DoNotOptimize(at);
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(BM_DependentRead);
 
 void BM_KeyTableFindUnknown(benchmark::State& state) {
   World& w = world();

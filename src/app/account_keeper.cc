@@ -98,7 +98,9 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
   if (ledger != nullptr) {
     if (std::string lost = ledger->keep_lost(); !lost.empty()) return lost;
   }
-  if (ledger == nullptr || !ledger->has_live()) settle_open(options.ledger.charge_ambiguous);
+  if (ledger == nullptr || !ledger->has_live()) {
+    control::settle_open(restored_, options.ledger.charge_ambiguous);
+  }
   keys_.apply(thread_->first());
   operator_key_ = secrets.operator_key;
   control_.io().poll_start(bell_.fd(), POLLIN, *this);
@@ -119,16 +121,6 @@ void AccountKeeper::restore_configured(control::QuantityRestore& restore) const 
   }
 }
 
-// What an earlier process had open is about to be recorded, and what its key pays is known.
-void AccountKeeper::settle_open(bool charge_ambiguous) {
-  for (gateway::RestoredQuantity& each : restored_) {
-    const std::int64_t open = std::exchange(each.open, 0);
-    if (charge_ambiguous && __builtin_add_overflow(each.settled, open, &each.settled)) {
-      each.settled = INT64_MAX;
-    }
-  }
-}
-
 void AccountKeeper::stop() {
   if (thread_ == nullptr) return;
   control_.io().poll_stop(bell_.fd(), *this);
@@ -137,10 +129,7 @@ void AccountKeeper::stop() {
   thread_.reset();
   if (records_ != nullptr && !is_paused_) records_->finish(control_.io().wall_now());
   waiting_.clear();
-  untold_.clear();
-  unsettled_.clear();
-  unsaid_.clear();
-  orders_.clear();
+  news_.clear();
   reloaded_ = nullptr;
 }
 
@@ -191,23 +180,14 @@ void AccountKeeper::take_answers() {
       take_reload(*done);
       continue;
     }
-    if (!done->delta.is_empty()) tell_shards(done->delta);
-    if (!done->late.empty()) settle_late(done->late);
+    if (!done->delta.is_empty()) {
+      keys_.apply(done->delta);
+      news_.tell(done->delta);
+    }
+    if (!done->late.empty()) news_.settle(done->late);
+    tell_news();
     if (auto waits = waiting_.extract(done->ticket)) waits.mapped()(done->answer);
   }
-}
-
-void AccountKeeper::tell_shards(const gateway::KeyDelta& delta) {
-  keys_.apply(delta);
-  untold_.resize(threads_.size());
-  for (auto& untold : untold_) {
-    if (untold != nullptr) {
-      untold->append(delta);
-    } else {
-      untold = std::make_unique<gateway::KeyDelta>(delta);
-    }
-  }
-  post_untold();
 }
 
 bool AccountKeeper::reload(std::shared_ptr<const control::AccountReload> configuration,
@@ -219,33 +199,16 @@ bool AccountKeeper::reload(std::shared_ptr<const control::AccountReload> configu
   return true;
 }
 
-// What shards were not told yet is in `done` too, but for what had been used of new limits.
 void AccountKeeper::take_reload(control::AccountDone& done) {
   waiting_.erase(done.ticket);
   const Reloaded then = std::exchange(reloaded_, nullptr);
-  if (!done.late.empty()) settle_late(done.late);
-  if (done.delta.is_empty()) return then(done.fault);
-  keys_.apply(done.delta);
-  untold_.resize(threads_.size());
-  orders_.resize(threads_.size());
-  for (std::size_t i = 0; i < threads_.size(); ++i) {
-    auto& order = orders_[i];
-    order = std::make_unique<gateway::DeploymentOrder>();
-    order->step = gateway::DeploymentOrder::Step::kServe;
-    if (const auto untold = std::exchange(untold_[i], nullptr)) order->keys.used = untold->used;
-    order->keys.append(done.delta);
+  if (!done.late.empty()) news_.settle(done.late);
+  if (!done.delta.is_empty()) {
+    keys_.apply(done.delta);
+    news_.serve(done.delta);
   }
-  post_untold();
-  then({});
-}
-
-void AccountKeeper::settle_late(const gateway::LateSettlements& late) {
-  unsettled_.resize(threads_.size());
-  for (auto& unsettled : unsettled_) {
-    if (unsettled == nullptr) unsettled = std::make_unique<gateway::LateSettlements>();
-    unsettled->insert(unsettled->end(), late.begin(), late.end());
-  }
-  post_untold();
+  tell_news();
+  then(done.delta.is_empty() ? done.fault : std::string());
 }
 
 void AccountKeeper::take(const shard::Message& message) {
@@ -256,34 +219,16 @@ void AccountKeeper::take(const shard::Message& message) {
   job.path = path_of(question->topic);
   job.query = std::move(question->query);
   job.actor = {.organisation = question->organisation, .key = question->key};
-  const auto then = [this, shard = question->shard, ticket = question->ticket](
-                        const control::ManagementAnswer& answer) { reply(shard, ticket, answer); };
+  const auto then = [this, shard = question->shard,
+                     ticket = question->ticket](const control::ManagementAnswer& answer) {
+    news_.reply(shard, {ticket, answer.status, answer.body});
+    tell_news();
+  };
   if (ask(std::move(job), then) == 0) then(control::refusal(503, "Try again in a moment."));
 }
 
-void AccountKeeper::reply(std::uint32_t shard, std::uint64_t ticket,
-                          const control::ManagementAnswer& answer) {
-  unsaid_.push_back({shard, std::make_unique<gateway::AccountReply>(
-                                gateway::AccountReply{ticket, answer.status, answer.body})});
-  post_untold();
-}
-
-// False: some could not be posted.
-template <class Owned>
-bool AccountKeeper::post_each(std::vector<std::unique_ptr<Owned>>& all) {
-  bool is_done = true;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i] != nullptr && !threads_[i]->post(all[i])) is_done = false;
-  }
-  return is_done;
-}
-
-// A shard hears of keys in their order: of those of another configuration with it.
-void AccountKeeper::post_untold() {
-  std::erase_if(unsaid_, [&](Reply& each) { return threads_[each.shard]->post(each.reply); });
-  bool is_done = unsaid_.empty() && post_each(unsettled_);
-  is_done = post_each(orders_) && post_each(untold_) && is_done;
-  if (!is_done) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);
+void AccountKeeper::tell_news() {
+  if (!news_.deliver()) control_.wheel().set(retry_timer_, control_.now() + kRetryAfter);
 }
 
 }  // namespace leat::app

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // AccountKeeper: the accounts at work. Owns the account store's thread, hands it what is asked of
-// the management API, takes its answers, and tells every shard what has changed in the keys. A
-// shard whose mailbox is full hears of it as soon as there is room, all at once. Owned by the
-// control shard, on whose thread all of it runs; the thread is the store's alone.
+// the management API, takes its answers, and tells every shard what has changed in the keys
+// (control::ShardNews). Owned by the control shard, on whose thread all of it runs; the thread is
+// the store's alone.
 //
 // Without [accounts].store_file there is nothing to manage, and nothing outlives the process; keys
 // of the configuration may still ask about themselves.
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -24,12 +23,15 @@
 #include "app/shard_thread.h"
 #include "control/ledger_usage.h"
 #include "control/management_desk.h"
+#include "control/shard_news.h"
 #include "gateway/key_table.h"
 #include "shard/shard.h"
 
 namespace leat::app {
 
-class AccountKeeper final : public control::ManagementDesk, private io::PollHandler {
+class AccountKeeper final : public control::ManagementDesk,
+                            private io::PollHandler,
+                            private control::ShardNews::Post {
  public:
   // `threads` may still be empty; all outlive the keeper.
   AccountKeeper(shard::Shard& control, const Configurations& configurations,
@@ -54,12 +56,8 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   using Reloaded = std::function<void(const std::string& fault)>;
   bool reload(std::shared_ptr<const control::AccountReload> configuration, Reloaded then);
   // Whether a shard was not told yet to serve by what it has prepared.
-  bool is_behind(std::uint32_t shard) const {
-    return shard < orders_.size() && orders_[shard] != nullptr;
-  }
-  bool is_behind() const {
-    return std::ranges::any_of(orders_, [](const auto& each) { return each != nullptr; });
-  }
+  bool is_behind(std::uint32_t shard) const { return news_.is_behind(shard); }
+  bool is_behind() const { return news_.is_behind(); }
   // Does what was asked, answers nobody any more, tells shards nothing more.
   void stop();
 
@@ -86,18 +84,26 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   };
 
   void restore_configured(control::QuantityRestore& restore) const;
-  void settle_open(bool charge_ambiguous);
   Instant latest_end() const;
   void on_follow();
   void on_poll(int fd, int events) override;
   void take_answers();
-  void tell_shards(const gateway::KeyDelta& delta);
-  void settle_late(const gateway::LateSettlements& late);
-  void reply(std::uint32_t shard, std::uint64_t ticket, const control::ManagementAnswer& answer);
-  void post_untold();
+  void tell_news();
   void take_reload(control::AccountDone& done);
-  template <class Owned>
-  bool post_each(std::vector<std::unique_ptr<Owned>>& all);
+  // control::ShardNews::Post
+  std::size_t shards() const override { return threads_.size(); }
+  bool post(std::size_t shard, std::unique_ptr<gateway::KeyDelta>& delta) override {
+    return threads_[shard]->post(delta);
+  }
+  bool post(std::size_t shard, std::unique_ptr<gateway::DeploymentOrder>& order) override {
+    return threads_[shard]->post(order);
+  }
+  bool post(std::size_t shard, std::unique_ptr<gateway::LateSettlements>& late) override {
+    return threads_[shard]->post(late);
+  }
+  bool post(std::size_t shard, std::unique_ptr<gateway::AccountReply>& reply) override {
+    return threads_[shard]->post(reply);
+  }
 
   shard::Shard& control_;
   const Options& options() const { return configurations_.current().options(); }
@@ -113,20 +119,13 @@ class AccountKeeper final : public control::ManagementDesk, private io::PollHand
   std::optional<gateway::KeyDigest> operator_key_;
   std::unordered_map<std::uint64_t, Then> waiting_;  // by ticket
   std::uint64_t last_ticket_ = 0;
-  std::vector<std::unique_ptr<gateway::KeyDelta>> untold_;  // by shard; null: it has heard all
-  std::vector<std::unique_ptr<gateway::DeploymentOrder>> orders_;  // the same; before untold_
-  Reloaded reloaded_;                                              // null: no reload is under way
-  struct Reply {
-    std::uint32_t shard = 0;
-    std::unique_ptr<gateway::AccountReply> reply;
-  };
-  std::vector<Reply> unsaid_;                                         // for the same reason
-  std::vector<std::unique_ptr<gateway::LateSettlements>> unsettled_;  // by shard, as untold_
+  control::ShardNews news_{*this};
+  Reloaded reloaded_;  // null: no reload is under way
   control::LateRecords late_;
   bool is_following_ = false;
   bool is_paused_ = false;
   Timer follow_timer_{timer_callback<&AccountKeeper::on_follow>, this};
-  Timer retry_timer_{timer_callback<&AccountKeeper::post_untold>, this};
+  Timer retry_timer_{timer_callback<&AccountKeeper::tell_news>, this};
 };
 
 }  // namespace leat::app

@@ -54,23 +54,17 @@ std::string percent_text(std::int64_t ppm) {
   return toml_quoted(dollars_text(ppm * kBillionthsPerPpm));
 }
 
+template <class Choice>
+std::string chosen(std::span<const std::string_view> words, Choice choice) {
+  return toml_quoted(words[static_cast<std::size_t>(choice)]);
+}
+
 constexpr std::array<TextOf<ServerOptions>, 5> kServerTexts{{
     {"listen", [](const ServerOptions& s) { return toml_list(s.listen, listener_text); }},
     {"pin", [](const ServerOptions& s) { return fmt::format("[{}]", fmt::join(s.pin, ", ")); }},
-    {"hardening",
-     [](const ServerOptions& s) {
-       return toml_quoted(s.hardening == Hardening::kRequire ? "require" : "try");
-     }},
-    {"steering",
-     [](const ServerOptions& s) {
-       constexpr std::array<std::string_view, 3> kNames = {"auto", "core", "hash"};
-       return toml_quoted(kNames[static_cast<std::size_t>(s.steering)]);
-     }},
-    {"huge_pages",
-     [](const ServerOptions& s) {
-       constexpr std::array<std::string_view, 3> kNames = {"auto", "on", "off"};
-       return toml_quoted(kNames[static_cast<std::size_t>(s.huge_pages)]);
-     }},
+    {"hardening", [](const ServerOptions& s) { return chosen(kHardeningWords, s.hardening); }},
+    {"steering", [](const ServerOptions& s) { return chosen(kSteeringWords, s.steering); }},
+    {"huge_pages", [](const ServerOptions& s) { return chosen(kHugePageWords, s.huge_pages); }},
 }};
 
 constexpr std::array<TextOf<AdminOptions>, 2> kAdminTexts{{
@@ -84,19 +78,11 @@ constexpr std::array<TextOf<AccountSettings>, 1> kAccountTexts{{
 }};
 
 constexpr std::array<TextOf<LedgerSettings>, 1> kLedgerTexts{{
-    {"mode",
-     [](const LedgerSettings& l) {
-       return toml_quoted(l.mode == LedgerDurability::kStrict ? "strict" : "grouped");
-     }},
+    {"mode", [](const LedgerSettings& l) { return chosen(kDurabilityWords, l.mode); }},
 }};
 
 constexpr std::array<TextOf<LogSettings>, 2> kLogTexts{{
-    {"access",
-     [](const LogSettings& l) {
-       return toml_quoted(l.access == AccessFormat::kJson     ? "json"
-                          : l.access == AccessFormat::kLogfmt ? "logfmt"
-                                                              : "off");
-     }},
+    {"access", [](const LogSettings& l) { return chosen(kAccessWords, l.access); }},
     {"access_file",
      [](const LogSettings& l) { return toml_quoted(l.access_file.empty() ? "-" : l.access_file); }},
 }};
@@ -126,20 +112,11 @@ constexpr std::array<TextOf<TraceSettings>, 3> kTraceTexts{{
 }};
 
 constexpr std::array<TextOf<RoutingOptions>, 1> kRoutingTexts{{
-    {"sort",
-     [](const RoutingOptions& r) {
-       constexpr std::array<std::string_view, 4> kSorts = {"balance", "price", "throughput",
-                                                           "latency"};
-       return toml_quoted(kSorts[static_cast<std::size_t>(r.sort)]);
-     }},
+    {"sort", [](const RoutingOptions& r) { return chosen(kSortWords, r.sort); }},
 }};
 
 constexpr std::array<TextOf<HoldOptions>, 1> kHoldTexts{{
-    {"mode",
-     [](const HoldOptions& h) {
-       constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "always"};
-       return toml_quoted(kModes[static_cast<std::size_t>(h.mode)]);
-     }},
+    {"mode", [](const HoldOptions& h) { return chosen(kHoldWords, h.mode); }},
 }};
 
 constexpr std::array<TextOf<KeyRouting>, 4> kKeyRoutingTexts{{
@@ -167,19 +144,10 @@ constexpr std::array<TextOf<KeyLimits>, 3> kKeyLimitTexts{{
 }};
 
 constexpr std::array<TextOf<Provider>, 6> kProviderTexts{{
-    {"format",
-     [](const Provider& p) {
-       return toml_quoted(p.format == ProviderFormat::kSimulated ? "simulated" : "openai");
-     }},
+    {"format", [](const Provider& p) { return chosen(kFormatWords, p.format); }},
     {"base_url", [](const Provider& p) { return url_text(p.base_url); }},
-    {"protocol",
-     [](const Provider& p) {
-       return toml_quoted(kProtocolWords[static_cast<std::size_t>(p.protocol)]);
-     }},
-    {"delayed_acks",
-     [](const Provider& p) {
-       return toml_quoted(kDelayedAckWords[static_cast<std::size_t>(p.delayed_acks)]);
-     }},
+    {"protocol", [](const Provider& p) { return chosen(kProtocolWords, p.protocol); }},
+    {"delayed_acks", [](const Provider& p) { return chosen(kDelayedAckWords, p.delayed_acks); }},
     // One and several are two settings of the file for one list.
     {"api_key",
      [](const Provider& p) {
@@ -403,9 +371,7 @@ std::vector<ConfigChange> Comparison::run() {
   add_changes("server.tls", server_tls_settings(), {}, a_.server, b_.server, changes_);
   add_changes("admin", admin_settings(), kAdminTexts, a_.admin, b_.admin, changes_);
   add_changes("accounts", account_settings(), kAccountTexts, a_.accounts, b_.accounts, changes_);
-  const auto mode = [](const Options& options) {
-    return toml_quoted(options.auth_mode == AuthMode::kKeys ? "keys" : "off");
-  };
+  const auto mode = [](const Options& options) { return chosen(kAuthWords, options.auth_mode); };
   changes_.setting("auth", "mode", mode(a_), mode(b_), auth_settings().front().reload);
   keys();
   providers();

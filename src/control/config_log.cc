@@ -95,19 +95,7 @@ void read_log(Reading& reading, const TomlValue& root) {
     if (log.access_file == "-") log.access_file.clear();
     if (!log.access_file.empty()) log.access_file = resolved_path(reading, log.access_file);
   }
-  const TomlMember* access = table.find("access");
-  if (access == nullptr) return;
-  if (!expect(access->value, TomlValue::Kind::kText, "log.access", reading.faults)) return;
-  const std::string& word = access->value.text;
-  if (word != "off" && word != "json" && word != "logfmt") {
-    reading.faults.add(
-        access->line, "log.access",
-        fmt::format("\"{}\" is not known; write \"off\", \"json\" or \"logfmt\"", printable(word)));
-    return;
-  }
-  log.access = word == "json"     ? AccessFormat::kJson
-               : word == "logfmt" ? AccessFormat::kLogfmt
-                                  : AccessFormat::kOff;
+  read_choice(table, "log", "access", kAccessWords, log.access, reading.faults);
 }
 
 void read_content_log(Reading& reading, const TomlValue& root) {

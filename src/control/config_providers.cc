@@ -35,37 +35,10 @@ const TomlMember* member_of(Reading& reading, const TomlValue& root, std::string
 // False, with its fault, if the format is none that we speak.
 bool read_format(Reading& reading, const TomlValue& table, const std::string& path,
                  Provider& provider) {
-  const TomlMember* format = table.find("format");
-  if (format == nullptr || format->value.text == "openai") return true;
-  const std::string key = joined(path, "format");
-  if (!expect(format->value, TomlValue::Kind::kText, key, reading.faults)) return false;
-  if (format->value.text == "simulated") {
-    provider.format = ProviderFormat::kSimulated;
-    return true;
-  }
-  reading.faults.add(format->line, key,
-                     fmt::format("\"{}\" is not known; write \"openai\" or \"simulated\"",
-                                 printable(format->value.text)));
-  return false;
-}
-
-// Sets `to` if the setting is there and one of `words`, which stand in the order of the
-// enumeration.
-template <class Choice>
-void read_choice(Reading& reading, const TomlValue& table, const std::string& path,
-                 std::string_view name, const std::array<std::string_view, 3>& words, Choice& to) {
-  const TomlMember* const member = table.find(name);
-  if (member == nullptr) return;
-  const std::string key = joined(path, name);
-  if (!expect(member->value, TomlValue::Kind::kText, key, reading.faults)) return;
-  const auto found = std::ranges::find(words, member->value.text);
-  if (found != words.end()) {
-    to = static_cast<Choice>(found - words.begin());
-    return;
-  }
-  reading.faults.add(member->line, key,
-                     fmt::format("\"{}\" is not known; write \"{}\", \"{}\" or \"{}\"",
-                                 printable(member->value.text), words[0], words[1], words[2]));
+  if (table.find("format") == nullptr) return true;
+  const auto place = find_choice(table, path, "format", kFormatWords, reading.faults);
+  if (place) provider.format = static_cast<ProviderFormat>(*place);
+  return place.has_value();
 }
 
 void read_base_url(Reading& reading, const TomlValue& table, const std::string& path,
@@ -236,8 +209,9 @@ void read_provider(Reading& reading, const TomlMember& member) {
       read_simulated(reading, table, path, provider);
     } else {
       read_base_url(reading, table, path, provider);
-      read_choice(reading, table, path, "protocol", kProtocolWords, provider.protocol);
-      read_choice(reading, table, path, "delayed_acks", kDelayedAckWords, provider.delayed_acks);
+      read_choice(table, path, "protocol", kProtocolWords, provider.protocol, reading.faults);
+      read_choice(table, path, "delayed_acks", kDelayedAckWords, provider.delayed_acks,
+                  reading.faults);
       read_ca_file(reading, table, path, provider);
       read_api_keys(reading, table, path, provider);
     }

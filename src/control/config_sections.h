@@ -20,7 +20,17 @@
 
 namespace leat::control {
 
-// As the file has them, in the order of their enumerations.
+// Choices as the file has them, in the order of their enumerations.
+inline constexpr std::array<std::string_view, 2> kHardeningWords = {"try", "require"};
+inline constexpr std::array<std::string_view, 3> kSteeringWords = {"auto", "core", "hash"};
+inline constexpr std::array<std::string_view, 3> kHugePageWords = {"auto", "on", "off"};
+inline constexpr std::array<std::string_view, 2> kAuthWords = {"keys", "off"};
+inline constexpr std::array<std::string_view, 2> kDurabilityWords = {"strict", "grouped"};
+inline constexpr std::array<std::string_view, 3> kAccessWords = {"off", "json", "logfmt"};
+inline constexpr std::array<std::string_view, 4> kSortWords = {"balance", "price", "throughput",
+                                                               "latency"};
+inline constexpr std::array<std::string_view, 3> kHoldWords = {"off", "auto", "always"};
+inline constexpr std::array<std::string_view, 2> kFormatWords = {"openai", "simulated"};
 inline constexpr std::array<std::string_view, 3> kProtocolWords = {"http1", "http2", "auto"};
 inline constexpr std::array<std::string_view, 3> kDelayedAckWords = {"off", "auto", "on"};
 

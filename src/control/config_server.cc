@@ -208,45 +208,11 @@ void read_limits(Reading& reading, const TomlValue& root) {
            limits.late_stop_accept_ms);
 }
 
-void read_hardening(Reading& reading, const TomlValue& server) {
-  const TomlMember* member = server.find("hardening");
-  if (member == nullptr) return;
-  if (!expect(member->value, TomlValue::Kind::kText, "server.hardening", reading.faults)) return;
-  if (member->value.text != "try" && member->value.text != "require") {
-    reading.faults.add(member->line, "server.hardening",
-                       fmt::format("\"{}\" is neither; write \"try\" or \"require\"",
-                                   printable(member->value.text)));
-    return;
-  }
-  reading.options.server.hardening =
-      member->value.text == "require" ? Hardening::kRequire : Hardening::kTry;
-}
-
-// The place of what is written among `words`; `fallback` if the key is missing or wrong.
-template <std::size_t kWords>
-std::size_t read_word(Reading& reading, const TomlValue& table, std::string_view path,
-                      std::string_view key, const std::array<std::string_view, kWords>& words,
-                      std::size_t fallback) {
-  const TomlMember* member = table.find(key);
-  if (member == nullptr) return fallback;
-  const std::string full = joined(path, key);
-  if (!expect(member->value, TomlValue::Kind::kText, full, reading.faults)) return fallback;
-  const auto found = std::find(words.begin(), words.end(), member->value.text);
-  if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
-  reading.faults.add(member->line, full,
-                     fmt::format("\"{}\" is not known; write \"{}\"", printable(member->value.text),
-                                 fmt::join(words, "\", \"")));
-  return fallback;
-}
-
 void read_machine(Reading& reading, const TomlValue& server) {
-  constexpr std::array<std::string_view, 3> kSteering = {"auto", "core", "hash"};
-  constexpr std::array<std::string_view, 3> kHugePages = {"auto", "on", "off"};
   ServerOptions& options = reading.options.server;
-  options.steering =
-      static_cast<Steering>(read_word(reading, server, "server", "steering", kSteering, 0));
-  options.huge_pages =
-      static_cast<HugePages>(read_word(reading, server, "server", "huge_pages", kHugePages, 0));
+  read_choice(server, "server", "hardening", kHardeningWords, options.hardening, reading.faults);
+  read_choice(server, "server", "steering", kSteeringWords, options.steering, reading.faults);
+  read_choice(server, "server", "huge_pages", kHugePageWords, options.huge_pages, reading.faults);
   if (options.steering == Steering::kCore && options.pin.empty()) {
     reading.faults.add(server.find("steering")->line, "server.steering",
                        "is \"core\" and no shard has one; write server.pin too");
@@ -273,7 +239,6 @@ void read_server(Reading& reading, const TomlValue& root) {
   read_settings(server, "server", server_settings(), reading.options.server, reading.faults);
   read_listeners(reading, server);
   read_pin(reading, server);
-  read_hardening(reading, server);
   read_machine(reading, server);
   read_takeover(reading, server);
   read_server_tls(reading, server);
@@ -323,17 +288,9 @@ void read_auth(Reading& reading, const TomlValue& root) {
   const TomlValue& auth = section(reading, root, "auth");
   AuthKeys ignored;
   read_settings(auth, "auth", auth_settings(), ignored, reading.faults);
+  read_choice(auth, "auth", "mode", kAuthWords, reading.options.auth_mode, reading.faults);
+  if (reading.options.auth_mode != AuthMode::kOff) return;
   const TomlMember* mode = auth.find("mode");
-  if (mode == nullptr) return;
-  if (!expect(mode->value, TomlValue::Kind::kText, "auth.mode", reading.faults)) return;
-  if (mode->value.text == "keys") return;
-  if (mode->value.text != "off") {
-    reading.faults.add(
-        mode->line, "auth.mode",
-        fmt::format("\"{}\" is neither; write \"keys\" or \"off\"", printable(mode->value.text)));
-    return;
-  }
-  reading.options.auth_mode = AuthMode::kOff;
   for (const Listener& listener : reading.options.server.listen) {
     if (is_loopback(listener)) continue;
     reading.faults.add(mode->line, "auth.mode",
@@ -350,36 +307,14 @@ void read_routing(Reading& reading, const TomlValue& root) {
   if (!routing.health_file.empty()) {
     routing.health_file = resolved_path(reading, routing.health_file);
   }
-  const TomlMember* sort = table.find("sort");
-  if (sort == nullptr) return;
-  if (!expect(sort->value, TomlValue::Kind::kText, "routing.sort", reading.faults)) return;
-  constexpr std::array<std::string_view, 4> kSorts = {"balance", "price", "throughput", "latency"};
-  const auto found = std::find(kSorts.begin(), kSorts.end(), sort->value.text);
-  if (found == kSorts.end()) {
-    reading.faults.add(sort->line, "routing.sort",
-                       fmt::format("\"{}\" is not known; write \"{}\"", printable(sort->value.text),
-                                   fmt::join(kSorts, "\", \"")));
-    return;
-  }
-  routing.sort = static_cast<RoutingSort>(found - kSorts.begin());
+  read_choice(table, "routing", "sort", kSortWords, routing.sort, reading.faults);
 }
 
 void read_hold(Reading& reading, const TomlValue& root) {
   const TomlValue& table = section(reading, root, "hold");
   HoldOptions& hold = reading.options.hold;
   read_settings(table, "hold", hold_settings(), hold, reading.faults);
-  const TomlMember* mode = table.find("mode");
-  if (mode == nullptr) return;
-  if (!expect(mode->value, TomlValue::Kind::kText, "hold.mode", reading.faults)) return;
-  constexpr std::array<std::string_view, 3> kModes = {"off", "auto", "always"};
-  const auto found = std::find(kModes.begin(), kModes.end(), mode->value.text);
-  if (found == kModes.end()) {
-    reading.faults.add(mode->line, "hold.mode",
-                       fmt::format("\"{}\" is not known; write \"auto\", \"always\" or \"off\"",
-                                   printable(mode->value.text)));
-    return;
-  }
-  hold.mode = static_cast<HoldMode>(found - kModes.begin());
+  read_choice(table, "hold", "mode", kHoldWords, hold.mode, reading.faults);
 }
 
 void read_ledger(Reading& reading, const TomlValue& root) {
@@ -387,17 +322,7 @@ void read_ledger(Reading& reading, const TomlValue& root) {
   LedgerSettings& ledger = reading.options.ledger;
   read_settings(table, "ledger", ledger_settings(), ledger, reading.faults);
   if (!ledger.folder.empty()) ledger.folder = resolved_path(reading, ledger.folder);
-  const TomlMember* mode = table.find("mode");
-  if (mode == nullptr) return;
-  if (!expect(mode->value, TomlValue::Kind::kText, "ledger.mode", reading.faults)) return;
-  if (mode->value.text != "strict" && mode->value.text != "grouped") {
-    reading.faults.add(mode->line, "ledger.mode",
-                       fmt::format("\"{}\" is not known; write \"strict\" or \"grouped\"",
-                                   printable(mode->value.text)));
-    return;
-  }
-  ledger.mode =
-      mode->value.text == "strict" ? LedgerDurability::kStrict : LedgerDurability::kGrouped;
+  read_choice(table, "ledger", "mode", kDurabilityWords, ledger.mode, reading.faults);
 }
 
 }  // namespace leat::control

@@ -106,7 +106,7 @@ constexpr std::array<Setting<AdminOptions>, 3> kAdmin{{
      "none"},
 }};
 
-constexpr std::array<Setting<AccountSettings>, 3> kAccounts{{
+constexpr std::array<Setting<AccountSettings>, 4> kAccounts{{
     {"store_file", &AccountSettings::store_file, 0, kPathMax, kFixed,
      "SQLite file with organisations, workspaces, keys and grants; made if it is not there. "
      "`\"\"`: keys are those of `[[keys]]` only.",
@@ -117,6 +117,10 @@ constexpr std::array<Setting<AccountSettings>, 3> kAccounts{{
     {"byok_fee_ppm", &AccountSettings::byok_fee_ppm, 0, 1'000'000, kFixed,
      "What a request on a provider key of its workspace's own is charged, in millionths of list "
      "prices; 50000 is 5 %."},
+    {"provider_keys_in_requests", &AccountSettings::provider_keys_in_requests, 0, 0, kLive,
+     "Whether a client may send provider keys of its own with a request, as the header "
+     "`X-Provider-API-Keys`: it then pays them itself, and prompts go to its account, which may be "
+     "one that the operator does not know. `false`: such a request is refused."},
 }};
 
 constexpr std::array<Setting<AuthKeys>, 1> kAuth{{

@@ -95,4 +95,13 @@ void QuantityRestore::add(AccountStore& store, const AccountChange& change) {
   if (organisation) add(key, workspace ? &*workspace : nullptr, *organisation);
 }
 
+void settle_open(std::span<RestoredQuantity> restored, bool charge_ambiguous) {
+  for (RestoredQuantity& each : restored) {
+    const std::int64_t open = std::exchange(each.open, 0);
+    if (charge_ambiguous && __builtin_add_overflow(each.settled, open, &each.settled)) {
+      each.settled = INT64_MAX;
+    }
+  }
+}
+
 }  // namespace leat::control

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <unordered_set>
 #include <vector>
 
@@ -51,5 +52,9 @@ class QuantityRestore {
   std::unordered_set<policy::QuantityId> told_;
   std::vector<RestoredQuantity> restored_;
 };
+
+// What an earlier process had open is about to be recorded, and what its key pays is known: all of
+// it, or nothing.
+void settle_open(std::span<RestoredQuantity> restored, bool charge_ambiguous);
 
 }  // namespace leat::control

@@ -67,6 +67,22 @@ void store(const TomlValue& value, Range range, std::string_view key, std::strin
   out = value.text;
 }
 
+std::optional<std::size_t> find_choice(const TomlValue& table, std::string_view path,
+                                       std::string_view key,
+                                       std::span<const std::string_view> words, FaultList& faults) {
+  const TomlMember* const member = table.find(key);
+  if (member == nullptr) return std::nullopt;
+  const std::string full = joined(path, key);
+  if (!expect(member->value, TomlValue::Kind::kText, full, faults)) return std::nullopt;
+  const auto found = std::ranges::find(words, member->value.text);
+  if (found != words.end()) return static_cast<std::size_t>(found - words.begin());
+  faults.add(
+      member->line, full,
+      fmt::format("\"{}\" is not known; write \"{}\" or \"{}\"", printable(member->value.text),
+                  fmt::join(words.first(words.size() - 1), "\", \""), words.back()));
+  return std::nullopt;
+}
+
 void report_unknown(const TomlValue& table, std::string_view path,
                     std::span<const std::string_view> known, FaultList& faults) {
   for (const TomlMember& member : table.members) {

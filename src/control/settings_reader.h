@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,21 @@ void store(const TomlValue& value, Range range, std::string_view key, bool& out,
 // Text of that many bytes, without control bytes: it may end up in a header or a log.
 void store(const TomlValue& value, Range range, std::string_view key, std::string& out,
            FaultList& faults);
+
+// The place among `words` of what the table says there; a fault if it says something else. None:
+// that, or it says nothing.
+std::optional<std::size_t> find_choice(const TomlValue& table, std::string_view path,
+                                       std::string_view key,
+                                       std::span<const std::string_view> words, FaultList& faults);
+// The same as a value of the enumeration in whose order the words stand; unchanged if there is
+// none.
+template <class Choice>
+void read_choice(const TomlValue& table, std::string_view path, std::string_view key,
+                 std::span<const std::string_view> words, Choice& to, FaultList& faults) {
+  if (const auto place = find_choice(table, path, key, words, faults)) {
+    to = static_cast<Choice>(*place);
+  }
+}
 
 // The keys of a table of settings.
 template <class S>

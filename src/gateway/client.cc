@@ -2,6 +2,8 @@
 // What a request asks for, and its body.
 #include "gateway/client.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -181,13 +183,42 @@ bool Client::admits(std::uint64_t length, const RequestKey& key) {
   return false;
 }
 
+// Those that came with the request, if any did; their bytes in the head are wiped. False: it was
+// refused. Who sends keys asks to pay by himself, so they are not passed over where they may not
+// be used.
+bool Client::take_provider_keys(const proto::RequestHead& head,
+                                std::unique_ptr<RequestKeys>& keys) {
+  if (!head.fields.has(KnownField::kXProviderApiKeys)) return true;
+  const std::string_view text = head.fields.get(KnownField::kXProviderApiKeys);
+  const bool may = gateway_.snapshot().options().accounts.provider_keys_in_requests;
+  std::expected<std::unique_ptr<RequestKeys>, std::string_view> read;
+  if (may) read = RequestKeys::read(text, gateway_.request_secrets());
+  // A head lies in memory of ours, which is written anew before it is read again.
+  explicit_bzero(const_cast<char*>(text.data()), text.size());
+  if (!may) {
+    refuse(ErrorKind::kPermissionDenied,
+           {.message = "Provider keys may not be sent along with requests here."},
+           "permission_denied");
+    return false;
+  }
+  if (!read) {
+    refuse(ErrorKind::kInvalidRequest, {.message = read.error()}, "invalid_request");
+    return false;
+  }
+  keys = std::move(*read);
+  return true;
+}
+
 void Client::start_inference(const proto::RequestHead& head) {
   const RequestKey key = authenticate(head);
   if (key.id == 0) return;
   const std::uint64_t length = head.content_length.value_or(0);
   if (!admits(length, key)) return;
+  std::unique_ptr<RequestKeys> provider_keys;
+  if (!take_provider_keys(head, provider_keys)) return;
   const std::string_view retries = head.fields.get(KnownField::kXStainlessRetryCount);
   exchange_ = gateway_.new_exchange(*this, route_, key, !retries.empty() && retries != "0");
+  exchange_->set_request_keys(std::move(provider_keys));
   exchange_->charge_body(length);
   exchange_->set_session(head.fields.get(KnownField::kXSessionId));
   if (head.fields.has(KnownField::kXLeatMaxHoldMs)) {

@@ -133,6 +133,7 @@ class Client {
   void start_inference(const proto::RequestHead& head);
   bool admits(std::uint64_t length, const RequestKey& key);
   RequestKey authenticate(const proto::RequestHead& head);
+  bool take_provider_keys(const proto::RequestHead& head, std::unique_ptr<RequestKeys>& keys);
   std::size_t begin_fields(const char* generation_id, std::span<const proto::Field> more,
                            std::span<proto::Field> all);
   void count_answer(int status);

@@ -147,6 +147,13 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
     facts.own_keys = found.workspace->own_keys.get();
     facts.key = request.key;
   }
+  if (request_keys_ != nullptr) {
+    if (!request_keys_->resolve(deployment_->snapshot().catalogue())) {
+      refuse_request("`X-Provider-API-Keys` names a provider that is not served here.", "");
+      return false;
+    }
+    facts.request_keys = request_keys_->rules();
+  }
   facts.body_bytes = request.body->size;
   if (kind_ != RequestKind::kChat) {
     // Each input has the model's context to itself: the longest is no shorter than the mean.
@@ -485,6 +492,7 @@ void Exchange::over(bool clean) {
   leg_->stop(gateway_.shard().wheel());
   account();
   release_request();
+  request_keys_.reset();
   uncharge_content();
   gateway_.key_loads().end(*load_);
   load_ = nullptr;

@@ -41,6 +41,7 @@
 #include "gateway/key_table.h"
 #include "gateway/leg.h"
 #include "gateway/metering.h"
+#include "gateway/request_keys.h"
 #include "gateway/request_teller.h"
 #include "gateway/route_planning.h"
 #include "gateway/route_trace.h"
@@ -89,6 +90,8 @@ class Exchange final : public ListNode<Exchange>,
   void note_app(std::string_view request_id, std::string_view referer, std::string_view title) {
     notes_.note_app(request_id, referer, title);
   }
+  // Provider keys that came with the request; null: none.
+  void set_request_keys(std::unique_ptr<RequestKeys> keys) { request_keys_ = std::move(keys); }
   // The client wants to know what the router did, where its face tells that.
   void trace_route();
   // Bytes of body charged to the key until the request's end.
@@ -369,6 +372,7 @@ class Exchange final : public ListNode<Exchange>,
   std::unique_ptr<Request> request_;  // null after the commit, unless what follows may need it
   std::unique_ptr<Continuation> continuation_;  // null: not allowed, or not begun
   std::unique_ptr<RouteTrace> trace_;           // null: nobody asked
+  std::unique_ptr<RequestKeys> request_keys_;   // null: none came, or it is over
   Leg first_{*this};
   std::unique_ptr<Leg> hedge_;  // null: not hedged, or the first has won
   Leg* leg_ = &first_;          // that something happens to

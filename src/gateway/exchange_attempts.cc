@@ -24,6 +24,8 @@ using policy::OutcomeClass;
 
 constexpr std::string_view kOwnKeyRefused =
     "The provider refused the key that the workspace brought, or its account is empty.";
+constexpr std::string_view kRequestKeyRefused =
+    "The provider refused the key that came with the request, or its account is empty.";
 constexpr Duration kBackoffMax = milliseconds(50);  // full jitter before asking the same again
 // Who wants to be left alone for longer is not waited for: the client may do that itself.
 constexpr std::int64_t kWaitMsMax = 1'000;
@@ -434,7 +436,7 @@ void Exchange::give_up() {
       detail.message = request.failure.message();
     } else if (leg_->own_key.id != 0 && is_refusal_of_key(row.key_fate)) {
       // Those words are not kept, for they may repeat the key.
-      detail.message = kOwnKeyRefused;
+      detail.message = is_request_key(leg_->own_key.id) ? kRequestKeyRefused : kOwnKeyRefused;
     }
   }
   error_type_ = dialect::error_row(answer.kind).error_type;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Attempts with provider keys that the client's workspace brought (BYOK): which may be used now,
-// what its provider said of it, and who pays. What is said of such a key is said of nobody else.
+// Attempts with provider keys that the client's workspace brought (BYOK), or that came with the
+// request: which may be used now, what its provider said of it, and who pays. What is said of such
+// a key is said of nobody else.
 #include <algorithm>
 
 #include "gateway/exchange.h"
@@ -28,6 +29,7 @@ OwnKeyRef Exchange::own_key_ref(const Stop& stop) const {
 
 // It is there and not at its limit.
 bool Exchange::may_use_own_key(const Stop& stop) const {
+  if (is_request_key(stop.own_key)) return true;
   const OwnKey* const own = gateway_.own_key(workspace_, stop.own_key);
   if (own == nullptr || own->secret == nullptr) return false;
   const Instant until =
@@ -50,6 +52,7 @@ bool Exchange::choose_resting() {
 // own key.
 std::optional<std::string_view> Exchange::bearer() const {
   if (leg_->own_key.id == 0) return provider().bearers[asked().key];
+  if (is_request_key(leg_->own_key.id)) return request_keys_->secret(leg_->own_key.id);
   const OwnKey* const own = gateway_.own_key(workspace_, leg_->own_key.id);
   if (own == nullptr || own->secret == nullptr) return std::nullopt;
   return own->secret->view();

@@ -32,6 +32,7 @@
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "proto/http_date.h"
+#include "tls/secret_slots.h"
 
 namespace leat::gateway {
 
@@ -148,6 +149,8 @@ class Gateway final : private shard::MessageHandler {
   // Its plan is good until the next request's.
   RoutePlanner& planner() { return *planner_; }
   proto::RequestHead& head_scratch() { return head_scratch_; }
+  // For provider keys that come with requests.
+  tls::SecretSlots& request_secrets() { return request_secrets_; }
   std::uint64_t& buffered_bytes() { return buffered_bytes_; }
   bool may_buffer(std::uint32_t key, std::uint64_t bytes) const;
   bool memory_is_short(std::uint64_t bytes);
@@ -224,6 +227,7 @@ class Gateway final : private shard::MessageHandler {
   net::PoolStats pools_before_;                       // of connections to providers that are gone
   KeyDirectory keys_;
   KeyRow anonymous_;
+  tls::SecretSlots request_secrets_;
   AccountQuestions account_questions_;
   KeyLoads key_loads_;
   Shedding shedding_;

@@ -10,9 +10,10 @@ const OwnKeyStates::State* OwnKeyStates::find(const OwnKeyRef& key,
   return is_same ? &found->second : nullptr;
 }
 
-// Null: there are too many, all of which say something still.
+// Null: there are too many, all of which say something still; or the key is gone with its request.
 OwnKeyStates::State* OwnKeyStates::state_of(const OwnKeyRef& key, policy::EndpointId endpoint,
                                             Instant now) {
+  if (is_request_key(key.id)) return nullptr;
   const std::uint64_t name = name_of(key.id, endpoint);
   if (states_.size() >= kStatesMax && !states_.contains(name)) {
     std::erase_if(states_, [&](const auto& each) {

@@ -9,10 +9,10 @@ bool OwnKey::allows_key(const KeyDigest& key) const {
   return !keys || std::ranges::find(*keys, key) != keys->end();
 }
 
-std::span<const policy::OwnKeyRule> own_key_rules(
-    const OwnKeys& own_keys, const KeyDigest& key, const policy::Catalogue& catalogue,
-    std::span<const policy::ModelRef> models,
-    std::array<policy::OwnKeyRule, policy::kOwnKeysMax>& rules) {
+std::span<const policy::OwnKeyRule> own_key_rules(const OwnKeys& own_keys, const KeyDigest& key,
+                                                  const policy::Catalogue& catalogue,
+                                                  std::span<const policy::ModelRef> models,
+                                                  std::span<policy::OwnKeyRule> rules) {
   std::size_t count = 0;
   for (const OwnKey& own : own_keys) {
     if (count == rules.size()) break;
@@ -28,7 +28,7 @@ std::span<const policy::OwnKeyRule> own_key_rules(
     }
     if (rule.models != 0) rules[count++] = rule;
   }
-  return std::span(rules).first(count);
+  return rules.first(count);
 }
 
 }  // namespace leat::gateway

@@ -18,6 +18,13 @@ namespace leat::gateway {
 
 using KeyDigest = std::array<std::uint8_t, 32>;
 
+// From here on: keys that came with a request (request_keys.h), good for that one alone. Rows of
+// the store are counted from 1 and never come so far.
+inline constexpr std::uint32_t kRequestKeyIds = 0xffff'0000;
+constexpr bool is_request_key(std::uint32_t id) {
+  return id >= kRequestKeyIds;
+}
+
 struct OwnKey {
   std::uint32_t id = 0;                         // in the store; never 0
   std::uint32_t revision = 0;                   // of the secret: another one has another number
@@ -39,10 +46,10 @@ struct OwnKeyRef {
 };
 
 // Those that a request of this key for these models may use; a bit of OwnKeyRule::models for each.
-// Views `rules`, which has room for kOwnKeysMax.
-std::span<const policy::OwnKeyRule> own_key_rules(
-    const OwnKeys& own_keys, const KeyDigest& key, const policy::Catalogue& catalogue,
-    std::span<const policy::ModelRef> models,
-    std::array<policy::OwnKeyRule, policy::kOwnKeysMax>& rules);
+// Views `rules`; those that have no room there are left out.
+std::span<const policy::OwnKeyRule> own_key_rules(const OwnKeys& own_keys, const KeyDigest& key,
+                                                  const policy::Catalogue& catalogue,
+                                                  std::span<const policy::ModelRef> models,
+                                                  std::span<policy::OwnKeyRule> rules);
 
 }  // namespace leat::gateway

@@ -219,9 +219,12 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                        .param = "preset"};
   }
   set_request(snapshot, fields, facts);
-  std::span<const policy::OwnKeyRule> own_keys;
+  std::size_t own_keys = facts.request_keys.size();
+  std::ranges::copy(facts.request_keys, own_keys_.begin());
   if (facts.own_keys != nullptr) {
-    own_keys = own_key_rules(*facts.own_keys, facts.key, snapshot.catalogue(), models(), own_keys_);
+    own_keys += own_key_rules(*facts.own_keys, facts.key, snapshot.catalogue(), models(),
+                              std::span(own_keys_).subspan(own_keys))
+                    .size();
   }
   policy::make_plan({.catalogue = snapshot.catalogue(),
                      .request = request_,
@@ -229,7 +232,7 @@ std::optional<PlanRefusal> RoutePlanner::make(const Snapshot& snapshot,
                      .health = facts.health,
                      .now = facts.now,
                      .utc = policy::UtcMoment::of(facts.wall),
-                     .own_keys = own_keys},
+                     .own_keys = std::span(own_keys_).first(own_keys)},
                     rng, plan_);
   if (plan_.outcome == policy::PlanOutcome::kPlanned) return std::nullopt;
   return refusal_of(fields, facts);

@@ -38,12 +38,13 @@ struct PlanningFacts {
   policy::HealthView health;  // empty: nothing is known
   Instant now{};
   WallTime wall{};
-  const KeyAccess* access = nullptr;  // what the key allows; null: everything
-  const OwnKeys* own_keys = nullptr;  // that its workspace brought; null: none
-  KeyDigest key{};                    // with own keys: whose request it is
-  std::uint64_t sticky = 0;           // Endpoint::identity that the conversation went to; 0: none
-  std::uint64_t body_bytes = 0;       // of the request: bounds its tokens from below
-  std::int64_t output_max = -1;       // the cap that the request states, or -1
+  const KeyAccess* access = nullptr;                 // what the key allows; null: everything
+  std::span<const policy::OwnKeyRule> request_keys;  // that came with it, before the others
+  const OwnKeys* own_keys = nullptr;                 // that its workspace brought; null: none
+  KeyDigest key{};                                   // with own keys: whose request it is
+  std::uint64_t sticky = 0;      // Endpoint::identity that the conversation went to; 0: none
+  std::uint64_t body_bytes = 0;  // of the request: bounds its tokens from below
+  std::int64_t output_max = -1;  // the cap that the request states, or -1
   // What it asks its model for; none: as `modalities` of the request says, else text.
   policy::ModalitySet output;
 };

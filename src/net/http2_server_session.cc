@@ -2,6 +2,7 @@
 #include "net/http2_server_session.h"
 
 #include <nghttp2/nghttp2.h>
+#include <string.h>
 
 #include <algorithm>
 #include <charconv>
@@ -482,7 +483,9 @@ void Http2ServerSession::take_request(std::int32_t id, bool ends) {
   open_.push_back(*stream);
   ++open_count_;
   user_.on_request(*stream, status, scratch_);
-  // It holds a key, and an idle connection is to hold little.
+  // It holds keys, and an idle connection is to hold little.
+  explicit_bzero(incoming_.fields.data(), incoming_.fields.size());
+  explicit_bzero(head_text_.data(), head_text_.size());
   incoming_ = {};
   head_text_ = {};
 }

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "proto/http1_bytes.h"
+#include "proto/request_fields.h"
 
 namespace leat::proto {
 namespace {
@@ -51,9 +52,17 @@ std::string_view reason_of(int status) {
   return "";
 }
 
-constexpr std::array kForwardedFields = {KnownField::kTraceparent, KnownField::kTracestate,
-                                         KnownField::kOpenaiBeta, KnownField::kAnthropicBeta,
-                                         KnownField::kIdempotencyKey};
+// Fields of a request in the spelling of HTTP/1.1.
+struct Http1Fields {
+  HeadWriter& head;
+
+  template <class Value>
+  void own_field(const OwnFieldName& name, Value value) {
+    head.own_field(name.http1, value);
+  }
+  void field(std::string_view name, std::string_view value) { head.field(name, value); }
+  void bearer(std::string_view secret) { head.bearer(secret); }
+};
 
 char* put(char* to, std::string_view text) {
   std::memcpy(to, text.data(), text.size());
@@ -214,30 +223,12 @@ Result<std::string_view> write_sse_head(std::span<char> into, const ResponseOpti
   return writer.finish();
 }
 
-std::span<const KnownField> forwarded_fields() {
-  return kForwardedFields;
-}
-
 Result<std::string_view> write_request_head(std::span<char> into, const RequestOptions& options) {
   HeadWriter writer(into);
   writer.request_line(options.method, options.target);
   writer.own_field("Host", options.host);
-  writer.own_field("User-Agent", kUserAgent);
-  writer.own_field("Accept", options.accept);
-  // Events are read in passing; a coded stream could not be.
-  writer.own_field("Accept-Encoding", "identity");
-  if (!options.bearer.empty()) writer.bearer(options.bearer);
-  if (options.content_length) {
-    writer.own_field("Content-Type", options.content_type);
-    writer.own_field("Content-Length", *options.content_length);
-  }
-  for (const Field& field : options.fields) writer.field(field);
-  if (options.client != nullptr) {
-    for (const KnownField known : kForwardedFields) {
-      if (!options.client->has(known)) continue;
-      writer.own_field(known_field_name(known), options.client->get(known));
-    }
-  }
+  Http1Fields fields{writer};
+  write_request_fields(options, fields);
   return writer.finish();
 }
 

@@ -73,10 +73,6 @@ Result<std::string_view> write_sse_head(std::span<char> into, const ResponseOpti
 
 inline constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
-// Fields of the client's request that may travel on to a provider: tracing and betas. All others
-// are built by us or stay here (threats-and-faults 3.4).
-std::span<const KnownField> forwarded_fields();
-
 // Who we are to a provider.
 inline constexpr std::string_view kUserAgent = "leat/0.1";
 
@@ -89,7 +85,7 @@ struct RequestOptions {
   std::string_view content_type = "application/json";  // written with a body only
   std::string_view accept = "application/json";
   std::span<const Field> fields = {};  // by the operator's or the dialect's choice, as they stand
-  const FieldList* client = nullptr;   // forwarded_fields() of these go along
+  const FieldList* client = nullptr;   // kForwardedFields of these go along
 };
 // Host, User-Agent, Accept, Accept-Encoding: identity, Authorization, Content-*, then the rest.
 Result<std::string_view> write_request_head(std::span<char> into, const RequestOptions& options);

@@ -5,6 +5,8 @@
 #include <array>
 #include <charconv>
 
+#include "proto/request_fields.h"
+
 namespace leat::proto {
 
 namespace {
@@ -22,8 +24,15 @@ class FieldLister {
     if (count_ == into_.size()) return too_large();
     into_[count_++] = {name, value, is_secret};
   }
+  void own_field(const OwnFieldName& name, std::string_view value) { add(name.http2, value); }
+  void own_field(const OwnFieldName& name, std::uint64_t number) {
+    const std::span<char> digits = take(20);
+    if (digits.empty()) return;
+    const char* const end = std::to_chars(digits.data(), digits.data() + 20, number).ptr;
+    add(name.http2, {digits.data(), static_cast<std::size_t>(end - digits.data())});
+  }
   // A name in whatever case it stands in.
-  void add_foreign(std::string_view name, std::string_view value) {
+  void field(std::string_view name, std::string_view value) {
     if (!is_token(name)) return set_error(Code::kInvalid, "field name is not a token");
     const std::span<char> lower = take(name.size());
     if (lower.empty()) return;
@@ -36,19 +45,13 @@ class FieldLister {
     }
     add(written, value);
   }
-  void add_bearer(std::string_view secret) {
+  void bearer(std::string_view secret) {
     constexpr std::string_view kScheme = "Bearer ";
     const std::span<char> value = take(kScheme.size() + secret.size());
     if (value.empty()) return;
     kScheme.copy(value.data(), kScheme.size());
     secret.copy(value.data() + kScheme.size(), secret.size());
     add("authorization", {value.data(), value.size()}, true);
-  }
-  void add_number(std::string_view name, std::uint64_t number) {
-    const std::span<char> digits = take(20);
-    if (digits.empty()) return;
-    const char* const end = std::to_chars(digits.data(), digits.data() + 20, number).ptr;
-    add(name, {digits.data(), static_cast<std::size_t>(end - digits.data())});
   }
   void set_error(Code code, const char* what) {
     if (failed_) return;
@@ -98,21 +101,7 @@ Result<std::span<const Http2Field>> list_request_fields(const RequestOptions& op
   list.add(":scheme", scheme);
   list.add(":authority", options.host);
   list.add(":path", options.target);
-  list.add("user-agent", kUserAgent);
-  list.add("accept", options.accept);
-  list.add("accept-encoding", "identity");
-  if (!options.bearer.empty()) list.add_bearer(options.bearer);
-  if (options.content_length) {
-    list.add("content-type", options.content_type);
-    list.add_number("content-length", *options.content_length);
-  }
-  for (const Field& field : options.fields) list.add_foreign(field.name, field.value);
-  if (options.client != nullptr) {
-    for (const KnownField known : forwarded_fields()) {
-      if (!options.client->has(known)) continue;
-      list.add_foreign(known_field_name(known), options.client->get(known));
-    }
-  }
+  write_request_fields(options, list);
   return list.finish();
 }
 

@@ -2,41 +2,22 @@
 // What a hostile client sends behind its preface; the first byte steers how requests are answered.
 // However the bytes are cut, the same requests come, each ends at most once, and the session ends
 // in the same way; no head has a line end in it.
-#include <algorithm>
 #include <cstdint>
 #include <list>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "frame_slices.h"
 #include "net/http2_server_session.h"
 
 namespace {
 
 using namespace leat;
 using namespace leat::net;
-
-// What is written goes nowhere.
-class Sink final : public Stream {
- public:
-  char* prepare(std::size_t size) override {
-    bytes_.resize(size);
-    return bytes_.data();
-  }
-  void commit(std::size_t) override {}
-  void write_block(Block&, std::size_t, std::size_t) override {}
-  void pause() override {}
-  void resume() override {}
-  bool can_receive_into_block() const override { return false; }
-  void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  std::size_t backlog_bytes() const override { return 0; }
-  void finish() override {}
-  void abort() override {}
-
- private:
-  std::string bytes_;
-};
+using fuzz::feed_slices;
+using fuzz::kWriteEvery;
+using fuzz::Sink;
 
 class Request final : public StreamUser {
  public:
@@ -110,8 +91,6 @@ class Server final : public Http2ServerSession::User {
   const std::uint8_t steering_;
 };
 
-// Frames are written out every so many bytes: that, unlike the cuts, is seen by the other side.
-constexpr std::size_t kWriteEvery = 64;
 constexpr std::string_view kBeginning = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) {
@@ -124,19 +103,10 @@ std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) 
   Sink out;
   LEAT_CHECK(session.feed(kBeginning, Instant{1}).has_value());
   LEAT_CHECK(session.write_to(out, Instant{1}).has_value());
-  bool is_over = false;
-  for (std::size_t at = 0; at < input.size() && !is_over;) {
-    const std::size_t until_write = kWriteEvery - at % kWriteEvery;
-    const std::size_t size = std::min({cut, until_write, input.size() - at});
-    // A slice of exact size on the heap lets the sanitizers see a read past the end.
-    const std::unique_ptr<char[]> slice(new char[size]);
-    input.copy(slice.get(), size, at);
-    is_over = !session.feed({slice.get(), size}, Instant{1}).has_value();
-    at += size;
-    if (at % kWriteEvery != 0 && at != input.size() && !is_over) continue;
-    is_over = !session.write_to(out, Instant{1}).has_value() || is_over;
-    if (at / kWriteEvery == steering / 16u) session.announce_end();
-  }
+  const auto write = [&] { return session.write_to(out, Instant{1}).has_value(); };
+  const bool is_over = feed_slices(session, input, cut, write, [&](std::size_t count, bool) {
+    if (count == steering / 16u) session.announce_end();
+  });
   std::string digest = is_over ? "over" : "open";
   session.fail_streams({.code = Code::kReset, .what = "end of input"});
   LEAT_CHECK(session.open_streams() == 0);

@@ -5,39 +5,20 @@
 // than went in.
 #include <algorithm>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "base/check.h"
+#include "frame_slices.h"
 #include "net/http2_session.h"
 
 namespace {
 
 using namespace leat;
 using namespace leat::net;
-
-// What is written goes nowhere.
-class Sink final : public Stream {
- public:
-  std::size_t written = 0;
-  char* prepare(std::size_t size) override {
-    bytes_.resize(size);
-    return bytes_.data();
-  }
-  void commit(std::size_t size) override { written += size; }
-  void write_block(Block&, std::size_t, std::size_t size) override { written += size; }
-  void pause() override {}
-  void resume() override {}
-  bool can_receive_into_block() const override { return false; }
-  void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  std::size_t backlog_bytes() const override { return 0; }
-  void finish() override {}
-  void abort() override {}
-
- private:
-  std::string bytes_;
-};
+using fuzz::feed_slices;
+using fuzz::kWriteEvery;
+using fuzz::Sink;
 
 class Asker final : public Http2Stream {
  public:
@@ -75,9 +56,6 @@ class Asker final : public Http2Stream {
   }
 };
 
-// Frames are written out every so many bytes: that, unlike the cuts, is seen by the other side.
-constexpr std::size_t kWriteEvery = 64;
-
 std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) {
   proto::ResponseHead scratch;
   Http2Session session({.head_bytes_max = 2'048, .control_frames_max = 50}, scratch, "https");
@@ -91,22 +69,14 @@ std::string run(std::uint8_t steering, std::string_view input, std::size_t cut) 
   LEAT_CHECK(session.write_to(out).has_value());
   Asker& steered = askers[steering % 3];
   if ((steering & 4) != 0) session.pause(steered);
-  bool is_over = false;
-  for (std::size_t at = 0; at < input.size() && !is_over;) {
-    const std::size_t until_write = kWriteEvery - at % kWriteEvery;
-    const std::size_t size = std::min({cut, until_write, input.size() - at});
-    // A slice of exact size on the heap lets the sanitizers see a read past the end.
-    const std::unique_ptr<char[]> slice(new char[size]);
-    input.copy(slice.get(), size, at);
-    is_over = !session.feed({slice.get(), size}, Instant{1}).has_value();
-    at += size;
-    if (at % kWriteEvery != 0 && at != input.size() && !is_over) continue;
-    is_over = !session.write_to(out).has_value() || is_over;
+  const auto write = [&] { return session.write_to(out).has_value(); };
+  const auto written = [&](std::size_t count, bool is_over) {
     session.release_written();
-    if (at / kWriteEvery != steering / 8u || is_over) continue;
+    if (count != steering / 8u || is_over) return;
     session.resume(steered);
     session.cancel(askers[(steering + 1) % 3]);
-  }
+  };
+  const bool is_over = feed_slices(session, input, cut, write, written);
   LEAT_CHECK(!is_over || !session.takes_streams());
   // After GOAWAY and the last stream it is over for all who use it, whatever it still reads.
   std::string digest = session.takes_streams() ? "open" : "over";

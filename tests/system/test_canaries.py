@@ -29,6 +29,7 @@ PROVIDER = "canary-provider-5Xc1Vb6nMj"
 OPERATOR = "canary-operator-2Hg7Fd4sKp-0123456789"
 MASTER = "c0ffee0ddba11cafe0ddf00dba5eba11c0ffee0ddba11cafe0ddf00dba5eba11"
 OWN = "canary-own-key-9Rt5Yu1iOe"
+SENT = "canary-sent-along-3Ui8Op2z"
 PROMPT = "canary-prompt \"quoted\" /slash & more 3Zx"
 ANSWER = "canary-answer-6Bn2Mw8q"
 COOKIE = "canary-cookie-1As9Df7g"
@@ -62,18 +63,19 @@ def hits(secrets, outputs):
 def leaky(call):
     """A provider that tells its key, and the prompt, wherever it can."""
     user = call.json().get("user")
-    told = f"bad key {PROVIDER}: {PROMPT}"
-    error = json.dumps({"error": {"message": told, "code": PROVIDER, "type": OWN}}).encode()
+    key = SENT if SENT in call.head else PROVIDER
+    told = f"bad key {key}: {PROMPT}"
+    error = json.dumps({"error": {"message": told, "code": key, "type": OWN}}).encode()
     if user == "refused":
         call.send(reply(json.loads(error), "401 Unauthorized"))
     if user == "fails":
         call.send(reply(json.loads(error), "500 Internal Server Error",
-                        f"x-leak: {PROVIDER}\r\n"))
+                        f"x-leak: {key}\r\n"))
     if user == "cut":
         call.send(SSE_HEAD + chunk(event({"content": ANSWER})))
         return "close"
     if user == "garbage":
-        call.send(b"HTTP/1.1 200 OK\r\n" + PROVIDER.encode() + b"\r\n\r\n")
+        call.send(b"HTTP/1.1 200 OK\r\n" + key.encode() + b"\r\n\r\n")
     if user not in ("refused", "fails", "garbage"):
         call.send(reply(completion(ANSWER)))
     return "kept"
@@ -94,6 +96,7 @@ class Canaries(Case):
         lines = key.read_text().splitlines()
         self.secrets = {"client key": CLIENT, "wrong key": WRONG, "provider key": PROVIDER,
                         "operator key": OPERATOR, "master key": MASTER, "own key": OWN,
+                        "key sent along": SENT,
                         "prompt": PROMPT, "answer": ANSWER, "cookie": COOKIE, "header": HEADER,
                         "TLS key": lines[len(lines) // 2]}
         self.outputs = {}
@@ -101,7 +104,7 @@ class Canaries(Case):
     def start(self):
         extra = (f'[ledger]\nfolder = "{self.folder}/ledger"\nsegment_mib = 1\n'
                  f'[accounts]\nstore_file = "{self.folder}/run/store.db"\n'
-                 'master_key = { env = "LEAT_TEST_MASTER" }\n'
+                 'master_key = { env = "LEAT_TEST_MASTER" }\nprovider_keys_in_requests = true\n'
                  f'[routing]\nhealth_file = "{self.folder}/run/health.json"\n'
                  f'[log]\naccess = "json"\naccess_file = "{self.folder}/run/access.log"\n')
         admin = ('operator_key = { env = "LEAT_TEST_OPERATOR" }\n'
@@ -139,9 +142,10 @@ class Canaries(Case):
         self.outputs[f"{method} {path}"] = text
         return text
 
-    def ask(self, leat, name, body, key=CLIENT, target="/api/v1/chat/completions", is_good=False):
+    def ask(self, leat, name, body, key=CLIENT, target="/api/v1/chat/completions", is_good=False,
+            more=""):
         """Its answer is an output, where it is none that the prompt's owner is to have."""
-        fields = f"Cookie: {COOKIE}\r\nX-Own: {HEADER}\r\nX-Title: an app\r\n"
+        fields = f"Cookie: {COOKIE}\r\nX-Own: {HEADER}\r\nX-Title: an app\r\n{more}"
         with leat.connect() as client:
             client.send(request(target=target, body=body, fields=fields, key=key))
             answer = client.answer()
@@ -163,6 +167,12 @@ class Canaries(Case):
             body = json.dumps({**good, "user": user}).encode()
             answer = self.ask(leat, user, body)
             self.assertGreaterEqual(answer.status, 400, user)
+        along = json.dumps({"p0": SENT})
+        for name, keys in (("a key sent along", along), ("broken keys", along[:-1]),
+                           ("a stranger's", json.dumps({"p0": SENT, "x": SENT}))):
+            for user in ("refused", "fails", "garbage"):
+                self.ask(leat, name, json.dumps({**good, "user": user}).encode(),
+                         more=f"X-Provider-API-Keys: {keys}\r\n")
         self.ask(leat, "cut", json.dumps({**good, "user": "cut", "stream": True}).encode(),
                  is_good=True)
         self.ask(leat, "a simulated one", json.dumps({**good, "model": "leat/simulated"}).encode(),

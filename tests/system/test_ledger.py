@@ -104,6 +104,16 @@ class Ledger(harness.Case):
         self.assertEqual(verified.returncode, 0, verified.stdout)
         self.assertIn("ended in order", verified.stdout)
 
+    def test_an_end_in_order_leaves_the_next_start_nothing_to_read(self):
+        leat = self.serve(harness.answer_well)
+        projection = pathlib.Path(self.folder.name, "projection")
+        until(projection.exists, "the first one")
+        before = projection.read_bytes()
+        leat.chat("/api/v1")
+        leat.close()
+        self.assertEqual(len(self.records()), 1)
+        self.assertNotEqual(projection.read_bytes(), before, "it has the record")
+
     def test_what_is_settled_leaves_nothing_behind(self):
         """Generations are kept as long as they have something open, and no number comes again."""
         def hang(call):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Goal: a provider key that a workspace brought is the one that its requests are sent with, where
-and as long as it may be; it is paid by who brought it, what its provider says of it is held against
-nobody else, and nothing repeats it. Method: the real leat with accounts and a ledger, managed over
-its admin listener, and providers that write down which key they were shown.
+and as long as it may be, and so is one that came with a request, for that request; it is paid by
+who brought it, what its provider says of it is held against nobody else, and nothing repeats it.
+Method: the real leat with accounts and a ledger, managed over its admin listener, and providers
+that write down which key they were shown.
 
 Usage: test_own_keys.py LEAT"""
 
@@ -14,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 
+import http2_client
 from harness import (LEAT, PROVIDER_KEY, SLOW, SSE_HEAD, Case, chat_body, chunk,
                      completion, event, main, reply, request, stream_bytes, until)
 
@@ -28,6 +30,7 @@ LIST = 3 * 10_000 + 2 * 30_000
 FEE = LIST // 20
 OUTPUT = 10
 BODY = chat_body(model=MODEL, max_tokens=OUTPUT)
+FEE_AND_REQUESTS = "byok_fee_ppm = 50000\nprovider_keys_in_requests = true"
 # A token for each byte, and the cap.
 BOUND = len(BODY) * 10_000 + OUTPUT * 30_000
 REFUSED = json.dumps({"error": {"message": f"Incorrect API key provided: {OWN}.", "code": OWN,
@@ -94,11 +97,16 @@ class OwnKeys(Case):
         self.assertEqual(status, 201, made)
         return "/byok/" + made["data"]["id"]
 
-    def ask(self, key, body=BODY, client=None):
+    def ask(self, key, body=BODY, client=None, with_keys=None):
+        """`with_keys`: what X-Provider-API-Keys says, as a text or as what JSON makes of it."""
         if client is None:
             with self.router.connect() as client:
-                return self.ask(key, body, client)
-        client.send(request(target="/api/v1/chat/completions", key=key, body=body))
+                return self.ask(key, body, client, with_keys)
+        fields = ""
+        if with_keys is not None:
+            text = with_keys if isinstance(with_keys, str) else json.dumps(with_keys)
+            fields = f"X-Provider-API-Keys: {text}\r\n"
+        client.send(request(target="/api/v1/chat/completions", key=key, body=body, fields=fields))
         return client.answer()
 
     def asked_with(self):
@@ -357,6 +365,90 @@ class OwnKeys(Case):
         self.assertEqual(refused.status, 402, "the own key may fail")
         self.manage("PATCH", path, {"is_required": True})
         until(lambda: self.ask(key).status == 200, "room for the fee, which is all that it can be")
+
+    # ---- Keys that come with a request ----
+
+    def test_a_key_that_came_with_a_request_is_used_for_it_alone(self):
+        self.serve(well, well, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        answer = self.ask(key, with_keys={"P1": OWN})
+        self.assertEqual(self.asked_with(), [("p1", OWN)], "before what is cheaper")
+        usage = answer.json()["usage"]
+        self.assertTrue(usage["is_byok"])
+        self.assertAlmostEqual(usage["cost"], 11 * FEE / 1e9, places=12)
+        self.assertAlmostEqual(usage["cost_details"]["upstream_inference_cost"], 11 * LIST / 1e9,
+                               places=12)
+        self.assertFalse(self.ask(key).json()["usage"]["is_byok"])
+        self.assertEqual(self.asked_with(), [("p0", PROVIDER_KEY)])
+        # With PHP's escapes, over the connection of the request before, streamed.
+        with self.router.connect() as client:
+            self.ask(key, client=client)
+            streamed = self.ask(key, chat_body(model=MODEL, stream=True), client,
+                                json.dumps({"p0": "sk/own+key=="}).replace("/", "\\/"))
+            self.ask(key, client=client)
+        last = [json.loads(each) for each in streamed.events() if '"usage"' in each][-1]["usage"]
+        self.assertTrue(last["is_byok"])
+        self.assertEqual(self.asked_with(), [("p0", PROVIDER_KEY), ("p0", "sk/own+key=="),
+                                             ("p0", PROVIDER_KEY)])
+        self.assertEqual([record["is_byok"] for record in self.records()],
+                         [True, False, False, True, False])
+
+    def test_each_request_of_an_http2_connection_brings_its_own(self):
+        self.serve(well, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        with http2_client.Http2Client(self.router.port) as client:
+            for sent in (OWN, None, SECOND):
+                fields = [("x-provider-api-keys", json.dumps({"p0": sent}))] if sent else []
+                stream = client.ask("/api/v1/chat/completions", BODY, fields=fields, key=key)
+                usage = client.answer(stream).json()["usage"]
+                self.assertEqual(usage["is_byok"], sent is not None)
+                self.assertEqual(self.asked_with(), [("p0", sent or PROVIDER_KEY)])
+
+    def test_it_comes_before_the_workspaces_keys_and_shared_capacity(self):
+        def refuse(call):
+            call.send(reply(b'{"error":{"message":"overloaded"}}', "503 Busy"))
+        self.serve(refuse, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        self.bring("p0", SECOND)
+        self.assertGreaterEqual(self.ask(key, with_keys={"p0": OWN}).status, 500)
+        self.assertEqual([each[1] for each in self.asked_with()], [OWN, SECOND, PROVIDER_KEY])
+
+    def test_what_a_provider_says_of_it_is_held_against_nobody(self):
+        def picky(call):
+            if shown(call) == OWN:
+                return call.send(reply(REFUSED, "401 Unauthorized"))
+            return well(call)
+        self.serve(picky, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        for _ in range(3):  # whoever sends the same key again is told again
+            answer = self.ask(key, with_keys={"p0": OWN})
+            self.assertIn("the key that came with the request", answer.json()["error"]["message"])
+            self.assertNotIn(OWN, answer.head + answer.body.decode())
+            self.assertEqual(self.ask(key, with_keys={"p0": SECOND}).status, 200)
+            self.assertEqual(self.ask(key).status, 200)
+        self.assertEqual([each[1] for each in self.asked_with()], [OWN, SECOND, PROVIDER_KEY] * 3)
+        self.assertNotIn(OWN, self.router.log() + json.dumps(self.records()))
+
+    def test_keys_that_cannot_be_used_are_refused(self):
+        self.serve(well, accounts=FEE_AND_REQUESTS)
+        key, _ = self.make_key()
+        for keys in ("", "sk-0123456789", "[]", "{}", '{"p0":"sk-0123456789"', {"p0": None},
+                     {"p0": {"apiKey": OWN}}, {"p0": OWN, "elsewhere": OWN}, {"p0": "short"},
+                     '{"p0":"sk-0123456789","p0":"sk-0123456789"}', {"p0": "k" * 4096}):
+            answer = self.ask(key, with_keys=keys)
+            self.assertEqual(answer.status, 400, keys)
+            self.assert_error(answer, "/api/v1", "invalid_request")
+            self.assertIn("X-Provider-API-Keys", answer.json()["error"]["message"])
+            self.assertNotIn(OWN, answer.body.decode())
+        self.assertEqual(self.asked_with(), [])
+
+    def test_without_leave_they_are_refused_and_not_passed_over(self):
+        self.serve(well)
+        key, _ = self.make_key()
+        answer = self.ask(key, with_keys={"p0": OWN})
+        self.assertEqual(answer.status, 403)
+        self.assert_error(answer, "/api/v1", "permission_denied")
+        self.assertEqual(self.asked_with(), [], "the operator would have paid")
 
     # ---- Secrets ----
 

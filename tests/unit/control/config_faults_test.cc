@@ -69,9 +69,9 @@ constexpr Mistake kMistakes[] = {
     {"[server]", "pin", "[\"0\"]", "server.pin[0]", "write a whole number"},
     {"[server]", "pin", "[-1]", "server.pin[0]", "out of range"},
     {"[server]", "pin", "[1024]", "server.pin[0]", "out of range"},
-    {"[server]", "steering", "\"cpu\"", "server.steering", "\"auto\", \"core\", \"hash\""},
+    {"[server]", "steering", "\"cpu\"", "server.steering", "\"auto\", \"core\" or \"hash\""},
     {"[server]", "steering", "0", "server.steering", "write text"},
-    {"[server]", "huge_pages", "\"yes\"", "server.huge_pages", "\"auto\", \"on\", \"off\""},
+    {"[server]", "huge_pages", "\"yes\"", "server.huge_pages", "\"auto\", \"on\" or \"off\""},
     {"[server]", "napi_busy_poll_us", "10001", "server.napi_busy_poll_us", "write 0 to 10000"},
     {"[server.tls]", "certificate", "\"\"", "server.tls.certificate", "has 0 bytes"},
     {"[server.tls]", "chain", "\"x.pem\"", "server.tls.chain", "unknown key"},
@@ -243,9 +243,9 @@ constexpr Mistake kMistakes[] = {
     {"[keys.limits]", "requests_per_minute_max", "-1", "keys[0].limits.requests_per_minute_max",
      "write 0 to"},
     {"[keys.limits]", "requests", "5", "keys[0].limits.requests", "unknown key"},
-    {"[hold]", "mode", "\"on\"", "hold.mode", "\"auto\", \"always\" or \"off\""},
+    {"[hold]", "mode", "\"on\"", "hold.mode", "\"off\", \"auto\" or \"always\""},
     {"[routing]", "sort", "\"cheapest\"", "routing.sort",
-     "\"balance\", \"price\", \"throughput\", \"latency\""},
+     "\"balance\", \"price\", \"throughput\" or \"latency\""},
     {"[limit]", "streams_per_key_max", "5", "limit", "did you mean `limits`?"},
 };
 

@@ -329,5 +329,23 @@ TEST_F(Restore, WhatAPowerCutMayHaveCostCountsAsSpentInItsPeriod) {
   EXPECT_FALSE(settled_at(kMonday + kDay).contains(today)) << "a new day";
 }
 
+TEST(SettleOpen, WhatWasOpenIsPaidWholeOrNotAtAll) {
+  std::vector<RestoredQuantity> restored(3);
+  restored[0] = {.settled = 3, .open = 7};
+  restored[1] = {.settled = 5, .open = 0};
+  restored[2] = {.settled = INT64_MAX - 1, .open = 2};
+  auto charged = restored;
+  settle_open(charged, true);
+  EXPECT_EQ(charged[0].settled, 10);
+  EXPECT_EQ(charged[1].settled, 5);
+  EXPECT_EQ(charged[2].settled, INT64_MAX) << "more than can be counted is the most";
+  settle_open(restored, false);
+  EXPECT_EQ(restored[0].settled, 3);
+  EXPECT_EQ(restored[2].settled, INT64_MAX - 1);
+  for (const auto& all : {charged, restored}) {
+    for (const RestoredQuantity& each : all) EXPECT_EQ(each.open, 0);
+  }
+}
+
 }  // namespace
 }  // namespace leat::control
