@@ -112,6 +112,9 @@ struct Counters {
   Counter pool_http2_streams;      // requests on them
   Counter ack_delay_rests;
   Counter handshakes_waited;  // steps of TLS handshakes, for a turn that has room for their work
+  Counter provider_handshakes;          // of TLS, that ended well
+  Counter provider_handshakes_resumed;  // of those
+  Counter tickets_borrowed;             // from other shards
   Counter pool_dialed;
   Counter pool_dial_failures;
   Counter pool_reused;

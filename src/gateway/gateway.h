@@ -29,6 +29,7 @@
 #include "gateway/shard_report.h"
 #include "gateway/shedding.h"
 #include "gateway/successor.h"
+#include "gateway/ticket_exchange.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "proto/http_date.h"
@@ -196,6 +197,7 @@ class Gateway final : private shard::MessageHandler {
   void free_idle_deployments();
   template <class Visit>
   void each_upstream(Visit visit);
+  void exchange_tickets();
   void drain_http2();
   void drain_pools();
   void refresh_pools();
@@ -215,6 +217,7 @@ class Gateway final : private shard::MessageHandler {
   LogRing& log_;
   RequestTeller teller_;
   AddressTable addresses_;
+  TicketExchange tickets_;
   net::TcpStreams tcp_streams_;
   net::PipeStreams pipe_streams_;
   std::unique_ptr<SimulatedProvider> simulated_;

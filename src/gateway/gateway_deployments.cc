@@ -60,6 +60,7 @@ void Gateway::serve_prepared(const KeyDelta& keys) {
   mind_core();
   limits_.hold_for(snapshot().request_max() + kSettleTime);
   untold_.reset();  // of endpoints by their former numbers
+  exchange_tickets();
   if (draining_) {
     drain_pools();
   } else {
@@ -75,6 +76,14 @@ void Gateway::free_idle_deployments() {
     }
     return true;
   });
+}
+
+void Gateway::exchange_tickets() {
+  const auto& providers = snapshot().options().providers;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const auto& context = deployment_->upstreams()[i]->tls;
+    if (context != nullptr) tickets_.serve(context, providers[i].base_url.host);
+  }
 }
 
 // Each once, though deployments share them; in an order that does not come from where they lie, so
