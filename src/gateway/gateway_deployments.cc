@@ -14,6 +14,7 @@ void add(net::PoolStats& sum, const net::PoolStats& other) {
   sum.dialed += other.dialed;
   sum.dial_failures += other.dial_failures;
   sum.reused += other.reused;
+  sum.expected += other.expected;
   sum.stray_bytes += other.stray_bytes;
 }
 
@@ -122,6 +123,7 @@ void Gateway::refresh_pools() {
   counters_.pool_http2_connections.set(http2_connections);
   counters_.pool_http2_streams.set(http2_streams);
   counters_.pool_dialed.set(sum.dialed);
+  counters_.pool_expected.set(sum.expected);
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);
   counters_.pool_stray_bytes.set(sum.stray_bytes);

@@ -214,7 +214,7 @@ TEST_F(UpstreamPoolTest, WhatDidNotEndInOrderIsNotUsedAgain) {
     EXPECT_EQ(pool.idle_count(), 0u) << reply;
     shard.run_turn();
   }
-  EXPECT_EQ(pool.open_count(), 0u);
+  EXPECT_EQ(pool.idle_count(), 0u);
 }
 
 TEST_F(UpstreamPoolTest, AnIdleConnectionThatSpeaksOrEndsIsDropped) {
@@ -262,6 +262,132 @@ TEST_F(UpstreamPoolTest, ThereAreNoMoreThanItsLimits) {
   EXPECT_EQ(pool.open_count(), 2u);
   pool.drain();
   EXPECT_EQ(pool.idle_count(), 0u);
+}
+
+// ---- Expected load -----------------------------------------------------------------------------
+
+TEST_F(UpstreamPoolTest, WhatEndedBeforeItsTimeIsOpenedAgain) {
+  first.ask(pool);
+  second.ask(pool);
+  open(0);
+  open(1);
+  first.conn->cancel();  // its client has gone
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  EXPECT_EQ(pool.stats().expected, 1u);
+  FakeStream& stream = open(2);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 3u) << "as many as were used at once";
+  third.ask(pool);
+  ASSERT_NE(third.conn, nullptr);
+  EXPECT_EQ(&third.stream(), &stream);
+  EXPECT_TRUE(third.was_used) << "the provider may have closed it meanwhile";
+}
+
+TEST_F(UpstreamPoolTest, WhatIsNotUsedAnyMoreIsNotExpected) {
+  first.ask(pool);
+  open(0).receive(kReply);
+  pass(limits.idle_time - milliseconds(1));
+  EXPECT_EQ(pool.idle_count(), 1u);
+  pass(milliseconds(2));
+  pass(seconds(2));
+  EXPECT_EQ(pool.open_count(), 0u) << "it has aged out, and stays so";
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST_F(UpstreamPoolTest, AProviderThatEndsUnusedOnesIsTriedOnceASecond) {
+  first.ask(pool);
+  open(0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  for (std::size_t round = 1; round < 5; ++round) {
+    pass({});
+    ASSERT_EQ(dialer.dials.size(), round + 1);
+    open(round).end();
+    pass(milliseconds(900));
+    ASSERT_EQ(dialer.dials.size(), round + 1);
+    pass(milliseconds(101));
+  }
+}
+
+TEST_F(UpstreamPoolTest, AProviderThatCannotBeReachedIsTriedByOneADial) {
+  for (Asker* asker : {&first, &second, &third}) asker->ask(pool);
+  for (std::size_t i = 0; i < 3; ++i) open(i);
+  for (Asker* asker : {&first, &second, &third}) {
+    asker->conn->cancel();
+    asker->conn = nullptr;
+  }
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 5u) << "no more than may lie idle";
+  dialer.dials[3]->fail_with(Code::kRefused);
+  dialer.dials[4]->fail_with(Code::kRefused);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 5u);
+  pass(seconds(1) + milliseconds(1));
+  ASSERT_EQ(dialer.dials.size(), 6u);
+  open(5);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 7u) << "it is there again";
+  open(6);
+}
+
+TEST_F(UpstreamPoolTest, AnExpectedOneThatFailsIsNoFailureOfWhoWaits) {
+  first.ask(pool);
+  open(0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 2u);
+  second.ask(pool);
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  dialer.dials[1]->fail_with(Code::kRefused);
+  EXPECT_EQ(second.refusals, 0);
+  dialer.dials[2]->fail_with(Code::kRefused);
+  EXPECT_EQ(second.refusals, 1);
+}
+
+TEST_F(UpstreamPoolTest, WhoAsksForANumberGetsThatNumber) {
+  PoolLimits fixed = limits;
+  fixed.warm = 1;
+  UpstreamPool other(shard, dialer, fixed);
+  first.ask(other);
+  second.ask(other);
+  open(0);
+  open(1);
+  for (Asker* asker : {&first, &second}) {
+    asker->conn->cancel();
+    asker->conn = nullptr;
+  }
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 3u);
+  EXPECT_EQ(other.stats().expected, 0u);
+}
+
+TEST_F(UpstreamPoolTest, AfterDrainNothingIsExpected) {
+  first.ask(pool);
+  open(0);
+  pool.drain();
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  pass(seconds(2));
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST(RecentPeak, RemembersTheMostForAWhile) {
+  const Instant begin{1'000};
+  RecentPeak peak(seconds(4), begin);
+  EXPECT_EQ(peak.most(begin), 0u);
+  peak.note(7, begin + milliseconds(500));
+  peak.note(2, begin + milliseconds(600));
+  EXPECT_EQ(peak.most(begin + milliseconds(3'500)), 7u);
+  EXPECT_EQ(peak.most(begin + milliseconds(4'100)), 2u) << "what there still is";
+  peak.note(0, begin + milliseconds(4'200));
+  EXPECT_EQ(peak.most(begin + milliseconds(7'100)), 2u);
+  EXPECT_EQ(peak.most(begin + milliseconds(8'300)), 0u);
+  peak.note(3, begin + seconds(100));
+  EXPECT_EQ(peak.most(begin + seconds(100)), 3u);
 }
 
 }  // namespace
