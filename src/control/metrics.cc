@@ -135,7 +135,9 @@ constexpr Row kRows[] = {
      "... that resumed an earlier session: no certificate was sent and verified.", kCount,
      &Counters::provider_handshakes_resumed},
     {"leat_tickets_borrowed_total",
-     "Tickets of providers, by which to resume, that a shard has from another.", kCount,
+     "Tickets of providers, by which to resume, that a shard has from another or from the process "
+     "before.",
+     kCount,
      &Counters::tickets_borrowed},
     {"leat_pool_dialed_total", "Connections to providers begun.", kCount, &Counters::pool_dialed},
     {"leat_pool_expected_total",

@@ -76,6 +76,9 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;
   exchange_tickets();
+  if (parts.tickets != nullptr) {
+    tickets_.take(std::make_unique<TicketMail>(std::move(*parts.tickets)));
+  }
   for (const auto& upstream : deployment_->upstreams()) upstream->pool->keep_warm();
   mind_core();
   tcp_streams_.on_none_left = [this] { note_drained(); };
@@ -258,7 +261,17 @@ void Gateway::note_yielded() {
     return shard_.wheel().set(yield_timer_, shard_.now() + kYieldInterval);
   }
   succession_->set_yielded();
+  leave_tickets();
   if (on_yielded) on_yielded();
+}
+
+// Who takes over has more use for them: what runs here has its connections.
+void Gateway::leave_tickets() {
+  if (!on_tickets_left) return;
+  auto mail = std::make_unique<TicketMail>();
+  mail->from = shard_.index();
+  mail->lent = tickets_.give_all();
+  if (!mail->lent.empty()) on_tickets_left(std::move(mail));
 }
 
 void Gateway::pass_on(const Successor& successor) {

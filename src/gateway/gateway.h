@@ -55,6 +55,8 @@ struct GatewayParts {
   ContentRing* contents = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
+  // Tickets that the process before had, to begin with. Taken by the constructor. Null: none.
+  TicketMail* tickets = nullptr;
   LedgerParts ledger;
   LimitSetup limits;                               // but for `hold`, which follows from the models
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
@@ -97,6 +99,8 @@ class Gateway final : private shard::MessageHandler {
   // Told when a drain has ended, and when it has yielded; may be null.
   std::function<void()> on_drained;
   std::function<void()> on_yielded;
+  // Before that: takes the tickets that this shard needs no more. May be null: they are kept.
+  std::function<void(std::unique_ptr<TicketMail>)> on_tickets_left;
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
@@ -203,6 +207,7 @@ class Gateway final : private shard::MessageHandler {
   void refresh_pools();
   void note_drained();
   void note_yielded();
+  void leave_tickets();
   std::unique_ptr<ShardReport> report();
   void refresh_holdings();
   void mind_core();

@@ -5,7 +5,10 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -33,6 +36,13 @@ struct TicketAsk {
   std::uint32_t count = 0;
 };
 
+// For another process on this machine, in memory that is wiped; kLentBytesMax at most. None:
+// longer.
+inline constexpr std::size_t kLentBytesMax = 16 * 1024;
+std::optional<tls::Ticket> write_lent(const LentTicket& lent);
+std::optional<LentTicket> read_lent(std::span<const std::uint8_t> bytes);
+
+// From one shard to another; and to control, when another process takes over.
 struct TicketMail {
   std::uint32_t from = 0;
   // To a home.

@@ -63,10 +63,18 @@ Result<UpstreamCall*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
   waiters_.push_back(waiter);
   if (shares_connections()) {
     dial_for_waiters();
-  } else {
+  } else if (!takes_expected_dial()) {
     dial();
   }
   return nullptr;
+}
+
+// Whether who has begun to wait needs no dial of their own, since one is under way for whoever
+// comes.
+bool UpstreamPool::takes_expected_dial() {
+  if (expected_dialing_ == 0 || dials_wanted() > dialing_) return false;
+  --expected_dialing_;
+  return true;
 }
 
 void UpstreamPool::dial() {
@@ -78,6 +86,7 @@ void UpstreamPool::dial() {
 
 void UpstreamPool::on_dialed(Dial& dial, Result<Stream*> stream) {
   --dialing_;
+  expected_dialing_ = std::min(expected_dialing_, dialing_);
   auto place = std::find_if(dials_.begin(), dials_.end(),
                             [&](const auto& each) { return each.get() == &dial; });
   LEAT_CHECK(place != dials_.end());
@@ -247,6 +256,7 @@ void UpstreamPool::warm_for_load() {
   while (dialing_ < at_once && in_use_ + idle_count_ + dialing_ < wanted &&
          open_count() < limits_.connections_max) {
     ++stats_.expected;
+    ++expected_dialing_;
     dial();
   }
 }

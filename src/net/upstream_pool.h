@@ -106,6 +106,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   void set_in_use(UpstreamConn& conn, bool is_in_use);
   bool expects_load();
   void warm_for_load();
+  bool takes_expected_dial();
   void wait_for_warm();
   void dial_for_waiters();
   bool shares_connections() const { return learned_ != UpstreamProtocol::kHttp1; }
@@ -138,6 +139,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::vector<std::unique_ptr<Dial>> dials_;
   std::vector<std::unique_ptr<Dial>> dials_done_;
   std::size_t dialing_ = 0;
+  std::size_t expected_dialing_ = 0;  // of those: for nobody who waits
   std::size_t idle_count_ = 0;
   std::uint32_t in_use_ = 0;  // of HTTP/1.1
   RecentPeak peak_;           // of those

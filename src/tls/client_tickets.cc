@@ -14,17 +14,17 @@ namespace leat::tls {
 
 Ticket& Ticket::operator=(Ticket&& other) noexcept {
   if (this == &other) return *this;
-  wipe();
+  wipe(bytes_);
   bytes_ = std::move(other.bytes_);
   return *this;
 }
 
 Ticket::~Ticket() {
-  wipe();
+  wipe(bytes_);
 }
 
-void Ticket::wipe() {
-  OPENSSL_cleanse(bytes_.data(), bytes_.size());
+void Ticket::wipe(std::span<std::uint8_t> memory) {
+  OPENSSL_cleanse(memory.data(), memory.size());
 }
 
 // ---- ClientTickets -----------------------------------------------------------------------------

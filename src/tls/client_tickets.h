@@ -31,9 +31,10 @@ class Ticket {
 
   std::span<const std::uint8_t> bytes() const { return bytes_; }
 
- private:
-  void wipe();
+  // For memory that has held one.
+  static void wipe(std::span<std::uint8_t> memory);
 
+ private:
   std::vector<std::uint8_t> bytes_;
 };
 

@@ -7,8 +7,12 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <memory>
 #include <set>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "gateway/owned_message.h"
 #include "simulation/sim_io.h"
@@ -204,6 +208,38 @@ TEST_F(TicketExchangeTest, NoTicketIsInTwoPlaces) {
     EXPECT_TRUE(seen.emplace(bytes.begin(), bytes.end()).second);
   }
   EXPECT_TRUE(all_tickets().empty()) << "they were given away";
+}
+
+TEST_F(TicketExchangeTest, WhatOneProcessLeavesServesTheNext) {
+  make(2);
+  for (int i = 0; i < 3; ++i) shards_[0]->connect(server_);
+  run();
+  auto next = std::make_unique<gateway::TicketMail>();
+  for (const LentTicket& each : all_tickets()) {
+    const auto written = gateway::write_lent(each);
+    ASSERT_TRUE(written);
+    auto read = gateway::read_lent(written->bytes());
+    ASSERT_TRUE(read);
+    EXPECT_EQ(read->peer, each.peer);
+    next->lent.push_back(std::move(*read));
+  }
+  EXPECT_FALSE(shards_[0]->connect(server_)) << "it has left them all";
+  shards_[1]->exchange().take(std::move(next));
+  EXPECT_TRUE(shards_[1]->connect(server_));
+}
+
+TEST(LentTicket, WhatIsNoneIsNotRead) {
+  const std::vector<std::uint8_t> bytes(100, 0);
+  LentTicket lent{{.scope = {}, .name = "name"}, tls::Ticket(bytes)};
+  const auto written = gateway::write_lent(lent);
+  for (std::size_t size = 0; size < 38; ++size) {
+    EXPECT_FALSE(gateway::read_lent(written->bytes().first(size))) << size;
+  }
+  std::vector<std::uint8_t> odd(written->bytes().begin(), written->bytes().end());
+  odd[32] = 3;  // no offer
+  EXPECT_FALSE(gateway::read_lent(odd));
+  lent.peer.name.assign(256, 'n');
+  EXPECT_FALSE(gateway::write_lent(lent));
 }
 
 TEST_F(TicketExchangeTest, WhoTrustsOthersGetsNone) {

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Goal: what one shard knows of a provider's TLS serves the others: they resume sessions instead of
-making full handshakes; each ticket is shown once; nothing of it is lost in a reload.
+making full handshakes, and so does the next process; connections that end before their time are
+opened again before anyone asks.
 Method: the real leat with several shards; a provider that is Python's ssl, which is OpenSSL's, and
 counts what it sees. What is lent at the moment that a connection begins cannot be in time here,
 where TCP connects at once; what a shard may need later can.
@@ -9,6 +10,7 @@ where TCP connects at once; what a shard may need later can.
 Usage: test_economy.py LEAT"""
 
 import pathlib
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -17,6 +19,11 @@ import harness
 from harness import Provider, answer_well, until
 
 SHARDS = 4
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 class TlsProvider(Provider):
@@ -109,6 +116,38 @@ class Economy(harness.Case):
         self.assertEqual(self.served(leat), SHARDS)
         self.assertEqual(provider.full(), SHARDS)
         self.assertEqual(leat.metric("leat_tickets_borrowed_total"), 0)
+
+    def test_a_new_process_goes_on_with_the_tickets_of_the_old_one(self):
+        provider = self.tls_provider(tickets=2 * SHARDS)
+        old = self.leat([provider], listen=f"127.0.0.1:{free_port()}",
+                        admin_listen=f"127.0.0.1:{free_port()}",
+                        server=f'shards = {SHARDS}\ntakeover_socket = "takeover.sock"',
+                        provider_lines=f'ca_file = "{self.certificate}"\n')
+        self.ask(old, 1)
+        until(lambda: old.metric("leat_tickets_borrowed_total") == SHARDS - 1, "they are lent")
+        new = old.again()
+        self.addCleanup(new.close)
+        until(lambda: old.process.poll() == 0, "the old one ends")
+        self.ask(new, 1)
+        self.assertEqual(provider.resumed, [False, True])
+
+    def test_what_ended_before_its_time_is_opened_again(self):
+        provider = self.provider(lambda call: answer_well(call) or "close")
+        leat = self.leat([provider])
+        self.ask(leat, 1)
+        until(lambda: provider.connections == 2, "another is opened before anyone asks")
+        self.ask(leat, 1)
+        until(lambda: provider.connections == 3, "and another")
+        self.assertEqual(len(provider.calls), 2)
+        until(lambda: leat.metric("leat_pool_expected_total") == 2, "they are counted")
+
+    def test_who_asks_for_a_number_of_warm_connections_gets_that_number(self):
+        provider = self.provider(lambda call: answer_well(call) or "close")
+        leat = self.leat([provider], provider_lines="warm_connections = 3\n")
+        until(lambda: provider.connections == 3, "three")
+        self.ask(leat, 1)
+        until(lambda: provider.connections == 4, "three again")
+        self.assertEqual(leat.metric("leat_pool_expected_total"), 0)
 
 
 if __name__ == "__main__":

@@ -332,19 +332,41 @@ TEST_F(UpstreamPoolTest, AProviderThatCannotBeReachedIsTriedByOneADial) {
   open(6);
 }
 
-TEST_F(UpstreamPoolTest, AnExpectedOneThatFailsIsNoFailureOfWhoWaits) {
+TEST_F(UpstreamPoolTest, WhoComesWhileOneIsExpectedTakesThatOne) {
   first.ask(pool);
   open(0);
   first.conn->cancel();
   first.conn = nullptr;
   pass({});
   ASSERT_EQ(dialer.dials.size(), 2u);
-  second.ask(pool);
-  ASSERT_EQ(dialer.dials.size(), 3u);
+  second.ask(pool, true);
+  EXPECT_EQ(dialer.dials.size(), 2u);
+  third.ask(pool);
+  ASSERT_EQ(dialer.dials.size(), 3u) << "that one is taken";
   dialer.dials[1]->fail_with(Code::kRefused);
-  EXPECT_EQ(second.refusals, 0);
-  dialer.dials[2]->fail_with(Code::kRefused);
   EXPECT_EQ(second.refusals, 1);
+  EXPECT_EQ(third.refusals, 0);
+  open(2);
+  EXPECT_NE(third.conn, nullptr);
+}
+
+TEST_F(UpstreamPoolTest, NoneIsExpectedBesideADialThatIsUnderWay) {
+  first.ask(pool);
+  open(0);
+  second.ask(pool);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 2u) << "there will be one";
+  open(1);
+  ASSERT_NE(second.conn, nullptr);
+  third.ask(pool);
+  second.conn->cancel();
+  second.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  dialer.dials[2]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 1);
 }
 
 TEST_F(UpstreamPoolTest, WhoAsksForANumberGetsThatNumber) {
