@@ -93,8 +93,10 @@ class Economy(harness.Case):
         self.ask(leat, 40)
         self.assertEqual(self.served(leat), SHARDS)
         self.assertEqual(provider.full(), 1)
-        until(lambda: leat.metric("leat_provider_handshakes_total") == 41, "all are counted")
-        self.assertEqual(leat.metric("leat_provider_handshakes_resumed_total"), 40)
+        # Or one more for each shard: of what is expected to be asked.
+        until(lambda: leat.metric("leat_provider_handshakes_resumed_total") >= 40, "all counted")
+        until(lambda: leat.metric("leat_provider_handshakes_total")
+              - leat.metric("leat_provider_handshakes_resumed_total") == 1, "one was full")
 
     def test_one_shard_lends_to_nobody(self):
         provider = self.tls_provider(tickets=2)

@@ -205,9 +205,8 @@ TEST_F(UpstreamPoolTest, WhatDidNotEndInOrderIsNotUsedAgain) {
       "no reply at all\r\n\r\n",
   };
   for (const std::string_view reply : replies) {
-    const std::size_t dial = dialer.dials.size();
-    first.ask(pool);
-    FakeStream& stream = open(dial);
+    first.ask(pool);  // its own dial, or the one that is expected since the round before
+    FakeStream& stream = open(dialer.dials.size() - 1);
     stream.receive(reply);
     EXPECT_EQ(first.conn, nullptr) << reply;
     EXPECT_TRUE(stream.aborted) << reply;
