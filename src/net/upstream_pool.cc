@@ -240,8 +240,8 @@ void UpstreamPool::keep_warm() {
 
 // Who serves over HTTP/2 has room for more on what is open.
 bool UpstreamPool::expects_load() {
-  return limits_.warm == 0 && limits_.idle_max > 0 && learned_ == UpstreamProtocol::kHttp1 &&
-         peak_.most(shard_.now()) > 0;
+  return keeps_connections_ && limits_.warm == 0 && limits_.idle_max > 0 &&
+         learned_ == UpstreamProtocol::kHttp1 && peak_.most(shard_.now()) > 0;
 }
 
 void UpstreamPool::wait_for_warm() {

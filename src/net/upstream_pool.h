@@ -144,6 +144,9 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::uint32_t in_use_ = 0;  // of HTTP/1.1
   RecentPeak peak_;           // of those
   bool is_dialable_ = true;   // the last dial did not fail
+  // The last reply that came whole left its connection open. Who closes each may serve one at a
+  // time only, and one that lies unused would keep others waiting.
+  bool keeps_connections_ = false;
   PoolStats stats_;
   proto::ResponseHead head_scratch_;  // one parse at a time
   Timer warm_timer_{timer_callback<&UpstreamPool::on_warm_timer>, this};

@@ -98,6 +98,12 @@ class UpstreamPoolTest : public testing::Test {
     dialer.dials.at(dial)->open(streams.back());
     return streams.back();
   }
+  // The one that `asker` waits for opens; it had a reply on it before, whole, and asks again.
+  void open_known(UpstreamPool& of, Asker& asker, std::size_t dial) {
+    open(dial).receive(kReply);
+    asker.ask(of);
+    ASSERT_NE(asker.conn, nullptr);
+  }
   // Time passes.
   void pass(Duration time) {
     io.time = io.time + time;
@@ -267,8 +273,8 @@ TEST_F(UpstreamPoolTest, ThereAreNoMoreThanItsLimits) {
 
 TEST_F(UpstreamPoolTest, WhatEndedBeforeItsTimeIsOpenedAgain) {
   first.ask(pool);
+  open_known(pool, first, 0);
   second.ask(pool);
-  open(0);
   open(1);
   first.conn->cancel();  // its client has gone
   first.conn = nullptr;
@@ -284,6 +290,20 @@ TEST_F(UpstreamPoolTest, WhatEndedBeforeItsTimeIsOpenedAgain) {
   EXPECT_TRUE(third.was_used) << "the provider may have closed it meanwhile";
 }
 
+TEST_F(UpstreamPoolTest, OfWhoClosesEachNoneIsExpected) {
+  first.ask(pool);
+  open(0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 1u) << "nothing is known of it yet";
+  second.ask(pool);
+  open(1).receive("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(second.replies, 1);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 2u);
+}
+
 TEST_F(UpstreamPoolTest, WhatIsNotUsedAnyMoreIsNotExpected) {
   first.ask(pool);
   open(0).receive(kReply);
@@ -297,7 +317,7 @@ TEST_F(UpstreamPoolTest, WhatIsNotUsedAnyMoreIsNotExpected) {
 
 TEST_F(UpstreamPoolTest, AProviderThatEndsUnusedOnesIsTriedOnceASecond) {
   first.ask(pool);
-  open(0);
+  open_known(pool, first, 0);
   first.conn->cancel();
   first.conn = nullptr;
   for (std::size_t round = 1; round < 5; ++round) {
@@ -311,8 +331,12 @@ TEST_F(UpstreamPoolTest, AProviderThatEndsUnusedOnesIsTriedOnceASecond) {
 }
 
 TEST_F(UpstreamPoolTest, AProviderThatCannotBeReachedIsTriedByOneADial) {
-  for (Asker* asker : {&first, &second, &third}) asker->ask(pool);
-  for (std::size_t i = 0; i < 3; ++i) open(i);
+  first.ask(pool);
+  open_known(pool, first, 0);
+  second.ask(pool);
+  third.ask(pool);
+  open(1);
+  open(2);
   for (Asker* asker : {&first, &second, &third}) {
     asker->conn->cancel();
     asker->conn = nullptr;
@@ -333,7 +357,7 @@ TEST_F(UpstreamPoolTest, AProviderThatCannotBeReachedIsTriedByOneADial) {
 
 TEST_F(UpstreamPoolTest, WhoComesWhileOneIsExpectedTakesThatOne) {
   first.ask(pool);
-  open(0);
+  open_known(pool, first, 0);
   first.conn->cancel();
   first.conn = nullptr;
   pass({});
@@ -351,7 +375,7 @@ TEST_F(UpstreamPoolTest, WhoComesWhileOneIsExpectedTakesThatOne) {
 
 TEST_F(UpstreamPoolTest, NoneIsExpectedBesideADialThatIsUnderWay) {
   first.ask(pool);
-  open(0);
+  open_known(pool, first, 0);
   second.ask(pool);
   first.conn->cancel();
   first.conn = nullptr;
