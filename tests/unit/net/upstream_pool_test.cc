@@ -373,6 +373,21 @@ TEST_F(UpstreamPoolTest, WhoComesWhileOneIsExpectedTakesThatOne) {
   EXPECT_NE(third.conn, nullptr);
 }
 
+// Who waits has a dial under way still.
+TEST_F(UpstreamPoolTest, ADialThatNobodyNeedsAnyMoreMayFail) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool);
+  stream.receive(kReply);
+  ASSERT_NE(second.conn, nullptr) << "it came free first";
+  third.ask(pool);
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  dialer.dials[1]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 0);
+  dialer.dials[2]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 1);
+}
+
 TEST_F(UpstreamPoolTest, NoneIsExpectedBesideADialThatIsUnderWay) {
   first.ask(pool);
   open_known(pool, first, 0);
