@@ -273,7 +273,7 @@ struct Provider {
   // Per shard. Above connections_max a request tries the next endpoint, then waits no longer: 503.
   std::uint32_t connections_max = 16'384;  // 1..1,000,000
   std::uint32_t idle_connections_max =
-      1'024;                           // 0..connections_max, kept for reuse, last used first
+      1'024;  // 0..connections_max, kept for reuse, last used first
   // 0..idle_connections_max: opened before anyone asks. 0: as many HTTP/1.1 ones as were lately in
   // use at once.
   std::uint32_t warm_connections = 0;

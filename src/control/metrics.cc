@@ -137,8 +137,7 @@ constexpr Row kRows[] = {
     {"leat_tickets_borrowed_total",
      "Tickets of providers, by which to resume, that a shard has from another or from the process "
      "before.",
-     kCount,
-     &Counters::tickets_borrowed},
+     kCount, &Counters::tickets_borrowed},
     {"leat_pool_dialed_total", "Connections to providers begun.", kCount, &Counters::pool_dialed},
     {"leat_pool_expected_total",
      "... in place of one that had ended, since so many were used at once lately.", kCount,
