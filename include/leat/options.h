@@ -274,8 +274,10 @@ struct Provider {
   // Per shard. Above connections_max a request tries the next endpoint, then waits no longer: 503.
   std::uint32_t connections_max = 16'384;  // 1..1,000,000
   std::uint32_t idle_connections_max =
-      1'024;                           // 0..connections_max, kept for reuse, last used first
-  std::uint32_t warm_connections = 0;  // 0..idle_connections_max: opened before anyone asks
+      1'024;  // 0..connections_max, kept for reuse, last used first
+  // 0..idle_connections_max: opened before anyone asks. 0: as many HTTP/1.1 ones as were lately in
+  // use at once.
+  std::uint32_t warm_connections = 0;
   // Below the provider's own idle time, so that it is we who close. Default: Limits.
   std::uint32_t idle_ms_max = 30'000;
   std::uint32_t dns_ms_max = 2'000;            // default: Limits

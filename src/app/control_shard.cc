@@ -177,6 +177,7 @@ void ControlShard::on_message(const shard::Message& message) {
   if (message.kind == shard::Message::Kind::kAccountQuestion) return accounts_.take(message);
   if (message.kind == shard::Message::Kind::kShardReport) return dashboard_.take(message);
   if (message.kind == shard::Message::Kind::kDeploymentReport) return reloader_.take(message);
+  if (message.kind == shard::Message::Kind::kTicketMail) return retirement_->take(message);
   if (message.kind == shard::Message::Kind::kYielded) return retirement_->note_yielded();
   if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
     shard_.stop();

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/retirement.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <iterator>
 #include <utility>
+
+#include "gateway/owned_message.h"
 
 namespace leat::app {
 namespace {
@@ -30,10 +34,16 @@ void Retirement::stop() {
   door_.reset();
 }
 
+void Retirement::take(const shard::Message& message) {
+  const auto mail = gateway::owned_of<gateway::TicketMail>(message);
+  std::ranges::move(mail->lent, std::back_inserter(tickets_));
+}
+
 void Retirement::yield() {
   std::printf("leat: another process is about to take over\n");
   std::fflush(stdout);
   yielded_ = 0;
+  tickets_.clear();
   is_yielding_ = true;
   has_yielded_ = is_resuming_ = false;
   parts_.accounts->pause();
@@ -61,7 +71,7 @@ void Retirement::on_timer() {
   if (is_all && !std::exchange(has_yielded_, true)) {
     parts_.leave();
     if (parts_.ledger != nullptr) parts_.ledger->unlock();
-    door_->tell_yielded();
+    door_->tell_yielded(std::exchange(tickets_, {}));
   }
   parts_.control->wheel().set(timer_, parts_.control->now() + kLookEach);
 }

@@ -36,6 +36,8 @@ class Retirement {
 
   // A shard has yielded.
   void note_yielded() { ++yielded_; }
+  // Tickets that a shard leaves to the other process.
+  void take(const shard::Message& message);
   // Another process has taken over.
   bool is_retired() const { return is_retired_; }
   void stop();
@@ -50,6 +52,7 @@ class Retirement {
   const Parts parts_;
   const gateway::Successor successor_;
   std::size_t yielded_ = 0;
+  std::vector<gateway::LentTicket> tickets_;
   bool is_yielding_ = false;  // the other process waits for us
   bool has_yielded_ = false;  // and was told
   bool is_resuming_ = false;  // the ledger's folder is to be had again

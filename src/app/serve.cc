@@ -122,6 +122,7 @@ class Service {
   void choose_steering();
   std::string start_ledger();
   ShardSetup shard_setup();
+  std::vector<gateway::TicketMail> share_out_tickets();
   std::string start_shards();
   std::string take_over();
   void tell_start(const std::string& admin) const;
@@ -303,6 +304,17 @@ ShardSetup Service::shard_setup() {
   return setup;
 }
 
+// What the process before left, by shard.
+std::vector<gateway::TicketMail> Service::share_out_tickets() {
+  std::vector<gateway::TicketMail> shares(shards_);
+  if (request_ == nullptr) return shares;
+  std::size_t next = 0;
+  for (gateway::LentTicket& each : request_->take_tickets()) {
+    shares[next++ % shards_].lent.push_back(std::move(each));
+  }
+  return shares;
+}
+
 // One by one: a port that the kernel chose for the first is the others' too.
 std::string Service::start_shards() {
   ShardSetup setup = shard_setup();
@@ -315,8 +327,10 @@ std::string Service::start_shards() {
   tickets_ = {.secret = control::random_bytes(), .begin = io_->now()};
   setup.tickets = &tickets_;
   if (passage_) setup.passage = {.address = passage_->address, .token = passage_token_};
+  auto provider_tickets = share_out_tickets();
   for (std::uint32_t i = 0; i < shards_; ++i) {
     setup.index = i;
+    setup.provider_tickets = &provider_tickets[i];
     setup.events = control_->requests().ring(i);
     setup.contents = control_->requests().contents(i);
     setup.inherited = inherited_.of_shard(i);

@@ -180,6 +180,7 @@ std::string ShardThread::set_up() {
   parts.events = setup_.events;
   parts.contents = setup_.contents;
   parts.keys = setup_.keys;
+  parts.tickets = setup_.provider_tickets;
   parts.limits = setup_.limits;
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;
@@ -239,6 +240,9 @@ void ShardThread::listen_to_gateway() {
   };
   gateway_->on_yielded = [this] {
     if (outbox_.post({shard::Message::Kind::kYielded, setup_.index})) control_waker_.wake();
+  };
+  gateway_->on_tickets_left = [this](std::unique_ptr<gateway::TicketMail> mail) {
+    (void)post_owned(outbox_, mail);  // what finds no room is lost, and costs full handshakes
   };
   // Found by the desk's next tick: no reason to wake it.
   gateway_->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {

@@ -38,11 +38,12 @@ struct ShardSetup {
   std::uint64_t buffered_bodies_max = 0;
   const std::atomic<std::uint32_t>* memory_percent = nullptr;
   std::shared_ptr<const gateway::Configuration> configuration;  // to begin with
-  gateway::EventRing* events = nullptr;      // null: nobody is told of ended requests
-  gateway::ContentRing* contents = nullptr;  // null: no content is logged
-  const gateway::KeyDelta* keys = nullptr;   // read until started() only
-  control::LedgerKeeper* ledger = nullptr;   // null: no records are kept
-  gateway::LimitSetup limits;                // its mail outlives the shards
+  gateway::EventRing* events = nullptr;             // null: nobody is told of ended requests
+  gateway::ContentRing* contents = nullptr;         // null: no content is logged
+  const gateway::KeyDelta* keys = nullptr;          // read until started() only
+  gateway::TicketMail* provider_tickets = nullptr;  // of the process before; as `keys`
+  control::LedgerKeeper* ledger = nullptr;          // null: no records are kept
+  gateway::LimitSetup limits;                       // its mail outlives the shards
   const control::Surroundings* surroundings = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // of the process; outlives the shards
 };

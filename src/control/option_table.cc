@@ -228,7 +228,7 @@ constexpr std::array<Setting<Provider>, 18> kProvider{{
     {"idle_connections_max", &Provider::idle_connections_max, 0, 1'000'000, kLive,
      "Connections kept for reuse, a shard."},
     {"warm_connections", &Provider::warm_connections, 0, 10'000, kLive,
-     "Connections opened before anyone asks, a shard."},
+     "Connections opened before anyone asks, a shard; 0: as many as were lately in use at once."},
     {"idle_ms_max", &Provider::idle_ms_max, 1, kDayMs, kLive,
      "How long a connection is kept unused; choose less than the provider does.",
      "limits.upstream_idle_ms_max"},

@@ -13,21 +13,31 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <utility>
 
 namespace leat::control {
 namespace {
 
-constexpr std::string_view kHello = "leat takeover 1";
+constexpr std::string_view kHello = "leat takeover 2";
+constexpr std::string_view kHelloBefore = "leat takeover 1";  // of who takes no tickets
+// What a hello is answered with, whichever it was.
+constexpr std::string_view kWelcome = kHelloBefore;
 constexpr std::string_view kYield = "yield";
 constexpr std::string_view kYielded = "yielded";
 constexpr std::string_view kReady = "ready";
 constexpr std::string_view kGo = "go";
+constexpr std::string_view kTicket = "ticket ";
 constexpr std::size_t kMessageMax = 256;
+constexpr std::size_t kTicketMessageMax = kTicket.size() + gateway::kLentBytesMax;
+// A shard is well served by one or two of each provider.
+constexpr std::size_t kTicketsMax = 1'024;
 // Of one message (SCM_MAX_FD): more listeners than any node has.
 constexpr std::size_t kSocketsMax = 253;
 // A shard waits a second at most for what it took in (gateway/succession.h).
 constexpr int kAnswerMs = 10'000;
+// For who waits, to read what is on its way.
+constexpr int kRoomMs = 100;
 
 Error takeover_error(const char* what, Code code = Code::kInvalid) {
   return {.code = code, .os_errno = errno, .what = what};
@@ -51,10 +61,25 @@ bool send_text(int fd, std::string_view text) {
   return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
+// False: there is no room for it now.
+bool send_ticket(int fd, const gateway::LentTicket& lent) {
+  const auto written = gateway::write_lent(lent);
+  if (!written) return true;
+  std::string_view kind = kTicket;
+  // sendmsg() reads what it is given, though the type does not say so.
+  std::array<iovec, 2> parts{
+      {{const_cast<char*>(kind.data()), kind.size()},
+       {const_cast<std::uint8_t*>(written->bytes().data()), written->bytes().size()}}};
+  msghdr message{};
+  message.msg_iov = parts.data();
+  message.msg_iovlen = parts.size();
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
 // Of at most kSocketsMax descriptors, in one message with the token.
 bool send_sockets(int fd, const std::vector<int>& sockets, const gateway::PassageToken& token) {
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room{};
-  std::string words(kHello);
+  std::string words(kWelcome);
   words.append(token.data(), token.size());
   iovec text{.iov_base = words.data(), .iov_len = words.size()};
   msghdr message{};
@@ -136,7 +161,8 @@ void TakeoverDoor::read_message() {
   }
   if (got <= 0) return hang_up();
   const std::string_view text(room.data(), static_cast<std::size_t>(got));
-  if (text == kHello) {
+  if (text == kHello || text == kHelloBefore) {
+    takes_tickets_ = text == kHello;
     std::vector<int> all = sockets_.listeners;
     all.push_back(sockets_.passage);
     all.push_back(sockets_.takeover);
@@ -173,31 +199,52 @@ void TakeoverDoor::give_up() {
   hang_up();
 }
 
-void TakeoverDoor::tell_yielded() {
+void TakeoverDoor::tell_yielded(std::vector<gateway::LentTicket> tickets) {
+  if (peer_.get() < 0) return;
+  for (std::size_t i = 0; takes_tickets_ && i < std::min(tickets.size(), kTicketsMax); ++i) {
+    if (!send_ticket(peer_.get(), tickets[i])) break;
+  }
+  // It waits for nothing but this, and what it has not read yet must not keep it out.
+  pollfd room{.fd = peer_.get(), .events = POLLOUT, .revents = 0};
+  (void)::poll(&room, 1, kRoomMs);
   // Who does not hear it has gone, which is found by the poll.
-  if (peer_.get() >= 0) (void)send_text(peer_.get(), kYielded);
+  (void)send_text(peer_.get(), kYielded);
 }
 
 // ---- Who starts --------------------------------------------------------------------------------
 
-Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::string& path) {
+// -1: nobody listens there.
+Result<OwnedDescriptor> TakeoverRequest::reach(const std::string& path) {
   const auto address = address_of(path);
   if (!address) return fail(takeover_error("the path is too long for a socket"));
   OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
   if (peer.get() < 0) return fail(takeover_error("no socket to take over by"));
   if (::connect(peer.get(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) != 0) {
-    if (errno == ENOENT || errno == ECONNREFUSED) return nullptr;
+    if (errno == ENOENT || errno == ECONNREFUSED) return OwnedDescriptor();
     return fail(takeover_error("cannot ask the process that listens there"));
   }
-  std::unique_ptr<TakeoverRequest> made(new TakeoverRequest(std::move(peer)));
-  if (!is_of_our_user(made->peer_.get())) {
+  if (!is_of_our_user(peer.get())) {
     return fail(takeover_error("the process that listens there is another user's"));
   }
-  LEAT_TRY_VOID(made->receive_sockets());
-  return made;
+  return peer;
 }
 
-Result<bool> TakeoverRequest::receive_sockets() {
+Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::string& path) {
+  for (const std::string_view hello : {kHello, kHelloBefore}) {
+    auto peer = reach(path);
+    if (!peer) return fail(peer.error());
+    if (peer->get() < 0) return nullptr;
+    std::unique_ptr<TakeoverRequest> made(new TakeoverRequest(std::move(*peer)));
+    const auto received = made->receive_sockets(hello);
+    if (received) return made;
+    if (hello == kHelloBefore || received.error().code != Code::kClosed) {
+      return fail(received.error());
+    }
+  }
+  return nullptr;
+}
+
+Result<bool> TakeoverRequest::receive_sockets(std::string_view hello) {
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room;
   std::array<char, kMessageMax> text;
   iovec part{.iov_base = text.data(), .iov_len = text.size()};
@@ -207,15 +254,15 @@ Result<bool> TakeoverRequest::receive_sockets() {
   message.msg_control = room.data();
   message.msg_controllen = room.size();
   pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-  if (!send_text(peer_.get(), kHello) || ::poll(&ready, 1, kAnswerMs) != 1) {
+  if (!send_text(peer_.get(), hello) || ::poll(&ready, 1, kAnswerMs) != 1) {
     return fail(takeover_error("the process that serves does not answer"));
   }
   const ssize_t got = ::recvmsg(peer_.get(), &message, MSG_CMSG_CLOEXEC);
   const std::string_view words(text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  if (words.size() != kHello.size() + token_.size() || !words.starts_with(kHello)) {
-    return fail(takeover_error("the process that serves lets nobody take over now"));
+  if (words.size() != kWelcome.size() + token_.size() || !words.starts_with(kWelcome)) {
+    return fail(takeover_error("the process that serves lets nobody take over now", Code::kClosed));
   }
-  std::copy_n(words.data() + kHello.size(), token_.size(), token_.begin());
+  std::copy_n(words.data() + kWelcome.size(), token_.size(), token_.begin());
   for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
        header = CMSG_NXTHDR(&message, header)) {
     if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
@@ -242,16 +289,26 @@ Result<bool> TakeoverRequest::receive_sockets() {
 }
 
 Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted) {
-  std::array<char, kMessageMax> text;
-  pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-  if (!send_text(peer_.get(), words) || ::poll(&ready, 1, kAnswerMs) != 1) {
+  std::vector<std::uint8_t> room(kTicketMessageMax);
+  if (!send_text(peer_.get(), words)) {
     return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
   }
-  const ssize_t got = ::recv(peer_.get(), text.data(), text.size(), 0);
-  if (got <= 0 || std::string_view(text.data(), static_cast<std::size_t>(got)) != wanted) {
-    return fail(takeover_error("the process that serves has gone, or goes on itself"));
+  for (;;) {
+    pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
+    if (::poll(&ready, 1, kAnswerMs) != 1) {
+      return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
+    }
+    const ssize_t got = ::recv(peer_.get(), room.data(), room.size(), 0);
+    const auto bytes = std::span(room).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (text == wanted) return true;
+    if (!text.starts_with(kTicket) || tickets_.size() >= kTicketsMax) {
+      return fail(takeover_error("the process that serves has gone, or goes on itself"));
+    }
+    auto lent = gateway::read_lent(bytes.subspan(kTicket.size()));
+    tls::Ticket::wipe(bytes);
+    if (lent) tickets_.push_back(std::move(*lent));
   }
-  return true;
 }
 
 Result<bool> TakeoverRequest::yield() {

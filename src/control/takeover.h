@@ -8,13 +8,17 @@
 //   hello              -------------------> here are my listening sockets, and the token
 //   (reads, checks, prepares)
 //   yield              -------------------> its shards yield (gateway/succession.h), its accounts
-//                                           rest, the ledger's folder is free:   "yielded"
+//                                           rest, the ledger's folder is free:
+//                                           TLS tickets of providers, "yielded"
 //   (opens ledger and accounts, starts)
 //   ready              -------------------> "go": passes clients on, finishes what runs, ends
 //
 // Clients are passed on by a listener on loopback that goes from process to process like the
 // others, and by a token that all of them know (gateway/successor.h): so whoever serves takes what
 // comes from any of those before.
+//
+// Tickets are secrets, and cross in memory only. A process of an earlier version knows of none: it
+// hangs up on today's hello, and is asked again by its own.
 //
 // If the new one goes away before it is ready, the old one goes on as if nothing had been.
 #pragma once
@@ -28,6 +32,7 @@
 
 #include "base/result.h"
 #include "gateway/successor.h"
+#include "gateway/ticket_mail.h"
 #include "io/inherited_listener.h"
 #include "io/io.h"
 
@@ -71,7 +76,8 @@ class TakeoverDoor final : private io::PollHandler {
   // The socket at that path, which is ours alone.
   static Result<OwnedDescriptor> open(const std::string& path);
 
-  void tell_yielded();
+  // With what tickets there are, as far as the other takes them; the rest is dropped.
+  void tell_yielded(std::vector<gateway::LentTicket> tickets = {});
   // It took too long: hangs up on it, as if it had gone.
   void give_up();
 
@@ -86,7 +92,8 @@ class TakeoverDoor final : private io::PollHandler {
   const Actions actions_;
   OwnedDescriptor peer_;
   bool has_yielded_ = false;  // was asked to, by this peer
-  bool is_over_ = false;      // a successor is there: nobody else takes over
+  bool takes_tickets_ = false;
+  bool is_over_ = false;  // a successor is there: nobody else takes over
 };
 
 class TakeoverRequest {
@@ -105,10 +112,13 @@ class TakeoverRequest {
   // it has gone, takes too long, or goes on itself; then we must not.
   Result<bool> yield();
   Result<bool> ready();
+  // After yield(): what came with it.
+  std::vector<gateway::LentTicket> take_tickets() { return std::move(tickets_); }
 
  private:
   explicit TakeoverRequest(OwnedDescriptor peer) : peer_(std::move(peer)) {}
-  Result<bool> receive_sockets();
+  static Result<OwnedDescriptor> reach(const std::string& path);
+  Result<bool> receive_sockets(std::string_view hello);
   // Says `words` and waits for what is wanted.
   Result<bool> ask(std::string_view words, std::string_view wanted);
 
@@ -118,6 +128,7 @@ class TakeoverRequest {
   io::InheritedListener passage_;
   gateway::PassageToken token_{};
   OwnedDescriptor takeover_;
+  std::vector<gateway::LentTicket> tickets_;
 };
 
 }  // namespace leat::control

@@ -111,8 +111,12 @@ struct Counters {
   Counter pool_http2_connections;  // of those
   Counter pool_http2_streams;      // requests on them
   Counter ack_delay_rests;
-  Counter handshakes_waited;  // steps of TLS handshakes, for a turn that has room for their work
+  Counter handshakes_waited;    // steps of TLS handshakes, for a turn that has room for their work
+  Counter provider_handshakes;  // of TLS, that ended well
+  Counter provider_handshakes_resumed;  // of those
+  Counter tickets_borrowed;             // from other shards
   Counter pool_dialed;
+  Counter pool_expected;  // of those, since so many were used lately
   Counter pool_dial_failures;
   Counter pool_reused;
   Counter pool_stray_bytes;

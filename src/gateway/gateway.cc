@@ -57,6 +57,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
       log_(*parts.log),
       teller_(parts.events, configuration->snapshot->options().trace, counters_, shard.index()),
       addresses_(configuration->snapshot->limits()),
+      tickets_(shard, parts.limits.peers),
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
@@ -74,6 +75,10 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
   }
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;
+  exchange_tickets();
+  if (parts.tickets != nullptr) {
+    tickets_.take(std::make_unique<TicketMail>(std::move(*parts.tickets)));
+  }
   for (const auto& upstream : deployment_->upstreams()) upstream->pool->keep_warm();
   mind_core();
   tcp_streams_.on_none_left = [this] { note_drained(); };
@@ -256,7 +261,17 @@ void Gateway::note_yielded() {
     return shard_.wheel().set(yield_timer_, shard_.now() + kYieldInterval);
   }
   succession_->set_yielded();
+  leave_tickets();
   if (on_yielded) on_yielded();
+}
+
+// Who takes over has more use for them: what runs here has its connections.
+void Gateway::leave_tickets() {
+  if (!on_tickets_left) return;
+  auto mail = std::make_unique<TicketMail>();
+  mail->from = shard_.index();
+  mail->lent = tickets_.give_all();
+  if (!mail->lent.empty()) on_tickets_left(std::move(mail));
 }
 
 void Gateway::pass_on(const Successor& successor) {
@@ -327,6 +342,8 @@ void Gateway::on_message(const shard::Message& message) {
       return ledger_->take(*owned_of<SegmentDelivery>(message));
     case shard::Message::Kind::kLeaseMail:
       return limits_.take(owned_of<LeaseMail>(message));
+    case shard::Message::Kind::kTicketMail:
+      return tickets_.take(owned_of<TicketMail>(message));
     case shard::Message::Kind::kAccountReply:
       return account_questions_.take(*owned_of<AccountReply>(message));
     case shard::Message::Kind::kDeployment:
@@ -456,6 +473,9 @@ void Gateway::refresh_counters() {
   }
   counters_.turns_late_us.set(turns.late_us);
   counters_.handshakes_waited.set(tcp_streams_.handshakes().waited());
+  counters_.provider_handshakes.set(tcp_streams_.handshakes_made());
+  counters_.provider_handshakes_resumed.set(tcp_streams_.handshakes_resumed());
+  counters_.tickets_borrowed.set(tickets_.borrowed());
   refresh_core();
   refresh_holdings();
   refresh_pools();

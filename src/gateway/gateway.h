@@ -29,6 +29,7 @@
 #include "gateway/shard_report.h"
 #include "gateway/shedding.h"
 #include "gateway/successor.h"
+#include "gateway/ticket_exchange.h"
 #include "net/listener.h"
 #include "net/pipe_stream.h"
 #include "proto/http_date.h"
@@ -55,6 +56,8 @@ struct GatewayParts {
   ContentRing* contents = nullptr;
   // The keys to begin with; changes come as messages. Read by the constructor only. Null: none.
   const KeyDelta* keys = nullptr;
+  // Tickets that the process before had, to begin with. Taken by the constructor. Null: none.
+  TicketMail* tickets = nullptr;
   LedgerParts ledger;
   LimitSetup limits;                               // but for `hold`, which follows from the models
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
@@ -97,6 +100,8 @@ class Gateway final : private shard::MessageHandler {
   // Told when a drain has ended, and when it has yielded; may be null.
   std::function<void()> on_drained;
   std::function<void()> on_yielded;
+  // Before that: takes the tickets that this shard needs no more. May be null: they are kept.
+  std::function<void(std::unique_ptr<TicketMail>)> on_tickets_left;
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
@@ -199,11 +204,13 @@ class Gateway final : private shard::MessageHandler {
   void free_idle_deployments();
   template <class Visit>
   void each_upstream(Visit visit);
+  void exchange_tickets();
   void drain_http2();
   void drain_pools();
   void refresh_pools();
   void note_drained();
   void note_yielded();
+  void leave_tickets();
   std::unique_ptr<ShardReport> report();
   void refresh_holdings();
   void mind_core();
@@ -218,6 +225,7 @@ class Gateway final : private shard::MessageHandler {
   LogRing& log_;
   RequestTeller teller_;
   AddressTable addresses_;
+  TicketExchange tickets_;
   net::TcpStreams tcp_streams_;
   net::PipeStreams pipe_streams_;
   std::unique_ptr<SimulatedProvider> simulated_;

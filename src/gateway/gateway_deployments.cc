@@ -14,6 +14,7 @@ void add(net::PoolStats& sum, const net::PoolStats& other) {
   sum.dialed += other.dialed;
   sum.dial_failures += other.dial_failures;
   sum.reused += other.reused;
+  sum.expected += other.expected;
   sum.stray_bytes += other.stray_bytes;
 }
 
@@ -60,6 +61,7 @@ void Gateway::serve_prepared(const KeyDelta& keys) {
   mind_core();
   limits_.hold_for(snapshot().request_max() + kSettleTime);
   untold_.reset();  // of endpoints by their former numbers
+  exchange_tickets();
   if (draining_) {
     drain_pools();
   } else {
@@ -75,6 +77,14 @@ void Gateway::free_idle_deployments() {
     }
     return true;
   });
+}
+
+void Gateway::exchange_tickets() {
+  const auto& providers = snapshot().options().providers;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const auto& context = deployment_->upstreams()[i]->tls;
+    if (context != nullptr) tickets_.serve(context, providers[i].base_url.host);
+  }
 }
 
 // Each once, though deployments share them; in an order that does not come from where they lie, so
@@ -113,6 +123,7 @@ void Gateway::refresh_pools() {
   counters_.pool_http2_connections.set(http2_connections);
   counters_.pool_http2_streams.set(http2_streams);
   counters_.pool_dialed.set(sum.dialed);
+  counters_.pool_expected.set(sum.expected);
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);
   counters_.pool_stray_bytes.set(sum.stray_bytes);

@@ -16,6 +16,7 @@
 #include "gateway/shard_ledger.h"
 #include "gateway/shard_report.h"
 #include "gateway/successor.h"
+#include "gateway/ticket_mail.h"
 #include "shard/mailbox.h"
 
 namespace leat::gateway {
@@ -51,6 +52,9 @@ inline constexpr shard::Message::Kind kKindOf<DeploymentReport> =
 template <>
 inline constexpr shard::Message::Kind kKindOf<Successor> = shard::Message::Kind::kSuccessor;
 
+template <>
+inline constexpr shard::Message::Kind kKindOf<TicketMail> = shard::Message::Kind::kTicketMail;
+
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
   static_assert(kKindOf<T> != shard::Message::Kind::kStop, "a type that is no message's");
@@ -78,6 +82,7 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<DeploymentReport>) owned_of<DeploymentReport>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
   if (message.kind == kKindOf<ShardReport>) owned_of<ShardReport>(message).reset();
+  if (message.kind == kKindOf<TicketMail>) owned_of<TicketMail>(message).reset();
 }
 
 }  // namespace leat::gateway

@@ -6,6 +6,13 @@
 
 namespace leat::gateway {
 
+namespace {
+
+// Requests wait for leases, nobody waits for tickets.
+constexpr std::size_t kPlacesForLeases = 64;
+
+}  // namespace
+
 PeerMail::PeerMail(std::uint32_t shards)
     : shards_(shards), wakers_(std::make_unique<std::atomic<io::Waker*>[]>(shards)) {
   LEAT_CHECK(shards > 0);
@@ -39,9 +46,19 @@ void PeerMail::open(std::uint32_t reader, io::Waker& waker) {
 }
 
 bool PeerMail::post(std::uint32_t from, std::uint32_t to, std::unique_ptr<LeaseMail>& mail) {
+  return post_owned(from, to, mail, 0);
+}
+
+bool PeerMail::post(std::uint32_t from, std::uint32_t to, std::unique_ptr<TicketMail>& mail) {
+  return post_owned(from, to, mail, kPlacesForLeases);
+}
+
+template <class Mail>
+bool PeerMail::post_owned(std::uint32_t from, std::uint32_t to, std::unique_ptr<Mail>& mail,
+                          std::size_t spare) {
   const shard::Message message = message_of(std::move(mail));
-  if (!mailbox(from, to).post(message)) {
-    mail = owned_of<LeaseMail>(message);
+  if (!mailbox(from, to).post(message, spare)) {
+    mail = owned_of<Mail>(message);
     return false;
   }
   if (io::Waker* const waker = wakers_[to].load(std::memory_order_acquire)) waker->wake();

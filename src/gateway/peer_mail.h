@@ -6,11 +6,13 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "gateway/lease_mail.h"
+#include "gateway/ticket_mail.h"
 #include "io/io.h"
 #include "shard/mailbox.h"
 #include "shard/shard.h"
@@ -34,8 +36,13 @@ class PeerMail {
   void open(std::uint32_t reader, io::Waker& waker);
   // False: the mailbox is full, and the mail is left.
   bool post(std::uint32_t from, std::uint32_t to, std::unique_ptr<LeaseMail>& mail);
+  // The same; it leaves room for the other kind.
+  bool post(std::uint32_t from, std::uint32_t to, std::unique_ptr<TicketMail>& mail);
 
  private:
+  template <class Mail>
+  bool post_owned(std::uint32_t from, std::uint32_t to, std::unique_ptr<Mail>& mail,
+                  std::size_t spare);
   shard::Mailbox& mailbox(std::uint32_t from, std::uint32_t to) {
     return *mailboxes_[std::size_t{from} * shards_ + to];
   }

@@ -377,6 +377,10 @@ void TcpStream::feed_tls(std::span<char> bytes) {
 // The handshake is done.
 void TcpStream::become_open() {
   state_ = State::kOpen;
+  if (is_outgoing_) {
+    ++owner_.handshakes_made_;
+    if (tls_->is_resumed()) ++owner_.handshakes_resumed_;
+  }
   if (!plain_.empty()) owner_.shard_.mark_dirty(*this);
   user_->on_open();
 }

@@ -179,6 +179,9 @@ class TcpStreams {
   // Who holds back by other means notes it here too.
   HoldStats& hold_stats() { return hold_stats_; }
   const HandshakeQueue& handshakes() const { return handshakes_; }
+  // With providers, that ended well; and those of them that resumed an earlier session.
+  std::uint64_t handshakes_made() const { return handshakes_made_; }
+  std::uint64_t handshakes_resumed() const { return handshakes_resumed_; }
   // Drops the streams that were told to finish and still wait for their peers; they are freed with
   // the coming turn.
   void abort_ending();
@@ -193,6 +196,8 @@ class TcpStreams {
   IntrusiveList<TcpStream, TcpStream> all_;
   HoldStats hold_stats_;
   HandshakeQueue handshakes_;
+  std::uint64_t handshakes_made_ = 0;
+  std::uint64_t handshakes_resumed_ = 0;
   char* prepared_ = nullptr;  // between prepare() and commit()
   std::size_t prepared_bytes_ = 0;
 };

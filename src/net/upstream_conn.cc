@@ -199,6 +199,7 @@ void UpstreamConn::end_reply(std::size_t left_over) {
   ReplyHandler* handler = handler_;
   handler_ = nullptr;
   const bool clean = keep_alive_ && left_over == 0 && stream_->backlog_bytes() == 0;
+  pool_.keeps_connections_ = keep_alive_;
   if (left_over != 0) ++pool_.stats().stray_bytes;
   if (clean) {
     state_ = State::kIdle;

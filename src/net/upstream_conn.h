@@ -27,7 +27,8 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   bool hold_reply(Duration most) override;
   Stream* own_stream() override { return stream_; }
   void cancel() override;
-  bool is_reused() const override { return exchanges_ > 1; }
+  // The provider may have closed it while it lay idle, used or not.
+  bool is_reused() const override { return exchanges_ > 1 || was_idle_; }
 
   Stream& stream() { return *stream_; }
 
@@ -69,6 +70,8 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   bool keep_alive_ = false;
   bool is_paused_ = false;
   bool reply_started_ = false;
+  bool is_in_use_ = false;
+  bool was_idle_ = false;
   Timer idle_timer_{timer_callback<&UpstreamConn::on_idle_over>, this};
 };
 

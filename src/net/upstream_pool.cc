@@ -8,6 +8,9 @@ namespace leat::net {
 namespace {
 
 constexpr Duration kWarmRetry = seconds(1);
+// Of those that are opened since so many were used lately. A provider that cannot be reached is
+// tried with one a second.
+constexpr std::size_t kExpectedDialsMax = 8;
 // How many may wait for one HTTP/2 connection that is being opened: what it takes before the
 // provider has said how many.
 constexpr std::size_t kWaitersPerDial = 100;
@@ -16,11 +19,17 @@ constexpr std::string_view kAlpnHttp2 = "h2";
 }  // namespace
 
 UpstreamPool::UpstreamPool(shard::Shard& shard, Dialer& dialer, const PoolLimits& limits)
-    : shard_(shard), dialer_(dialer), limits_(limits), learned_(limits.protocol) {}
+    : shard_(shard),
+      dialer_(dialer),
+      limits_(limits),
+      learned_(limits.protocol),
+      // Less than an unused one is kept, which must not be opened again when it has aged out.
+      peak_(nanoseconds(limits.idle_time.ns / 10 * 9), shard.now()) {}
 
 UpstreamPool::~UpstreamPool() {
   LEAT_CHECK(waiters_.empty());
   limits_.warm = 0;
+  limits_.idle_max = 0;
   dials_.clear();
   while (!idle_.empty()) drop(idle_.front());
   while (!http2_open_.empty()) drop_idle(http2_open_.front());
@@ -43,6 +52,7 @@ Result<UpstreamCall*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
     --idle_count_;
     shard_.wheel().cancel(conn.idle_timer_);
     ++stats_.reused;
+    set_in_use(conn, true);
     return &conn;
   }
   if (open_count() >= limits_.connections_max && !(shares_connections() && dialing_ > 0)) {
@@ -53,10 +63,18 @@ Result<UpstreamCall*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
   waiters_.push_back(waiter);
   if (shares_connections()) {
     dial_for_waiters();
-  } else {
+  } else if (!takes_expected_dial()) {
     dial();
   }
   return nullptr;
+}
+
+// Whether who has begun to wait needs no dial of their own, since one is under way for whoever
+// comes.
+bool UpstreamPool::takes_expected_dial() {
+  if (expected_dialing_ == 0 || dials_wanted() > dialing_) return false;
+  --expected_dialing_;
+  return true;
 }
 
 void UpstreamPool::dial() {
@@ -68,6 +86,7 @@ void UpstreamPool::dial() {
 
 void UpstreamPool::on_dialed(Dial& dial, Result<Stream*> stream) {
   --dialing_;
+  expected_dialing_ = std::min(expected_dialing_, dialing_);
   auto place = std::find_if(dials_.begin(), dials_.end(),
                             [&](const auto& each) { return each.get() == &dial; });
   LEAT_CHECK(place != dials_.end());
@@ -75,14 +94,17 @@ void UpstreamPool::on_dialed(Dial& dial, Result<Stream*> stream) {
   *place = std::move(dials_.back());
   dials_.pop_back();
   shard_.defer(*this);
+  is_dialable_ = stream.has_value();
   if (!stream) return dial_failed(stream.error());
   take_over(**stream);
 }
 
 void UpstreamPool::dial_failed(const Error& why) {
   ++stats_.dial_failures;
-  if (limits_.warm > 0) shard_.wheel().set(warm_timer_, shard_.now() + kWarmRetry);
+  if (limits_.warm > 0 || expects_load()) wait_for_warm();
   if (!shares_connections()) {
+    // One that nobody waited for may have failed: who waits has a dial under way.
+    if (dials_wanted() <= dialing_) return;
     if (PoolWaiter* waiter = waiters_.pop_front()) waiter->on_upstream(fail(why));
     return;
   }
@@ -136,9 +158,11 @@ void UpstreamPool::dial_for_waiters() {
 // To who waits longest, or to the idle ones.
 void UpstreamPool::hand_over(UpstreamConn& conn) {
   if (PoolWaiter* waiter = take_waiter(conn.exchanges_ > 0)) {
+    set_in_use(conn, true);
     waiter->on_upstream(static_cast<UpstreamCall*>(&conn));
     return;
   }
+  set_in_use(conn, false);
   keep_idle(conn);
 }
 
@@ -153,9 +177,17 @@ PoolWaiter* UpstreamPool::take_waiter(bool used) {
 
 void UpstreamPool::keep_idle(UpstreamConn& conn) {
   if (idle_count_ >= limits_.idle_max) return drop(conn);
+  conn.was_idle_ = true;
   idle_.push_front(conn);
   ++idle_count_;
   shard_.wheel().set(conn.idle_timer_, shard_.now() + limits_.idle_time);
+}
+
+void UpstreamPool::set_in_use(UpstreamConn& conn, bool is_in_use) {
+  if (conn.is_in_use_ == is_in_use) return;
+  conn.is_in_use_ = is_in_use;
+  in_use_ = is_in_use ? in_use_ + 1 : in_use_ - 1;
+  peak_.note(in_use_, shard_.now());
 }
 
 void UpstreamPool::put_back(UpstreamConn& conn) {
@@ -169,6 +201,9 @@ void UpstreamPool::drop(UpstreamConn& conn) {
     --idle_count_;
   }
   shard_.wheel().cancel(conn.idle_timer_);
+  set_in_use(conn, false);
+  // Whoever ends a connection that nobody has used may do the same to the next one.
+  if (conn.exchanges_ == 0 && expects_load()) wait_for_warm();
   conn.state_ = UpstreamConn::State::kDead;
   conn.stream_->abort();
   dead_.push_back(conn);
@@ -195,11 +230,35 @@ void UpstreamPool::run_deferred() {
 
 void UpstreamPool::keep_warm() {
   if (warm_timer_.is_set()) return;
+  if (limits_.warm == 0) return warm_for_load();
   std::size_t ready = idle_count_ + dialing_;
   for (Http2Conn* each = http2_open_.first(); each != nullptr; each = http2_open_.after(*each)) {
     if (!each->is_idle_ && each->has_room()) ++ready;
   }
   for (; ready < limits_.warm && open_count() < limits_.connections_max; ++ready) dial();
+}
+
+// Who serves over HTTP/2 has room for more on what is open.
+bool UpstreamPool::expects_load() {
+  return keeps_connections_ && limits_.warm == 0 && limits_.idle_max > 0 &&
+         learned_ == UpstreamProtocol::kHttp1 && peak_.most(shard_.now()) > 0;
+}
+
+void UpstreamPool::wait_for_warm() {
+  shard_.wheel().set(warm_timer_, shard_.now() + kWarmRetry);
+}
+
+void UpstreamPool::warm_for_load() {
+  if (!expects_load()) return;
+  const std::size_t wanted =
+      std::min<std::size_t>(peak_.most(shard_.now()), in_use_ + std::size_t{limits_.idle_max});
+  const std::size_t at_once = is_dialable_ ? kExpectedDialsMax : 1;
+  while (dialing_ < at_once && in_use_ + idle_count_ + dialing_ < wanted &&
+         open_count() < limits_.connections_max) {
+    ++stats_.expected;
+    ++expected_dialing_;
+    dial();
+  }
 }
 
 void UpstreamPool::on_warm_timer() {

@@ -2,7 +2,9 @@
 // UpstreamPool: the connections of one shard to one provider. Idle ones are kept warm, a receive
 // armed on each so that its end is seen before it is used; the last used goes first, so that the
 // spare ones age out. Requests never queue behind each other's replies: who finds no idle
-// connection waits for a new one, or for the first that comes free.
+// connection waits for a new one, or for the first that comes free. As many as were lately used at
+// once are expected to be wanted again: where one of them ends before its time, the provider's or a
+// client's doing, another is opened at once rather than when it is asked for.
 //
 // With HTTP/2 a connection serves many at once: who asks gets a stream of the one with the fewest,
 // another is opened beside it when that is not few any more, and nobody waits unless all are full.
@@ -13,6 +15,7 @@
 #include "base/pool.h"
 #include "net/connector.h"
 #include "net/http2_conn.h"
+#include "net/recent_peak.h"
 #include "net/upstream_conn.h"
 
 namespace leat::net {
@@ -39,7 +42,8 @@ enum class UpstreamProtocol : std::uint8_t { kHttp1, kHttp2, kEither };
 struct PoolLimits {
   std::uint32_t connections_max = 16'384;
   std::uint32_t idle_max = 1'024;
-  std::uint32_t warm = 0;  // opened before anyone asks
+  // Opened before anyone asks; 0: as many HTTP/1.1 ones as were used at once lately.
+  std::uint32_t warm = 0;
   Duration idle_time = seconds(30);
   std::uint32_t head_bytes_max = 64 * 1024;  // of a reply; at most proto::kHeadBytesMax
   std::uint32_t informational_max = 8;       // 1xx heads before the final one
@@ -58,6 +62,7 @@ struct PoolStats {
   std::uint64_t dial_failures = 0;
   std::uint64_t reused = 0;
   std::uint64_t stray_bytes = 0;  // connections dropped for bytes that nobody asked for
+  std::uint64_t expected = 0;     // dialed since so many were used lately
 };
 
 class UpstreamPool final : private DialSink, private shard::Deferred {
@@ -69,7 +74,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   // A call on a connection that is there, or null: then `waiter` is linked and hears later, unless
   // the pool is at connections_max (the error says so). `fresh`: never one that was used before.
   Result<UpstreamCall*> acquire(PoolWaiter& waiter, bool fresh);
-  // Opens connections_warm ones, now and whenever there are fewer.
+  // Opens those that are to be warm, now and whenever there are fewer.
   void keep_warm();
   // Drops the idle ones and keeps none any more.
   void drain();
@@ -98,6 +103,11 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   void take_over(Stream& stream);
   void dial_failed(const Error& why);
   std::size_t dials_wanted();
+  void set_in_use(UpstreamConn& conn, bool is_in_use);
+  bool expects_load();
+  void warm_for_load();
+  bool takes_expected_dial();
+  void wait_for_warm();
   void dial_for_waiters();
   bool shares_connections() const { return learned_ != UpstreamProtocol::kHttp1; }
   // Http2Conn's
@@ -129,7 +139,14 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::vector<std::unique_ptr<Dial>> dials_;
   std::vector<std::unique_ptr<Dial>> dials_done_;
   std::size_t dialing_ = 0;
+  std::size_t expected_dialing_ = 0;  // of those: for nobody who waits
   std::size_t idle_count_ = 0;
+  std::uint32_t in_use_ = 0;  // of HTTP/1.1
+  RecentPeak peak_;           // of those
+  bool is_dialable_ = true;   // the last dial did not fail
+  // The last reply that came whole left its connection open. Who closes each may serve one at a
+  // time only, and one that lies unused would keep others waiting.
+  bool keeps_connections_ = false;
   PoolStats stats_;
   proto::ResponseHead head_scratch_;  // one parse at a time
   Timer warm_timer_{timer_callback<&UpstreamPool::on_warm_timer>, this};

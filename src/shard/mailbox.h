@@ -35,6 +35,7 @@ struct Message {
     kReportQuestion,    // what runs on the shard?
     kShardReport,       // (to control) the answer to that
     kLeaseMail,         // (between data shards) asks, returns, grants and recalls of leases
+    kTicketMail,        // (between data shards) TLS tickets of providers
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

@@ -197,14 +197,8 @@ std::unique_ptr<ClientContext> ClientContext::create(const TrustedRoots& roots, 
   return std::unique_ptr<ClientContext>(new ClientContext(roots, offer, records));
 }
 
-ClientContext::~ClientContext() {
-  for (auto& [name, sessions] : sessions_) {
-    for (SSL_SESSION* session : sessions) SSL_SESSION_free(session);
-  }
-}
-
 ClientContext::ClientContext(const TrustedRoots& roots, Offer offer, Records records)
-    : Context(records) {
+    : Context(records), scope_{.roots = roots.digest(), .offer = offer} {
   SSL_CTX_set1_verify_cert_store(ctx_, roots.store());
   SSL_CTX_set_verify(ctx_, SSL_VERIFY_PEER, judge_strength);
   SSL_CTX_set_verify_algorithm_prefs(ctx_, kHandshakeSignatures, std::size(kHandshakeSignatures));
@@ -237,43 +231,43 @@ Result<std::unique_ptr<TlsSession>> ClientContext::new_session(const std::string
   }
   // A session is kept under the name that its peer proved to have.
   SSL_set_app_data(ssl, this);
-  if (SSL_SESSION* resumed = take_session(server_name)) {
+  if (has_tickets(server_name)) {
+    tickets_.expect(server_name);
+    session->expects_ticket_ = true;
+    if (sink_ != nullptr) sink_->on_tickets(*this, server_name);
+  }
+  return session;
+}
+
+bool ClientContext::has_tickets(const std::string& server_name) {
+  ASN1_OCTET_STRING* const address = a2i_IPADDRESS(server_name.c_str());
+  ASN1_OCTET_STRING_free(address);
+  ERR_clear_error();
+  return address == nullptr;
+}
+
+void ClientContext::show_ticket(SSL* ssl) {
+  auto* self = static_cast<ClientContext*>(SSL_get_app_data(ssl));
+  const std::string name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+  self->tickets_.expect_no_more(name);
+  if (SSL_SESSION* resumed = self->tickets_.take(name)) {
     SSL_set_session(ssl, resumed);
     SSL_SESSION_free(resumed);
   }
-  return session;
+}
+
+void ClientContext::expect_no_more(SSL* ssl) {
+  auto* self = static_cast<ClientContext*>(SSL_get_app_data(ssl));
+  self->tickets_.expect_no_more(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
 }
 
 int ClientContext::on_new_session(SSL* ssl, SSL_SESSION* session) {
   auto* self = static_cast<ClientContext*>(SSL_get_app_data(ssl));
   const char* name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
-  // Peers named by an address are not resumed: they are tests and neighbours.
   if (self == nullptr || name == nullptr) return 0;
-  self->keep_session(name, session);
+  self->tickets_.keep(name, session);
+  if (self->sink_ != nullptr) self->sink_->on_tickets(*self, name);
   return 1;  // the reference is ours now
-}
-
-void ClientContext::keep_session(const std::string& server_name, SSL_SESSION* session) {
-  auto& kept = sessions_[server_name];
-  if (kept.size() >= kSessionsPerNameMax) {
-    SSL_SESSION_free(kept.front());
-    kept.erase(kept.begin());
-  }
-  kept.push_back(session);
-}
-
-// A reference for the caller, or null.
-SSL_SESSION* ClientContext::take_session(const std::string& server_name) {
-  const auto found = sessions_.find(server_name);
-  if (found == sessions_.end() || found->second.empty()) return nullptr;
-  SSL_SESSION* session = found->second.back();
-  // A ticket of TLS 1.3 tells two connections apart only if it is used once (RFC 8446, C.4).
-  if (SSL_SESSION_should_be_single_use(session) == 1) {
-    found->second.pop_back();
-  } else {
-    SSL_SESSION_up_ref(session);
-  }
-  return session;
 }
 
 }  // namespace leat::tls

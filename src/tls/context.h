@@ -7,13 +7,15 @@
 // no early data (a replayed POST is money: threats-and-faults.md 3.4).
 #pragma once
 
-#include <map>
+#include <array>
+#include <compare>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "base/result.h"
+#include "tls/client_tickets.h"
 #include "tls/session.h"
 #include "tls/ticket_keys.h"
 #include "tls/trusted_roots.h"
@@ -68,27 +70,47 @@ class ServerContext : private Context, public std::enable_shared_from_this<Serve
 // What a client offers by ALPN, the first preferred.
 enum class Offer : std::uint8_t { kHttp1, kHttp2, kHttp2AndHttp1 };
 
+// Whose tickets a context may show: those of contexts that trust the same roots and offer the same,
+// since a resumed session is not verified again.
+struct TicketScope {
+  std::array<std::uint8_t, 32> roots{};  // TrustedRoots::digest()
+  Offer offer = Offer::kHttp1;
+
+  auto operator<=>(const TicketScope&) const = default;
+};
+
 // As ServerContext.
 class ClientContext : private Context, public std::enable_shared_from_this<ClientContext> {
  public:
   static std::unique_ptr<ClientContext> create(const TrustedRoots& roots,
                                                Offer offer = Offer::kHttp1,
                                                Records records = Records::kOwn);
-  ~ClientContext();
   // The peer must prove to be `server_name`, a host name or an IP literal: by a chain to a root and
   // a subject alternative name. Refused too: RSA below 2048 bits or SHA-1 anywhere in the chain but
   // in a root's own signature. An empty name is refused (the library would check nothing).
+  //
+  // What was resumable is looked for when the session is started, not before: until then another
+  // may have it, and a connection that is never made uses none up.
   Result<std::unique_ptr<TlsSession>> new_session(const std::string& server_name);
 
+  // Peers named by an address are not resumed: they are tests and neighbours.
+  static bool has_tickets(const std::string& server_name);
+  ClientTickets& tickets() { return tickets_; }
+  const TicketScope& scope() const { return scope_; }
+  // Null: nobody lends or borrows. Outlives the context, or is taken away before.
+  void set_ticket_sink(TicketSink* sink) { sink_ = sink; }
+
  private:
+  friend class TlsSession;
   ClientContext(const TrustedRoots& roots, Offer offer, Records records);
-  void keep_session(const std::string& server_name, SSL_SESSION* session);
-  SSL_SESSION* take_session(const std::string& server_name);
+  // Of a session that is about to be started; and of one that never was.
+  static void show_ticket(SSL* ssl);
+  static void expect_no_more(SSL* ssl);
   static int on_new_session(SSL* ssl, SSL_SESSION* session);
 
-  // More than a burst of new connections to one provider needs.
-  static constexpr std::size_t kSessionsPerNameMax = 8;
-  std::map<std::string, std::vector<SSL_SESSION*>> sessions_;  // the newest last
+  const TicketScope scope_;
+  ClientTickets tickets_{ctx_};
+  TicketSink* sink_ = nullptr;
 };
 
 }  // namespace leat::tls

@@ -9,9 +9,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 #include "tls/bio.h"
+#include "tls/context.h"
 #include "tls/record13.h"
 
 #ifndef OPENSSL_IS_BORINGSSL
@@ -82,10 +84,12 @@ TlsSession::TlsSession(SSL* ssl, Source peer, Records records, std::span<char> s
 }
 
 TlsSession::~TlsSession() {
+  if (expects_ticket_) ClientContext::expect_no_more(ssl_);
   SSL_free(ssl_);
 }
 
 Result<void> TlsSession::start(CipherOut& out) {
+  if (std::exchange(expects_ticket_, false)) ClientContext::show_ticket(ssl_);
   const OutScope scope(*this, out);
   const int result = SSL_do_handshake(ssl_);
   if (result <= 0 && SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) {

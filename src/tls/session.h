@@ -101,6 +101,7 @@ class TlsSession {
  private:
   friend struct SessionBio;
   friend struct OutScope;
+  friend class ClientContext;
   void read_plain(PlainSink& sink);
   void set_failed();
   void follow_own();
@@ -123,6 +124,7 @@ class TlsSession {
   SessionState state_ = SessionState::kHandshaking;
   Records records_;
   bool ready_to_leave_ = false;
+  bool expects_ticket_ = false;  // a client's, until it was started
   // Kept from the handshake, once the library was left.
   bool resumed_ = false;
   std::uint8_t alpn_size_ = 0;

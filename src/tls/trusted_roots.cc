@@ -6,6 +6,7 @@
 #include <openssl/x509.h>
 
 #include "base/check.h"
+#include "tls/digest.h"
 #include "tls/pem.h"
 
 namespace leat::tls {
@@ -13,7 +14,7 @@ namespace leat::tls {
 Result<std::unique_ptr<const TrustedRoots>> TrustedRoots::read(const std::string& pem) {
   X509_STORE* store = X509_STORE_new();
   LEAT_CHECK(store != nullptr);
-  std::unique_ptr<const TrustedRoots> roots(new TrustedRoots(store));
+  std::unique_ptr<const TrustedRoots> roots(new TrustedRoots(store, sha256(pem)));
   const BioPtr text = text_bio(pem);
   std::size_t count = 0;
   for (;;) {

@@ -6,6 +6,8 @@
 // the contexts.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -25,11 +27,15 @@ class TrustedRoots {
 
   // For contexts: they take a reference of their own.
   X509_STORE* store() const { return store_; }
+  // SHA-256 of the text that they were read from.
+  const std::array<std::uint8_t, 32>& digest() const { return digest_; }
 
  private:
-  explicit TrustedRoots(X509_STORE* store) : store_(store) {}
+  TrustedRoots(X509_STORE* store, const std::array<std::uint8_t, 32>& digest)
+      : store_(store), digest_(digest) {}
 
   X509_STORE* store_;
+  const std::array<std::uint8_t, 32> digest_;
 };
 
 }  // namespace leat::tls

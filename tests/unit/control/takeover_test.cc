@@ -5,11 +5,16 @@
 #include "control/takeover.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <future>
+#include <utility>
 
 #include "io/uring_io.h"
 
@@ -52,7 +57,7 @@ class TakeoverTest : public testing::Test {
     TakeoverDoor::Actions actions;
     actions.yield = [this] {
       ++yields_;
-      if (answers_) door_->tell_yielded();
+      if (answers_) door_->tell_yielded(std::exchange(tickets_, {}));
     };
     actions.pass_on = [this] { ++passes_; };
     actions.resume = [this] { ++resumes_; };
@@ -77,6 +82,7 @@ class TakeoverTest : public testing::Test {
   io::InheritedListener passage_;
   OwnedDescriptor listening_;
   gateway::PassageToken token_{};
+  std::vector<gateway::LentTicket> tickets_;
   std::unique_ptr<TakeoverDoor> door_;
   bool answers_ = true;
   int yields_ = 0;
@@ -102,6 +108,82 @@ TEST_F(TakeoverTest, ANewProcessGetsTheSocketsAndThenThePlace) {
   for (int i = 0; i < 3; ++i) turn();
   EXPECT_EQ(passes_, 1);
   EXPECT_EQ(resumes_, 0) << "it is not to go on when the other ends";
+}
+
+gateway::LentTicket ticket_of(const std::string& name, std::size_t size) {
+  const std::vector<std::uint8_t> bytes(size, static_cast<std::uint8_t>(size % 251));
+  gateway::TicketPeer peer{{.roots = {9}, .offer = tls::Offer::kHttp2AndHttp1}, name};
+  return {std::move(peer), tls::Ticket(bytes)};
+}
+
+TEST_F(TakeoverTest, TicketsComeAlong) {
+  tickets_.push_back(ticket_of("one.example", 2'000));
+  tickets_.push_back(ticket_of("too.long", gateway::kLentBytesMax));
+  tickets_.push_back(ticket_of("two.example", 10'000));
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  const auto came = (*request)->take_tickets();
+  ASSERT_EQ(came.size(), 2u);
+  for (const auto& [got, sent] : {std::pair(&came[0], ticket_of("one.example", 2'000)),
+                                  std::pair(&came[1], ticket_of("two.example", 10'000))}) {
+    EXPECT_EQ(got->peer, sent.peer);
+    EXPECT_TRUE(std::ranges::equal(got->ticket.bytes(), sent.ticket.bytes()));
+  }
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
+// More than the socket has room for: the rest is dropped, the takeover goes on.
+TEST_F(TakeoverTest, TooManyTicketsKeepNobodyUp) {
+  for (int i = 0; i < 2'000; ++i) tickets_.push_back(ticket_of("one.example", 5'000));
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_FALSE((*request)->take_tickets().empty());
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
+// A conversation word by word, as of a process of an earlier version: which starts ...
+TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNoTickets) {
+  tickets_.push_back(ticket_of("one.example", 2'000));
+  const auto answers = beside([&] {
+    const OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+    std::ranges::copy(path_, address.sun_path);
+    EXPECT_EQ(::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
+              0);
+    std::vector<std::string> heard;
+    for (const std::string_view words : {"leat takeover 1", "yield"}) {
+      EXPECT_GT(::send(peer.get(), words.data(), words.size(), 0), 0);
+      std::array<char, 256> room;
+      const auto got = ::recv(peer.get(), room.data(), room.size(), 0);
+      heard.emplace_back(room.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+    return heard;
+  });
+  EXPECT_EQ(answers[0], "leat takeover 1" + std::string(token_.begin(), token_.end()));
+  EXPECT_EQ(answers[1], "yielded");
+}
+
+// ... and which serves: it knows no other hello than its own.
+TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
+  door_.reset();
+  turn();
+  const auto serve = [&] {
+    std::vector<std::string> heard;
+    while (heard.size() < 2) {
+      pollfd ready{.fd = listening_.get(), .events = POLLIN, .revents = 0};
+      if (::poll(&ready, 1, 5'000) != 1) break;
+      const OwnedDescriptor peer(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+      std::array<char, 256> room;
+      const auto got = ::recv(peer.get(), room.data(), room.size(), 0);
+      heard.emplace_back(room.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
+    return heard;
+  };
+  auto serving = std::async(std::launch::async, serve);
+  EXPECT_FALSE(TakeoverRequest::connect(path_).has_value()) << "this one gives no sockets";
+  EXPECT_EQ(serving.get(), (std::vector<std::string>{"leat takeover 2", "leat takeover 1"}));
 }
 
 TEST_F(TakeoverTest, WhoGoesBeforeItIsReadyHasTheOldOneGoOn) {

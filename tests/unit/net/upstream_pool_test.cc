@@ -98,6 +98,12 @@ class UpstreamPoolTest : public testing::Test {
     dialer.dials.at(dial)->open(streams.back());
     return streams.back();
   }
+  // The one that `asker` waits for opens; it had a reply on it before, whole, and asks again.
+  void open_known(UpstreamPool& of, Asker& asker, std::size_t dial) {
+    open(dial).receive(kReply);
+    asker.ask(of);
+    ASSERT_NE(asker.conn, nullptr);
+  }
   // Time passes.
   void pass(Duration time) {
     io.time = io.time + time;
@@ -205,16 +211,15 @@ TEST_F(UpstreamPoolTest, WhatDidNotEndInOrderIsNotUsedAgain) {
       "no reply at all\r\n\r\n",
   };
   for (const std::string_view reply : replies) {
-    const std::size_t dial = dialer.dials.size();
-    first.ask(pool);
-    FakeStream& stream = open(dial);
+    first.ask(pool);  // its own dial, or the one that is expected since the round before
+    FakeStream& stream = open(dialer.dials.size() - 1);
     stream.receive(reply);
     EXPECT_EQ(first.conn, nullptr) << reply;
     EXPECT_TRUE(stream.aborted) << reply;
     EXPECT_EQ(pool.idle_count(), 0u) << reply;
     shard.run_turn();
   }
-  EXPECT_EQ(pool.open_count(), 0u);
+  EXPECT_EQ(pool.idle_count(), 0u);
 }
 
 TEST_F(UpstreamPoolTest, AnIdleConnectionThatSpeaksOrEndsIsDropped) {
@@ -262,6 +267,187 @@ TEST_F(UpstreamPoolTest, ThereAreNoMoreThanItsLimits) {
   EXPECT_EQ(pool.open_count(), 2u);
   pool.drain();
   EXPECT_EQ(pool.idle_count(), 0u);
+}
+
+// ---- Expected load -----------------------------------------------------------------------------
+
+TEST_F(UpstreamPoolTest, WhatEndedBeforeItsTimeIsOpenedAgain) {
+  first.ask(pool);
+  open_known(pool, first, 0);
+  second.ask(pool);
+  open(1);
+  first.conn->cancel();  // its client has gone
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  EXPECT_EQ(pool.stats().expected, 1u);
+  FakeStream& stream = open(2);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 3u) << "as many as were used at once";
+  third.ask(pool);
+  ASSERT_NE(third.conn, nullptr);
+  EXPECT_EQ(&third.stream(), &stream);
+  EXPECT_TRUE(third.was_used) << "the provider may have closed it meanwhile";
+}
+
+TEST_F(UpstreamPoolTest, OfWhoClosesEachNoneIsExpected) {
+  first.ask(pool);
+  open(0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 1u) << "nothing is known of it yet";
+  second.ask(pool);
+  open(1).receive("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  EXPECT_EQ(second.replies, 1);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 2u);
+}
+
+TEST_F(UpstreamPoolTest, WhatIsNotUsedAnyMoreIsNotExpected) {
+  first.ask(pool);
+  open(0).receive(kReply);
+  pass(limits.idle_time - milliseconds(1));
+  EXPECT_EQ(pool.idle_count(), 1u);
+  pass(milliseconds(2));
+  pass(seconds(2));
+  EXPECT_EQ(pool.open_count(), 0u) << "it has aged out, and stays so";
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST_F(UpstreamPoolTest, AProviderThatEndsUnusedOnesIsTriedOnceASecond) {
+  first.ask(pool);
+  open_known(pool, first, 0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  for (std::size_t round = 1; round < 5; ++round) {
+    pass({});
+    ASSERT_EQ(dialer.dials.size(), round + 1);
+    open(round).end();
+    pass(milliseconds(900));
+    ASSERT_EQ(dialer.dials.size(), round + 1);
+    pass(milliseconds(101));
+  }
+}
+
+TEST_F(UpstreamPoolTest, AProviderThatCannotBeReachedIsTriedByOneADial) {
+  first.ask(pool);
+  open_known(pool, first, 0);
+  second.ask(pool);
+  third.ask(pool);
+  open(1);
+  open(2);
+  for (Asker* asker : {&first, &second, &third}) {
+    asker->conn->cancel();
+    asker->conn = nullptr;
+  }
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 5u) << "no more than may lie idle";
+  dialer.dials[3]->fail_with(Code::kRefused);
+  dialer.dials[4]->fail_with(Code::kRefused);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 5u);
+  pass(seconds(1) + milliseconds(1));
+  ASSERT_EQ(dialer.dials.size(), 6u);
+  open(5);
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 7u) << "it is there again";
+  open(6);
+}
+
+TEST_F(UpstreamPoolTest, WhoComesWhileOneIsExpectedTakesThatOne) {
+  first.ask(pool);
+  open_known(pool, first, 0);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 2u);
+  second.ask(pool, true);
+  EXPECT_EQ(dialer.dials.size(), 2u);
+  third.ask(pool);
+  ASSERT_EQ(dialer.dials.size(), 3u) << "that one is taken";
+  dialer.dials[1]->fail_with(Code::kRefused);
+  EXPECT_EQ(second.refusals, 1);
+  EXPECT_EQ(third.refusals, 0);
+  open(2);
+  EXPECT_NE(third.conn, nullptr);
+}
+
+// Who waits has a dial under way still.
+TEST_F(UpstreamPoolTest, ADialThatNobodyNeedsAnyMoreMayFail) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool);
+  stream.receive(kReply);
+  ASSERT_NE(second.conn, nullptr) << "it came free first";
+  third.ask(pool);
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  dialer.dials[1]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 0);
+  dialer.dials[2]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 1);
+}
+
+TEST_F(UpstreamPoolTest, NoneIsExpectedBesideADialThatIsUnderWay) {
+  first.ask(pool);
+  open_known(pool, first, 0);
+  second.ask(pool);
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 2u) << "there will be one";
+  open(1);
+  ASSERT_NE(second.conn, nullptr);
+  third.ask(pool);
+  second.conn->cancel();
+  second.conn = nullptr;
+  pass({});
+  ASSERT_EQ(dialer.dials.size(), 3u);
+  dialer.dials[2]->fail_with(Code::kRefused);
+  EXPECT_EQ(third.refusals, 1);
+}
+
+TEST_F(UpstreamPoolTest, WhoAsksForANumberGetsThatNumber) {
+  PoolLimits fixed = limits;
+  fixed.warm = 1;
+  UpstreamPool other(shard, dialer, fixed);
+  first.ask(other);
+  second.ask(other);
+  open(0);
+  open(1);
+  for (Asker* asker : {&first, &second}) {
+    asker->conn->cancel();
+    asker->conn = nullptr;
+  }
+  pass({});
+  EXPECT_EQ(dialer.dials.size(), 3u);
+  EXPECT_EQ(other.stats().expected, 0u);
+}
+
+TEST_F(UpstreamPoolTest, AfterDrainNothingIsExpected) {
+  first.ask(pool);
+  open(0);
+  pool.drain();
+  first.conn->cancel();
+  first.conn = nullptr;
+  pass({});
+  pass(seconds(2));
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST(RecentPeak, RemembersTheMostForAWhile) {
+  const Instant begin{1'000};
+  RecentPeak peak(seconds(4), begin);
+  EXPECT_EQ(peak.most(begin), 0u);
+  peak.note(7, begin + milliseconds(500));
+  peak.note(2, begin + milliseconds(600));
+  EXPECT_EQ(peak.most(begin + milliseconds(3'500)), 7u);
+  EXPECT_EQ(peak.most(begin + milliseconds(4'100)), 2u) << "what there still is";
+  peak.note(0, begin + milliseconds(4'200));
+  EXPECT_EQ(peak.most(begin + milliseconds(7'100)), 2u);
+  EXPECT_EQ(peak.most(begin + milliseconds(8'300)), 0u);
+  peak.note(3, begin + seconds(100));
+  EXPECT_EQ(peak.most(begin + seconds(100)), 3u);
 }
 
 }  // namespace
