@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -26,6 +27,8 @@ constexpr std::string_view kGo = "go";
 constexpr std::size_t kMessageMax = 256;
 // Of one message (SCM_MAX_FD): more listeners than any node has.
 constexpr std::size_t kSocketsMax = 253;
+// Ten million limits that count.
+constexpr off_t kCarriedBytesMax = off_t{1} << 30;
 // A shard waits a second at most for what it took in (gateway/succession.h).
 constexpr int kAnswerMs = 10'000;
 
@@ -51,23 +54,65 @@ bool send_text(int fd, std::string_view text) {
   return ::send(fd, text.data(), text.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
 }
 
-// Of at most kSocketsMax descriptors, in one message with the token.
-bool send_sockets(int fd, const std::vector<int>& sockets, const gateway::PassageToken& token) {
+// In one message. REQUIRES: at most kSocketsMax descriptors.
+bool send_with(int fd, std::string_view words, const std::vector<int>& descriptors) {
+  if (descriptors.empty()) return send_text(fd, words);
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room{};
-  std::string words(kHello);
-  words.append(token.data(), token.size());
-  iovec text{.iov_base = words.data(), .iov_len = words.size()};
+  std::string text(words);
+  iovec part{.iov_base = text.data(), .iov_len = text.size()};
   msghdr message{};
-  message.msg_iov = &text;
+  message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = room.data();
-  message.msg_controllen = CMSG_SPACE(sockets.size() * sizeof(int));
+  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
   cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sockets.size() * sizeof(int));
-  std::memcpy(CMSG_DATA(header), sockets.data(), sockets.size() * sizeof(int));
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(words.size());
+  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+std::vector<OwnedDescriptor> descriptors_of(msghdr& message) {
+  std::vector<OwnedDescriptor> all;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      all.emplace_back(fd);
+    }
+  }
+  return all;
+}
+
+// A file that has no name, since it may be larger than any message. None: the kernel gives none.
+OwnedDescriptor file_of(std::string_view bytes) {
+  OwnedDescriptor file(::memfd_create("leat-limits", MFD_CLOEXEC));
+  std::size_t written = 0;
+  while (file.get() >= 0 && written < bytes.size()) {
+    const ssize_t got = ::write(file.get(), bytes.data() + written, bytes.size() - written);
+    if (got <= 0) return OwnedDescriptor();
+    written += static_cast<std::size_t>(got);
+  }
+  return file;
+}
+
+// Empty: it cannot be read.
+std::string bytes_in(const OwnedDescriptor& file) {
+  struct stat facts;
+  if (::fstat(file.get(), &facts) != 0 || facts.st_size > kCarriedBytesMax) return {};
+  std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
+  std::size_t read = 0;
+  while (read < bytes.size()) {
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + read, bytes.size() - read, static_cast<off_t>(read));
+    if (got <= 0) return {};
+    read += static_cast<std::size_t>(got);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -140,9 +185,9 @@ void TakeoverDoor::read_message() {
     std::vector<int> all = sockets_.listeners;
     all.push_back(sockets_.passage);
     all.push_back(sockets_.takeover);
-    const bool is_sent =
-        all.size() <= kSocketsMax && send_sockets(peer_.get(), all, sockets_.passed_to.token);
-    if (!is_sent) return hang_up();
+    std::string words(kHello);
+    words.append(sockets_.passed_to.token.data(), sockets_.passed_to.token.size());
+    if (all.size() > kSocketsMax || !send_with(peer_.get(), words, all)) return hang_up();
   } else if (text == kYield && !has_yielded_) {
     has_yielded_ = true;
     actions_.yield();
@@ -150,9 +195,8 @@ void TakeoverDoor::read_message() {
     // Only who hears it serves: else both would, or none.
     if (!send_text(peer_.get(), kGo)) return hang_up();
     is_over_ = true;
-    peer_ = OwnedDescriptor();
     io_.poll_stop(sockets_.takeover, *this);  // it is the successor's to accept from
-    return actions_.pass_on();
+    actions_.pass_on();
   } else {
     return hang_up();
   }
@@ -161,7 +205,7 @@ void TakeoverDoor::read_message() {
 
 void TakeoverDoor::hang_up() {
   peer_ = OwnedDescriptor();
-  if (std::exchange(has_yielded_, false)) actions_.resume();
+  if (std::exchange(has_yielded_, false) && !is_over_) actions_.resume();
 }
 
 void TakeoverDoor::give_up() {
@@ -173,9 +217,22 @@ void TakeoverDoor::give_up() {
   hang_up();
 }
 
-void TakeoverDoor::tell_yielded() {
+void TakeoverDoor::tell_yielded(std::string_view carried, const std::vector<int>& before) {
+  if (peer_.get() < 0) return;
+  const OwnedDescriptor file = file_of(carried);
+  std::vector<int> all;
+  if (file.get() >= 0) all.push_back(file.get());
+  if (file.get() >= 0 && before.size() < kSocketsMax) {
+    all.insert(all.end(), before.begin(), before.end());
+  }
   // Who does not hear it has gone, which is found by the poll.
-  if (peer_.get() >= 0) (void)send_text(peer_.get(), kYielded);
+  (void)send_with(peer_.get(), kYielded, all);
+}
+
+bool TakeoverDoor::tell(std::string_view message) {
+  // Who has gone is told nothing more.
+  if (peer_.get() < 0 || send_text(peer_.get(), message)) return true;
+  return errno != EAGAIN && errno != ENOBUFS;
 }
 
 // ---- Who starts --------------------------------------------------------------------------------
@@ -197,7 +254,7 @@ Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::str
   return made;
 }
 
-Result<bool> TakeoverRequest::receive_sockets() {
+Result<TakeoverRequest::Answer> TakeoverRequest::ask(std::string_view words) {
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room;
   std::array<char, kMessageMax> text;
   iovec part{.iov_base = text.data(), .iov_len = text.size()};
@@ -207,25 +264,26 @@ Result<bool> TakeoverRequest::receive_sockets() {
   message.msg_control = room.data();
   message.msg_controllen = room.size();
   pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-  if (!send_text(peer_.get(), kHello) || ::poll(&ready, 1, kAnswerMs) != 1) {
-    return fail(takeover_error("the process that serves does not answer"));
+  if (!send_text(peer_.get(), words) || ::poll(&ready, 1, kAnswerMs) != 1) {
+    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
   }
   const ssize_t got = ::recvmsg(peer_.get(), &message, MSG_CMSG_CLOEXEC);
-  const std::string_view words(text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  Answer answer;
+  if (got <= 0) return answer;
+  answer.words.assign(text.data(), static_cast<std::size_t>(got));
+  answer.descriptors = descriptors_of(message);
+  return answer;
+}
+
+Result<bool> TakeoverRequest::receive_sockets() {
+  auto answer = ask(kHello);
+  if (!answer) return fail(answer.error());
+  const std::string& words = answer->words;
   if (words.size() != kHello.size() + token_.size() || !words.starts_with(kHello)) {
     return fail(takeover_error("the process that serves lets nobody take over now"));
   }
   std::copy_n(words.data() + kHello.size(), token_.size(), token_.begin());
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      sockets_.emplace_back(fd);
-    }
-  }
+  sockets_ = std::move(answer->descriptors);
   if (sockets_.size() < 2) return fail(takeover_error("the process that serves gave no sockets"));
   takeover_ = std::move(sockets_.back());
   sockets_.pop_back();
@@ -241,25 +299,35 @@ Result<bool> TakeoverRequest::receive_sockets() {
   return true;
 }
 
-Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted) {
-  std::array<char, kMessageMax> text;
-  pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-  if (!send_text(peer_.get(), words) || ::poll(&ready, 1, kAnswerMs) != 1) {
-    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
-  }
-  const ssize_t got = ::recv(peer_.get(), text.data(), text.size(), 0);
-  if (got <= 0 || std::string_view(text.data(), static_cast<std::size_t>(got)) != wanted) {
+Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted, Answer& answer) {
+  auto got = ask(words);
+  if (!got) return fail(got.error());
+  if (got->words != wanted) {
     return fail(takeover_error("the process that serves has gone, or goes on itself"));
   }
+  answer = std::move(*got);
   return true;
 }
 
 Result<bool> TakeoverRequest::yield() {
-  return ask(kYield, kYielded);
+  Answer answer;
+  LEAT_TRY_VOID(ask(kYield, kYielded, answer));
+  if (answer.descriptors.empty()) return true;
+  carried_ = bytes_in(answer.descriptors.front());
+  answer.descriptors.erase(answer.descriptors.begin());
+  before_ = std::move(answer.descriptors);
+  return true;
 }
 
 Result<bool> TakeoverRequest::ready() {
-  return ask(kReady, kGo);
+  Answer answer;
+  return ask(kReady, kGo, answer);
+}
+
+std::vector<OwnedDescriptor> TakeoverRequest::take_finishing() {
+  std::vector<OwnedDescriptor> all = std::exchange(before_, {});
+  all.push_back(std::move(peer_));
+  return all;
 }
 
 }  // namespace leat::control

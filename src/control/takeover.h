@@ -8,9 +8,14 @@
 //   hello              -------------------> here are my listening sockets, and the token
 //   (reads, checks, prepares)
 //   yield              -------------------> its shards yield (gateway/succession.h), its accounts
-//                                           rest, the ledger's folder is free:   "yielded"
+//                                           rest, the ledger's folder is free: "yielded", with what
+//                                           limits stand at, and sockets of those before it
 //   (opens ledger and accounts, starts)
 //   ready              -------------------> "go": passes clients on, finishes what runs, ends
+//   (serves)           <------------------- what it finishes (control/carried_limits.h)
+//
+// Who is taken over from while those before it still finish gives its ends of their sockets away:
+// whoever serves hears of all that is still running anywhere.
 //
 // Clients are passed on by a listener on loopback that goes from process to process like the
 // others, and by a token that all of them know (gateway/successor.h): so whoever serves takes what
@@ -71,7 +76,10 @@ class TakeoverDoor final : private io::PollHandler {
   // The socket at that path, which is ours alone.
   static Result<OwnedDescriptor> open(const std::string& path);
 
-  void tell_yielded();
+  // `carried`: of limits, as bytes. `before`: sockets of processes before us, which stay ours.
+  void tell_yielded(std::string_view carried, const std::vector<int>& before);
+  // After pass_on(). False: it does not read at present.
+  bool tell(std::string_view message);
   // It took too long: hangs up on it, as if it had gone.
   void give_up();
 
@@ -105,12 +113,21 @@ class TakeoverRequest {
   // it has gone, takes too long, or goes on itself; then we must not.
   Result<bool> yield();
   Result<bool> ready();
+  // After yield(): what limits stand at, as bytes; empty: that is not known.
+  const std::string& carried() const { return carried_; }
+  // After ready(): where this process and those before it tell what they finish, until they end.
+  std::vector<OwnedDescriptor> take_finishing();
 
  private:
   explicit TakeoverRequest(OwnedDescriptor peer) : peer_(std::move(peer)) {}
   Result<bool> receive_sockets();
-  // Says `words` and waits for what is wanted.
-  Result<bool> ask(std::string_view words, std::string_view wanted);
+  struct Answer {
+    std::string words;
+    std::vector<OwnedDescriptor> descriptors;
+  };
+  // Says `words` and waits for what is said to that.
+  Result<Answer> ask(std::string_view words);
+  Result<bool> ask(std::string_view words, std::string_view wanted, Answer& answer);
 
   OwnedDescriptor peer_;
   std::vector<OwnedDescriptor> sockets_;
@@ -118,6 +135,8 @@ class TakeoverRequest {
   io::InheritedListener passage_;
   gateway::PassageToken token_{};
   OwnedDescriptor takeover_;
+  std::string carried_;
+  std::vector<OwnedDescriptor> before_;
 };
 
 }  // namespace leat::control

@@ -76,7 +76,8 @@ class Gateway final : private shard::MessageHandler {
   // Another process is to take over (succession.h): accepts no more and keeps what clients ask
   // from here on, until it is told whom to pass it on to, or that it is to go on itself.
   // on_yielded() once no more is taken of limits.
-  void yield();
+  // `ends_by`: when the last of what runs has ended.
+  void yield(Instant ends_by);
   void pass_on(const Successor& successor);
   void resume();
   // Not before the last answers have left: their streams outlive their connections.
@@ -96,6 +97,10 @@ class Gateway final : private shard::MessageHandler {
   // Told when a drain has ended, and when it has yielded; may be null.
   std::function<void()> on_drained;
   std::function<void()> on_yielded;
+  // Takes what the limits stand at, once all shards have yielded; and, as on_health_news, what
+  // became of the requests that ended since. May be null.
+  std::function<void(std::unique_ptr<policy::CarriedQuantities>)> on_carried;
+  std::function<bool(std::unique_ptr<policy::CarriedEnds>&)> on_carried_ends;
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
@@ -201,6 +206,9 @@ class Gateway final : private shard::MessageHandler {
   void refresh_pools();
   void note_drained();
   void note_yielded();
+  void carry();
+  bool tell_ends();
+  void on_ends_timer();
   std::unique_ptr<ShardReport> report();
   void refresh_holdings();
   void mind_core();
@@ -249,6 +257,8 @@ class Gateway final : private shard::MessageHandler {
   bool draining_ = false;
   bool drained_told_ = false;
   Timer yield_timer_{timer_callback<&Gateway::note_yielded>, this};
+  Timer carry_timer_{timer_callback<&Gateway::carry>, this};
+  Timer ends_timer_{timer_callback<&Gateway::on_ends_timer>, this};
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
   Timer health_timer_{timer_callback<&Gateway::on_health_timer>, this};
 };

@@ -16,6 +16,7 @@
 #include "gateway/shard_ledger.h"
 #include "gateway/shard_report.h"
 #include "gateway/successor.h"
+#include "policy/carried_quantity.h"
 #include "shard/mailbox.h"
 
 namespace leat::gateway {
@@ -50,6 +51,12 @@ inline constexpr shard::Message::Kind kKindOf<DeploymentReport> =
     shard::Message::Kind::kDeploymentReport;
 template <>
 inline constexpr shard::Message::Kind kKindOf<Successor> = shard::Message::Kind::kSuccessor;
+template <>
+inline constexpr shard::Message::Kind kKindOf<policy::CarriedQuantities> =
+    shard::Message::Kind::kCarried;
+template <>
+inline constexpr shard::Message::Kind kKindOf<policy::CarriedEnds> =
+    shard::Message::Kind::kCarriedEnds;
 
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
@@ -74,6 +81,9 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
   if (message.kind == kKindOf<LateSettlements>) owned_of<LateSettlements>(message).reset();
   if (message.kind == kKindOf<Successor>) owned_of<Successor>(message).reset();
+  using policy::CarriedEnds, policy::CarriedQuantities;
+  if (message.kind == kKindOf<CarriedQuantities>) owned_of<CarriedQuantities>(message).reset();
+  if (message.kind == kKindOf<CarriedEnds>) owned_of<CarriedEnds>(message).reset();
   if (message.kind == kKindOf<DeploymentOrder>) owned_of<DeploymentOrder>(message).reset();
   if (message.kind == kKindOf<DeploymentReport>) owned_of<DeploymentReport>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();

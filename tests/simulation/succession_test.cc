@@ -149,6 +149,10 @@ TEST_P(SuccessionTest, WhatIsGrantedTooLateIsGivenBack) {
 
   for (const Client* client : others) EXPECT_EQ(client->status(), 503);
   EXPECT_EQ(provider_.asked, 0);
+  EXPECT_FALSE(shard(other).gateway->shard_limits().has_ends()) << "the successor never knew it";
+  ASSERT_TRUE(shard(other).mailbox.post({.kind = shard::Message::Kind::kResume}));
+  shard(other).io.waker().wake();
+  run_for(milliseconds(100));
   const policy::QuantityHome* at = shard(home).gateway->shard_limits().homes().find(quantity);
   ASSERT_NE(at, nullptr);
   EXPECT_EQ(at->outstanding(), 0);
