@@ -52,7 +52,7 @@ class TakeoverTest : public testing::Test {
     TakeoverDoor::Actions actions;
     actions.yield = [this] {
       ++yields_;
-      if (answers_) door_->tell_yielded();
+      if (answers_) door_->tell_yielded(carried_, before_);
     };
     actions.pass_on = [this] { ++passes_; };
     actions.resume = [this] { ++resumes_; };
@@ -79,6 +79,8 @@ class TakeoverTest : public testing::Test {
   gateway::PassageToken token_{};
   std::unique_ptr<TakeoverDoor> door_;
   bool answers_ = true;
+  std::string carried_;
+  std::vector<int> before_;
   int yields_ = 0;
   int passes_ = 0;
   int resumes_ = 0;
@@ -102,6 +104,39 @@ TEST_F(TakeoverTest, ANewProcessGetsTheSocketsAndThenThePlace) {
   for (int i = 0; i < 3; ++i) turn();
   EXPECT_EQ(passes_, 1);
   EXPECT_EQ(resumes_, 0) << "it is not to go on when the other ends";
+}
+
+TEST_F(TakeoverTest, WhatLimitsStandAtGoesWithItAndWhatEndsLater) {
+  // Larger than any message.
+  carried_.assign(1 << 20, 'c');
+  int former[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, former), 0);
+  const OwnedDescriptor of_former(former[0]);
+  OwnedDescriptor ours(former[1]);
+  before_ = {ours.get()};
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->carried(), carried_);
+  ASSERT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+  ours = OwnedDescriptor();
+  EXPECT_TRUE(door_->tell("ended here"));
+  ASSERT_EQ(::send(of_former.get(), "ended there", 11, 0), 11);
+
+  auto sockets = (*request)->take_finishing();
+  request->reset();
+  ASSERT_EQ(sockets.size(), 2u);
+  char words[32];
+  EXPECT_EQ(std::string(words, ::recv(sockets[0].get(), words, sizeof words, 0)), "ended there");
+  EXPECT_EQ(std::string(words, ::recv(sockets[1].get(), words, sizeof words, 0)), "ended here");
+  // Who does not read is told later; who has gone, nothing.
+  int told = 0;
+  while (told < 10'000 && door_->tell("more")) ++told;
+  EXPECT_LT(told, 10'000);
+  sockets.clear();
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_TRUE(door_->tell("more"));
+  EXPECT_EQ(resumes_, 0);
 }
 
 TEST_F(TakeoverTest, WhoGoesBeforeItIsReadyHasTheOldOneGoOn) {
