@@ -72,7 +72,10 @@ Reloader::Parts ControlShard::reloader_parts(const Parts& parts) {
                           AccountKeeper::Reloaded then) {
     return accounts_.reload(std::move(keys), std::move(then));
   };
-  made.on_served = [this](const LoadedConfiguration& next) { health_.change(next); };
+  made.on_served = [this](const LoadedConfiguration& next) {
+    health_.change(next);
+    requests_.change(next.options());
+  };
   return made;
 }
 
