@@ -61,12 +61,14 @@ class CarriedLimitsTest : public testing::TestWithParam<std::uint64_t> {
   Process& serving() { return *processes_.back(); }
   void run_for(Duration time) { world_.run_until(world_.now() + time); }
 
-  // As Gateway and Retirement do. False: the shards were not heard in time.
-  policy::CarriedQuantities yield(Instant ends_by = kNever) {
+  // As Gateway and Retirement do.
+  // `ending`: the part of what runs that ends between one shard's yielding and another's.
+  policy::CarriedQuantities yield(Instant ends_by = kNever, double ending = 0) {
     Process& old = serving();
     for (const auto& each : old.shards) {
       for (int i = 0; i < 100 && !each->limits().leave(); ++i) run_for(milliseconds(2));
       each->limits().freeze(ends_by);
+      settle_some(ending);
     }
     run_for(milliseconds(1));
     policy::CarriedQuantities all;
@@ -78,7 +80,7 @@ class CarriedLimitsTest : public testing::TestWithParam<std::uint64_t> {
   }
   void succeed() {
     // What ends between is told as well.
-    const auto carried = yield();
+    const auto carried = yield(kNever, 0.1);
     run_for(milliseconds(5));
     settle_some(0.1);
     begin(carried);
