@@ -147,8 +147,8 @@ struct LogSettings {
 enum class RedactKind : std::uint8_t { kEmail, kCard, kApiKey, kPhone, kIban };
 inline constexpr std::size_t kRedactKinds = 5;
 
-// [content_log]: what requests of certain keys say and are answered. Fixed at start; which keys
-// (ClientKey::log_content) is not.
+// [content_log]: what requests of certain keys (ClientKey::log_content) say and are answered. The
+// folder is fixed at start, the rest is not.
 struct ContentLogSettings {
   std::string folder;  // 0700, made if it is not there; empty: nothing is ever logged
   bool logs_requests = true;

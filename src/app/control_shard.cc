@@ -13,6 +13,7 @@
 #include "control/client_key.h"
 #include "control/explain.h"
 #include "control/metrics.h"
+#include "gateway/owned_message.h"
 
 namespace leat::app {
 
@@ -46,6 +47,7 @@ ControlShard::ControlShard(const Parts& parts)
       accounts_(shard_, configurations_, shards_),
       reloader_(reloader_parts(parts)),
       dashboard_({shard_, configurations_, shards_, health_, rng_}),
+      predecessors_(shard_, shards_),
       memory_bytes_(parts.memory_bytes),
       manager_(parts.surroundings, getpid()),
       began_(parts.io.wall_now().unix_seconds()) {
@@ -70,7 +72,10 @@ Reloader::Parts ControlShard::reloader_parts(const Parts& parts) {
                           AccountKeeper::Reloaded then) {
     return accounts_.reload(std::move(keys), std::move(then));
   };
-  made.on_served = [this](const LoadedConfiguration& next) { health_.change(next); };
+  made.on_served = [this](const LoadedConfiguration& next) {
+    health_.change(next);
+    requests_.change(next.options());
+  };
   return made;
 }
 
@@ -122,6 +127,8 @@ void ControlShard::open_takeover(control::LedgerKeeper* ledger,
   parts.control = &shard_;
   parts.threads = &shards_;
   parts.accounts = &accounts_;
+  parts.before = &predecessors_;
+  parts.grace = milliseconds(options_.server.drain_grace_ms);
   parts.ledger = ledger;
   parts.leave = [this] {
     health_.save();
@@ -146,6 +153,7 @@ void ControlShard::run() {
 
 void ControlShard::shut_down(control::LedgerKeeper* ledger) {
   if (retirement_ != nullptr) retirement_->stop();
+  predecessors_.stop();
   reloader_.stop();
   accounts_.stop();
   for (const auto& each : shards_) each->post({shard::Message::Kind::kStop});
@@ -179,6 +187,12 @@ void ControlShard::on_message(const shard::Message& message) {
   if (message.kind == shard::Message::Kind::kDeploymentReport) return reloader_.take(message);
   if (message.kind == shard::Message::Kind::kTicketMail) return retirement_->take(message);
   if (message.kind == shard::Message::Kind::kYielded) return retirement_->note_yielded();
+  if (message.kind == shard::Message::Kind::kCarried) {
+    return retirement_->take(gateway::owned_of<policy::CarriedQuantities>(message));
+  }
+  if (message.kind == shard::Message::Kind::kCarriedEnds) {
+    return retirement_->take(gateway::owned_of<policy::CarriedEnds>(message));
+  }
   if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
     shard_.stop();
   }

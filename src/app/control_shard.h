@@ -16,6 +16,7 @@
 #include "app/configurations.h"
 #include "app/dashboard_keeper.h"
 #include "app/health_keeper.h"
+#include "app/predecessors.h"
 #include "app/reloader.h"
 #include "app/request_keeper.h"
 #include "app/retirement.h"
@@ -54,6 +55,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   bool is_retired() const { return retirement_ != nullptr && retirement_->is_retired(); }
 
   HealthKeeper& health() { return health_; }
+  Predecessors& predecessors() { return predecessors_; }
   AccountKeeper& accounts() { return accounts_; }
   RequestKeeper& requests() { return requests_; }
 
@@ -91,6 +93,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   Reloader reloader_;
   DashboardKeeper dashboard_;
   std::unique_ptr<control::AdminServer> admin_;
+  Predecessors predecessors_;
   std::unique_ptr<Retirement> retirement_;
   std::size_t drained_ = 0;
   bool draining_ = false;

@@ -127,6 +127,10 @@ void RequestKeeper::take_log(gateway::LogRing& log) {
   if (!lines_.empty() && !owns_stderr_ && errors_ != nullptr) errors_->push(lines_);
 }
 
+void RequestKeeper::change(const Options& options) {
+  if (contents_ != nullptr) contents_->change(options.content_log);
+}
+
 void RequestKeeper::reopen() {
   if (access_ != nullptr) access_->reopen();
 }

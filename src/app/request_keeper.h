@@ -28,7 +28,7 @@ namespace leat::app {
 class RequestKeeper {
  public:
   // The rings are there from the start; of the options nothing is kept but what they say of logs
-  // and traces, which no reload changes. The shard outlives it.
+  // and traces, of which a reload changes the content log alone. The shard outlives it.
   RequestKeeper(shard::Shard& shard, const Options& options, std::uint32_t shards);
   ~RequestKeeper();
 
@@ -42,6 +42,8 @@ class RequestKeeper {
   gateway::ContentRing* contents(std::uint32_t shard);
   // A line of a shard's own, such as a refusal's.
   void take_log(gateway::LogRing& log);
+  // By what a reload has made of the options: what of these is not fixed.
+  void change(const Options& options);
   // The access log's file has been moved away.
   void reopen();
   // What is left in the rings is told; after the shards have ended.

@@ -4,8 +4,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <iterator>
+#include <span>
+#include <string>
 #include <utility>
 
+#include "control/carried_limits.h"
 #include "gateway/owned_message.h"
 
 namespace leat::app {
@@ -16,6 +19,10 @@ constexpr Duration kLookEach = milliseconds(2);
 constexpr Duration kReadyMax = seconds(10);
 // For a mailbox that was full.
 constexpr Duration kRetryAfter = milliseconds(2);
+// What it takes, beyond the grace, until the last request is cut.
+constexpr Duration kCutMax = seconds(5);
+// For a process that does not read what it is told.
+constexpr Duration kTellAgain = milliseconds(20);
 
 }  // namespace
 
@@ -31,6 +38,7 @@ Retirement::Retirement(Parts parts, const control::TakeoverSockets& sockets)
 
 void Retirement::stop() {
   parts_.control->wheel().cancel(timer_);
+  parts_.control->wheel().cancel(ends_timer_);
   door_.reset();
 }
 
@@ -45,10 +53,13 @@ void Retirement::yield() {
   yielded_ = 0;
   tickets_.clear();
   is_yielding_ = true;
-  has_yielded_ = is_resuming_ = false;
+  has_yielded_ = is_resuming_ = is_carrying_ = false;
   parts_.accounts->pause();
-  for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kYield});
+  parts_.before->pause();
   give_up_at_ = parts_.control->now() + kReadyMax;
+  const Instant ends_by = give_up_at_ + parts_.grace + kCutMax;
+  const auto value = static_cast<std::uint64_t>(ends_by.ns);
+  for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kYield, value});
   on_timer();
 }
 
@@ -61,19 +72,54 @@ void Retirement::on_timer() {
     }
     is_resuming_ = false;
     parts_.accounts->resume();
+    parts_.before->resume();
     parts_.return_to_work();
     for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kResume});
     return;
   }
   if (!is_yielding_) return;
   if (parts_.control->now() >= give_up_at_) return door_->give_up();
-  const bool is_all = yielded_ == parts_.threads->size() && parts_.accounts->is_idle();
+  const bool is_all = yielded_ == parts_.threads->size() && parts_.accounts->is_idle() &&
+                      parts_.before->is_idle() && ask_carried();
   if (is_all && !std::exchange(has_yielded_, true)) {
     parts_.leave();
     if (parts_.ledger != nullptr) parts_.ledger->unlock();
-    door_->tell_yielded(std::exchange(tickets_, {}));
+    door_->tell_yielded({.tickets = std::exchange(tickets_, {}),
+                         .limits = control::bytes_of(std::exchange(carried_, {})),
+                         .before = parts_.before->sockets()});
   }
   parts_.control->wheel().set(timer_, parts_.control->now() + kLookEach);
+}
+
+// Once all of them have yielded, so that nothing is on its way between them. True: all have told.
+bool Retirement::ask_carried() {
+  if (!std::exchange(is_carrying_, true)) {
+    carried_count_ = 0;
+    carried_.clear();
+    ends_.clear();
+    for (const auto& each : *parts_.threads) each->post({shard::Message::Kind::kCarry});
+  }
+  return carried_count_ == parts_.threads->size();
+}
+
+void Retirement::take(std::unique_ptr<policy::CarriedQuantities> carried) {
+  ++carried_count_;
+  std::ranges::move(*carried, std::back_inserter(carried_));
+}
+
+void Retirement::take(std::unique_ptr<policy::CarriedEnds> ends) {
+  ends_.insert(ends_.end(), ends->begin(), ends->end());
+  if (is_retired_ && door_ != nullptr) tell_ends();
+}
+
+void Retirement::tell_ends() {
+  while (!ends_.empty()) {
+    const std::size_t count = std::min(ends_.size(), control::kCarriedEndsMax);
+    if (!door_->tell(control::bytes_of(std::span(ends_).first(count)))) {
+      return parts_.control->wheel().set(ends_timer_, parts_.control->now() + kTellAgain);
+    }
+    ends_.erase(ends_.begin(), ends_.begin() + static_cast<std::ptrdiff_t>(count));
+  }
 }
 
 void Retirement::pass_on() {
@@ -85,6 +131,7 @@ void Retirement::pass_on() {
   }
   post_untold();
   parts_.retire();
+  tell_ends();
 }
 
 // Until a shard hears of it, whoever sends it a request waits.

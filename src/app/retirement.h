@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Retirement: what this process does when another takes its place (control/takeover.h): has its
 // shards yield and its accounts rest, frees the ledger's folder, and, once the other is ready, has
-// the shards pass their clients on. Whatever fails on the way, it goes on as before. Part of the
-// control shard, whose thread is its own.
+// the shards pass their clients on, and tells it what their requests come to. Whatever fails on the
+// way, it goes on as before. Part of the control shard, whose thread is its own.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/account_keeper.h"
+#include "app/predecessors.h"
 #include "app/shard_thread.h"
 #include "control/ledger_keeper.h"
 #include "control/takeover.h"
@@ -24,6 +25,8 @@ class Retirement {
     shard::Shard* control = nullptr;
     const std::vector<std::unique_ptr<ShardThread>>* threads = nullptr;
     AccountKeeper* accounts = nullptr;
+    Predecessors* before = nullptr;
+    Duration grace{0};                        // for what runs
     control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
     // What else is to be left to the other process, and taken back.
     std::function<void()> leave;
@@ -38,6 +41,9 @@ class Retirement {
   void note_yielded() { ++yielded_; }
   // Tickets that a shard leaves to the other process.
   void take(const shard::Message& message);
+  // What limits stand at, of one shard; and what has ended there since.
+  void take(std::unique_ptr<policy::CarriedQuantities> carried);
+  void take(std::unique_ptr<policy::CarriedEnds> ends);
   // Another process has taken over.
   bool is_retired() const { return is_retired_; }
   void stop();
@@ -48,6 +54,9 @@ class Retirement {
   void resume();
   void on_timer();
   void post_untold();
+  bool ask_carried();
+  void tell_ends();
+  void on_ends_timer() { tell_ends(); }
 
   const Parts parts_;
   const gateway::Successor successor_;
@@ -59,8 +68,13 @@ class Retirement {
   bool is_retired_ = false;
   // By shard; null: it has it. Empty until another process has taken over.
   std::vector<std::unique_ptr<gateway::Successor>> untold_;
+  std::size_t carried_count_ = 0;  // shards that have told
+  bool is_carrying_ = false;       // they were asked
+  policy::CarriedQuantities carried_;
+  policy::CarriedEnds ends_;  // which the other process has not been told
   Instant give_up_at_{kNever};
   Timer timer_{timer_callback<&Retirement::on_timer>, this};
+  Timer ends_timer_{timer_callback<&Retirement::on_ends_timer>, this};
   std::unique_ptr<control::TakeoverDoor> door_;
 };
 

@@ -18,6 +18,7 @@
 #include "app/huge_pages.h"
 #include "app/material.h"
 #include "control/addresses.h"
+#include "control/carried_limits.h"
 #include "control/command_line.h"
 #include "control/content_files.h"
 #include "control/inherited_sockets.h"
@@ -141,6 +142,7 @@ class Service {
                                     : machine_.usable_memory();
   control::InheritedSockets inherited_;
   std::unique_ptr<control::TakeoverRequest> request_;  // null: nobody is taken over from
+  policy::CarriedQuantities carried_;                  // what limits stand at with it
   // Of who takes over from us, and of clients of processes before.
   control::OwnedDescriptor takeover_;
   std::optional<io::InheritedListener> passage_;
@@ -234,6 +236,9 @@ void Service::choose_steering() {
 std::string Service::start() {
   if (request_ != nullptr) {
     if (const auto yielded = request_->yield(); !yielded) return yielded.error().what;
+    auto carried = control::read_carried_quantities(request_->carried());
+    if (!carried) std::printf("leat: what rates stand at is not known: they begin anew\n");
+    carried_ = std::move(carried).value_or(policy::CarriedQuantities{});
   }
   if (std::string fault = start_ledger(); !fault.empty()) return fault;
   std::string fault = start_shards();
@@ -255,6 +260,7 @@ std::string Service::start() {
 std::string Service::take_over() {
   if (request_ != nullptr) {
     if (const auto told = request_->ready(); !told) return told.error().what;
+    control_->predecessors().hear(request_->take_finishing());
     std::printf("leat: took over from the process that served\n");
   }
   control::TakeoverSockets sockets;
@@ -294,6 +300,7 @@ ShardSetup Service::shard_setup() {
   setup.configuration = Configurations::for_shards(configurations_->share());
   setup.limits.peers = &peers_;
   setup.limits.restored = control_->accounts().restored();
+  setup.limits.carried = carried_;
   setup.keys = &control_->accounts().first();
   setup.surroundings = &surroundings_;
   setup.ledger = ledger_.get();

@@ -91,6 +91,10 @@ bool ShardThread::post(std::unique_ptr<gateway::Successor>& successor) {
   return post_and_wake(successor);
 }
 
+bool ShardThread::post(std::unique_ptr<policy::CarriedEnds>& ends) {
+  return post_and_wake(ends);
+}
+
 bool ShardThread::post(std::unique_ptr<gateway::DeploymentOrder>& order) {
   return post_and_wake(order);
 }
@@ -243,6 +247,17 @@ void ShardThread::listen_to_gateway() {
   };
   gateway_->on_tickets_left = [this](std::unique_ptr<gateway::TicketMail> mail) {
     (void)post_owned(outbox_, mail);  // what finds no room is lost, and costs full handshakes
+  };
+  gateway_->on_carried = [this](std::unique_ptr<policy::CarriedQuantities> carried) {
+    const auto message = gateway::message_of(std::move(carried));
+    // Without it the takeover is given up after a while.
+    if (!outbox_.post(message)) return gateway::discard(message);
+    control_waker_.wake();
+  };
+  gateway_->on_carried_ends = [this](std::unique_ptr<policy::CarriedEnds>& ends) {
+    if (!post_owned(outbox_, ends)) return false;
+    control_waker_.wake();
+    return true;
   };
   // Found by the desk's next tick: no reason to wake it.
   gateway_->on_health_news = [this](std::unique_ptr<gateway::HealthNews>& news) {

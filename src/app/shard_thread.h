@@ -75,6 +75,7 @@ class ShardThread {
   bool post(std::unique_ptr<gateway::AccountReply>& reply);
   bool post(std::unique_ptr<gateway::LateSettlements>& late);
   bool post(std::unique_ptr<gateway::Successor>& successor);
+  bool post(std::unique_ptr<policy::CarriedEnds>& ends);
   bool post(std::unique_ptr<gateway::DeploymentOrder>& order);
   // Asks for a ShardReport, which comes in outbox(); nothing comes if it does not keep up.
   void ask_report();

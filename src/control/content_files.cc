@@ -78,6 +78,12 @@ std::string prepare_content_folder(const std::string& folder) {
   return {};
 }
 
+void ContentFiles::set_limits(const Setup& limits) {
+  setup_.file_bytes_max = limits.file_bytes_max;
+  setup_.total_bytes_max = limits.total_bytes_max;
+  setup_.retention_days = limits.retention_days;
+}
+
 int ContentFiles::append(std::string_view line, WallTime now) {
   const bool is_other_day = now.unix_seconds() / kDaySeconds != day_;
   const bool is_full = bytes_ > 0 && bytes_ + line.size() > setup_.file_bytes_max;

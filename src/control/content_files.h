@@ -39,6 +39,8 @@ class ContentFiles {
 
   // Appends a whole line, with its end. 0, or the errno of why nothing of it was written.
   int append(std::string_view line, WallTime now);
+  // As in Setup. The folder stays.
+  void set_limits(const Setup& limits);
   // Removes files whose last line is older than is kept, and the oldest while all together are too
   // large; closes one that is of another day. To be called now and then.
   void tidy(WallTime now);
@@ -48,7 +50,7 @@ class ContentFiles {
   void close_file();
   bool is_removed() const;
 
-  const Setup setup_;
+  Setup setup_;
   int fd_ = -1;
   std::string name_;         // of the file that is open
   std::int64_t day_ = 0;     // on which it was begun, since 1970

@@ -45,11 +45,12 @@ ContentFiles::Setup files_of(const ContentLogSettings& settings) {
 
 struct ContentLog::State {
   State(const ContentLogSettings& with, std::uint32_t shards)
-      : settings(with), files(files_of(with)) {
+      : folder(with.folder), settings(with), files(files_of(with)) {
     for (std::uint32_t i = 0; i < shards; ++i) rings.push_back(std::make_unique<ContentRing>());
   }
+  ~State() { delete next.load(); }
 
-  const ContentLogSettings settings;
+  const std::string folder;
   std::vector<std::unique_ptr<ContentRing>> rings;
   bool is_started = false;  // the owner's
   std::binary_semaphore ending{0};
@@ -57,11 +58,15 @@ struct ContentLog::State {
   std::atomic<std::uint64_t> written{0};
   std::atomic<std::uint64_t> failed{0};
   std::atomic<int> fault{0};  // of the last record that was not written; 0: none, or it was told
+  // Handed over by the owner; whoever takes it out frees it. Null: the thread has it.
+  std::atomic<const ContentLogSettings*> next{nullptr};
   // The thread's.
+  ContentLogSettings settings;
   ContentFiles files;
   std::string line;
 
   void run();
+  void take_settings();
   void drain();
 };
 
@@ -83,6 +88,11 @@ void ContentLog::start() {
   std::thread([state = state_] { state->run(); }).detach();
 }
 
+void ContentLog::change(const ContentLogSettings& settings) {
+  // One that was not taken in time is of no use any more.
+  delete state_->next.exchange(new ContentLogSettings(settings), std::memory_order_acq_rel);
+}
+
 std::uint64_t ContentLog::written() const {
   return state_->written.load(std::memory_order_relaxed);
 }
@@ -96,7 +106,7 @@ std::uint64_t ContentLog::dropped() const {
 std::string ContentLog::take_trouble() {
   const int fault = state_->fault.exchange(0, std::memory_order_relaxed);
   if (fault == 0) return {};
-  return fmt::format("content log: {} does not take records: {}", state_->settings.folder,
+  return fmt::format("content log: {} does not take records: {}", state_->folder,
                      std::strerror(fault));
 }
 
@@ -115,9 +125,22 @@ void ContentLog::State::run() {
   ended.release();
 }
 
+void ContentLog::State::take_settings() {
+  if (next.load(std::memory_order_acquire) == nullptr) return;
+  const std::unique_ptr<const ContentLogSettings> taken(
+      next.exchange(nullptr, std::memory_order_acq_rel));
+  if (taken == nullptr) return;
+  settings = *taken;
+  files.set_limits(files_of(settings));
+  files.tidy(wall_now());
+}
+
 void ContentLog::State::drain() {
+  take_settings();
   for (const auto& ring : rings) {
     ring->drain([this](std::span<const char> bytes) {
+      // Before each: what was pushed after a change is written by it.
+      take_settings();
       const auto record = gateway::decode_content(bytes);
       if (!record) return;
       line.clear();

@@ -30,6 +30,8 @@ class ContentLog {
   gateway::ContentRing* ring(std::uint32_t shard);
   // Begins its thread.
   void start();
+  // What of it a reload changes, from the next record on: all but the folder. Waits for nobody.
+  void change(const ContentLogSettings& settings);
 
   std::uint64_t written() const;  // records
   std::uint64_t dropped() const;

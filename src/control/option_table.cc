@@ -29,7 +29,7 @@ constexpr std::array<Setting<RootKeys>, 16> kRoot{{
     {"hold", OwnForm{"table", ""}, 0, 0, kLive, "How long events of streams may wait for others."},
     {"ledger", OwnForm{"table", ""}, 0, 0, kFixed, "Where what was used is written down."},
     {"log", OwnForm{"table", ""}, 0, 0, kFixed, "A line for each request."},
-    {"content_log", OwnForm{"table", ""}, 0, 0, kFixed,
+    {"content_log", OwnForm{"table", ""}, 0, 0, kLive,
      "What requests of certain keys say and are answered."},
     {"trace", OwnForm{"table", ""}, 0, 0, kFixed, "Spans of requests, for OpenTelemetry."},
     {"limits", OwnForm{"table", ""}, 0, 0, kLive, "Bounds."},
@@ -363,24 +363,23 @@ constexpr std::array<Setting<ContentLogSettings>, 7> kContentLog{{
     {"folder", &ContentLogSettings::folder, 0, kPathMax, kFixed,
      "A folder for its owner alone (mode 700; made if it is not there), in which requests of keys "
      "with `log_content` and their answers are kept, a line of JSON each. `\"\"`: no content is "
-     "ever "
-     "written anywhere.",
+     "ever written anywhere. The sandbox takes in only the folder of the start.",
      "none"},
     {"parts", OwnForm{"array of \"request\" and \"answer\"", "[\"request\", \"answer\"]"}, 0, 0,
-     kFixed, "What of them."},
+     kLive, "What of them."},
     {"redact", OwnForm{"array of \"email\", \"card\", \"api_key\", \"phone\" and \"iban\"", "all"},
-     0, 0, kFixed,
+     0, 0, kLive,
      "What is replaced by `[redacted:email]` and the like before it is written, wherever it stands "
      "in a text. By its form alone: a name or an address stays."},
-    {"body_bytes_max", &ContentLogSettings::body_bytes_max, 1'024, 1'048'576, kFixed,
+    {"body_bytes_max", &ContentLogSettings::body_bytes_max, 1'024, 1'048'576, kLive,
      "Of a request, and of an answer, without images, sound and files; the rest is not written, "
      "and "
      "the line says so."},
-    {"file_mib_max", &ContentLogSettings::file_mib_max, 1, 1'024, kFixed,
+    {"file_mib_max", &ContentLogSettings::file_mib_max, 1, 1'024, kLive,
      "Size of a file; then, and on each day (UTC), a new one is begun."},
-    {"total_mib_max", &ContentLogSettings::total_mib_max, 1, 1'048'576, kFixed,
+    {"total_mib_max", &ContentLogSettings::total_mib_max, 1, 1'048'576, kLive,
      "Size of all files together; then the oldest goes."},
-    {"retention_days", &ContentLogSettings::retention_days, 0, 36'500, kFixed,
+    {"retention_days", &ContentLogSettings::retention_days, 0, 36'500, kLive,
      "How long a file is kept after its last line; 0: for ever."},
 }};
 

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -34,6 +35,8 @@ constexpr std::size_t kTicketMessageMax = kTicket.size() + gateway::kLentBytesMa
 constexpr std::size_t kTicketsMax = 1'024;
 // Of one message (SCM_MAX_FD): more listeners than any node has.
 constexpr std::size_t kSocketsMax = 253;
+// Ten million limits that count.
+constexpr off_t kCarriedBytesMax = off_t{1} << 30;
 // A shard waits a second at most for what it took in (gateway/succession.h).
 constexpr int kAnswerMs = 10'000;
 // For who waits, to read what is on its way.
@@ -76,23 +79,65 @@ bool send_ticket(int fd, const gateway::LentTicket& lent) {
   return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
-// Of at most kSocketsMax descriptors, in one message with the token.
-bool send_sockets(int fd, const std::vector<int>& sockets, const gateway::PassageToken& token) {
+// In one message. REQUIRES: at most kSocketsMax descriptors.
+bool send_with(int fd, std::string_view words, const std::vector<int>& descriptors) {
+  if (descriptors.empty()) return send_text(fd, words);
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room{};
-  std::string words(kWelcome);
-  words.append(token.data(), token.size());
-  iovec text{.iov_base = words.data(), .iov_len = words.size()};
+  std::string text(words);
+  iovec part{.iov_base = text.data(), .iov_len = text.size()};
   msghdr message{};
-  message.msg_iov = &text;
+  message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = room.data();
-  message.msg_controllen = CMSG_SPACE(sockets.size() * sizeof(int));
+  message.msg_controllen = CMSG_SPACE(descriptors.size() * sizeof(int));
   cmsghdr* header = CMSG_FIRSTHDR(&message);
   header->cmsg_level = SOL_SOCKET;
   header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sockets.size() * sizeof(int));
-  std::memcpy(CMSG_DATA(header), sockets.data(), sockets.size() * sizeof(int));
-  return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(words.size());
+  header->cmsg_len = CMSG_LEN(descriptors.size() * sizeof(int));
+  std::memcpy(CMSG_DATA(header), descriptors.data(), descriptors.size() * sizeof(int));
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(text.size());
+}
+
+std::vector<OwnedDescriptor> descriptors_of(msghdr& message) {
+  std::vector<OwnedDescriptor> all;
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+    for (std::size_t i = 0; i < count; ++i) {
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
+      all.emplace_back(fd);
+    }
+  }
+  return all;
+}
+
+// A file that has no name, since it may be larger than any message. None: the kernel gives none.
+OwnedDescriptor file_of(std::string_view bytes) {
+  OwnedDescriptor file(::memfd_create("leat-limits", MFD_CLOEXEC));
+  std::size_t written = 0;
+  while (file.get() >= 0 && written < bytes.size()) {
+    const ssize_t got = ::write(file.get(), bytes.data() + written, bytes.size() - written);
+    if (got <= 0) return OwnedDescriptor();
+    written += static_cast<std::size_t>(got);
+  }
+  return file;
+}
+
+// Empty: it cannot be read.
+std::string bytes_in(const OwnedDescriptor& file) {
+  struct stat facts;
+  if (::fstat(file.get(), &facts) != 0 || facts.st_size > kCarriedBytesMax) return {};
+  std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
+  std::size_t read = 0;
+  while (read < bytes.size()) {
+    const ssize_t got =
+        ::pread(file.get(), bytes.data() + read, bytes.size() - read, static_cast<off_t>(read));
+    if (got <= 0) return {};
+    read += static_cast<std::size_t>(got);
+  }
+  return bytes;
 }
 
 }  // namespace
@@ -166,9 +211,9 @@ void TakeoverDoor::read_message() {
     std::vector<int> all = sockets_.listeners;
     all.push_back(sockets_.passage);
     all.push_back(sockets_.takeover);
-    const bool is_sent =
-        all.size() <= kSocketsMax && send_sockets(peer_.get(), all, sockets_.passed_to.token);
-    if (!is_sent) return hang_up();
+    std::string words(kWelcome);
+    words.append(sockets_.passed_to.token.data(), sockets_.passed_to.token.size());
+    if (all.size() > kSocketsMax || !send_with(peer_.get(), words, all)) return hang_up();
   } else if (text == kYield && !has_yielded_) {
     has_yielded_ = true;
     actions_.yield();
@@ -176,9 +221,8 @@ void TakeoverDoor::read_message() {
     // Only who hears it serves: else both would, or none.
     if (!send_text(peer_.get(), kGo)) return hang_up();
     is_over_ = true;
-    peer_ = OwnedDescriptor();
     io_.poll_stop(sockets_.takeover, *this);  // it is the successor's to accept from
-    return actions_.pass_on();
+    actions_.pass_on();
   } else {
     return hang_up();
   }
@@ -187,7 +231,7 @@ void TakeoverDoor::read_message() {
 
 void TakeoverDoor::hang_up() {
   peer_ = OwnedDescriptor();
-  if (std::exchange(has_yielded_, false)) actions_.resume();
+  if (std::exchange(has_yielded_, false) && !is_over_) actions_.resume();
 }
 
 void TakeoverDoor::give_up() {
@@ -199,16 +243,28 @@ void TakeoverDoor::give_up() {
   hang_up();
 }
 
-void TakeoverDoor::tell_yielded(std::vector<gateway::LentTicket> tickets) {
+void TakeoverDoor::tell_yielded(LeftBehind left) {
   if (peer_.get() < 0) return;
-  for (std::size_t i = 0; takes_tickets_ && i < std::min(tickets.size(), kTicketsMax); ++i) {
-    if (!send_ticket(peer_.get(), tickets[i])) break;
+  for (std::size_t i = 0; takes_tickets_ && i < std::min(left.tickets.size(), kTicketsMax); ++i) {
+    if (!send_ticket(peer_.get(), left.tickets[i])) break;
+  }
+  const OwnedDescriptor file = file_of(left.limits);
+  std::vector<int> all;
+  if (file.get() >= 0) all.push_back(file.get());
+  if (file.get() >= 0 && left.before.size() < kSocketsMax) {
+    all.insert(all.end(), left.before.begin(), left.before.end());
   }
   // It waits for nothing but this, and what it has not read yet must not keep it out.
   pollfd room{.fd = peer_.get(), .events = POLLOUT, .revents = 0};
   (void)::poll(&room, 1, kRoomMs);
   // Who does not hear it has gone, which is found by the poll.
-  (void)send_text(peer_.get(), kYielded);
+  (void)send_with(peer_.get(), kYielded, all);
+}
+
+bool TakeoverDoor::tell(std::string_view message) {
+  // Who has gone is told nothing more.
+  if (peer_.get() < 0 || send_text(peer_.get(), message)) return true;
+  return errno != EAGAIN && errno != ENOBUFS;
 }
 
 // ---- Who starts --------------------------------------------------------------------------------
@@ -244,35 +300,43 @@ Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::str
   return nullptr;
 }
 
-Result<bool> TakeoverRequest::receive_sockets(std::string_view hello) {
+// The next message; without words: it has gone.
+Result<TakeoverRequest::Answer> TakeoverRequest::hear() {
+  Answer answer;
+  answer.words.resize(kMessageMax + kTicketMessageMax);
   std::array<char, CMSG_SPACE(kSocketsMax * sizeof(int))> room;
-  std::array<char, kMessageMax> text;
-  iovec part{.iov_base = text.data(), .iov_len = text.size()};
+  iovec part{.iov_base = answer.words.data(), .iov_len = answer.words.size()};
   msghdr message{};
   message.msg_iov = &part;
   message.msg_iovlen = 1;
   message.msg_control = room.data();
   message.msg_controllen = room.size();
   pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-  if (!send_text(peer_.get(), hello) || ::poll(&ready, 1, kAnswerMs) != 1) {
-    return fail(takeover_error("the process that serves does not answer"));
+  if (::poll(&ready, 1, kAnswerMs) != 1) {
+    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
   }
   const ssize_t got = ::recvmsg(peer_.get(), &message, MSG_CMSG_CLOEXEC);
-  const std::string_view words(text.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  answer.words.resize(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+  if (got > 0) answer.descriptors = descriptors_of(message);
+  return answer;
+}
+
+Result<TakeoverRequest::Answer> TakeoverRequest::ask(std::string_view words) {
+  if (!send_text(peer_.get(), words)) {
+    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
+  }
+  return hear();
+}
+
+Result<bool> TakeoverRequest::receive_sockets(std::string_view hello) {
+  auto answer = ask(hello);
+  if (!answer) return fail(answer.error());
+  const std::string& words = answer->words;
   if (words.size() != kWelcome.size() + token_.size() || !words.starts_with(kWelcome)) {
     return fail(takeover_error("the process that serves lets nobody take over now", Code::kClosed));
   }
   std::copy_n(words.data() + kWelcome.size(), token_.size(), token_.begin());
-  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
-       header = CMSG_NXTHDR(&message, header)) {
-    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-    const std::size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-      int fd = -1;
-      std::memcpy(&fd, CMSG_DATA(header) + i * sizeof(int), sizeof fd);
-      sockets_.emplace_back(fd);
-    }
-  }
+  sockets_ = std::move(answer->descriptors);
   if (sockets_.size() < 2) return fail(takeover_error("the process that serves gave no sockets"));
   takeover_ = std::move(sockets_.back());
   sockets_.pop_back();
@@ -288,35 +352,46 @@ Result<bool> TakeoverRequest::receive_sockets(std::string_view hello) {
   return true;
 }
 
-Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted) {
-  std::vector<std::uint8_t> room(kTicketMessageMax);
-  if (!send_text(peer_.get(), words)) {
-    return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
+// Whether it was one. Its bytes are wiped.
+bool TakeoverRequest::take_ticket(Answer& answer) {
+  if (!answer.words.starts_with(kTicket) || tickets_.size() >= kTicketsMax) return false;
+  const std::span bytes(reinterpret_cast<std::uint8_t*>(answer.words.data()), answer.words.size());
+  auto lent = gateway::read_lent(bytes.subspan(kTicket.size()));
+  tls::Ticket::wipe(bytes);
+  if (lent) tickets_.push_back(std::move(*lent));
+  return true;
+}
+
+Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted, Answer& answer) {
+  auto got = ask(words);
+  while (got && take_ticket(*got)) got = hear();
+  if (!got) return fail(got.error());
+  if (got->words != wanted) {
+    return fail(takeover_error("the process that serves has gone, or goes on itself"));
   }
-  for (;;) {
-    pollfd ready{.fd = peer_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&ready, 1, kAnswerMs) != 1) {
-      return fail(takeover_error("the process that serves does not answer", Code::kTimedOut));
-    }
-    const ssize_t got = ::recv(peer_.get(), room.data(), room.size(), 0);
-    const auto bytes = std::span(room).first(static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-    const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (text == wanted) return true;
-    if (!text.starts_with(kTicket) || tickets_.size() >= kTicketsMax) {
-      return fail(takeover_error("the process that serves has gone, or goes on itself"));
-    }
-    auto lent = gateway::read_lent(bytes.subspan(kTicket.size()));
-    tls::Ticket::wipe(bytes);
-    if (lent) tickets_.push_back(std::move(*lent));
-  }
+  answer = std::move(*got);
+  return true;
 }
 
 Result<bool> TakeoverRequest::yield() {
-  return ask(kYield, kYielded);
+  Answer answer;
+  LEAT_TRY_VOID(ask(kYield, kYielded, answer));
+  if (answer.descriptors.empty()) return true;
+  carried_ = bytes_in(answer.descriptors.front());
+  answer.descriptors.erase(answer.descriptors.begin());
+  before_ = std::move(answer.descriptors);
+  return true;
 }
 
 Result<bool> TakeoverRequest::ready() {
-  return ask(kReady, kGo);
+  Answer answer;
+  return ask(kReady, kGo, answer);
+}
+
+std::vector<OwnedDescriptor> TakeoverRequest::take_finishing() {
+  std::vector<OwnedDescriptor> all = std::exchange(before_, {});
+  all.push_back(std::move(peer_));
+  return all;
 }
 
 }  // namespace leat::control

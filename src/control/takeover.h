@@ -8,10 +8,15 @@
 //   hello              -------------------> here are my listening sockets, and the token
 //   (reads, checks, prepares)
 //   yield              -------------------> its shards yield (gateway/succession.h), its accounts
-//                                           rest, the ledger's folder is free:
-//                                           TLS tickets of providers, "yielded"
+//                                           rest, the ledger's folder is free: TLS tickets of
+//                                           providers, then "yielded" with what limits stand at,
+//                                           and sockets of those before it
 //   (opens ledger and accounts, starts)
 //   ready              -------------------> "go": passes clients on, finishes what runs, ends
+//   (serves)           <------------------- what it finishes (control/carried_limits.h)
+//
+// Who is taken over from while those before it still finish gives its ends of their sockets away:
+// whoever serves hears of all that is still running anywhere.
 //
 // Clients are passed on by a listener on loopback that goes from process to process like the
 // others, and by a token that all of them know (gateway/successor.h): so whoever serves takes what
@@ -60,6 +65,13 @@ struct TakeoverSockets {
   int takeover = -1;
 };
 
+// What a process that yields leaves to the one that takes over.
+struct LeftBehind {
+  std::vector<gateway::LentTicket> tickets;
+  std::string limits;       // what they stand at, as bytes (control/carried_limits.h)
+  std::vector<int> before;  // sockets of processes before us, which stay ours
+};
+
 class TakeoverDoor final : private io::PollHandler {
  public:
   // What is to be done for who takes over. Called on the control shard.
@@ -76,8 +88,10 @@ class TakeoverDoor final : private io::PollHandler {
   // The socket at that path, which is ours alone.
   static Result<OwnedDescriptor> open(const std::string& path);
 
-  // With what tickets there are, as far as the other takes them; the rest is dropped.
-  void tell_yielded(std::vector<gateway::LentTicket> tickets = {});
+  // Tickets go as far as the other takes them; the rest is dropped.
+  void tell_yielded(LeftBehind left);
+  // After pass_on(). False: it does not read at present.
+  bool tell(std::string_view message);
   // It took too long: hangs up on it, as if it had gone.
   void give_up();
 
@@ -112,15 +126,26 @@ class TakeoverRequest {
   // it has gone, takes too long, or goes on itself; then we must not.
   Result<bool> yield();
   Result<bool> ready();
-  // After yield(): what came with it.
+  // After yield(): what came with it. Of limits what they stand at, as bytes; empty: that is not
+  // known.
   std::vector<gateway::LentTicket> take_tickets() { return std::move(tickets_); }
+  const std::string& carried() const { return carried_; }
+  // After ready(): where this process and those before it tell what they finish, until they end.
+  std::vector<OwnedDescriptor> take_finishing();
 
  private:
   explicit TakeoverRequest(OwnedDescriptor peer) : peer_(std::move(peer)) {}
   static Result<OwnedDescriptor> reach(const std::string& path);
   Result<bool> receive_sockets(std::string_view hello);
-  // Says `words` and waits for what is wanted.
-  Result<bool> ask(std::string_view words, std::string_view wanted);
+  struct Answer {
+    std::string words;
+    std::vector<OwnedDescriptor> descriptors;
+  };
+  Result<Answer> hear();
+  // Says `words` and waits for what is said to that.
+  Result<Answer> ask(std::string_view words);
+  Result<bool> ask(std::string_view words, std::string_view wanted, Answer& answer);
+  bool take_ticket(Answer& answer);
 
   OwnedDescriptor peer_;
   std::vector<OwnedDescriptor> sockets_;
@@ -129,6 +154,8 @@ class TakeoverRequest {
   gateway::PassageToken token_{};
   OwnedDescriptor takeover_;
   std::vector<gateway::LentTicket> tickets_;
+  std::string carried_;
+  std::vector<OwnedDescriptor> before_;
 };
 
 }  // namespace leat::control

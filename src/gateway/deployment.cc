@@ -106,6 +106,14 @@ std::shared_ptr<Upstream> Deployment::make_upstream(const DialParts& parts, std:
       policy::AckDelay());
 }
 
+void Deployment::keep_keys(const Deployment& before, Instant now) {
+  health_.keep_keys(before.health_, before.snapshot_, snapshot_, now);
+  const policy::Catalogue& then = before.snapshot_.catalogue();
+  own_key_states_.keep(before.own_key_states_, [&](policy::EndpointId id) {
+    return snapshot_.catalogue().find_endpoint(then.endpoint(id).identity);
+  });
+}
+
 void Deployment::retire(const Deployment& after) {
   for (const auto& each : upstreams_) {
     const auto& theirs = after.upstreams_;

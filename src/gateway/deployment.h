@@ -72,6 +72,9 @@ class Deployment {
   }
   const std::vector<std::shared_ptr<Upstream>>& upstreams() const { return upstreams_; }
 
+  // What `before`, which has served so far, was told of keys. Before anything is asked.
+  void keep_keys(const Deployment& before, Instant now);
+
   // `after` serves from here on: connections that it does not share are not kept any more.
   void retire(const Deployment& after);
   // After retire(): nothing that it has of its own is in use.

@@ -19,6 +19,8 @@ namespace {
 constexpr Duration kRefreshInterval = seconds(1);
 // How often a shard that yields looks whether all that it took in was admitted.
 constexpr Duration kYieldInterval = milliseconds(2);
+// How often it tells its successor which requests have ended.
+constexpr Duration kEndsInterval = milliseconds(20);
 
 LimitSetup limit_setup(LimitSetup setup, const Snapshot& snapshot) {
   setup.hold = snapshot.request_max() + kSettleTime;
@@ -240,9 +242,9 @@ void Gateway::drain_http2() {
 
 // ---- Leaving the work to another process -------------------------------------------------------
 
-void Gateway::yield() {
+void Gateway::yield(Instant ends_by) {
   if (succession_ != nullptr || draining_) return;
-  succession_ = std::make_unique<Succession>(shard_, tcp_streams_, *parts_.resolver);
+  succession_ = std::make_unique<Succession>(shard_, tcp_streams_, *parts_.resolver, ends_by);
   for (const auto& door : doors_) door->listener().finish();
   for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) each->yield();
   for (Http2ClientConn* each = open_http2_.first(); each != nullptr;
@@ -257,11 +259,13 @@ void Gateway::note_yielded() {
   for (Exchange* each = running_.first(); each != nullptr; each = running_.after(*each)) {
     is_any_before = is_any_before || each->is_before_admission();
   }
-  if (is_any_before && !succession_->is_wait_over()) {
+  const bool has_left = limits_.leave() && !is_any_before;
+  if (!has_left && succession_->waits()) {
     return shard_.wheel().set(yield_timer_, shard_.now() + kYieldInterval);
   }
   succession_->set_yielded();
   leave_tickets();
+  limits_.freeze(succession_->ends_by());
   if (on_yielded) on_yielded();
 }
 
@@ -274,9 +278,33 @@ void Gateway::leave_tickets() {
   if (!mail->lent.empty()) on_tickets_left(std::move(mail));
 }
 
+// After the mailboxes of this turn: what other shards gave back before they yielded is in them.
+void Gateway::carry() {
+  if (succession_ == nullptr || !on_carried) return;
+  on_carried(std::make_unique<policy::CarriedQuantities>(limits_.carry()));
+  on_ends_timer();
+}
+
+// False: what is left is told later.
+bool Gateway::tell_ends() {
+  if (succession_ == nullptr || !on_carried_ends || !limits_.has_ends()) return true;
+  auto ends = std::make_unique<policy::CarriedEnds>(limits_.take_ends());
+  if (on_carried_ends(ends)) return true;
+  limits_.put_back(std::move(*ends));
+  return false;
+}
+
+void Gateway::on_ends_timer() {
+  (void)tell_ends();
+  if (succession_ == nullptr) return;
+  shard_.wheel().set(ends_timer_, shard_.now() + kEndsInterval);
+  note_drained();
+}
+
 void Gateway::pass_on(const Successor& successor) {
   if (succession_ == nullptr) return;
   succession_->set_successor(successor);
+  limits_.pass_on();
   drain();
   for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) {
     each->pass_on_kept();
@@ -285,8 +313,9 @@ void Gateway::pass_on(const Successor& successor) {
 
 void Gateway::resume() {
   if (succession_ == nullptr || succession_->has_successor()) return;
-  shard_.wheel().cancel(yield_timer_);
+  for (Timer* each : {&yield_timer_, &carry_timer_, &ends_timer_}) shard_.wheel().cancel(*each);
   succession_.reset();
+  limits_.resume();
   for (const auto& door : doors_) door->listener().resume();
   for (ClientConn* each = open_.first(); each != nullptr; each = open_.after(*each)) {
     each->resume();
@@ -311,7 +340,7 @@ bool Gateway::finish_ledger() {
 }
 
 void Gateway::note_drained() {
-  if (drained_told_ || !is_drained() || !on_drained) return;
+  if (drained_told_ || !is_drained() || !on_drained || !tell_ends()) return;
   drained_told_ = true;
   on_drained();
 }
@@ -324,7 +353,11 @@ void Gateway::on_message(const shard::Message& message) {
       shut_down();
       return shard_.stop();
     case shard::Message::Kind::kYield:
-      return yield();
+      return yield(Instant{static_cast<std::int64_t>(message.value)});
+    case shard::Message::Kind::kCarry:
+      return shard_.wheel().set(carry_timer_, shard_.now());
+    case shard::Message::Kind::kCarriedEnds:
+      return limits_.settle_carried(*owned_of<policy::CarriedEnds>(message));
     case shard::Message::Kind::kResume:
       return resume();
     case shard::Message::Kind::kSuccessor:
@@ -357,6 +390,7 @@ void Gateway::on_message(const shard::Message& message) {
     case shard::Message::Kind::kDrained:
     case shard::Message::Kind::kDeploymentReport:
     case shard::Message::Kind::kYielded:
+    case shard::Message::Kind::kCarried:
     case shard::Message::Kind::kShardReport:
     case shard::Message::Kind::kAccountQuestion:
     case shard::Message::Kind::kHealthNews:

@@ -80,7 +80,8 @@ class Gateway final : private shard::MessageHandler {
   // Another process is to take over (succession.h): accepts no more and keeps what clients ask
   // from here on, until it is told whom to pass it on to, or that it is to go on itself.
   // on_yielded() once no more is taken of limits.
-  void yield();
+  // `ends_by`: when the last of what runs has ended.
+  void yield(Instant ends_by);
   void pass_on(const Successor& successor);
   void resume();
   // Not before the last answers have left: their streams outlive their connections.
@@ -102,6 +103,10 @@ class Gateway final : private shard::MessageHandler {
   std::function<void()> on_yielded;
   // Before that: takes the tickets that this shard needs no more. May be null: they are kept.
   std::function<void(std::unique_ptr<TicketMail>)> on_tickets_left;
+  // Takes what the limits stand at, once all shards have yielded; and, as on_health_news, what
+  // became of the requests that ended since. May be null.
+  std::function<void(std::unique_ptr<policy::CarriedQuantities>)> on_carried;
+  std::function<bool(std::unique_ptr<policy::CarriedEnds>&)> on_carried_ends;
   // Takes what the shard has to tell the health board, unless it cannot now: false, and it is asked
   // again later. May be null.
   std::function<bool(std::unique_ptr<HealthNews>&)> on_health_news;
@@ -211,6 +216,9 @@ class Gateway final : private shard::MessageHandler {
   void note_drained();
   void note_yielded();
   void leave_tickets();
+  void carry();
+  bool tell_ends();
+  void on_ends_timer();
   std::unique_ptr<ShardReport> report();
   void refresh_holdings();
   void mind_core();
@@ -261,6 +269,8 @@ class Gateway final : private shard::MessageHandler {
   bool draining_ = false;
   bool drained_told_ = false;
   Timer yield_timer_{timer_callback<&Gateway::note_yielded>, this};
+  Timer carry_timer_{timer_callback<&Gateway::carry>, this};
+  Timer ends_timer_{timer_callback<&Gateway::on_ends_timer>, this};
   Timer refresh_timer_{timer_callback<&Gateway::on_refresh>, this};
   Timer health_timer_{timer_callback<&Gateway::on_health_timer>, this};
 };

@@ -53,6 +53,7 @@ std::string Gateway::prepare(std::shared_ptr<const Configuration> configuration)
 
 void Gateway::serve_prepared(const KeyDelta& keys) {
   if (prepared_ == nullptr) return;
+  prepared_->keep_keys(*deployment_, shard_.now());
   deployment_->retire(*prepared_);
   retired_.push_back(std::exchange(deployment_, std::move(prepared_)));
   limits_.begin_with(keys.used);

@@ -29,6 +29,17 @@ class OwnKeyStates {
   void note_reply(const OwnKeyRef& key, policy::EndpointId endpoint, int status,
                   const policy::RateNotice& notice, Instant now);
 
+  // What was known under another catalogue; kNoId of `id_of`: that endpoint is gone.
+  template <class IdOf>
+  void keep(const OwnKeyStates& before, IdOf id_of) {
+    for (const auto& [name, state] : before.states_) {
+      const auto old = static_cast<policy::EndpointId>(name);
+      const policy::EndpointId id = old == policy::kNoId ? old : id_of(old);
+      if (id == policy::kNoId && old != policy::kNoId) continue;
+      states_.emplace(name_of(static_cast<std::uint32_t>(name >> 32), id), state);
+    }
+  }
+
   bool is_resting(const OwnKeyRef& key, Instant now) const;
   // When the endpoint takes it again; past: now.
   Instant limited_until(const OwnKeyRef& key, policy::EndpointId endpoint) const;

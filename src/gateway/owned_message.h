@@ -17,6 +17,7 @@
 #include "gateway/shard_report.h"
 #include "gateway/successor.h"
 #include "gateway/ticket_mail.h"
+#include "policy/carried_quantity.h"
 #include "shard/mailbox.h"
 
 namespace leat::gateway {
@@ -51,6 +52,12 @@ inline constexpr shard::Message::Kind kKindOf<DeploymentReport> =
     shard::Message::Kind::kDeploymentReport;
 template <>
 inline constexpr shard::Message::Kind kKindOf<Successor> = shard::Message::Kind::kSuccessor;
+template <>
+inline constexpr shard::Message::Kind kKindOf<policy::CarriedQuantities> =
+    shard::Message::Kind::kCarried;
+template <>
+inline constexpr shard::Message::Kind kKindOf<policy::CarriedEnds> =
+    shard::Message::Kind::kCarriedEnds;
 
 template <>
 inline constexpr shard::Message::Kind kKindOf<TicketMail> = shard::Message::Kind::kTicketMail;
@@ -78,6 +85,9 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<AccountQuestion>) owned_of<AccountQuestion>(message).reset();
   if (message.kind == kKindOf<LateSettlements>) owned_of<LateSettlements>(message).reset();
   if (message.kind == kKindOf<Successor>) owned_of<Successor>(message).reset();
+  using policy::CarriedEnds, policy::CarriedQuantities;
+  if (message.kind == kKindOf<CarriedQuantities>) owned_of<CarriedQuantities>(message).reset();
+  if (message.kind == kKindOf<CarriedEnds>) owned_of<CarriedEnds>(message).reset();
   if (message.kind == kKindOf<DeploymentOrder>) owned_of<DeploymentOrder>(message).reset();
   if (message.kind == kKindOf<DeploymentReport>) owned_of<DeploymentReport>(message).reset();
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();

@@ -32,6 +32,32 @@ ShardHealth::ShardHealth(const Snapshot& snapshot, std::uint32_t shard) : shard_
   keys_.resize(keys);
 }
 
+void ShardHealth::keep_keys(const ShardHealth& before, const Snapshot& then,
+                            const Snapshot& now_served, Instant now) {
+  const auto former = then.catalogue().endpoints();
+  for (EndpointId old = 0; old < former.size(); ++old) {
+    const EndpointId id = now_served.catalogue().find_endpoint(former[old].identity);
+    const auto old_keys = before.keys_of(old);
+    if (id == policy::kNoId || old_keys.empty() || keys_of(id).empty()) continue;
+    const auto from = then.connection_of(former[old]);
+    const auto to = now_served.connection_of(now_served.catalogue().endpoint(id));
+    // What another machine says of a key is another matter.
+    const auto& place = then.options().providers[from].base_url;
+    if (place != now_served.options().providers[to].base_url) continue;
+    const auto keys = keys_of(id);
+    const auto& old_bearers = then.providers()[from].bearers;
+    const auto& bearers = now_served.providers()[to].bearers;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+      const auto same = std::ranges::find(old_bearers, bearers[i]);
+      if (same == old_bearers.end()) continue;
+      // The only one does not rest (rest_key).
+      keys[i] = old_keys[static_cast<std::size_t>(same - old_bearers.begin())].carried_over(
+          keys.size() > 1);
+    }
+    tell_limit(id, now);
+  }
+}
+
 std::optional<std::uint8_t> ShardHealth::choose_key(EndpointId endpoint, std::uint64_t tried,
                                                     Instant now, Rng& rng) const {
   const auto chosen = policy::choose_key(keys_of(endpoint), tried, now, rng);

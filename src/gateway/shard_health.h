@@ -54,6 +54,11 @@ class ShardHealth {
     return limits_[endpoint].first_token_p95;
   }
 
+  // What was known of the keys that both configurations have, at endpoints that both have at the
+  // same place. Before anything is asked.
+  void keep_keys(const ShardHealth& before, const Snapshot& then, const Snapshot& now_served,
+                 Instant now);
+
   // Which key to ask it with; none: all are tried, limited or resting. Bit i of `tried` is key i.
   std::optional<std::uint8_t> choose_key(policy::EndpointId endpoint, std::uint64_t tried,
                                          Instant now, Rng& rng) const;

@@ -68,6 +68,11 @@ ShardLimits::ShardLimits(shard::Shard& shard, const LimitSetup& setup)
     homes_.restore(each.id, each.terms, each.settled, each.open, each.until, moment());
     if (each.open > 0) rests_at_ = std::max(rests_at_, each.until + kSweptFor);
   }
+  for (const policy::CarriedQuantity& each : setup.carried) {
+    if (policy::home_of(each.id, shards_) != shard.index()) continue;
+    homes_.carry_on(each, moment());
+    rests_at_ = std::max({rests_at_, each.until + kSweptFor, shard.now() + kSweptFor});
+  }
   set_timer();
 }
 
@@ -85,6 +90,47 @@ void ShardLimits::settle_late(const LateSettlements& settled) {
     if (policy::home_of(each.id, shards_) != shard_.index()) continue;
     homes_.settle_held(each.id, each.terms, each.held, each.charged, moment());
   }
+}
+
+// ---- Another process ---------------------------------------------------------------------------
+
+void ShardLimits::settle_carried(const policy::CarriedEnds& ends) {
+  for (const policy::CarriedEnd& each : ends) {
+    if (policy::home_of(each.id, shards_) != shard_.index()) continue;
+    homes_.settle_carried(each, moment());
+  }
+}
+
+bool ShardLimits::leave() {
+  const bool is_answered = admission_.leave(shard_.now());
+  const bool is_said = std::ranges::all_of(outgoing_, [](const auto& mail) { return !mail; });
+  return is_answered && is_said && unlogged_.empty();
+}
+
+// What its ledger has a process learns from that: budgets are carried only where none is kept.
+void ShardLimits::freeze(Instant until) {
+  frozen_ = std::make_unique<Frozen>();
+  admission_.carry(log_ == nullptr, until, frozen_->held);
+}
+
+policy::CarriedQuantities ShardLimits::carry() {
+  if (frozen_ == nullptr) return {};
+  policy::CarriedQuantities all = std::exchange(frozen_->held, {});
+  homes_.carry(log_ == nullptr, all, moment());
+  return all;
+}
+
+void ShardLimits::pass_on() {
+  if (frozen_ == nullptr) return;
+  frozen_->is_for_good = true;
+  frozen_->kept.clear();
+}
+
+void ShardLimits::resume() {
+  admission_.forget_ends();
+  const auto frozen = std::exchange(frozen_, nullptr);
+  if (frozen == nullptr) return;
+  for (const Frozen::Kept& each : frozen->kept) send(each.home, each.back);
 }
 
 policy::AdmissionAccount& ShardLimits::account_of(const KeyDirectory::Found& found,
@@ -134,6 +180,10 @@ void ShardLimits::send(policy::ShardIndex home, const policy::LeaseAsk& ask) {
 }
 
 void ShardLimits::send(policy::ShardIndex home, const policy::LeaseReturn& back) {
+  if (frozen_ != nullptr) {
+    if (!frozen_->is_for_good) frozen_->kept.push_back({home, back});
+    return;
+  }
   ++said_.returns;
   outgoing(home).returns.push_back(back);
 }

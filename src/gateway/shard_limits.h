@@ -21,6 +21,7 @@
 #include "gateway/peer_mail.h"
 #include "gateway/restored_quantity.h"
 #include "policy/admission.h"
+#include "policy/carried_quantity.h"
 #include "policy/quantity_homes.h"
 #include "shard/shard.h"
 
@@ -34,6 +35,7 @@ struct LimitSetup {
   Duration hold = seconds(960);
   // Of all shards; each takes its own. Read by the constructor only.
   std::span<const RestoredQuantity> restored;
+  std::span<const policy::CarriedQuantity> carried;  // the same, of a process before this one
 };
 
 // What a request may take beyond its own time limit until it is settled.
@@ -69,6 +71,25 @@ class ShardLimits final : private policy::LeaseLink,
 
   // What another process that still runs has settled. As begin_with().
   void settle_late(const LateSettlements& settled);
+
+  // What a process before this one was serving has ended. As begin_with().
+  void settle_carried(const policy::CarriedEnds& ends);
+
+  // ---- Leaving the limits to another process (succession.h): leave(), until that has said all
+  // there is; freeze(); once all shards have, carry().
+  // Gives back what no request holds. True: it was heard, and nothing is asked of homes.
+  bool leave();
+  // From here on nothing more is told to homes. `until`: as policy::CarriedQuantity.
+  void freeze(Instant until);
+  // What the homes of this shard have, and what its requests held when it froze.
+  policy::CarriedQuantities carry();
+  // What of that has ended since.
+  bool has_ends() const { return admission_.has_ends(); }
+  policy::CarriedEnds take_ends() { return admission_.take_ends(); }
+  void put_back(policy::CarriedEnds&& ends) { admission_.put_back(std::move(ends)); }
+  // It was for good; or it was not: homes hear all that was kept from them.
+  void pass_on();
+  void resume();
 
   // As LimitSetup::hold, where that has become longer.
   void hold_for(Duration hold) { homes_.hold_for(hold); }
@@ -126,6 +147,17 @@ class ShardLimits final : private policy::LeaseLink,
   };
   std::vector<Granted> unlogged_;  // this turn
   std::unique_ptr<GrantLog> log_;  // null: grants go at once
+  // What would have been said to homes since it froze. Null: it has not.
+  struct Frozen {
+    struct Kept {
+      policy::ShardIndex home = 0;
+      policy::LeaseReturn back;
+    };
+    policy::CarriedQuantities held;
+    std::vector<Kept> kept;
+    bool is_for_good = false;
+  };
+  std::unique_ptr<Frozen> frozen_;
   Said said_;
   bool is_kept_back_ = false;  // a mailbox was full
   Instant rests_at_{0};        // what was last heard or said may want looking after until then

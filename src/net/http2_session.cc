@@ -28,6 +28,9 @@ constexpr std::size_t kAcknowledgementsMax = 100;
 constexpr std::size_t kContinuationsMax = 32;
 // What is read of a window's bytes before the provider hears of it (engine.md 6.2).
 constexpr std::size_t kWindowShare = 4;
+// Who takes a whole window in less may have one of twice the size: no path has a longer round trip,
+// and no stream of words comes as fast as that.
+constexpr Duration kWindowFast = seconds(1);
 
 constexpr const char* kBroken = "the provider broke the rules of HTTP/2";
 
@@ -196,6 +199,7 @@ struct Http2Events {
         stream->withheld_ += size;
       } else {
         self.give_back_stream(*stream, size);
+        self.widen(*stream, size);
       }
     }
     if (!stream->ListNode<TouchedTag>::is_linked()) self.touched_.push_back(*stream);
@@ -372,7 +376,8 @@ Result<std::size_t> Http2Session::send(Http2Stream& stream, const proto::Request
   }
   stream.id_ = id;
   stream.informational_ = 0;
-  stream.withheld_ = 0;
+  stream.window_ = limits_.stream_window_bytes;
+  stream.taken_ = stream.withheld_ = 0;
   stream.fault_ = nullptr;
   stream.is_paused_ = stream.is_sent_ = stream.has_head_ = stream.was_reset_ = false;
   open_.push_back(stream);
@@ -399,6 +404,7 @@ void Http2Session::cancel(Http2Stream& stream) {
 
 void Http2Session::pause(Http2Stream& stream) {
   stream.is_paused_ = true;
+  stream.taken_ = 0;
 }
 
 void Http2Session::resume(Http2Stream& stream) {
@@ -413,9 +419,22 @@ void Http2Session::give_back_stream(Http2Stream& stream, std::size_t size) {
   nghttp2_session_consume_stream(session_, stream.id_, size);
   const std::int32_t came =
       nghttp2_session_get_stream_effective_recv_data_length(session_, stream.id_);
-  if (came >= static_cast<std::int32_t>(limits_.stream_window_bytes / kWindowShare)) {
+  if (came >= static_cast<std::int32_t>(stream.window_ / kWindowShare)) {
     nghttp2_submit_window_update(session_, NGHTTP2_FLAG_NONE, stream.id_, came);
   }
+}
+
+// All of what a stream is promised may have to be held one day, so that most have little.
+void Http2Session::widen(Http2Stream& stream, std::size_t size) {
+  if (stream.taken_ == 0) stream.taken_since_ = now_;
+  stream.taken_ += size;
+  if (stream.taken_ < stream.window_) return;
+  stream.taken_ = 0;
+  const bool is_fast = now_ - stream.taken_since_ < kWindowFast;
+  if (!is_fast || stream.window_ >= limits_.stream_window_bytes_max) return;
+  stream.window_ = std::min(2 * stream.window_, limits_.stream_window_bytes_max);
+  nghttp2_session_set_local_window_size(session_, NGHTTP2_FLAG_NONE, stream.id_,
+                                        static_cast<std::int32_t>(stream.window_));
 }
 
 // Nothing is ever withheld of the connection's window: one slow stream would stop all.

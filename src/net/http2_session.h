@@ -35,8 +35,10 @@ struct TouchedTag;
 struct Http2Limits {
   std::uint32_t head_bytes_max = 64 * 1024;  // names, values and 32 bytes a field (RFC 9113 6.5.2)
   std::uint32_t informational_max = 8;       // 1xx heads before the final one
-  // Of what the provider may have on its way to us unread (engine.md 6.2).
-  std::uint32_t stream_window_bytes = 1 << 20;
+  // Of what the provider may have on its way to us unread (engine.md 6.2): a stream begins with the
+  // former, which is the protocol's own, and has more as long as its bytes are taken fast.
+  std::uint32_t stream_window_bytes = 65'535;
+  std::uint32_t stream_window_bytes_max = 1 << 20;
   std::uint32_t connection_window_bytes = 16 << 20;
   // SETTINGS, PING, empty DATA and other frames that bring nothing, in kControlTime. A busy and
   // friendly provider pings a few times a second.
@@ -85,6 +87,9 @@ class Http2Stream : public ListNode<OpenTag>, public ListNode<TouchedTag> {
 
   std::int32_t id_ = 0;  // 0: the session does not know it
   std::uint32_t informational_ = 0;
+  std::uint32_t window_ = 0;
+  std::size_t taken_ = 0;  // of a window's bytes, since then
+  Instant taken_since_{};
   std::size_t withheld_ = 0;  // bytes that came while paused: not given back to the window
   WaitingBody body_;
   const char* fault_ = nullptr;  // what we ended it for
@@ -150,6 +155,7 @@ class Http2Session {
   void take_head(Http2Stream& stream);
   void end(Http2Stream& stream);
   void give_back_stream(Http2Stream& stream, std::size_t size);
+  void widen(Http2Stream& stream, std::size_t size);
   void give_back_connection(std::size_t size);
   bool count_control_frame();
   void break_off(Code code, const char* what);

@@ -199,6 +199,7 @@ void Admission::reserve(AdmissionTicket& ticket, Instant now) {
   }
   ticket.state_ = AdmissionState::kAdmitted;
   ticket.since_ = now;
+  ticket.place_ = ++admitted_;
 }
 
 // Names the first quantity that refused and the longest of their waits: sooner is too soon for one
@@ -268,6 +269,8 @@ void Admission::release(AdmissionTicket& ticket, const AdmissionAmounts& used, I
     const std::int64_t reserved = amount_of(entry.quantity, ticket.amounts_);
     if (reserved == 0) continue;
     const std::int64_t spent = amount_of(entry.quantity, used);
+    note_end(ticket, entry.slot->lease,
+             {.id = entry.quantity.id, .reserved = reserved, .used = spent});
     if (const auto back = entry.slot->lease.settle(reserved, spent, ticket.since_)) {
       send_back(*back);
     }
@@ -379,6 +382,53 @@ void Admission::tidy(Instant now) {
   });
   forget_unused(now);
   tell_decided();
+}
+
+// ---- For another process -----------------------------------------------------------------------
+
+bool Admission::leave(Instant now) {
+  bool is_asking = false;
+  for (Slot* slot = active_.first(); slot != nullptr; slot = active_.after(*slot)) {
+    while (const auto back = slot->lease.leave(now)) send_back(*back);
+    is_asking = is_asking || slot->lease.is_asking();
+  }
+  return !is_asking;
+}
+
+bool Admission::is_carried(const QuantityTerms& terms) const {
+  return terms.kind != QuantityKind::kBudget || carries_budgets_;
+}
+
+void Admission::carry(bool with_budgets, Instant until, CarriedQuantities& to) {
+  carried_to_ = admitted_;
+  carries_budgets_ = with_budgets;
+  for (const auto& [id, slot] : slots_) {
+    const QuantityTerms& terms = slot->lease.terms();
+    const std::int64_t reserved = slot->lease.reserved();
+    // Of a rate the home has counted it.
+    if (reserved == 0 || terms.kind == QuantityKind::kRate || !is_carried(terms)) continue;
+    CarriedQuantity carried;
+    carried.id = id;
+    carried.terms = terms;
+    carried.open = reserved;
+    carried.until = until;
+    to.push_back(std::move(carried));
+  }
+}
+
+void Admission::note_end(const AdmissionTicket& ticket, const QuantityLease& lease,
+                         CarriedEnd end) {
+  if (ticket.place_ > carried_to_ || !is_carried(lease.terms())) return;
+  end.used = std::clamp<std::int64_t>(end.used, 0, end.reserved);
+  end.taken_at = ticket.since_ - kDirectUseMax;
+  const bool is_counted = !lease.is_of_before(end.reserved, ticket.since_);
+  const bool is_of_rate = lease.terms().kind == QuantityKind::kRate;
+  if (!is_of_rate || (is_counted && end.used < end.reserved)) ends_.push_back(end);
+}
+
+void Admission::forget_ends() {
+  carried_to_ = 0;
+  ends_.clear();
 }
 
 // Looks at some of the accounts each time.

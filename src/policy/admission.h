@@ -13,11 +13,13 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/instant.h"
 #include "base/intrusive_list.h"
 #include "policy/account_quantities.h"
+#include "policy/carried_quantity.h"
 #include "policy/quantity_lease.h"
 
 namespace leat::policy {
@@ -100,6 +102,7 @@ class AdmissionTicket : public ListNode<> {
   AdmissionState state_ = AdmissionState::kIdle;
   AdmissionAmounts amounts_;
   Instant since_{0};                   // admitted, or begun to wait
+  std::uint64_t place_ = 0;            // among all that were ever admitted, from 1
   std::int64_t* waits_for_ = nullptr;  // kWaiting: where what its queue waits for is summed up
   std::int64_t waits_amount_ = 0;
   AdmissionRefusal refusal_;
@@ -137,6 +140,20 @@ class Admission {
   // long, forgets accounts that nobody uses. Bounded work a call.
   void tidy(Instant now);
 
+  // ---- Where another process takes over, once nobody is to be admitted any more.
+  // Gives back all that is not reserved. True: no home was asked for more and has not answered.
+  bool leave(Instant now);
+  // What those hold that are admitted; and, from here on, what becomes of them, until
+  // forget_ends(). `with_budgets`: as QuantityHomes::carry().
+  void carry(bool with_budgets, Instant until, CarriedQuantities& to);
+  CarriedEnds take_ends() { return std::exchange(ends_, {}); }
+  void put_back(CarriedEnds&& ends) {
+    if (!ends_.empty()) ends.insert(ends.end(), ends_.begin(), ends_.end());
+    ends_ = std::move(ends);
+  }
+  bool has_ends() const { return !ends_.empty(); }
+  void forget_ends();
+
   // Somebody waits, or something is reserved or held of a lease: tidy() has work.
   bool is_active() const { return !active_.empty(); }
   std::size_t accounts() const { return accounts_.size(); }
@@ -160,6 +177,8 @@ class Admission {
   void look_again(Slot& slot, Instant now);
   void look_again(AdmissionAccount& account, Instant now);
   void release(AdmissionTicket& ticket, const AdmissionAmounts& used, Instant now);
+  bool is_carried(const QuantityTerms& terms) const;
+  void note_end(const AdmissionTicket& ticket, const QuantityLease& lease, CarriedEnd end);
   void tell_decided();
   void tidy_slot(Slot& slot, Instant now);
   void forget_unused(Instant now);
@@ -176,6 +195,11 @@ class Admission {
   IntrusiveList<Slot> active_;  // slots whose leases are not empty
   IntrusiveList<AdmissionTicket> decided_;
   std::size_t swept_bucket_ = 0;  // of accounts_
+  std::uint64_t admitted_ = 0;
+  // Those whose place is not beyond it were told of by carry(); 0: none was.
+  std::uint64_t carried_to_ = 0;
+  bool carries_budgets_ = false;
+  CarriedEnds ends_;
 };
 
 }  // namespace leat::policy

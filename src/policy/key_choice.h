@@ -28,6 +28,15 @@ class KeyHealth {
   // person can mend that, so it rests for long.
   void rest(Instant until) { rests_until_ = until > rests_until_ ? until : rests_until_; }
 
+  // The same key in another configuration, where none of its requests runs yet. `rests`: whether it
+  // goes on resting.
+  KeyHealth carried_over(bool rests) const {
+    KeyHealth made = *this;
+    made.in_flight_ = 0;
+    if (!rests) made.rests_until_ = Instant{0};
+    return made;
+  }
+
   RateMemory& rate() { return rate_; }
   const RateMemory& rate() const { return rate_; }
   std::uint32_t in_flight() const { return in_flight_; }

@@ -129,6 +129,50 @@ void QuantityHome::settle_held(std::int64_t held, std::int64_t charged, Moment a
   balance_.charge(left);
 }
 
+std::optional<CarriedQuantity> QuantityHome::carried(Moment at) {
+  roll(at.wall);
+  CarriedQuantity carried;
+  carried.id = id_;
+  carried.terms = terms_;
+  carried.settled = balance_.settled();
+  carried.period_begin = period_begin_;
+  // Of processes before this one, that still run.
+  for (const Share& share : shares_) {
+    if (share.shard != kNoShard) continue;
+    carried.open += share.orphaned;
+    carried.until = std::max(carried.until, share.orphans_expire);
+  }
+  if (terms_.kind == QuantityKind::kRate && leased()) carried.full_at = bucket_.full_at(at.now);
+  window_.each(at.now, [&](Instant taken_at, std::int64_t amount) {
+    carried.takings.push_back({taken_at, amount});
+  });
+  const bool counts = carried.settled > 0 || carried.open > 0 || carried.full_at > at.now;
+  if (!counts && carried.takings.empty()) return std::nullopt;
+  return carried;
+}
+
+void QuantityHome::carry_on(const CarriedQuantity& carried, Moment at) {
+  roll(at.wall);
+  if (carried.period_begin == period_begin_) balance_.charge(carried.settled);
+  if (carried.open > 0) hold(carried.open, carried.until, at);
+  if (terms_.kind != QuantityKind::kRate) return;
+  if (carried.full_at > bucket_.full_at(at.now)) bucket_.set_full_at(carried.full_at);
+  // None is of a time to come: else it would count for too long.
+  for (const RateTaking& each : carried.takings)
+    window_.add(each.amount, std::min(each.at, at.now));
+}
+
+void QuantityHome::settle_carried(const CarriedEnd& end, Moment at) {
+  switch (terms_.kind) {
+    case QuantityKind::kRate:
+      return release(std::max<std::int64_t>(end.reserved - end.used, 0), end.taken_at, at.now);
+    case QuantityKind::kConcurrency:
+      return settle_held(end.reserved, 0, at);
+    case QuantityKind::kBudget:
+      return settle_held(end.reserved, end.used, at);
+  }
+}
+
 bool QuantityHome::is_idle(Moment at) {
   if (terms_.kind == QuantityKind::kBudget || !waiting_.empty() || outstanding() != 0) return false;
   return reset_in(at).ns == 0;

@@ -11,10 +11,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "base/instant.h"
 #include "policy/balance.h"
+#include "policy/carried_quantity.h"
 #include "policy/quantity.h"
 #include "policy/rate_bucket.h"
 #include "policy/sliding_window.h"
@@ -71,6 +73,13 @@ class QuantityHome {
   // So much of what is held was settled, at `charged`. What had been given up by then, or was never
   // held, is charged all the same.
   void settle_held(std::int64_t held, std::int64_t charged, Moment at);
+
+  // What another process is to know of it, but for what leases hold, which is theirs to tell; none:
+  // nothing of it counts.
+  std::optional<CarriedQuantity> carried(Moment at);
+  // What another process has told, before anyone asks; and what became of it.
+  void carry_on(const CarriedQuantity& carried, Moment at);
+  void settle_carried(const CarriedEnd& end, Moment at);
 
   // As LeaseOptions::hold, for what is granted from here on.
   void hold_for(Duration hold) { options_.hold = hold; }

@@ -2,6 +2,7 @@
 #include "policy/quantity_homes.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace leat::policy {
 namespace {
@@ -30,6 +31,24 @@ void QuantityHomes::begin_with(QuantityId id, const QuantityTerms& terms, std::i
   const bool is_new = !is_later(terms.version, home.first_version());
   const std::int64_t counted = is_new ? 0 : home.settled(at) + home.outstanding();
   if (settled > counted) home.charge(settled - counted, at);
+}
+
+void QuantityHomes::carry(bool with_budgets, CarriedQuantities& to, Moment at) {
+  for (auto& [id, home] : homes_) {
+    if (home.terms().kind == QuantityKind::kBudget && !with_budgets) continue;
+    if (auto carried = home.carried(at)) to.push_back(std::move(*carried));
+  }
+}
+
+void QuantityHomes::carry_on(const CarriedQuantity& carried, Moment at) {
+  QuantityTerms terms = carried.terms;
+  terms.version = 0;  // of another process: our first are newer
+  homes_.try_emplace(carried.id, carried.id, terms, options_).first->second.carry_on(carried, at);
+}
+
+void QuantityHomes::settle_carried(const CarriedEnd& end, Moment at) {
+  // What nobody knows has been forgotten since nothing of it counts any more.
+  if (QuantityHome* home = find(end.id)) home->settle_carried(end, at);
 }
 
 QuantityHome* QuantityHomes::find(QuantityId id) {

@@ -31,6 +31,12 @@ class QuantityHomes {
   // has counted itself is in that, and does not count twice.
   void begin_with(QuantityId id, const QuantityTerms& terms, std::int64_t settled, Moment at);
 
+  // What another process is to go on with. `with_budgets`: or only what no ledger tells it.
+  void carry(bool with_budgets, CarriedQuantities& to, Moment at);
+  // As restore(): what one before this has told. And as settle_held().
+  void carry_on(const CarriedQuantity& carried, Moment at);
+  void settle_carried(const CarriedEnd& end, Moment at);
+
   // As LeaseOptions::hold, for what is granted from here on; never less than before.
   void hold_for(Duration hold);
 

@@ -2,6 +2,7 @@
 #include "policy/quantity_lease.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 
@@ -97,8 +98,7 @@ std::optional<LeaseReturn> QuantityLease::settle(std::int64_t reserved, std::int
       terms_.kind == QuantityKind::kConcurrency ? 0 : std::clamp<std::int64_t>(used, 0, reserved);
   const std::int64_t rest = reserved - spent;
   reserved_ -= reserved;
-  const bool is_of_old = old_reserved_ >= reserved && reserved_at <= began_at_;
-  if (is_of_old) {
+  if (is_of_before(reserved, reserved_at)) {
     old_reserved_ -= reserved;
     late_ = total_after(late_, spent);
     return std::nullopt;
@@ -218,6 +218,14 @@ std::optional<LeaseReturn> QuantityLease::tidy(Instant now) {
   if (unreported() == 0 || now - told_at_ < kReportEach) return std::nullopt;
   told_at_ = now;
   return give_back(0, now);
+}
+
+std::optional<LeaseReturn> QuantityLease::leave(Instant now) {
+  if (stale_ > 0) return give_back(std::exchange(stale_, 0), stale_since_);
+  if (free_ == 0) return unreported() != 0 ? std::optional(give_back(0, now)) : std::nullopt;
+  const std::int64_t idle = free_;
+  free_ = 0;
+  return give_back(idle, free_since_);
 }
 
 std::int64_t QuantityLease::remaining() const {

@@ -42,6 +42,10 @@ class QuantityLease {
   bool has(std::int64_t amount, Instant now) const {
     return amount <= free_ && now < usable_until_;
   }
+  // Its home has given up by now what was reserved then.
+  bool is_of_before(std::int64_t reserved, Instant reserved_at) const {
+    return old_reserved_ >= reserved && reserved_at <= began_at_;
+  }
   // REQUIRES: has(amount, now).
   void reserve(std::int64_t amount, Instant now);
   // A reservation of `reserved`, made at `reserved_at`, came to `used`: 0 gives it back. More than
@@ -69,6 +73,8 @@ class QuantityLease {
   // ---- A few times a second: what is idle or unreported. And whether anything is left to look
   // after.
   std::optional<LeaseReturn> tidy(Instant now);
+  // What is free, idle or not, and what was spent: until there is nothing left to tell.
+  std::optional<LeaseReturn> leave(Instant now);
   bool is_empty() const;
 
   // What was last heard, for headers. `remaining`: the home's and what is free here.

@@ -49,8 +49,9 @@ class RateBucket {
         static_cast<Wide>(std::max(full_at_ns_, now.ns)) + time_of(rate, amount) - burst_ns(rate);
     return at <= now.ns ? now : Instant{static_cast<std::int64_t>(std::min<Wide>(at, kNever.ns))};
   }
-  // When it is whole again.
+  // When it is whole again. And to go on elsewhere with one that is so then.
   Instant full_at(Instant now) const { return {std::max(full_at_ns_, now.ns)}; }
+  void set_full_at(Instant at) { full_at_ns_ = at.ns; }
 
  private:
   __extension__ using Wide = __int128;

@@ -74,6 +74,20 @@ class SlidingWindow {
   }
   std::size_t size() const { return entries_.size() - first_; }
 
+  // ---- To go on with it elsewhere: what counts, oldest first; and what counted there, whatever
+  // the limit is by now.
+  template <class Visit>
+  void each(Instant now, Visit visit) {
+    drop_old(now);
+    for (std::size_t i = first_; i < entries_.size(); ++i)
+      visit(entries_[i].at, entries_[i].amount);
+  }
+  void add(std::int64_t amount, Instant at) {
+    if (amount <= 0) return;
+    entries_.push_back({newest(at), amount});
+    used_ += amount;
+  }
+
  private:
   struct Entry {
     Instant at;

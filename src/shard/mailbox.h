@@ -18,11 +18,15 @@ struct Message {
     kDrain,    // take no new work; end when what runs has ended
     kStop,     // end now
     kDrained,  // (to control) nothing runs any more on the shard named in `value`
-    kYield,    // another process is to take over (gateway/succession.h)
+    // Another process is to take over (gateway/succession.h); what runs ends by then, in ns.
+    kYield,
     kYielded,  // (to control) the shard named in `value` has yielded
+    kCarry,    // ... and so has every other: what do limits stand at?
     kResume,   // ... but does not
     // `value` is a pointer that the taker owns; gateway/owned_message.h.
     kSuccessor,         // ... and is there
+    kCarried,           // (to control) what limits stand at
+    kCarriedEnds,       // what has ended meanwhile: to control, and from there to the successor's
     kHealthNews,        // (to control) what a shard saw of endpoints
     kHealthUpdate,      // what has changed in the health of endpoints
     kKeyDelta,          // what has changed in the client keys

@@ -20,6 +20,8 @@ constexpr std::uint32_t kLastOfAll = 0x7fff'ffff;
 
 // Events name a stream by its connection too: both may be gone by then.
 constexpr int kIdBits = 32;
+// Two pauses with less between them are one to a stream that had no part in that.
+constexpr Duration kReadsAgain = milliseconds(100);
 
 // So small that an answer takes many windows, but not so many that nothing else happens.
 Http2PeerOptions draw_options(World& world) {
@@ -214,9 +216,14 @@ void SimHttp2Client::stop_reading(std::uint32_t id, Ask& ask) {
   }
   world_.say("client reads nothing for %.1f s", pause.seconds());
   reads_ = false;
-  pauses_long_ = pause > kPauseSafe;
+  // What it read in a moment need not have been of every stream.
+  const bool follows = world_.now() - reads_since_ < kReadsAgain;
+  unread_ = (follows ? unread_ : Duration{0}) + pause;
+  pauses_long_ = unread_ > kPauseSafe;
   for (auto& [each, other] : asks_) {
-    if (!other.is_over) suffers(*other.record);
+    if (other.is_over) continue;
+    suffers(*other.record);
+    if (pauses_long_) other.record->is_excused = true;
   }
   world_.schedule(world_.now() + pause, EventKind::kActor,
                   event_callback<&SimHttp2Client::on_resume_reading>, this, connection_->id());
@@ -231,6 +238,7 @@ void SimHttp2Client::on_resume_stream(std::uint64_t key) {
 void SimHttp2Client::on_resume_reading(std::uint64_t connection) {
   if (connection_ == nullptr || connection_->id() != connection) return;
   reads_ = true;
+  reads_since_ = world_.now();
   pauses_long_ = false;
   on_readable();
 }

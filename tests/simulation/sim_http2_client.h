@@ -86,6 +86,8 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
   bool is_nonsense_ = false;  // ... on which something was said that is no HTTP/2
   bool reads_ = true;
   bool pauses_long_ = false;  // ... for longer than the gateway bears
+  Duration unread_{0};        // of pauses in a row
+  Instant reads_since_{0};
   bool is_done_ = false;
   std::uint32_t asked_ = 0;
   std::uint32_t connect_failures_ = 0;

@@ -299,6 +299,31 @@ class ContentLogCase(harness.Case):
         leat.close()
         self.assertEqual(self.text().count(PROMPT), 2)
 
+    def test_a_reload_changes_all_but_the_folder(self):
+        socket = self.folder.with_name("admin.sock")
+        leat = self.start('parts = ["answer"]\n', admin=f'socket = "{socket}"\n')
+
+        def reload(before, after):
+            leat.rewrite(lambda text: text.replace(before, after))
+            return subprocess.run([harness.LEAT, "reload", "--socket", str(socket)],
+                                  capture_output=True, text=True, timeout=60 * harness.SLOW,
+                                  check=False)
+
+        self.assertEqual(ask(leat).status, 200)
+        self.assertNotIn("request", self.records(leat, 1)[0])
+        self.assertNotIn(MAIL, self.text())
+        done = reload('parts = ["answer"]\n', 'parts = ["request"]\nredact = ["card"]\n')
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("content_log.redact", done.stdout)
+        self.assertEqual(ask(leat).status, 200)
+        record = self.records(leat, 2)[1]
+        self.assertNotIn("answer", record)
+        self.assertIn(MAIL, json.dumps(record["request"]))
+        self.assertNotIn(CARD, self.text())
+        done = reload(f'folder = "{self.folder}"', f'folder = "{self.folder}2"')
+        self.assertEqual(done.returncode, 78)
+        self.assertIn("content_log.folder: cannot change while Leat runs", done.stderr)
+
     def test_a_key_of_an_account_is_switched_by_the_operator(self):
         operator = "operator-key-0123456789-0123456789"
         leat = self.leat([self.provider_],

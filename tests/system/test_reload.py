@@ -339,6 +339,40 @@ class Reload(harness.Case):
             ask()
         self.assertEqual(sum(good), 6, "12 of 20 dollars are spent, and 10 are not there")
 
+    def test_a_refused_key_of_a_provider_goes_on_resting(self):
+        refused = []
+
+        def answer(call):
+            if "refused-secret" not in call.head:
+                return call.send(reply(completion()))
+            refused.append(call)
+            return call.send(reply({"error": {"message": "no"}}, status="401 Unauthorized"))
+
+        leat = self.start([self.provider(answer)])
+        secret = leat.config.parent / "second.key"
+        secret.write_text("refused-secret-0123456789\n")
+        leat.rewrite(lambda text: text.replace(
+            'api_key = { env = "LEAT_TEST_PROVIDER_KEY" }',
+            f'api_keys = [{{ file = "{secret}" }}, {{ env = "LEAT_TEST_PROVIDER_KEY" }}]'))
+        self.reload(leat)
+
+        def all_know():
+            self.assertEqual(leat.chat().status, 200)
+            return len(refused) == 2
+
+        until(all_know, "each of two shards has met the key", 20)
+        for number in range(2):
+            leat.rewrite(lambda text, number=number: text + key_table(
+                f"more{number}", f"more-key-{number}-0123456789"))
+            self.reload(leat)
+            self.assertEqual(self.everywhere(leat, self.chat_status), {200})
+        self.assertEqual(len(refused), 2)
+
+    @staticmethod
+    def chat_status(client):
+        client.send(harness.chat_request())
+        return client.answer().status
+
     def test_a_key_is_rotated(self):
         leat = self.start([self.provider(answer_well)])
         secret = leat.config.parent / "client.key"

@@ -42,18 +42,19 @@ def free_port():
 class Takeover(LoadCase):
     programs = (LOAD, MOCK)
 
-    def start(self, providers, budget="", limits=None):
+    def start(self, providers, budget="", limits=None, ledger=True):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
         model = (f'[[models]]\nid = "{MODEL}"\nendpoints = [{{ provider = "p0", model = "up", '
                  f"{PRICE} }}]\n")
         self.admin_port = free_port()
+        kept = f'[ledger]\nfolder = "{self.folder}"\n' if ledger else ""
         return self.leat(
             providers, listen=f"127.0.0.1:{free_port()}",
             admin_listen=f"127.0.0.1:{self.admin_port}",
             server='shards = 2\ntakeover_socket = "takeover.sock"', key_limits=budget,
-            limits=limits, extra=f'{model}[ledger]\nfolder = "{self.folder}"\n')
+            limits=limits, extra=f"{model}{kept}")
 
     def next(self, leat, number=2):
         successor = leat.again(number)
@@ -168,6 +169,117 @@ class Takeover(LoadCase):
         new.close()
         spent = sum(each["charge"] for each in self.records())
         self.assertEqual(spent, (7 + 2) * 10 + 3 * 2)
+
+    # ---- Limits ----
+
+    def streams_of(self, leat, count=1, **body):
+        """So many that run, and what lets them end."""
+        streams = [leat.connect() for _ in range(count)]
+        for client in streams:
+            self.addCleanup(client.sock.close)
+            client.send(request(body=chat_body(stream=True, **body)))
+            client.read_until(b"one")
+        return streams
+
+    @staticmethod
+    def answering_at(go_on, usage=None):
+        """Answers at once what is not streamed, and the rest of a stream when `go_on` has it."""
+
+        def answer(call):
+            if not call.json().get("stream"):
+                return call.send(reply(completion()))
+            call.send(SSE_HEAD + chunk(event({"content": "one"})))
+            until(lambda: go_on, "the test goes on", 60)
+            last = event({}, "stop", usage=usage) if usage else event({}, "stop")
+            call.send(chunk(last) + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+
+        return answer
+
+    def test_a_rate_goes_on_over_takeovers(self):
+        for ledger in (True, False):
+            with self.subTest(ledger=ledger):
+                leat = self.start([Provider(answer_well)], "requests_per_minute_max = 3",
+                                  ledger=ledger)
+                statuses = [leat.chat().status]
+                for number in range(3):
+                    leat = self.next(leat, number + 2)
+                    statuses.append(leat.chat().status)
+                self.assertEqual(statuses, [200, 200, 200, 429])
+                refused = leat.chat()
+                self.assertEqual(refused.status, 429)
+                self.assertGreater(int(refused.field("retry-after")), 20)
+
+    def test_a_large_rate_goes_on_too(self):
+        leat = self.start([Provider(answer_well)], "requests_per_minute_max = 128")
+        self.assertEqual([leat.chat().status for _ in range(100)], [200] * 100)
+        began = time.monotonic()
+        new = self.next(leat)
+        statuses = [new.chat().status for _ in range(100)]
+        came = int((time.monotonic() - began) * 128 / 60) + 1  # at the even rate, meanwhile
+        self.assertIn(statuses.count(200), range(28, 28 + came + 6))
+
+    def test_what_the_old_process_serves_counts_at_the_new_one(self):
+        go_on = []
+        leat = self.start([Provider(self.answering_at(go_on))], "concurrency_max = 2")
+        clients = self.streams_of(leat)
+        second = self.next(leat)
+        clients += self.streams_of(second)
+        self.assertEqual(second.chat().status, 429)
+        # One runs at each of those before.
+        third = self.next(second, 3)
+        self.assertEqual([third.chat().status for _ in range(3)], [429] * 3)
+        go_on.append(True)
+        for client in clients:
+            self.assertTrue(client.answer().whole)
+            client.sock.close()
+        for old in (leat, second):
+            until(lambda old=old: old.process.poll() == 0, "the old one ends")
+        until(lambda: third.chat().status == 200, "both have ended")
+        go_on.clear()
+        self.streams_of(third, 2)
+        self.assertEqual(third.chat().status, 429)
+        go_on.append(True)
+
+    def test_tokens_that_the_old_process_did_not_use_are_there_again(self):
+        go_on, usage = [], {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        leat = self.start([Provider(self.answering_at(go_on, usage))],
+                          "tokens_per_minute_max = 10000")
+        stream, = self.streams_of(leat, max_tokens=9000)
+        new = self.next(leat)
+        self.assertEqual(new.chat(max_tokens=2000).status, 429)
+        go_on.append(True)
+        self.assertTrue(stream.answer().whole)
+        stream.sock.close()
+        until(lambda: leat.process.poll() == 0, "the old one ends")
+        until(lambda: new.chat(max_tokens=9000).status == 200, "what it did not use is there")
+
+    def test_a_budget_goes_on_without_a_ledger(self):
+        go_on, usage = [], {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+        leat = self.start([Provider(self.answering_at(go_on, usage))], 'budget_usd_max = "20"',
+                          ledger=False)
+        stream, = self.streams_of(leat, model=MODEL, max_tokens=10)
+        self.assertEqual(leat.chat(model=MODEL, max_tokens=10).status, 200)
+        spent = completion()["usage"]["completion_tokens"]
+        self.assertLess(spent, 8)
+        new = self.next(leat)
+        self.assertEqual(new.chat(model=MODEL, max_tokens=10).status, 402)
+        go_on.append(True)
+        self.assertTrue(stream.answer().whole)
+        left = 20 - spent - usage["completion_tokens"]
+        self.assertEqual(new.chat(model=MODEL, max_tokens=left + 1).status, 402)
+        until(lambda: new.chat(model=MODEL, max_tokens=left).status == 200, "the rest is there")
+
+    def test_a_process_that_goes_on_grants_what_is_left(self):
+        leat = self.start([Provider(answer_well)], "requests_per_minute_max = 3")
+        self.assertEqual(leat.chat().status, 200)
+        good = leat.config.read_text()
+        leat.config.write_text(good + '[accounts]\nstore_file = "none/such.db"\n')
+        with self.assertRaises(AssertionError):
+            self.next(leat)
+        leat.config.write_text(good)
+        until(lambda: leat.chat().status == 200, "it serves")
+        new = self.next(leat, 3)
+        self.assertEqual([new.chat().status for _ in range(2)], [200, 429])
 
     def test_a_new_process_that_fails_leaves_the_old_one_at_work(self):
         leat = self.start([Provider(answer_well)])

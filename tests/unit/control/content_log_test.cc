@@ -79,6 +79,23 @@ TEST_F(ContentLogTest, WritesWhatIsLeftAtItsEnd) {
   EXPECT_NE(text().find(R"("key":"last")"), std::string::npos);
 }
 
+TEST_F(ContentLogTest, IsChangedForWhatComesAfterwards) {
+  ContentLog log(settings_, 1);
+  log.start();
+  push(log, 0, "one");
+  EXPECT_TRUE(until([&] { return log.written() == 1; }));
+  settings_.redact = 0;
+  settings_.file_mib_max = 1;
+  log.change({});
+  log.change(settings_);  // one that was not taken is as if it had not been
+  push(log, 0, "two");
+  EXPECT_TRUE(until([&] { return log.written() == 2; }));
+  const std::string all = text();
+  EXPECT_EQ(all.find("bob@"), all.rfind("bob@"));
+  EXPECT_GT(all.find("bob@"), all.find(R"("key":"two")"));
+  EXPECT_NE(all.find("bob@"), std::string::npos);
+}
+
 TEST_F(ContentLogTest, CountsAndTellsWhatTheFolderDoesNotTake) {
   fs::remove(settings_.folder);
   ContentLog log(settings_, 1);

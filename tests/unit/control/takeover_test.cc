@@ -57,7 +57,9 @@ class TakeoverTest : public testing::Test {
     TakeoverDoor::Actions actions;
     actions.yield = [this] {
       ++yields_;
-      if (answers_) door_->tell_yielded(std::exchange(tickets_, {}));
+      if (answers_) {
+        door_->tell_yielded({std::exchange(tickets_, {}), std::exchange(carried_, {}), before_});
+      }
     };
     actions.pass_on = [this] { ++passes_; };
     actions.resume = [this] { ++resumes_; };
@@ -85,6 +87,8 @@ class TakeoverTest : public testing::Test {
   std::vector<gateway::LentTicket> tickets_;
   std::unique_ptr<TakeoverDoor> door_;
   bool answers_ = true;
+  std::string carried_;
+  std::vector<int> before_;
   int yields_ = 0;
   int passes_ = 0;
   int resumes_ = 0;
@@ -184,6 +188,39 @@ TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
   auto serving = std::async(std::launch::async, serve);
   EXPECT_FALSE(TakeoverRequest::connect(path_).has_value()) << "this one gives no sockets";
   EXPECT_EQ(serving.get(), (std::vector<std::string>{"leat takeover 2", "leat takeover 1"}));
+}
+
+TEST_F(TakeoverTest, WhatLimitsStandAtGoesWithItAndWhatEndsLater) {
+  // Larger than any message.
+  carried_.assign(1 << 20, 'c');
+  int former[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, former), 0);
+  const OwnedDescriptor of_former(former[0]);
+  OwnedDescriptor ours(former[1]);
+  before_ = {ours.get()};
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->carried(), std::string(1 << 20, 'c'));
+  ASSERT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+  ours = OwnedDescriptor();
+  EXPECT_TRUE(door_->tell("ended here"));
+  ASSERT_EQ(::send(of_former.get(), "ended there", 11, 0), 11);
+
+  auto sockets = (*request)->take_finishing();
+  request->reset();
+  ASSERT_EQ(sockets.size(), 2u);
+  char words[32];
+  EXPECT_EQ(std::string(words, ::recv(sockets[0].get(), words, sizeof words, 0)), "ended there");
+  EXPECT_EQ(std::string(words, ::recv(sockets[1].get(), words, sizeof words, 0)), "ended here");
+  // Who does not read is told later; who has gone, nothing.
+  int told = 0;
+  while (told < 10'000 && door_->tell("more")) ++told;
+  EXPECT_LT(told, 10'000);
+  sockets.clear();
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_TRUE(door_->tell("more"));
+  EXPECT_EQ(resumes_, 0);
 }
 
 TEST_F(TakeoverTest, WhoGoesBeforeItIsReadyHasTheOldOneGoOn) {

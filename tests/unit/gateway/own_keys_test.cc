@@ -145,6 +145,23 @@ TEST(OwnKeyStates, AnotherSecretBeginsAnew) {
   EXPECT_FALSE(states.is_resting(changed, kNow + kOwnKeyRest)) << "what is heard late is not of it";
 }
 
+TEST(OwnKeyStates, GoOnUnderAnotherCatalogue) {
+  OwnKeyStates before;
+  policy::RateNotice notice;
+  notice.retry_after = seconds(60);
+  const Instant now{1'000'000'000};
+  before.rest({.id = 1, .revision = 2}, now);
+  before.note_reply({.id = 3, .revision = 1}, 7, 429, notice, now);
+  before.note_reply({.id = 3, .revision = 1}, 8, 429, notice, now);
+  OwnKeyStates states;
+  states.keep(before, [](policy::EndpointId id) { return id == 7 ? 70u : policy::kNoId; });
+  EXPECT_TRUE(states.is_resting({.id = 1, .revision = 2}, now));
+  EXPECT_FALSE(states.is_resting({.id = 1, .revision = 3}, now));
+  EXPECT_GT(states.limited_until({.id = 3, .revision = 1}, 70), now);
+  EXPECT_LE(states.limited_until({.id = 3, .revision = 1}, 8), now);
+  EXPECT_EQ(states.size(), 2u);
+}
+
 TEST(OwnKeyStates, AreBounded) {
   OwnKeyStates states;
   for (std::uint32_t id = 1; id <= OwnKeyStates::kStatesMax + 10; ++id) {

@@ -173,6 +173,51 @@ TEST_F(ShardHealthTest, ARefusedKeyRestsUnlessItIsTheOnlyOne) {
   EXPECT_EQ(alone.choose_key(0, 0, kBegin, rng_), 0);
 }
 
+// What another configuration's shard health begins with, after this one refused keys of the first
+// endpoint: "a" for good, "b" for a minute.
+class KeptKeys : public testing::Test {
+ protected:
+  KeptKeys() {
+    health_.rest_key(health_.began(0, 0, true, kBegin), kBegin);
+    policy::RateNotice notice;
+    notice.retry_after = seconds(60);
+    health_.note_reply(health_.began(0, 1, true, kBegin), 429, notice, kBegin);
+  }
+  // Which may be used, by their places.
+  std::vector<bool> usable(const SmallSnapshot& next, EndpointId endpoint, Instant now = kBegin) {
+    ShardHealth health(next.get(), 5);
+    health.keep_keys(health_, snapshot_.get(), next.get(), now);
+    std::vector<bool> all;
+    for (std::size_t i = 0; i < health.key_count(endpoint); ++i) {
+      all.push_back(health.choose_key(endpoint, ~(1ull << i), now, rng_).has_value());
+    }
+    limits_ = health.take_news(now)->limits.size();
+    return all;
+  }
+
+  SmallSnapshot snapshot_{2, {"a", "b", "c"}};
+  ShardHealth health_{snapshot_.get(), 5};
+  Rng rng_{1};
+  std::size_t limits_ = 0;
+};
+
+TEST_F(KeptKeys, RestInAnotherConfigurationToo) {
+  EXPECT_EQ(usable({2, {"a", "b", "c"}}, 0), (std::vector{false, false, true}));
+  EXPECT_EQ(limits_, 0u);
+  EXPECT_EQ(usable({2, {"a", "b", "c"}}, 1), (std::vector{true, true, true}));
+  // Wherever they stand by now; a new one knows nothing.
+  EXPECT_EQ(usable({1, {"d", "b", "a"}}, 0), (std::vector{true, false, false}));
+  EXPECT_EQ(usable({2, {"a", "b"}}, 0), (std::vector{false, false}));
+  EXPECT_EQ(limits_, 1u) << "the board hears that the endpoint is limited";
+  EXPECT_EQ(usable({2, {"a", "b"}}, 0, kBegin + seconds(61)), (std::vector{false, true}));
+}
+
+TEST_F(KeptKeys, OfAnotherMachineOrTheOnlyOneDoNotRest) {
+  EXPECT_EQ(usable({2, {"a", "b"}, "q.test"}, 0), (std::vector{true, true}));
+  EXPECT_EQ(usable({2, {"a"}}, 0), (std::vector{true}));
+  EXPECT_EQ(usable({2, {"b"}}, 0), (std::vector{false})) << "its limit is its provider's word";
+}
+
 TEST_F(ShardHealthTest, AProbeIsSentAndToldOnce) {
   show(0, {.breaker = BreakerState::kProbe});
   health_.began(0, 0, true, kBegin);

@@ -295,6 +295,7 @@ TEST_F(Http2SessionTest, AHeadBeyondTheLimitFailsItsStream) {
 // ---- Windows -----------------------------------------------------------------------------------
 
 TEST_F(Http2SessionTest, AWindowIsGivenBackInQuarters) {
+  make({.stream_window_bytes = 1 << 20});
   ask(first);
   give(greeting() + headers(1, {{":status", "200"}}));
   wire.take();
@@ -306,6 +307,50 @@ TEST_F(Http2SessionTest, AWindowIsGivenBackInQuarters) {
   ASSERT_EQ(updates.size(), 1u);
   EXPECT_EQ(updates[0].id, 1u);
   EXPECT_EQ(updates[0].word(0), 17 * slice.size());
+}
+
+// What the provider may send on the stream after `slices` that came `each` after the other.
+class Http2WindowTest : public Http2SessionTest {
+ protected:
+  std::int64_t promised_after(int slices, Duration each) {
+    ask(first);
+    give(greeting() + headers(1, {{":status", "200"}}));
+    std::int64_t promised = 65'535;
+    const std::string slice(16'000, 'x');
+    for (int i = 0; i < slices; ++i) {
+      now = now + each;
+      give(data(1, slice));
+      promised -= static_cast<std::int64_t>(slice.size());
+      EXPECT_GE(promised, 0);
+      for (const Frame& update : wire.take_frames(kWindow)) {
+        if (update.id == 1) promised += update.word(0);
+      }
+    }
+    return promised;
+  }
+};
+
+TEST_F(Http2WindowTest, WhoTakesMuchIsPromisedMore) {
+  const std::int64_t promised = promised_after(300, milliseconds(1));
+  EXPECT_LE(promised, 1 << 20);
+  EXPECT_GE(promised, (1 << 20) / 4 * 3);
+}
+
+TEST_F(Http2WindowTest, WhoTakesLittleIsPromisedNoMore) {
+  const std::int64_t promised = promised_after(300, milliseconds(400));
+  EXPECT_LE(promised, 65'535);
+  EXPECT_GE(promised, 65'535 / 4 * 3);
+}
+
+TEST_F(Http2WindowTest, WhoTakesNothingIsPromisedNothing) {
+  const std::int64_t before = promised_after(3, milliseconds(1));
+  session->pause(first);
+  const std::string slice(1'000, 'x');
+  for (int i = 0; i < before / 1'000; ++i) give(data(1, slice));
+  EXPECT_TRUE(wire.take_frames(kWindow).empty());
+  session->resume(first);
+  ASSERT_TRUE(session->write_to(wire).has_value());
+  EXPECT_EQ(wire.take_frames(kWindow).size(), 1u) << "what it had held back, and no more";
 }
 
 TEST_F(Http2SessionTest, APausedStreamHoldsBackItsOwnWindowOnly) {

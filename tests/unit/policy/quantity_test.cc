@@ -668,6 +668,61 @@ TEST(Quantity, WhatAnotherProcessHasOpenIsHeldUntilItIsSettled) {
   EXPECT_EQ(home.available(at), 45);
 }
 
+// One unit, asked for by that shard.
+void take_one(QuantityHome& home, ShardIndex shard, Instant now) {
+  LeaseAsk ask;
+  ask.tally = {.quantity = 7, .shard = shard, .generation = 1};
+  ask.terms = home.terms();
+  ask.number = ask.needed = ask.wanted = 1;
+  GrantSum grants;
+  home.hear(ask, {now, {}}, grants);
+  EXPECT_EQ(grants.granted, 1);
+}
+
+// What the next process has of it.
+QuantityHome carried_on(QuantityHome& home, Moment at) {
+  const auto carried = home.carried(at);
+  EXPECT_TRUE(carried.has_value());
+  QuantityHome next(7, home.terms(), {.shards = 2});
+  if (carried) next.carry_on(*carried, at);
+  return next;
+}
+
+TEST(Quantity, AWindowGoesOnInAnotherProcess) {
+  QuantityHome home(7, rate(3), {.shards = 2});
+  const Instant begin{1'000'000'000'000};
+  take_one(home, 0, begin);
+  take_one(home, 1, begin + seconds(50));
+  const Moment at{begin + seconds(55), {}};
+  QuantityHome next = carried_on(home, at);
+  EXPECT_EQ(next.available(at), 1);
+  // The second came to nothing, so it is free again; what was taken before it is not.
+  next.settle_carried({.id = 7, .reserved = 1, .used = 0, .taken_at = begin + seconds(49)}, at);
+  EXPECT_EQ(next.available(at), 2);
+  next.settle_carried({.id = 7, .reserved = 1, .used = 0, .taken_at = begin + seconds(49)}, at);
+  EXPECT_EQ(next.available(at), 2);
+  EXPECT_EQ(next.available({begin + seconds(61), {}}), 3) << "the first no longer counts";
+  EXPECT_FALSE(home.carried({begin + seconds(120), {}}).has_value()) << "nothing of it counts";
+}
+
+TEST(Quantity, ABudgetIsOfItsPeriodInAnotherProcessToo) {
+  const WallTime noon{1'700'049'600ll * 1'000'000'000};
+  QuantityHome home(7, budget(100, BudgetPeriod::kDaily), {.shards = 2});
+  home.charge(30, {.wall = noon});
+  home.hold(20, Instant{1'000}, {.wall = noon});
+  QuantityHome next = carried_on(home, {.wall = noon});
+  EXPECT_EQ(next.available({.wall = noon}), 50);
+  next.settle_carried({.id = 7, .reserved = 20, .used = 5}, {.wall = noon});
+  EXPECT_EQ(next.available({.wall = noon}), 65);
+  // Told after midnight: yesterday's is gone, what is open is not.
+  const auto carried = home.carried({.wall = noon});
+  ASSERT_TRUE(carried.has_value());
+  QuantityHome late(7, home.terms(), {.shards = 2});
+  const Moment tomorrow{.wall = {noon.unix_ns + 86'400ll * 1'000'000'000}};
+  late.carry_on(*carried, tomorrow);
+  EXPECT_EQ(late.available(tomorrow), 80);
+}
+
 TEST(Quantity, WhatIsHeldIsGivenUpInTheEndAndChargedAllTheSame) {
   constexpr QuantityId kId = 7;
   const QuantityTerms terms = budget(100);
