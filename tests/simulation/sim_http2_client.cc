@@ -20,7 +20,7 @@ constexpr std::uint32_t kLastOfAll = 0x7fff'ffff;
 
 // Events name a stream by its connection too: both may be gone by then.
 constexpr int kIdBits = 32;
-// Two pauses with less between them are one to a stream that had no part in that.
+// Pauses with less between them are one to a stream that had no part in that.
 constexpr Duration kReadsAgain = milliseconds(100);
 
 // So small that an answer takes many windows, but not so many that nothing else happens.
@@ -120,6 +120,7 @@ void SimHttp2Client::ask() {
   record.connection = connection_;
   record.is_stream = true;
   record.is_stalled = !reads_;
+  if (!reads_) ask.unread = {world_.now(), unread_.until};
   record.is_excused = pauses_long_ || ask.body.size() > options_.body_bytes_max;
   world_.say("client on connection %u asks %s on stream %u with %zu bytes, model %u%s%s%s",
              connection_->id(), record.nonce.c_str(), id, ask.body.size(), record.model,
@@ -199,16 +200,22 @@ void SimHttp2Client::talk_nonsense() {
   peer_->send_raw(kinds[world_.rng().below(std::size(kinds))]);
 }
 
+bool SimHttp2Client::Unread::pause(Instant now, Duration pause) {
+  if (now >= until + kReadsAgain) from = now;
+  until = std::max(until, now + pause);
+  return until - from > kPauseSafe;
+}
+
 // Of one stream it makes no room, or it reads nothing at all.
 void SimHttp2Client::stop_reading(std::uint32_t id, Ask& ask) {
   const Duration pause = milliseconds(world_.rng().between(1, 150'000));
-  const auto suffers = [&](RequestRecord& record) {
-    record.is_stalled = true;
-    if (pause > kPauseSafe) record.is_excused = true;
+  const auto suffers = [&](Ask& each) {
+    each.record->is_stalled = true;
+    if (each.unread.pause(world_.now(), pause)) each.record->is_excused = true;
   };
   if (world_.rng().chance(0.7)) {
     world_.say("client keeps stream %u shut for %.1f s", id, pause.seconds());
-    suffers(*ask.record);
+    suffers(ask);
     peer_->hold_window(id, true);
     world_.schedule(world_.now() + pause, EventKind::kActor,
                     event_callback<&SimHttp2Client::on_resume_stream>, this, key_of(id));
@@ -216,14 +223,9 @@ void SimHttp2Client::stop_reading(std::uint32_t id, Ask& ask) {
   }
   world_.say("client reads nothing for %.1f s", pause.seconds());
   reads_ = false;
-  // What it read in a moment need not have been of every stream.
-  const bool follows = world_.now() - reads_since_ < kReadsAgain;
-  unread_ = (follows ? unread_ : Duration{0}) + pause;
-  pauses_long_ = unread_ > kPauseSafe;
+  pauses_long_ = unread_.pause(world_.now(), pause);
   for (auto& [each, other] : asks_) {
-    if (other.is_over) continue;
-    suffers(*other.record);
-    if (pauses_long_) other.record->is_excused = true;
+    if (!other.is_over) suffers(other);
   }
   world_.schedule(world_.now() + pause, EventKind::kActor,
                   event_callback<&SimHttp2Client::on_resume_reading>, this, connection_->id());
@@ -238,7 +240,6 @@ void SimHttp2Client::on_resume_stream(std::uint64_t key) {
 void SimHttp2Client::on_resume_reading(std::uint64_t connection) {
   if (connection_ == nullptr || connection_->id() != connection) return;
   reads_ = true;
-  reads_since_ = world_.now();
   pauses_long_ = false;
   on_readable();
 }

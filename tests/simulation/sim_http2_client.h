@@ -25,6 +25,14 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
 
  private:
   // A request under way.
+  // A time in which nothing may be read, of pauses that overlap or follow each other: what is read
+  // in a moment between two need not be of every stream.
+  struct Unread {
+    Instant from{0};
+    Instant until{0};
+    // One more begins: whether it is longer then than a gateway bears.
+    bool pause(Instant now, Duration pause);
+  };
   struct Ask {
     RequestRecord* record = nullptr;
     std::string body;                    // that is not sent yet
@@ -37,6 +45,7 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
     bool awaits_continue = false;        // ... and does not go on without
     bool has_head = false;
     bool is_over = false;
+    Unread unread;
   };
 
   void on_established() override;
@@ -86,8 +95,7 @@ class SimHttp2Client final : private EndUser, private Http2Peer::User {
   bool is_nonsense_ = false;  // ... on which something was said that is no HTTP/2
   bool reads_ = true;
   bool pauses_long_ = false;  // ... for longer than the gateway bears
-  Duration unread_{0};        // of pauses in a row
-  Instant reads_since_{0};
+  Unread unread_;
   bool is_done_ = false;
   std::uint32_t asked_ = 0;
   std::uint32_t connect_failures_ = 0;
