@@ -21,7 +21,7 @@ constexpr std::int64_t kRefusePercent = 100;
 // What must be refused anyway is learnt from turns that are later or less late than such a part:
 // so fast, per second, at twice that lateness; four times as fast at most upwards, half as fast
 // downwards. Some always come through, by whom it is seen that there is room.
-constexpr std::int64_t kSteadyPercent = 20;
+constexpr std::int64_t kSteadyPercent = 30;
 constexpr std::int64_t kMillion = 1'000'000;
 constexpr std::int64_t kLearntPerSecond = kMillion / 2;
 constexpr std::int64_t kLearntMax = kMillion * 95 / 100;

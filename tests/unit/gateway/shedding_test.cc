@@ -179,7 +179,7 @@ TEST_F(SheddingTest, LearnsHowManyMustBeRefusedAndForgetsItWhereThereIsRoom) {
   begin_to_refuse();
   turns(1, Duration{});
   EXPECT_LT(refused_of_100(kGreedy), 20) << "little is learnt yet, and the turn is in time";
-  turns(40, milliseconds(12));  // half a second, twice as late as where lateness is to come to rest
+  turns(40, milliseconds(18));  // 0.8 s, twice as late as where lateness is to come to rest
   turns(1, Duration{});
   const int learnt = refused_of_100(kGreedy);
   EXPECT_GT(learnt, 25);
