@@ -16,12 +16,12 @@ constexpr std::int64_t kRefuseAllFactor = 10;
 // where a backlog is told from a full loop, this is how long it takes to refuse. Between the two
 // parts more and more are refused, since all that wait in a turn have one lateness: a yes or no for
 // all of them at once makes turns with far too much to do and turns with nothing.
-constexpr std::int64_t kRefuseSomePercent = 20;
-constexpr std::int64_t kRefusePercent = 100;
-// What must be refused anyway is learnt from turns that are later or less late than such a part:
-// so fast, per second, at twice that lateness; four times as fast at most upwards, half as fast
-// downwards. Some always come through, by whom it is seen that there is room.
-constexpr std::int64_t kSteadyPercent = 30;
+constexpr std::int64_t kRefuseSomePercent = 10;
+constexpr std::int64_t kRefusePercent = 50;
+// What must be refused anyway is learnt from a lag above or below such a part of it: so fast, per
+// second, at twice that; four times as fast at most upwards, half as fast downwards. Some always
+// come through, by whom it is seen that there is room.
+constexpr std::int64_t kSteadyPercent = 10;
 constexpr std::int64_t kMillion = 1'000'000;
 constexpr std::int64_t kLearntPerSecond = kMillion / 2;
 constexpr std::int64_t kLearntMax = kMillion * 95 / 100;
@@ -55,7 +55,7 @@ ShedStep Shedding::step(const Limits& limits) {
   const ShedStep before = ladder_.step();
   const Duration lag = shard_.lag();
   ladder_.update(thresholds_of(limits), now, lag, memory);
-  learn(limits, now - last);
+  learn(limits, now - last, lag);
   counters_.turn_lag_us.set(static_cast<std::uint64_t>(lag.us()));
   const ShedStep after = ladder_.step();
   if (after != before) {
@@ -82,15 +82,17 @@ void Shedding::let_in() {
   busy_until_ = std::max(busy_until_, shard_.now()) + work;
 }
 
-// A turn counts for as long as it is, as so many more asked in it. Three times the load that can be
-// served is answered by two thirds here, and lateness is left to tell of bursts.
-void Shedding::learn(const Limits& limits, Duration elapsed) {
+// Three times the load that can be served is answered by two thirds here, and lateness is left to
+// tell of bursts. By lag, which is nothing where a loop has room now and then: by the lateness of
+// all turns a core's quota, which pauses every few milliseconds, would be taken for load: a third
+// of what could be served was refused.
+void Shedding::learn(const Limits& limits, Duration elapsed, Duration lag) {
   if (ladder_.step() < ShedStep::kRefuseGreedy) {
     to_refuse_ = 0;
     return;
   }
   const std::int64_t steady = milliseconds(limits.late_refuse_ms).ns * kSteadyPercent / 100;
-  const std::int64_t off = (shard_.lateness().ns - steady) * 100 / steady;  // percent
+  const std::int64_t off = (lag.ns - steady) * 100 / steady;  // percent
   const std::int64_t pace = kLearntPerSecond / 100 * std::clamp<std::int64_t>(off, -50, 400);
   const Duration most = off > 0 ? kLearntFromMax : seconds(2);
   const std::int64_t learnt = pace * std::min(elapsed, most).us() / seconds(1).us();

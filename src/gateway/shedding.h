@@ -55,7 +55,7 @@ class Shedding {
                   policy::ShedStep now);
   Duration lateness() const;
   std::int64_t pressure(const Limits& limits) const;
-  void learn(const Limits& limits, Duration elapsed);
+  void learn(const Limits& limits, Duration elapsed, Duration lag);
   void let_in();
   std::uint64_t share_percent(const Limits& limits) const;
 

@@ -145,7 +145,7 @@ TEST_F(SheddingTest, TheShareIsThatOfAllWhoAskAndNotOfOne) {
 TEST_F(SheddingTest, TheLaterItIsTheSmallerIsAShareThatIsRefused) {
   for (int i = 0; i < 8; ++i) loads_.begin(kModest);  // 9 of 29: 62 % of a fair share
   begin_to_refuse();
-  turns(1, milliseconds(14));
+  turns(1, milliseconds(10));
   EXPECT_FALSE(refuses(kModest));
   begin_to_refuse();
   turns(1, milliseconds(30));
@@ -165,10 +165,10 @@ TEST_F(SheddingTest, TheLaterItIsTheMoreAreRefused) {
     return refused;
   };
   EXPECT_LT(refused_in_100_turns(milliseconds(2)), 10);
-  const int some = refused_in_100_turns(milliseconds(9));
+  const int some = refused_in_100_turns(milliseconds(5));
   EXPECT_GT(some, 5);
   EXPECT_LT(some, 50);
-  const int more = refused_in_100_turns(milliseconds(16));
+  const int more = refused_in_100_turns(milliseconds(8));
   EXPECT_GT(more, 55);
   EXPECT_LT(more, 99);
   EXPECT_EQ(refused_in_100_turns(milliseconds(30)), 100);
@@ -179,7 +179,7 @@ TEST_F(SheddingTest, LearnsHowManyMustBeRefusedAndForgetsItWhereThereIsRoom) {
   begin_to_refuse();
   turns(1, Duration{});
   EXPECT_LT(refused_of_100(kGreedy), 20) << "little is learnt yet, and the turn is in time";
-  turns(40, milliseconds(18));  // 0.8 s, twice as late as where lateness is to come to rest
+  turns(70, milliseconds(6));  // half a second, twice as late as where lag is to come to rest
   turns(1, Duration{});
   const int learnt = refused_of_100(kGreedy);
   EXPECT_GT(learnt, 25);
