@@ -174,6 +174,16 @@ TEST_F(TicketExchangeTest, WhoMayNeedOneHasItBefore) {
   for (const auto& each : shards_) EXPECT_TRUE(each->connect(server_));
 }
 
+// Without a word to anyone: its next connection may be the first of all.
+TEST_F(TicketExchangeTest, WhoHasTicketsKeepsOneForItself) {
+  make(3);
+  for (const auto& each : shards_) {
+    each->connect(server_);
+    run();
+    EXPECT_EQ(each->spare(), 1u);
+  }
+}
+
 TEST_F(TicketExchangeTest, WithoutPeersNothingIsLent) {
   make(1);
   EXPECT_FALSE(shards_[0]->connect(server_));
