@@ -208,9 +208,11 @@ bool PlainToml::member(TomlValue& table, int depth) {
 TomlValue* PlainToml::descend(TomlValue* from, const std::string& key) {
   for (TomlMember& member : from->members) {
     if (member.key != key) continue;
-    if (member.value.integer != kByHeader) return nullptr;
-    if (member.value.kind == TomlValue::Kind::kTable) return &member.value;
-    return &member.value.items.back();
+    TomlValue& there = member.value;
+    const bool is_array = there.kind == TomlValue::Kind::kArray;
+    if (!is_array && there.kind != TomlValue::Kind::kTable) return nullptr;
+    if (there.integer != kByHeader) return nullptr;
+    return is_array ? &there.items.back() : &there;
   }
   TomlMember& made = from->members.emplace_back();
   made.key = key;

@@ -17,8 +17,6 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
-// What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
-constexpr std::size_t kHoldBytesMax = 16 * 1024;
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
 constexpr std::size_t kSegmentsMax = 256;
 
@@ -282,8 +280,7 @@ void TcpStream::hold(Duration most) {
     if (most < kHoldMin) return;
     holding_ = std::make_unique<Holding>(this);
   }
-  if (most < kHoldMin || holding_->brought > kHoldBytesMax) most = {};
-  holding_->brought = 0;
+  if (most < kHoldMin) most = {};
   const bool was_holding = holding_->most.ns > 0;
   if (most.ns == 0 && was_holding) {
     stop_holding();
@@ -333,7 +330,6 @@ void TcpStream::on_receive(std::span<char> bytes) {
     if (linger_->discarded > kLingerBytesMax) die();
     return;
   }
-  if (holding_ != nullptr) holding_->brought += bytes.size();
   if (tls_ == nullptr) return user_->on_bytes(bytes);
   if (state_ == State::kHandshaking && must_wait(bytes)) return;
   feed_tls(bytes);

@@ -90,9 +90,8 @@ class TcpStream final : public Stream,
   struct Holding {
     explicit Holding(TcpStream* stream) : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
     Timer timer;
-    Duration most{};          // zero: it does not hold now
-    Instant since = kNever;   // with the timer: when the first of what is held was told of
-    std::size_t brought = 0;  // since hold() was called last
+    Duration most{};         // zero: it does not hold now
+    Instant since = kNever;  // with the timer: when the first of what is held was told of
   };
 
   // What only a stream needs whose handshake waits for its turn.

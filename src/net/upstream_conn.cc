@@ -12,6 +12,8 @@ namespace leat::net {
 namespace {
 
 constexpr std::size_t kRequestHeadRoom = 16 * 1024;
+// What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
+constexpr std::size_t kHoldBytesMax = 16 * 1024;
 
 proto::HeadLimits head_limits(const PoolLimits& limits) {
   proto::HeadLimits head = proto::kResponseHeadLimits;
@@ -72,7 +74,8 @@ void UpstreamConn::resume_reply() {
 }
 
 bool UpstreamConn::hold_reply(Duration most) {
-  if (!is_paused_) stream_->hold(most);
+  if (!is_paused_) stream_->hold(brought_ <= kHoldBytesMax ? most : Duration{});
+  brought_ = 0;
   return true;
 }
 
@@ -86,6 +89,7 @@ void UpstreamConn::on_bytes(std::span<char> bytes) {
   }
   ReplyHandler* handler = handler_;
   reply_started_ = true;
+  brought_ += bytes.size();
   while (!in.empty() && handler_ == handler && state_ == State::kHead) read_head(in);
   if (handler_ == handler) read_body(in);
   if (handler_ == handler && handler_ != nullptr) handler_->on_reply_pause();

@@ -65,6 +65,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   proto::ChunkedDecoder chunked_;
   std::uint64_t body_left_ = 0;
   std::uint64_t exchanges_ = 0;
+  std::size_t brought_ = 0;  // since hold_reply() was called last
   std::uint32_t informational_ = 0;
   State state_ = State::kIdle;
   bool keep_alive_ = false;

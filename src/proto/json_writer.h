@@ -4,9 +4,9 @@
 // here as literals around few values.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <span>
 #include <string_view>
 
@@ -22,8 +22,7 @@ class JsonWriter {
       overflow();
       return;
     }
-    std::memcpy(at_, text.data(), text.size());
-    at_ += text.size();
+    at_ = std::copy(text.begin(), text.end(), at_);  // of nothing, from nowhere, too
   }
   // The text's bytes, escaped, without quotes. Not valid UTF-8 becomes U+FFFD, so that what a peer
   // said can stand in our JSON.

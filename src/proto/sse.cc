@@ -155,7 +155,7 @@ void SseReader::take_line(std::string_view line, std::size_t raw_size, SseEvent&
   }
   const std::size_t colon = line.find(':');
   const std::string_view field = line.substr(0, colon);
-  std::string_view value = colon < line.size() ? line.substr(colon + 1) : std::string_view();
+  std::string_view value = line.substr(std::min(colon, line.size() - 1) + 1);
   if (value.starts_with(' ')) value.remove_prefix(1);
   if (field == "data") {
     if (event.has_data) return join(value, raw_size, event);

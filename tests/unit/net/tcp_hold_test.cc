@@ -119,17 +119,6 @@ TEST_F(TcpHold, LessThanAFewTicksIsNotHeld) {
   EXPECT_EQ(io_.take(), "hs");
 }
 
-TEST_F(TcpHold, ABulkIsNotHeldUntilItCalmsDown) {
-  stream_.hold(milliseconds(25));
-  io_.take();
-  receive(40'000);
-  stream_.hold(milliseconds(25));
-  EXPECT_EQ(io_.take(), "s");
-  receive(250);
-  stream_.hold(milliseconds(25));
-  EXPECT_EQ(io_.take(), "h");
-}
-
 TEST_F(TcpHold, PauseEndsIt) {
   stream_.hold(milliseconds(25));
   io_.handler->on_held();
