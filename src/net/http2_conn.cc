@@ -19,8 +19,6 @@ Http2Limits http2_limits(const PoolLimits& limits) {
 
 // What comes is counted for so long at a time.
 constexpr Duration kCountTime = milliseconds(10);
-// As long as it may take until all is read that waited when holding ended.
-constexpr Duration kReadTime = milliseconds(5);
 
 }  // namespace
 
@@ -54,8 +52,10 @@ void Http2Call::resume_reply() {
   conn_->want_turn();
 }
 
-bool Http2Call::hold_reply(Duration most) {
-  return conn_ != nullptr && conn_->hold(*this, most);
+Duration Http2Call::hold_reply(Duration most) {
+  if (conn_ == nullptr) return {};
+  conn_->hold(*this, most);
+  return conn_->stream_->held_for();
 }
 
 void Http2Call::cancel() {
@@ -147,7 +147,7 @@ void Http2Conn::call_over(Http2Call& call) {
 
 // ---- Holding ----
 
-bool Http2Conn::hold(Http2Call& call, Duration most) {
+void Http2Conn::hold(Http2Call& call, Duration most) {
   if (most < kHoldMin) most = {};
   if (call.hold_.ns == 0 && most.ns > 0) --eager_;
   if (call.hold_.ns > 0 && most.ns == 0) {
@@ -155,7 +155,6 @@ bool Http2Conn::hold(Http2Call& call, Duration most) {
     stop_holding();
   }
   call.hold_ = most;
-  return held_.ns > 0 || last_heard_ < waited_until_;
 }
 
 void Http2Conn::count_bytes(std::size_t size) {
@@ -168,30 +167,31 @@ void Http2Conn::count_bytes(std::size_t size) {
   counted_since_ = last_heard_;
 }
 
-// The least that any of its calls may wait, and what comes has room for.
+// How far apart are the moments at which what comes is read; zero: at once.
 Duration Http2Conn::hold_wanted() {
   if (eager_ > 0 || in_flight_ == 0) return {};
-  Duration least = filled_in_;
+  Duration least = seconds(1);
   for (Http2Call* each = calls_.first(); each != nullptr; each = calls_.after(*each)) {
     least = std::min(least, each->hold_);
   }
-  return least < kHoldMin ? Duration{} : least;
+  const Duration apart = hold_apart(least);
+  const Duration most = hold_shared(apart);
+  return most >= kHoldMin && most < least && most <= filled_in_ ? apart : Duration{};
 }
 
 // What was handed over has been; the next of it may wait, or may not any longer.
 void Http2Conn::mind_hold() {
-  const Duration wanted = hold_wanted();
-  if (wanted.ns == 0) return stop_holding();
-  held_ = wanted;
-  stream_->hold(wanted);
+  const Duration apart = hold_wanted();
+  if (apart.ns == 0) return stop_holding();
+  is_holding_ = true;
+  stream_->hold(hold_shared(apart), apart);
 }
 
 // What waits now is read at once, by this turn or the next ones.
 void Http2Conn::stop_holding() {
-  if (held_.ns == 0) return;
-  held_ = {};
-  waited_until_ = pool_.shard().now() + kReadTime;
-  stream_->hold({});
+  if (!is_holding_) return;
+  is_holding_ = false;
+  stream_->hold({}, {});
 }
 
 void Http2Conn::want_turn() {

@@ -25,7 +25,7 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
   Result<std::size_t> send(const proto::RequestOptions& head, const RequestBody& body) override;
   void pause_reply() override;
   void resume_reply() override;
-  bool hold_reply(Duration most) override;
+  Duration hold_reply(Duration most) override;
   void cancel() override;
   bool is_reused() const override { return is_reused_; }
 
@@ -52,8 +52,8 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
 };
 
 // What its calls want to say in a turn is written when the turn is over, and leaves as one send.
-// What comes waits (Stream::hold) while the replies of all calls may, and no longer than the first
-// of them may: one receive then serves many events of many calls.
+// What comes waits (Stream::hold) while the replies of all calls may, until just before the next
+// moment at which one of them may leave: one receive then serves many events of many calls.
 class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private shard::Deferred {
  public:
   // A provider with requests of ours that is silent for so long is asked whether it is there, and
@@ -90,8 +90,7 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   // REQUIRES: has_room().
   Http2Call* new_call();
   void call_over(Http2Call& call);
-  // Whether what is being handed over may have waited already.
-  bool hold(Http2Call& call, Duration most);
+  void hold(Http2Call& call, Duration most);
   void count_bytes(std::size_t size);
   void mind_hold();
   void stop_holding();
@@ -114,11 +113,10 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   std::uint64_t exchanges_ = 0;
   Instant last_heard_{};
   std::size_t eager_ = 0;    // calls whose replies may not wait
-  Duration held_{};          // zero: it does not hold
-  Instant waited_until_{};   // what is read before may have waited, though it holds no more
   std::size_t counted_ = 0;  // bytes that came
   Instant counted_since_{};  // ... since then
   Duration filled_in_{};     // by the last count, kHoldBytesMax take so long; zero: not known
+  bool is_holding_ = false;
   bool is_dead_ = false;
   bool is_giving_ = false;  // streams to those who wait
   bool is_idle_ = false;    // counted so by the pool

@@ -17,6 +17,8 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
+// All that was held has been read so long after it was asked for.
+constexpr Duration kReadTime = milliseconds(5);
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
 constexpr std::size_t kSegmentsMax = 256;
 
@@ -136,14 +138,15 @@ void TcpStream::flush() {
 
 // ---- Writing what may wait ----
 
-void TcpStream::hold_sends(Duration most) {
+void TcpStream::hold_sends(Duration most, Duration spent) {
   if (state_ != State::kOpen) return;
-  if (most < kHoldMin) most = {};
+  if (most - spent < kHoldMin) most = {};
   if (send_hold_ == nullptr) {
     if (most.ns == 0) return;
     send_hold_ = std::make_unique<SendHold>(timer_callback<&TcpStream::on_send_hold_over>, this);
   }
   send_hold_->most = most;
+  send_hold_->spent = spent;
   // The end of the turn sees what waits, and that it may not any more.
   if (send_hold_->is_empty()) return;
   if (most.ns == 0) return owner_.shard_.mark_dirty(*this);
@@ -168,8 +171,8 @@ bool TcpStream::may_wait() {
   }
   written().clear();
   if (!is_first) return true;
-  send_hold_->since = now;
-  send_hold_->due = hold_due(now, send_hold_->most);
+  send_hold_->since = now - send_hold_->spent;
+  send_hold_->due = hold_due(send_hold_->since, send_hold_->most);
   owner_.shard_.hold_until(send_hold_->due);
   owner_.shard_.wheel().set(send_hold_->timer, send_hold_->due);
   return true;
@@ -274,7 +277,7 @@ void TcpStream::receive_block(BlockRef block, std::size_t offset, std::size_t si
   owner_.shard_.io().receive_into(socket_, std::move(block), offset, size);
 }
 
-void TcpStream::hold(Duration most) {
+void TcpStream::hold(Duration most, Duration apart) {
   if (state_ != State::kOpen) return;
   if (holding_ == nullptr) {
     if (most < kHoldMin) return;
@@ -288,28 +291,41 @@ void TcpStream::hold(Duration most) {
     return;
   }
   holding_->most = most;
+  holding_->apart = apart;
   if (most.ns > 0 && !was_holding) owner_.shard_.io().receive_hold(socket_);
+}
+
+Duration TcpStream::held_for() const {
+  const Instant now = owner_.shard_.now();
+  if (holding_ == nullptr || now >= holding_->until + kReadTime) return {};
+  return now - holding_->since;
 }
 
 void TcpStream::on_held() {
   if (holding_ == nullptr || holding_->most.ns == 0) return;
   const Instant now = owner_.shard_.now();
   holding_->since = now;
-  const Instant due = hold_due(now, holding_->most);
+  const Instant due = hold_read_due(now, holding_->most, holding_->apart);
   owner_.shard_.hold_until(due);
   owner_.shard_.wheel().set(holding_->timer, due);
 }
 
 void TcpStream::on_hold_over() {
-  owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
+  end_wait();
   owner_.shard_.io().receive_hold(socket_);
   owner_.shard_.expect_at_once();
+}
+
+void TcpStream::end_wait() {
+  const Instant now = owner_.shard_.now();
+  owner_.hold_stats_.note(now - holding_->since);
+  holding_->until = now;
 }
 
 // What is held is not asked for: the caller does.
 void TcpStream::stop_holding() {
   if (holding_ == nullptr) return;
-  if (holding_->timer.is_set()) owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
+  if (holding_->timer.is_set()) end_wait();
   owner_.shard_.wheel().cancel(holding_->timer);
   holding_->most = {};
 }

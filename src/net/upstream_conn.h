@@ -24,7 +24,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   Result<std::size_t> send(const proto::RequestOptions& head, const RequestBody& body) override;
   void pause_reply() override;
   void resume_reply() override;
-  bool hold_reply(Duration most) override;
+  Duration hold_reply(Duration most) override;
   Stream* own_stream() override { return stream_; }
   void cancel() override;
   // The provider may have closed it while it lay idle, used or not.

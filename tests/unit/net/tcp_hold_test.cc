@@ -53,6 +53,7 @@ class TcpHold : public testing::Test {
       shard_.run_turn();
     }
   }
+  void hold(Duration most) { stream_.hold(most, hold_apart(std::max(most, kHoldMin))); }
   void receive(std::size_t size) {
     std::string bytes(size, 'x');
     io_.handler->on_receive(bytes);
@@ -68,7 +69,7 @@ class TcpHold : public testing::Test {
 
 TEST_F(TcpHold, IsAskedForWithinTheTimeAndNotBefore) {
   io_.take();
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   EXPECT_EQ(io_.take(), "h");
   run_for(milliseconds(40));
   EXPECT_EQ(io_.take(), "") << "nothing came, and nothing is asked for";
@@ -86,24 +87,24 @@ TEST_F(TcpHold, IsAskedForWithinTheTimeAndNotBefore) {
 }
 
 TEST_F(TcpHold, WhatIsHeldComesAtOnceWhenItIsToldNotToHold) {
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io_.handler->on_held();
   run_for(milliseconds(5));
   io_.take();
-  stream_.hold({});
+  hold({});
   EXPECT_EQ(io_.take(), "s");
   run_for(milliseconds(50));
   EXPECT_EQ(io_.take(), "") << "its timer is stopped";
-  stream_.hold({});
+  hold({});
   EXPECT_EQ(io_.take(), "") << "it did not hold";
 }
 
 TEST_F(TcpHold, TheSameAgainAsksNothing) {
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io_.take();
   receive(250);
-  stream_.hold(milliseconds(20));
-  stream_.hold(milliseconds(10));
+  hold(milliseconds(20));
+  hold(milliseconds(10));
   EXPECT_EQ(io_.take(), "");
   io_.handler->on_held();
   run_for(milliseconds(10));
@@ -112,15 +113,15 @@ TEST_F(TcpHold, TheSameAgainAsksNothing) {
 
 TEST_F(TcpHold, LessThanAFewTicksIsNotHeld) {
   io_.take();
-  stream_.hold(microseconds(3'900));
+  hold(microseconds(3'900));
   EXPECT_EQ(io_.take(), "");
-  stream_.hold(milliseconds(25));
-  stream_.hold(microseconds(3'900));
+  hold(milliseconds(25));
+  hold(microseconds(3'900));
   EXPECT_EQ(io_.take(), "hs");
 }
 
 TEST_F(TcpHold, PauseEndsIt) {
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io_.handler->on_held();
   io_.take();
   stream_.pause();
@@ -132,7 +133,7 @@ TEST_F(TcpHold, PauseEndsIt) {
 }
 
 TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io_.handler->on_held();
   stream_.finish();
   io_.take();
@@ -143,7 +144,7 @@ TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
 using Sent = std::vector<std::string>;
 
 TEST_F(TcpHold, WhatIsWrittenWaitsForMoreAndGoesOutTogether) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("one ");
   run_for(milliseconds(10));
   stream_.write("two ");
@@ -168,7 +169,7 @@ TEST_F(TcpHold, StreamsThatWroteAtDifferentTimesLeaveInOneTurn) {
   std::vector<TcpStream*> all;
   for (User& user : users) {
     all.push_back(&streams_.adopt({static_cast<std::uint32_t>(all.size() + 1), 1}, nullptr, user));
-    all.back()->hold_sends(milliseconds(25));
+    all.back()->hold_sends(milliseconds(25), {});
   }
   for (TcpStream* stream : all) {
     stream->write("x");
@@ -187,7 +188,7 @@ TEST_F(TcpHold, StreamsThatWroteAtDifferentTimesLeaveInOneTurn) {
 TEST_F(TcpHold, TurnsWaitForMoreWhileSomethingIsHeldAndNotAfter) {
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, Duration{});
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io_.handler->on_held();
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, shard::Shard::kHeldBatchTime);
@@ -197,10 +198,10 @@ TEST_F(TcpHold, TurnsWaitForMoreWhileSomethingIsHeldAndNotAfter) {
 }
 
 TEST_F(TcpHold, WhatWasAskedForIsThereSoThatItsTurnWaitsForNothing) {
-  stream_.hold(milliseconds(25));
+  hold(milliseconds(25));
   io::SocketHandler* const first = io_.handler;
   User user;
-  streams_.adopt({1, 1}, nullptr, user).hold(milliseconds(100));
+  streams_.adopt({1, 1}, nullptr, user).hold(milliseconds(100), milliseconds(16));
   first->on_held();
   io_.handler->on_held();
   io_.take();
@@ -237,31 +238,65 @@ TEST(HoldDue, WhoWaitsLongMeetsWhoWaitsShortly) {
 }
 
 TEST_F(TcpHold, WhatWaitsAlreadyDoesNotWaitLongerWhenOthersMay) {
-  stream_.hold_sends(milliseconds(10));
+  stream_.hold_sends(milliseconds(10), {});
   stream_.write("first");
   for (int ms = 10; ms < 25; ++ms) {
     run_for(milliseconds(1));
-    stream_.hold_sends(milliseconds(ms));
+    stream_.hold_sends(milliseconds(ms), {});
   }
   EXPECT_EQ(io_.sent, Sent({"first"}));
   EXPECT_LE(streams_.hold_stats().held_us, 10'000u);
 }
 
 TEST_F(TcpHold, WhatWaitsAlreadyMayHaveToLeaveEarlier) {
-  stream_.hold_sends(milliseconds(50));
+  stream_.hold_sends(milliseconds(50), {});
   stream_.write("first");
   run_for(milliseconds(2));
-  stream_.hold_sends(milliseconds(10));
+  stream_.hold_sends(milliseconds(10), {});
   run_for(microseconds(8'200));
   EXPECT_EQ(io_.sent, Sent({"first"}));
 }
 
+TEST_F(TcpHold, WhatWaitedBeforeItWasWrittenWaitsSoMuchLess) {
+  stream_.hold_sends(milliseconds(50), milliseconds(20));
+  stream_.write("x");
+  run_for(milliseconds(5));
+  // Others that waited longer do not make it leave earlier.
+  stream_.hold_sends(milliseconds(50), milliseconds(40));
+  stream_.write("y");
+  run_for(milliseconds(14));
+  EXPECT_TRUE(io_.sent.empty());
+  run_for(milliseconds(11));
+  EXPECT_EQ(io_.sent, std::vector<std::string>{"xy"});
+  EXPECT_EQ(streams_.hold_stats().held_us / 10'000, 4u) << "from 40 to 50 ms in all";
+  stream_.hold_sends(milliseconds(50), milliseconds(47));
+  stream_.write("z");
+  run_for(microseconds(200));
+  EXPECT_EQ(io_.sent.back(), "z") << "what is left is not worth it";
+}
+
+TEST_F(TcpHold, WhatIsReadIsToldHowLongItWaited) {
+  stream_.hold(hold_shared(milliseconds(8)), milliseconds(8));
+  EXPECT_EQ(stream_.held_for(), Duration{});
+  io_.handler->on_held();
+  io_.take();
+  while (io_.asked.empty()) run_for(microseconds(100));
+  // Just before a moment that is a multiple of 8 ms.
+  const std::int64_t behind = (io_.time.ns + kHoldTick.ns) % milliseconds(8).ns;
+  EXPECT_LT(behind, milliseconds(2).ns);
+  const Duration waited = io_.time - Instant{seconds(1).ns};
+  EXPECT_LE(waited, milliseconds(8 + 1));
+  EXPECT_GE(stream_.held_for(), waited - microseconds(200));
+  run_for(milliseconds(10));
+  EXPECT_EQ(stream_.held_for(), Duration{}) << "what is read now came later";
+}
+
 TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("waits ");
   run_for(milliseconds(5));
   stream_.write("does not");
-  stream_.hold_sends({});
+  stream_.hold_sends({}, {});
   shard_.run_turn();
   EXPECT_EQ(io_.sent, Sent({"waits does not"}));
   stream_.write("nor this");
@@ -270,16 +305,16 @@ TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
 }
 
 TEST_F(TcpHold, TheEndOfHoldingAloneSendsWhatWaits) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("waits");
   run_for(milliseconds(5));
-  stream_.hold_sends({});
+  stream_.hold_sends({}, {});
   shard_.run_turn();
   EXPECT_EQ(io_.sent, Sent({"waits"}));
 }
 
 TEST_F(TcpHold, ManyBytesDoNotWait) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("small ");
   run_for(milliseconds(5));
   const std::string large(8'000, 'x');
@@ -289,7 +324,7 @@ TEST_F(TcpHold, ManyBytesDoNotWait) {
 }
 
 TEST_F(TcpHold, BlocksDoNotWait) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("before ");
   run_for(milliseconds(5));
   const BlockRef block = Block::allocate(10);
@@ -300,7 +335,7 @@ TEST_F(TcpHold, BlocksDoNotWait) {
 }
 
 TEST_F(TcpHold, FinishSendsWhatWaits) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("last ");
   run_for(milliseconds(5));
   stream_.write("words");
@@ -310,7 +345,7 @@ TEST_F(TcpHold, FinishSendsWhatWaits) {
 }
 
 TEST_F(TcpHold, AbortDropsWhatWaits) {
-  stream_.hold_sends(milliseconds(25));
+  stream_.hold_sends(milliseconds(25), {});
   stream_.write("never seen");
   run_for(milliseconds(5));
   stream_.abort();
