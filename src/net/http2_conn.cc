@@ -55,7 +55,7 @@ void Http2Call::resume_reply() {
 Duration Http2Call::hold_reply(Duration most) {
   if (conn_ == nullptr) return {};
   conn_->hold(*this, most);
-  return conn_->stream_->held_for();
+  return conn_->is_holding_ ? most : conn_->stream_->held_for();
 }
 
 void Http2Call::cancel() {
@@ -167,31 +167,29 @@ void Http2Conn::count_bytes(std::size_t size) {
   counted_since_ = last_heard_;
 }
 
-// How far apart are the moments at which what comes is read; zero: at once.
+// The least that any of its calls may wait, and what comes has room for.
 Duration Http2Conn::hold_wanted() {
   if (eager_ > 0 || in_flight_ == 0) return {};
-  Duration least = seconds(1);
+  Duration least = filled_in_;
   for (Http2Call* each = calls_.first(); each != nullptr; each = calls_.after(*each)) {
     least = std::min(least, each->hold_);
   }
-  const Duration apart = hold_apart(least);
-  const Duration most = hold_shared(apart);
-  return most >= kHoldMin && most < least && most <= filled_in_ ? apart : Duration{};
+  return least;
 }
 
 // What was handed over has been; the next of it may wait, or may not any longer.
 void Http2Conn::mind_hold() {
-  const Duration apart = hold_wanted();
-  if (apart.ns == 0) return stop_holding();
+  const Duration most = hold_wanted();
+  if (most < kHoldMin) return stop_holding();
   is_holding_ = true;
-  stream_->hold(hold_shared(apart), apart);
+  stream_->hold(most);
 }
 
 // What waits now is read at once, by this turn or the next ones.
 void Http2Conn::stop_holding() {
   if (!is_holding_) return;
   is_holding_ = false;
-  stream_->hold({}, {});
+  stream_->hold({});
 }
 
 void Http2Conn::want_turn() {

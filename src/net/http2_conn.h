@@ -52,8 +52,8 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
 };
 
 // What its calls want to say in a turn is written when the turn is over, and leaves as one send.
-// What comes waits (Stream::hold) while the replies of all calls may, until just before the next
-// moment at which one of them may leave: one receive then serves many events of many calls.
+// What comes waits (Stream::hold) while the replies of all calls may, and no longer than the first
+// of them may: one receive then serves many events of many calls.
 class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private shard::Deferred {
  public:
   // A provider with requests of ours that is silent for so long is asked whether it is there, and

@@ -71,10 +71,9 @@ class Stream {
   virtual void receive_block(BlockRef block, std::size_t offset, std::size_t size) = 0;
 
   // What comes may be left in the kernel for so long, so that one on_bytes() brings more of it;
-  // zero: not at all. It is the most that any byte waits, but for the lateness of the loop; it is
-  // read just before a moment that is a multiple of `apart` (hold_due.h). Holds until it is called
-  // again or the stream is paused. A stream that cannot hold goes on as it is.
-  virtual void hold(Duration most, Duration apart) { (void)most, (void)apart; }
+  // zero: not at all. It is the most that any byte waits, but for the lateness of the loop. Holds
+  // until it is called again or the stream is paused. A stream that cannot hold goes on as it is.
+  virtual void hold(Duration most) { (void)most; }
   // Inside on_bytes(): how long, at most, what it brings was left there.
   virtual Duration held_for() const { return {}; }
   // The same for what is written: it may wait so long to go out, together with what is written

@@ -277,7 +277,7 @@ void TcpStream::receive_block(BlockRef block, std::size_t offset, std::size_t si
   owner_.shard_.io().receive_into(socket_, std::move(block), offset, size);
 }
 
-void TcpStream::hold(Duration most, Duration apart) {
+void TcpStream::hold(Duration most) {
   if (state_ != State::kOpen) return;
   if (holding_ == nullptr) {
     if (most < kHoldMin) return;
@@ -291,7 +291,6 @@ void TcpStream::hold(Duration most, Duration apart) {
     return;
   }
   holding_->most = most;
-  holding_->apart = apart;
   if (most.ns > 0 && !was_holding) owner_.shard_.io().receive_hold(socket_);
 }
 
@@ -305,7 +304,7 @@ void TcpStream::on_held() {
   if (holding_ == nullptr || holding_->most.ns == 0) return;
   const Instant now = owner_.shard_.now();
   holding_->since = now;
-  const Instant due = hold_read_due(now, holding_->most, holding_->apart);
+  const Instant due = hold_due(now, holding_->most);
   owner_.shard_.hold_until(due);
   owner_.shard_.wheel().set(holding_->timer, due);
 }

@@ -51,7 +51,7 @@ class TcpStream final : public Stream,
   void resume() override;
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
-  void hold(Duration most, Duration apart) override;
+  void hold(Duration most) override;
   Duration held_for() const override;
   void hold_sends(Duration most, Duration spent) override;
   void delay_acks() override;
@@ -91,8 +91,7 @@ class TcpStream final : public Stream,
   struct Holding {
     explicit Holding(TcpStream* stream) : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
     Timer timer;
-    Duration most{};  // zero: it does not hold now
-    Duration apart{};
+    Duration most{};         // zero: it does not hold now
     Instant since = kNever;  // when the first of what is held, or was, was told of
     Instant until{};         // when it was asked for; with the timer: the time before
   };

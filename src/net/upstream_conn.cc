@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "net/hold_due.h"
 #include "net/upstream_pool.h"
 #include "proto/http1_write.h"
 
@@ -75,9 +74,7 @@ void UpstreamConn::resume_reply() {
 }
 
 Duration UpstreamConn::hold_reply(Duration most) {
-  const bool may_wait = most >= kHoldMin && brought_ <= kHoldBytesMax;
-  if (!is_paused_)
-    stream_->hold(may_wait ? most : Duration{}, hold_apart(std::max(most, kHoldMin)));
+  if (!is_paused_) stream_->hold(brought_ <= kHoldBytesMax ? most : Duration{});
   brought_ = 0;
   return most;
 }
@@ -210,7 +207,7 @@ void UpstreamConn::end_reply(std::size_t left_over) {
   if (left_over != 0) ++pool_.stats().stray_bytes;
   if (clean) {
     state_ = State::kIdle;
-    stream_->hold({}, {});
+    stream_->hold({});
     resume_reply();  // an idle connection is read, for its end and for whoever is next
     pool_.put_back(*this);
   } else {

@@ -178,7 +178,7 @@ class RecordingStream final : public Stream {
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  void hold(Duration most, Duration) override { held = most; }
+  void hold(Duration most) override { held = most; }
   Duration held_for() const override { return waited; }
   std::size_t backlog_bytes() const override { return backlog; }
   std::string_view protocol() const override { return chosen; }

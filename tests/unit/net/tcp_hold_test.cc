@@ -53,7 +53,6 @@ class TcpHold : public testing::Test {
       shard_.run_turn();
     }
   }
-  void hold(Duration most) { stream_.hold(most, hold_apart(std::max(most, kHoldMin))); }
   void receive(std::size_t size) {
     std::string bytes(size, 'x');
     io_.handler->on_receive(bytes);
@@ -69,7 +68,7 @@ class TcpHold : public testing::Test {
 
 TEST_F(TcpHold, IsAskedForWithinTheTimeAndNotBefore) {
   io_.take();
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   EXPECT_EQ(io_.take(), "h");
   run_for(milliseconds(40));
   EXPECT_EQ(io_.take(), "") << "nothing came, and nothing is asked for";
@@ -87,24 +86,24 @@ TEST_F(TcpHold, IsAskedForWithinTheTimeAndNotBefore) {
 }
 
 TEST_F(TcpHold, WhatIsHeldComesAtOnceWhenItIsToldNotToHold) {
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io_.handler->on_held();
   run_for(milliseconds(5));
   io_.take();
-  hold({});
+  stream_.hold({});
   EXPECT_EQ(io_.take(), "s");
   run_for(milliseconds(50));
   EXPECT_EQ(io_.take(), "") << "its timer is stopped";
-  hold({});
+  stream_.hold({});
   EXPECT_EQ(io_.take(), "") << "it did not hold";
 }
 
 TEST_F(TcpHold, TheSameAgainAsksNothing) {
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io_.take();
   receive(250);
-  hold(milliseconds(20));
-  hold(milliseconds(10));
+  stream_.hold(milliseconds(20));
+  stream_.hold(milliseconds(10));
   EXPECT_EQ(io_.take(), "");
   io_.handler->on_held();
   run_for(milliseconds(10));
@@ -113,15 +112,15 @@ TEST_F(TcpHold, TheSameAgainAsksNothing) {
 
 TEST_F(TcpHold, LessThanAFewTicksIsNotHeld) {
   io_.take();
-  hold(microseconds(3'900));
+  stream_.hold(microseconds(3'900));
   EXPECT_EQ(io_.take(), "");
-  hold(milliseconds(25));
-  hold(microseconds(3'900));
+  stream_.hold(milliseconds(25));
+  stream_.hold(microseconds(3'900));
   EXPECT_EQ(io_.take(), "hs");
 }
 
 TEST_F(TcpHold, PauseEndsIt) {
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io_.handler->on_held();
   io_.take();
   stream_.pause();
@@ -133,7 +132,7 @@ TEST_F(TcpHold, PauseEndsIt) {
 }
 
 TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io_.handler->on_held();
   stream_.finish();
   io_.take();
@@ -188,7 +187,7 @@ TEST_F(TcpHold, StreamsThatWroteAtDifferentTimesLeaveInOneTurn) {
 TEST_F(TcpHold, TurnsWaitForMoreWhileSomethingIsHeldAndNotAfter) {
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, Duration{});
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io_.handler->on_held();
   shard_.run_turn();
   EXPECT_EQ(io_.turned.min_wait, shard::Shard::kHeldBatchTime);
@@ -198,10 +197,10 @@ TEST_F(TcpHold, TurnsWaitForMoreWhileSomethingIsHeldAndNotAfter) {
 }
 
 TEST_F(TcpHold, WhatWasAskedForIsThereSoThatItsTurnWaitsForNothing) {
-  hold(milliseconds(25));
+  stream_.hold(milliseconds(25));
   io::SocketHandler* const first = io_.handler;
   User user;
-  streams_.adopt({1, 1}, nullptr, user).hold(milliseconds(100), milliseconds(16));
+  streams_.adopt({1, 1}, nullptr, user).hold(milliseconds(100));
   first->on_held();
   io_.handler->on_held();
   io_.take();
@@ -276,19 +275,19 @@ TEST_F(TcpHold, WhatWaitedBeforeItWasWrittenWaitsSoMuchLess) {
 }
 
 TEST_F(TcpHold, WhatIsReadIsToldHowLongItWaited) {
-  stream_.hold(hold_shared(milliseconds(8)), milliseconds(8));
+  const Instant begin = io_.time;
+  stream_.hold(milliseconds(25));
   EXPECT_EQ(stream_.held_for(), Duration{});
   io_.handler->on_held();
   io_.take();
   while (io_.asked.empty()) run_for(microseconds(100));
-  // Just before a moment that is a multiple of 8 ms.
-  const std::int64_t behind = (io_.time.ns + kHoldTick.ns) % milliseconds(8).ns;
-  EXPECT_LT(behind, milliseconds(2).ns);
-  const Duration waited = io_.time - Instant{seconds(1).ns};
-  EXPECT_LE(waited, milliseconds(8 + 1));
-  EXPECT_GE(stream_.held_for(), waited - microseconds(200));
+  EXPECT_EQ(stream_.held_for(), io_.time - begin);
   run_for(milliseconds(10));
   EXPECT_EQ(stream_.held_for(), Duration{}) << "what is read now came later";
+  io_.handler->on_held();
+  run_for(milliseconds(3));
+  stream_.hold({});
+  EXPECT_EQ(stream_.held_for(), milliseconds(3));
 }
 
 TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {

@@ -39,7 +39,7 @@ class FakeStream final : public Stream {
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  void hold(Duration most, Duration) override { held = most; }
+  void hold(Duration most) override { held = most; }
   std::size_t backlog_bytes() const override { return 0; }
   void finish() override { aborted = true; }
   void abort() override { aborted = true; }
