@@ -16,6 +16,7 @@
 #include <future>
 #include <utility>
 
+#include "control/conversation_state.h"
 #include "io/uring_io.h"
 
 namespace leat::control {
@@ -58,7 +59,10 @@ class TakeoverTest : public testing::Test {
     actions.yield = [this] {
       ++yields_;
       if (answers_) {
-        door_->tell_yielded({std::exchange(tickets_, {}), std::exchange(carried_, {}), before_});
+        door_->tell_yielded({.tickets = std::exchange(tickets_, {}),
+                             .limits = std::exchange(carried_, {}),
+                             .conversations = conversations_,
+                             .before = before_});
       }
     };
     actions.pass_on = [this] { ++passes_; };
@@ -88,6 +92,7 @@ class TakeoverTest : public testing::Test {
   std::unique_ptr<TakeoverDoor> door_;
   bool answers_ = true;
   std::string carried_;
+  std::string conversations_;
   std::vector<int> before_;
   int yields_ = 0;
   int passes_ = 0;
@@ -147,9 +152,31 @@ TEST_F(TakeoverTest, TooManyTicketsKeepNobodyUp) {
   EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
 }
 
+TEST_F(TakeoverTest, ConversationsComeAlong) {
+  // Larger than any message; and the socket is full of what comes after.
+  conversations_.assign(1 << 20, 'c');
+  for (int i = 0; i < 2'000; ++i) tickets_.push_back(ticket_of("one.example", 5'000));
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->conversations(), std::string(1 << 20, 'c'));
+  EXPECT_FALSE((*request)->take_tickets().empty());
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
+TEST_F(TakeoverTest, MoreConversationsThanAreKeptAreNotRead) {
+  conversations_.assign(kConversationStateBytesMax + 1, 'c');
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->conversations(), "");
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
 // A conversation word by word, as of a process of an earlier version: which starts ...
 TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNoTickets) {
   tickets_.push_back(ticket_of("one.example", 2'000));
+  conversations_ = "conversations";
   const auto answers = beside([&] {
     const OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
@@ -175,7 +202,7 @@ TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
   turn();
   const auto serve = [&] {
     std::vector<std::string> heard;
-    while (heard.size() < 2) {
+    while (heard.size() < 3) {
       pollfd ready{.fd = listening_.get(), .events = POLLIN, .revents = 0};
       if (::poll(&ready, 1, 5'000) != 1) break;
       const OwnedDescriptor peer(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -187,7 +214,8 @@ TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
   };
   auto serving = std::async(std::launch::async, serve);
   EXPECT_FALSE(TakeoverRequest::connect(path_).has_value()) << "this one gives no sockets";
-  EXPECT_EQ(serving.get(), (std::vector<std::string>{"leat takeover 2", "leat takeover 1"}));
+  EXPECT_EQ(serving.get(),
+            (std::vector<std::string>{"leat takeover 3", "leat takeover 2", "leat takeover 1"}));
 }
 
 TEST_F(TakeoverTest, WhatLimitsStandAtGoesWithItAndWhatEndsLater) {

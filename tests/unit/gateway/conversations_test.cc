@@ -14,7 +14,7 @@ constexpr dialect::StickyKey kMessages{dialect::StickyKind::kMessages, 42};
 
 TEST(Conversations, ASessionBeginsWithItsFirstAnswer) {
   Conversations table(100);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   EXPECT_EQ(table.find(session, kBegin), 0u);
   table.answered(session, 7, false, kBegin);
   EXPECT_EQ(table.find(session, kBegin), 7u);
@@ -22,7 +22,7 @@ TEST(Conversations, ASessionBeginsWithItsFirstAnswer) {
 
 TEST(Conversations, WithoutASessionOnlyACacheHitBeginsOne) {
   Conversations table(100);
-  const Conversation messages = Conversations::of(1, 2, kMessages);
+  const Conversation messages = Conversations::of("alice", "acme/one", kMessages);
   table.answered(messages, 7, false, kBegin);
   EXPECT_EQ(table.find(messages, kBegin), 0u);
   table.answered(messages, 7, true, kBegin);
@@ -33,16 +33,16 @@ TEST(Conversations, WithoutASessionOnlyACacheHitBeginsOne) {
 
 TEST(Conversations, AreOfOneKeyAndOneModel) {
   Conversations table(100);
-  table.answered(Conversations::of(1, 2, kSession), 7, false, kBegin);
-  EXPECT_EQ(table.find(Conversations::of(2, 2, kSession), kBegin), 0u);
-  EXPECT_EQ(table.find(Conversations::of(1, 3, kSession), kBegin), 0u);
+  table.answered(Conversations::of("alice", "acme/one", kSession), 7, false, kBegin);
+  EXPECT_EQ(table.find(Conversations::of("bob", "acme/one", kSession), kBegin), 0u);
+  EXPECT_EQ(table.find(Conversations::of("alice", "acme/two", kSession), kBegin), 0u);
   EXPECT_EQ(table.find(Conversation(), kBegin), 0u);
 }
 
 TEST(Conversations, OthersHearOfWhatIsNew) {
   Conversations here(100);
   Conversations there(100);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   std::vector<HeldConversation> news;
   here.answered(session, 7, false, kBegin);
   here.answered(session, 7, false, kBegin + seconds(1));
@@ -64,7 +64,7 @@ TEST(Conversations, OthersHearOfWhatIsNew) {
 
 TEST(Conversations, NoneIsHeldWhereTheyAreOff) {
   Conversations table(0);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   table.answered(session, 7, false, kBegin);
   EXPECT_EQ(table.find(session, kBegin), 0u);
 }
