@@ -9,6 +9,7 @@
 #include "base/uninitialized.h"
 #include "dialect/wait_time.h"
 #include "gateway/client.h"
+#include "gateway/configured_keys.h"
 #include "gateway/gateway.h"
 
 namespace leat::gateway {

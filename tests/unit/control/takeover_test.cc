@@ -173,27 +173,33 @@ TEST_F(TakeoverTest, MoreConversationsThanAreKeptAreNotRead) {
   EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
 }
 
-// A conversation word by word, as of a process of an earlier version: which starts ...
-TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNoTickets) {
-  tickets_.push_back(ticket_of("one.example", 2'000));
+// Word by word, as of processes of earlier versions: which start ...
+TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNothingThatItDoesNotKnow) {
   conversations_ = "conversations";
-  const auto answers = beside([&] {
+  const auto hear = [&](std::string_view hello) {
     const OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     std::ranges::copy(path_, address.sun_path);
     EXPECT_EQ(::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
               0);
     std::vector<std::string> heard;
-    for (const std::string_view words : {"leat takeover 1", "yield"}) {
+    for (const std::string_view words : {hello, std::string_view("yield")}) {
       EXPECT_GT(::send(peer.get(), words.data(), words.size(), 0), 0);
       std::array<char, 256> room;
       const auto got = ::recv(peer.get(), room.data(), room.size(), 0);
       heard.emplace_back(room.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     }
     return heard;
-  });
-  EXPECT_EQ(answers[0], "leat takeover 1" + std::string(token_.begin(), token_.end()));
-  EXPECT_EQ(answers[1], "yielded");
+  };
+  for (const std::string_view hello : {"leat takeover 1", "leat takeover 2"}) {
+    tickets_.clear();
+    if (hello.ends_with("1")) tickets_.push_back(ticket_of("one.example", 2'000));
+    const auto answers = beside([&] { return hear(hello); });
+    EXPECT_EQ(answers[0], "leat takeover 1" + std::string(token_.begin(), token_.end()));
+    EXPECT_EQ(answers[1], "yielded");
+    for (int i = 0; i < 3; ++i) turn();
+  }
+  EXPECT_EQ(resumes_, 2);
 }
 
 // ... and which serves: it knows no other hello than its own.

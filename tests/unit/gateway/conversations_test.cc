@@ -62,6 +62,25 @@ TEST(Conversations, OthersHearOfWhatIsNew) {
   EXPECT_EQ(here.find(session, kBegin + seconds(2)), 8u);
 }
 
+TEST(Conversations, WhatIsToldIsAsOldAsItsUse) {
+  Conversations here(100);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
+  const std::vector<HeldConversation> told{{session.key, 7, kBegin}};
+  here.answered(session, 8, false, kBegin + seconds(1));
+  here.apply(told, kBegin + seconds(2));
+  EXPECT_EQ(here.find(session, kBegin + seconds(2)), 8u) << "it has moved since";
+  Conversations there(100);
+  there.apply(told, kBegin + seconds(2));
+  EXPECT_EQ(there.find(session, kBegin + seconds(599)), 7u);
+  EXPECT_EQ(there.find(session, kBegin + seconds(600)), 0u);
+}
+
+// Who comes after this process, of another version too, makes the same of the same names.
+TEST(Conversations, AreCalledTheSameEverywhere) {
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
+  EXPECT_EQ(session.key, (policy::ConversationKey{0, 0}));
+}
+
 TEST(Conversations, NoneIsHeldWhereTheyAreOff) {
   Conversations table(0);
   const Conversation session = Conversations::of("alice", "acme/one", kSession);
