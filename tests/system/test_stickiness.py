@@ -43,13 +43,15 @@ class Stickiness(harness.Case):
         self.folder = pathlib.Path(folder.name)
         self.providers = [self.provider(answer_well), self.provider(answer_well)]
 
-    def start(self, kept="", takeover=False, routing=""):
-        """`kept`: sections that say where state is kept."""
+    def start(self, kept="", takeover=False, routing="", shards=2):
+        """`kept`: sections that say where state is kept. Of two shards the other one hears of a
+        conversation a moment later."""
         ends = ",\n".join(f'  {{ provider = "p{i}", model = "up", price = {{ {price} }} }}'
                           for i, price in enumerate(PRICES))
-        server = "shards = 2\n" + ('takeover_socket = "takeover.sock"\n' if takeover else "")
+        server = f"shards = {shards}\n" + ('takeover_socket = "takeover.sock"\n' if takeover else "")
         leat = harness.Leat(
-            self.providers, server=server, listen=f"127.0.0.1:{free_port() if takeover else 0}",
+            self.providers, server=server,
+            environment={"LEAT_TEST_KEY_BEFORE": "another-key-0123456789"}, listen=f"127.0.0.1:{free_port() if takeover else 0}",
             admin_listen=f"127.0.0.1:{free_port() if takeover else 0}",
             extra=f'\n[[models]]\nid = "{MODEL}"\nendpoints = [\n{ends}\n]\n'
                   f'[routing]\nsort = "price"\n{routing}\n{kept}')
@@ -129,7 +131,7 @@ class Stickiness(harness.Case):
         leat = self.start(f'health_file = "{self.folder}/health"\n')
         self.begin(leat)
         self.stop(leat)
-        more = ('[[keys]]\nname = "before"\nsecret = "sk-leat-before-0123456789abcdef"\n'
+        more = ('[[keys]]\nname = "before"\nsecret = { env = "LEAT_TEST_KEY_BEFORE" }\n'
                 '[[models]]\nid = "another/one"\n'
                 'endpoints = [{ provider = "p0", model = "up", '
                 'price = { prompt = "1", completion = "1" } }]\n')
@@ -137,7 +139,7 @@ class Stickiness(harness.Case):
         self.assert_goes_on(self.next(leat))
 
     def test_without_a_folder_it_is_not_kept(self):
-        leat = self.start()
+        leat = self.start(shards=1)
         self.begin(leat)
         self.assertEqual(self.where(leat), {DEAR})
         self.stop(leat)
@@ -185,7 +187,7 @@ class Stickiness(harness.Case):
         self.assert_goes_on(self.next(new, 3))
 
     def test_a_process_that_goes_on_knows_them_still(self):
-        leat = self.start(takeover=True)
+        leat = self.start(takeover=True, shards=1)
         self.begin(leat)
         good = leat.rewrite(lambda text: text + '[accounts]\nstore_file = "none/such.db"\n')
         with self.assertRaises(AssertionError):

@@ -78,7 +78,15 @@ TEST(Conversations, WhatIsToldIsAsOldAsItsUse) {
 // Who comes after this process, of another version too, makes the same of the same names.
 TEST(Conversations, AreCalledTheSameEverywhere) {
   const Conversation session = Conversations::of("alice", "acme/one", kSession);
-  EXPECT_EQ(session.key, (policy::ConversationKey{0, 0}));
+  EXPECT_EQ(session.key.high, 0x2388'f091'a501'1cf6u);
+  EXPECT_EQ(session.key.low, 0xa61f'99dc'ae93'c42du);
+  dialect::RoutingFields fields;
+  fields.session_id = "a session";
+  EXPECT_EQ(dialect::sticky_key(fields, {}).hash, 0xcd3abb482bf0dad8u);
+  fields.session_id = {};
+  fields.first_system_message = "{\"role\":\"system\"}";
+  fields.first_other_message = "{\"role\":\"user\"}";
+  EXPECT_EQ(dialect::sticky_key(fields, {}).hash, 0x75825f10c6c353abu);
 }
 
 TEST(Conversations, NoneIsHeldWhereTheyAreOff) {

@@ -138,7 +138,7 @@ TEST(StickyTable, WhatIsToldTakesNoPlaceOfWhatWasUsedLater) {
 }
 
 TEST(StickyTable, TellsOfThoseThatAreHeldAndWereUsedLast) {
-  StickyTable table(1'000);
+  StickyTable table(10'000);  // so many that no set is full
   Rng rng(1);
   for (int i = 0; i < 600; ++i) table.hold({rng.next(), rng.next()}, 7, kBegin + seconds(i));
   const Instant now = kBegin + seconds(700);
