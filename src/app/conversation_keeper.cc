@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "app/conversation_keeper.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <utility>
 
@@ -24,7 +25,9 @@ bool is_wanted(const Options& options) {
 ConversationKeeper::ConversationKeeper(shard::Shard& control, const Options& options)
     : control_(control),
       is_on_(is_wanted(options)),
-      table_(is_on_ ? options.routing.sticky_conversations_max : 0),
+      table_(is_on_ ? std::min<std::size_t>(options.routing.sticky_conversations_max,
+                                            control::kKeptConversationsMax)
+                    : 0),
       file_(control::conversation_path(options)) {}
 
 void ConversationKeeper::load(const control::Surroundings& surroundings, std::string_view left) {
@@ -44,8 +47,7 @@ void ConversationKeeper::load(const control::Surroundings& surroundings, std::st
 
 void ConversationKeeper::begin() {
   first_ = {};
-  if (!file_.is_kept()) return;
-  control_.wheel().set(save_timer_, control_.now() + control::StateFile::kInterval);
+  set_timer();
 }
 
 void ConversationKeeper::take(std::span<const policy::HeldConversation> news) {
@@ -54,23 +56,25 @@ void ConversationKeeper::take(std::span<const policy::HeldConversation> news) {
   for (const policy::HeldConversation& each : news) table_.take(each, control_.now());
 }
 
-std::vector<policy::HeldConversation> ConversationKeeper::held() const {
-  return table_.held(control_.now(), control::kKeptConversationsMax);
-}
-
 std::string ConversationKeeper::state() const {
   if (!is_on_) return {};
-  return control::write_conversations(held(), control_.now(), control_.io().wall_now());
+  return control::write_conversations(table_.held(control_.now()), control_.now(),
+                                      control_.io().wall_now());
 }
 
 void ConversationKeeper::save() {
   if (!file_.is_kept() || !std::exchange(has_news_, false)) return;
-  say(file_.save(held(), control_.now(), control_.io().wall_now()));
+  say(file_.save(table_.held(control_.now()), control_.now(), control_.io().wall_now()));
 }
 
 void ConversationKeeper::on_save() {
   save();
-  begin();
+  set_timer();
+}
+
+void ConversationKeeper::set_timer() {
+  if (!file_.is_kept()) return;
+  control_.wheel().set(save_timer_, control_.now() + control::StateFile::kInterval);
 }
 
 }  // namespace leat::app

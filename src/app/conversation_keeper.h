@@ -41,12 +41,12 @@ class ConversationKeeper {
   void save();
 
  private:
-  std::vector<policy::HeldConversation> held() const;
   void on_save();
+  void set_timer();
 
   shard::Shard& control_;
-  const bool is_on_;  // somebody may come to want them
-  policy::StickyTable table_;
+  const bool is_on_;           // somebody may come to want them
+  policy::StickyTable table_;  // of no more than are kept
   control::ConversationFile file_;
   std::vector<policy::HeldConversation> first_;
   bool has_news_ = false;  // since it was saved

@@ -23,7 +23,7 @@ namespace leat::control {
 
 // Also of what keys are made of (gateway::Conversations::of, dialect::sticky_key).
 inline constexpr std::uint32_t kConversationStateVersion = 1;
-// Of more, those used last: what is written holds up control, once a minute.
+// Who keeps them has a table of no more: what is written holds up control, once a minute.
 inline constexpr std::size_t kKeptConversationsMax = 262'144;
 inline constexpr std::size_t kConversationBytes = 28;
 inline constexpr std::size_t kConversationStateBytesMax =

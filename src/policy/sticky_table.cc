@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
 
 #include "base/check.h"
 
@@ -44,17 +43,12 @@ void StickyTable::take(const HeldConversation& told, Instant now) {
   if (is_later) place = {.key = told.key, .identity = told.identity, .used = told.used};
 }
 
-std::vector<HeldConversation> StickyTable::held(Instant now, std::size_t most) const {
+std::vector<HeldConversation> StickyTable::held(Instant now) const {
   std::vector<HeldConversation> all;
   for (const Set& set : sets_) {
     for (const Entry& each : set) {
       if (each.is_held(now)) all.push_back({each.key, each.identity, each.used});
     }
-  }
-  if (all.size() > most) {
-    const auto end = all.begin() + static_cast<std::ptrdiff_t>(most);
-    std::ranges::nth_element(all, end, std::ranges::greater(), &HeldConversation::used);
-    all.erase(end, all.end());
   }
   return all;
 }

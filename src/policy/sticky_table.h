@@ -52,8 +52,8 @@ class StickyTable {
   // What another table holds: the later use counts, whichever came first. Neither does one that was
   // not used for longer take the place of one that was.
   void take(const HeldConversation& told, Instant now);
-  // All that are held; of more than `most` those used last. In no order.
-  std::vector<HeldConversation> held(Instant now, std::size_t most) const;
+  // All of them, in no order.
+  std::vector<HeldConversation> held(Instant now) const;
 
   std::size_t capacity() const { return sets_.size() * kWays; }
 
