@@ -48,11 +48,13 @@ class Stickiness(harness.Case):
         conversation a moment later."""
         ends = ",\n".join(f'  {{ provider = "p{i}", model = "up", price = {{ {price} }} }}'
                           for i, price in enumerate(PRICES))
-        server = f"shards = {shards}\n" + ('takeover_socket = "takeover.sock"\n' if takeover else "")
+        server = f"shards = {shards}\n"
+        server += 'takeover_socket = "takeover.sock"\n' if takeover else ""
+        ports = [free_port() if takeover else 0 for _ in range(2)]
         leat = harness.Leat(
             self.providers, server=server,
-            environment={"LEAT_TEST_KEY_BEFORE": "another-key-0123456789"}, listen=f"127.0.0.1:{free_port() if takeover else 0}",
-            admin_listen=f"127.0.0.1:{free_port() if takeover else 0}",
+            environment={"LEAT_TEST_KEY_BEFORE": "another-key-0123456789"},
+            listen=f"127.0.0.1:{ports[0]}", admin_listen=f"127.0.0.1:{ports[1]}",
             extra=f'\n[[models]]\nid = "{MODEL}"\nendpoints = [\n{ends}\n]\n'
                   f'[routing]\nsort = "price"\n{routing}\n{kept}')
         self.addCleanup(leat.close)
