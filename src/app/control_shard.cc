@@ -42,7 +42,8 @@ ControlShard::ControlShard(const Parts& parts)
       shard_(parts.io, rng_, 0),
       requests_(shard_, options_, parts.shards),
       signal_fd_(parts.signal_fd),
-      health_(shard_, configurations_.current(), parts.shards, shards_,
+      conversations_(shard_, options_),
+      health_(shard_, conversations_, configurations_.current(), parts.shards, shards_,
               [this](std::uint32_t shard) { return accounts_.is_behind(shard); }),
       accounts_(shard_, configurations_, shards_),
       reloader_(reloader_parts(parts)),
@@ -133,10 +134,13 @@ void ControlShard::open_takeover(control::LedgerKeeper* ledger,
   parts.leave = [this] {
     health_.save();
     health_.leave();
+    conversations_.leave();
     admin_->close_local();
   };
+  parts.conversations = [this] { return conversations_.state(); };
   parts.return_to_work = [this] {
     health_.return_to_work();
+    conversations_.return_to_work();
     if (const std::string fault = open_admin_socket(); !fault.empty()) {
       std::fprintf(stderr, "leat: %s\n", fault.c_str());
     }

@@ -14,6 +14,7 @@
 
 #include "app/account_keeper.h"
 #include "app/configurations.h"
+#include "app/conversation_keeper.h"
 #include "app/dashboard_keeper.h"
 #include "app/health_keeper.h"
 #include "app/predecessors.h"
@@ -55,6 +56,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   bool is_retired() const { return retirement_ != nullptr && retirement_->is_retired(); }
 
   HealthKeeper& health() { return health_; }
+  ConversationKeeper& conversations() { return conversations_; }
   Predecessors& predecessors() { return predecessors_; }
   AccountKeeper& accounts() { return accounts_; }
   RequestKeeper& requests() { return requests_; }
@@ -88,6 +90,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   RequestKeeper requests_;  // its rings outlive the threads
   int signal_fd_;
   std::vector<std::unique_ptr<ShardThread>> shards_;
+  ConversationKeeper conversations_;
   HealthKeeper health_;
   AccountKeeper accounts_;
   Reloader reloader_;

@@ -18,11 +18,12 @@ void say(const std::string& line) {
 
 }  // namespace
 
-HealthKeeper::HealthKeeper(shard::Shard& control, const LoadedConfiguration& configuration,
-                           std::uint32_t count,
+HealthKeeper::HealthKeeper(shard::Shard& control, ConversationKeeper& conversations,
+                           const LoadedConfiguration& configuration, std::uint32_t count,
                            const std::vector<std::unique_ptr<ShardThread>>& threads,
                            std::function<bool(std::uint32_t)> is_behind)
     : control_(control),
+      conversations_(conversations),
       count_(count),
       threads_(threads),
       is_behind_(std::move(is_behind)),
@@ -56,7 +57,7 @@ void HealthKeeper::load(const control::Surroundings& surroundings) {
 
 void HealthKeeper::begin() {
   on_tick();
-  control_.wheel().set(save_timer_, control_.now() + control::HealthFile::kInterval);
+  control_.wheel().set(save_timer_, control_.now() + control::StateFile::kInterval);
 }
 
 void HealthKeeper::save() {
@@ -69,6 +70,7 @@ void HealthKeeper::take(const shard::Message& message) {
     // Of endpoints by other numbers; conversations are the same for all.
     *news = {.shard = news->shard, .conversations = std::move(news->conversations)};
   }
+  conversations_.take(news->conversations);
   desk_->take(*news, control_.now());
 }
 
@@ -79,7 +81,7 @@ void HealthKeeper::on_tick() {
 
 void HealthKeeper::on_save() {
   save();
-  control_.wheel().set(save_timer_, control_.now() + control::HealthFile::kInterval);
+  control_.wheel().set(save_timer_, control_.now() + control::StateFile::kInterval);
 }
 
 }  // namespace leat::app

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HealthKeeper: the health desk at work: takes the news that the shards' messages bring, ticks, and
-// posts what the desk says to the shards; and keeps what it knows in Options::routing.health_file.
-// Owned by the control shard, on whose thread all of it runs. What goes wrong with the file is said
-// on stderr.
+// posts what the desk says to the shards; keeps what it knows in Options::routing.health_file; and
+// passes on what comes of conversations. Owned by the control shard, on whose thread all of it
+// runs. What goes wrong with the file is said on stderr.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "app/configurations.h"
+#include "app/conversation_keeper.h"
 #include "app/shard_thread.h"
 #include "control/health_file.h"
 #include "gateway/health_desk.h"
@@ -22,7 +23,9 @@ class HealthKeeper {
  public:
   // `count`: how many there will be in `threads`, which may still be empty and outlives the keeper.
   // `is_behind`: whether a shard has not been told of the configuration that this is of.
-  HealthKeeper(shard::Shard& control, const LoadedConfiguration& configuration, std::uint32_t count,
+  // `conversations` outlives the keeper.
+  HealthKeeper(shard::Shard& control, ConversationKeeper& conversations,
+               const LoadedConfiguration& configuration, std::uint32_t count,
                const std::vector<std::unique_ptr<ShardThread>>& threads,
                std::function<bool(std::uint32_t shard)> is_behind);
 
@@ -51,6 +54,7 @@ class HealthKeeper {
   void on_save();
 
   shard::Shard& control_;
+  ConversationKeeper& conversations_;
   const std::uint32_t count_;
   const std::vector<std::unique_ptr<ShardThread>>& threads_;
   const std::function<bool(std::uint32_t)> is_behind_;

@@ -86,6 +86,7 @@ void Retirement::on_timer() {
     if (parts_.ledger != nullptr) parts_.ledger->unlock();
     door_->tell_yielded({.tickets = std::exchange(tickets_, {}),
                          .limits = control::bytes_of(std::exchange(carried_, {})),
+                         .conversations = parts_.conversations(),
                          .before = parts_.before->sockets()});
   }
   parts_.control->wheel().set(timer_, parts_.control->now() + kLookEach);

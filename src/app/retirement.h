@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "app/account_keeper.h"
@@ -26,8 +27,9 @@ class Retirement {
     const std::vector<std::unique_ptr<ShardThread>>* threads = nullptr;
     AccountKeeper* accounts = nullptr;
     Predecessors* before = nullptr;
-    Duration grace{0};                        // for what runs
-    control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
+    Duration grace{0};                           // for what runs
+    control::LedgerKeeper* ledger = nullptr;     // null: no records are kept
+    std::function<std::string()> conversations;  // as bytes, once all shards have yielded
     // What else is to be left to the other process, and taken back.
     std::function<void()> leave;
     std::function<void()> return_to_work;

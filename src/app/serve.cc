@@ -245,6 +245,7 @@ std::string Service::start() {
   std::string admin;
   if (fault.empty()) {
     control_->health().begin();
+    control_->conversations().begin();
     fault = control_->open_admin(admin);
   }
   if (fault.empty() && !options_.server.takeover_socket.empty()) fault = take_over();
@@ -290,6 +291,8 @@ std::string Service::start_ledger() {
   fault = control_->requests().start(options_, material.trace_roots(), material.trace_secret());
   if (!fault.empty()) return fault;
   control_->health().load(surroundings_);
+  control_->conversations().load(surroundings_,
+                                 request_ != nullptr ? request_->conversations() : "");
   return control_->accounts().start(material.accounts(), ledger_.get());
 }
 
@@ -302,6 +305,7 @@ ShardSetup Service::shard_setup() {
   setup.limits.restored = control_->accounts().restored();
   setup.limits.carried = carried_;
   setup.keys = &control_->accounts().first();
+  setup.conversations = control_->conversations().first();
   setup.surroundings = &surroundings_;
   setup.ledger = ledger_.get();
   setup.memory_percent = &control_->memory_percent();
@@ -374,7 +378,9 @@ void Service::tell_start(const std::string& admin) const {
 void Service::run() {
   control_->run();
   control_->shut_down(ledger_.get());
-  if (!control_->is_retired()) control_->health().save();
+  if (control_->is_retired()) return;
+  control_->health().save();
+  control_->conversations().save();
 }
 
 }  // namespace

@@ -185,6 +185,7 @@ std::string ShardThread::set_up() {
   parts.contents = setup_.contents;
   parts.keys = setup_.keys;
   parts.tickets = setup_.provider_tickets;
+  parts.conversations = setup_.conversations;
   parts.limits = setup_.limits;
   parts.memory_percent = setup_.memory_percent;
   parts.connections_max = setup_.connections_max;

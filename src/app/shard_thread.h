@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,8 +43,10 @@ struct ShardSetup {
   gateway::ContentRing* contents = nullptr;         // null: no content is logged
   const gateway::KeyDelta* keys = nullptr;          // read until started() only
   gateway::TicketMail* provider_tickets = nullptr;  // of the process before; as `keys`
-  control::LedgerKeeper* ledger = nullptr;          // null: no records are kept
-  gateway::LimitSetup limits;                       // its mail outlives the shards
+  // Of processes before; as `keys`.
+  std::span<const policy::HeldConversation> conversations;
+  control::LedgerKeeper* ledger = nullptr;  // null: no records are kept
+  gateway::LimitSetup limits;               // its mail outlives the shards
   const control::Surroundings* surroundings = nullptr;
   const tls::TicketSeed* tickets = nullptr;  // of the process; outlives the shards
 };

@@ -17,18 +17,22 @@
 #include <span>
 #include <utility>
 
+#include "control/conversation_state.h"
+
 namespace leat::control {
 namespace {
 
-constexpr std::string_view kHello = "leat takeover 2";
-constexpr std::string_view kHelloBefore = "leat takeover 1";  // of who takes no tickets
+// The newest first: of who takes conversations and tickets, tickets alone, neither.
+constexpr std::array<std::string_view, 3> kHellos = {"leat takeover 3", "leat takeover 2",
+                                                     "leat takeover 1"};
 // What a hello is answered with, whichever it was.
-constexpr std::string_view kWelcome = kHelloBefore;
+constexpr std::string_view kWelcome = kHellos.back();
 constexpr std::string_view kYield = "yield";
 constexpr std::string_view kYielded = "yielded";
 constexpr std::string_view kReady = "ready";
 constexpr std::string_view kGo = "go";
 constexpr std::string_view kTicket = "ticket ";
+constexpr std::string_view kConversations = "conversations";
 constexpr std::size_t kMessageMax = 256;
 constexpr std::size_t kTicketMessageMax = kTicket.size() + gateway::kLentBytesMax;
 // A shard is well served by one or two of each provider.
@@ -114,8 +118,8 @@ std::vector<OwnedDescriptor> descriptors_of(msghdr& message) {
 }
 
 // A file that has no name, since it may be larger than any message. None: the kernel gives none.
-OwnedDescriptor file_of(std::string_view bytes) {
-  OwnedDescriptor file(::memfd_create("leat-limits", MFD_CLOEXEC));
+OwnedDescriptor file_of(const char* name, std::string_view bytes) {
+  OwnedDescriptor file(::memfd_create(name, MFD_CLOEXEC));
   std::size_t written = 0;
   while (file.get() >= 0 && written < bytes.size()) {
     const ssize_t got = ::write(file.get(), bytes.data() + written, bytes.size() - written);
@@ -126,9 +130,9 @@ OwnedDescriptor file_of(std::string_view bytes) {
 }
 
 // Empty: it cannot be read.
-std::string bytes_in(const OwnedDescriptor& file) {
+std::string bytes_in(const OwnedDescriptor& file, off_t bytes_max) {
   struct stat facts;
-  if (::fstat(file.get(), &facts) != 0 || facts.st_size > kCarriedBytesMax) return {};
+  if (::fstat(file.get(), &facts) != 0 || facts.st_size > bytes_max) return {};
   std::string bytes(static_cast<std::size_t>(facts.st_size), '\0');
   std::size_t read = 0;
   while (read < bytes.size()) {
@@ -206,8 +210,9 @@ void TakeoverDoor::read_message() {
   }
   if (got <= 0) return hang_up();
   const std::string_view text(room.data(), static_cast<std::size_t>(got));
-  if (text == kHello || text == kHelloBefore) {
-    takes_tickets_ = text == kHello;
+  if (std::ranges::find(kHellos, text) != kHellos.end()) {
+    takes_conversations_ = text == kHellos[0];
+    takes_tickets_ = text != kHellos[2];
     std::vector<int> all = sockets_.listeners;
     all.push_back(sockets_.passage);
     all.push_back(sockets_.takeover);
@@ -245,10 +250,11 @@ void TakeoverDoor::give_up() {
 
 void TakeoverDoor::tell_yielded(LeftBehind left) {
   if (peer_.get() < 0) return;
+  tell_conversations(left.conversations);
   for (std::size_t i = 0; takes_tickets_ && i < std::min(left.tickets.size(), kTicketsMax); ++i) {
     if (!send_ticket(peer_.get(), left.tickets[i])) break;
   }
-  const OwnedDescriptor file = file_of(left.limits);
+  const OwnedDescriptor file = file_of("leat-limits", left.limits);
   std::vector<int> all;
   if (file.get() >= 0) all.push_back(file.get());
   if (file.get() >= 0 && left.before.size() < kSocketsMax) {
@@ -259,6 +265,13 @@ void TakeoverDoor::tell_yielded(LeftBehind left) {
   (void)::poll(&room, 1, kRoomMs);
   // Who does not hear it has gone, which is found by the poll.
   (void)send_with(peer_.get(), kYielded, all);
+}
+
+// First of all, while there is room; without them it begins without.
+void TakeoverDoor::tell_conversations(std::string_view bytes) {
+  if (!takes_conversations_ || bytes.empty()) return;
+  const OwnedDescriptor file = file_of("leat-conversations", bytes);
+  if (file.get() >= 0) (void)send_with(peer_.get(), kConversations, {file.get()});
 }
 
 bool TakeoverDoor::tell(std::string_view message) {
@@ -286,14 +299,14 @@ Result<OwnedDescriptor> TakeoverRequest::reach(const std::string& path) {
 }
 
 Result<std::unique_ptr<TakeoverRequest>> TakeoverRequest::connect(const std::string& path) {
-  for (const std::string_view hello : {kHello, kHelloBefore}) {
+  for (const std::string_view hello : kHellos) {
     auto peer = reach(path);
     if (!peer) return fail(peer.error());
     if (peer->get() < 0) return nullptr;
     std::unique_ptr<TakeoverRequest> made(new TakeoverRequest(std::move(*peer)));
     const auto received = made->receive_sockets(hello);
     if (received) return made;
-    if (hello == kHelloBefore || received.error().code != Code::kClosed) {
+    if (hello == kHellos.back() || received.error().code != Code::kClosed) {
       return fail(received.error());
     }
   }
@@ -362,9 +375,16 @@ bool TakeoverRequest::take_ticket(Answer& answer) {
   return true;
 }
 
+// Whether it was these.
+bool TakeoverRequest::take_conversations(Answer& answer) {
+  if (answer.words != kConversations || answer.descriptors.size() != 1) return false;
+  conversations_ = bytes_in(answer.descriptors.front(), kConversationStateBytesMax);
+  return true;
+}
+
 Result<bool> TakeoverRequest::ask(std::string_view words, std::string_view wanted, Answer& answer) {
   auto got = ask(words);
-  while (got && take_ticket(*got)) got = hear();
+  while (got && (take_ticket(*got) || take_conversations(*got))) got = hear();
   if (!got) return fail(got.error());
   if (got->words != wanted) {
     return fail(takeover_error("the process that serves has gone, or goes on itself"));
@@ -377,7 +397,7 @@ Result<bool> TakeoverRequest::yield() {
   Answer answer;
   LEAT_TRY_VOID(ask(kYield, kYielded, answer));
   if (answer.descriptors.empty()) return true;
-  carried_ = bytes_in(answer.descriptors.front());
+  carried_ = bytes_in(answer.descriptors.front(), kCarriedBytesMax);
   answer.descriptors.erase(answer.descriptors.begin());
   before_ = std::move(answer.descriptors);
   return true;

@@ -8,9 +8,9 @@
 //   hello              -------------------> here are my listening sockets, and the token
 //   (reads, checks, prepares)
 //   yield              -------------------> its shards yield (gateway/succession.h), its accounts
-//                                           rest, the ledger's folder is free: TLS tickets of
-//                                           providers, then "yielded" with what limits stand at,
-//                                           and sockets of those before it
+//                                           rest, the ledger's folder is free: conversations, TLS
+//                                           tickets of providers, then "yielded" with what limits
+//                                           stand at, and sockets of those before it
 //   (opens ledger and accounts, starts)
 //   ready              -------------------> "go": passes clients on, finishes what runs, ends
 //   (serves)           <------------------- what it finishes (control/carried_limits.h)
@@ -22,8 +22,8 @@
 // others, and by a token that all of them know (gateway/successor.h): so whoever serves takes what
 // comes from any of those before.
 //
-// Tickets are secrets, and cross in memory only. A process of an earlier version knows of none: it
-// hangs up on today's hello, and is asked again by its own.
+// Tickets are secrets, and cross in memory only. A process of an earlier version knows of none, or
+// of no conversations: it hangs up on today's hello, and is asked again by its own.
 //
 // If the new one goes away before it is ready, the old one goes on as if nothing had been.
 #pragma once
@@ -68,8 +68,9 @@ struct TakeoverSockets {
 // What a process that yields leaves to the one that takes over.
 struct LeftBehind {
   std::vector<gateway::LentTicket> tickets;
-  std::string limits;       // what they stand at, as bytes (control/carried_limits.h)
-  std::vector<int> before;  // sockets of processes before us, which stay ours
+  std::string limits;         // what they stand at, as bytes (control/carried_limits.h)
+  std::string conversations;  // as bytes (control/conversation_state.h); empty: none are left
+  std::vector<int> before;    // sockets of processes before us, which stay ours
 };
 
 class TakeoverDoor final : private io::PollHandler {
@@ -99,6 +100,7 @@ class TakeoverDoor final : private io::PollHandler {
   void on_poll(int fd, int events) override;
   void admit();
   void read_message();
+  void tell_conversations(std::string_view bytes);
   void hang_up();
 
   io::Io& io_;
@@ -107,6 +109,7 @@ class TakeoverDoor final : private io::PollHandler {
   OwnedDescriptor peer_;
   bool has_yielded_ = false;  // was asked to, by this peer
   bool takes_tickets_ = false;
+  bool takes_conversations_ = false;
   bool is_over_ = false;  // a successor is there: nobody else takes over
 };
 
@@ -130,6 +133,8 @@ class TakeoverRequest {
   // known.
   std::vector<gateway::LentTicket> take_tickets() { return std::move(tickets_); }
   const std::string& carried() const { return carried_; }
+  // As bytes; empty: it left none, and may never have heard of any.
+  const std::string& conversations() const { return conversations_; }
   // After ready(): where this process and those before it tell what they finish, until they end.
   std::vector<OwnedDescriptor> take_finishing();
 
@@ -146,6 +151,7 @@ class TakeoverRequest {
   Result<Answer> ask(std::string_view words);
   Result<bool> ask(std::string_view words, std::string_view wanted, Answer& answer);
   bool take_ticket(Answer& answer);
+  bool take_conversations(Answer& answer);
 
   OwnedDescriptor peer_;
   std::vector<OwnedDescriptor> sockets_;
@@ -155,6 +161,7 @@ class TakeoverRequest {
   OwnedDescriptor takeover_;
   std::vector<gateway::LentTicket> tickets_;
   std::string carried_;
+  std::string conversations_;
   std::vector<OwnedDescriptor> before_;
 };
 

@@ -12,12 +12,19 @@ std::uint64_t mixed(std::uint64_t word) {
   return word ^ (word >> 31);
 }
 
+// FNV-1a.
+std::uint64_t hash_of(std::string_view text) {
+  std::uint64_t hash = 0xcbf2'9ce4'8422'2325;
+  for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100'0000'01b3;
+  return hash;
+}
+
 }  // namespace
 
-Conversation Conversations::of(std::uint32_t key, policy::ModelId model,
+Conversation Conversations::of(std::string_view key, std::string_view model,
                                const dialect::StickyKey& sticky) {
   if (sticky.kind == dialect::StickyKind::kNone) return {};
-  const std::uint64_t account = std::uint64_t{key} << 32 | model;
+  const std::uint64_t account = mixed(hash_of(key)) ^ hash_of(model);
   const std::uint64_t high = mixed(sticky.hash ^ mixed(account + 1));
   return {{.high = high, .low = mixed(high ^ account)}, sticky.kind};
 }
@@ -33,12 +40,12 @@ void Conversations::answered(const Conversation& conversation, std::uint64_t ide
   const bool begins = conversation.kind == dialect::StickyKind::kSession || cache_hit;
   const bool is_news = begins ? table_.hold(conversation.key, identity, now)
                               : table_.renew(conversation.key, identity, now);
-  if (is_news && told_.size() < kToldMax) told_.push_back({conversation.key, identity});
+  if (is_news && told_.size() < kToldMax) told_.push_back({conversation.key, identity, now});
 }
 
 void Conversations::apply(std::span<const HeldConversation> news, Instant now) {
   if (!is_on_) return;
-  for (const HeldConversation& held : news) table_.hold(held.key, held.identity, now);
+  for (const HeldConversation& held : news) table_.take(held, now);
 }
 
 }  // namespace leat::gateway

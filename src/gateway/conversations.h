@@ -2,17 +2,17 @@
 // Conversations: which endpoint each one went to last (openrouter-api.md 2.12), on one shard. Every
 // shard has the whole table: what begins, moves or goes on is told to the others with the shard's
 // next health news, so that a request's plan asks no other shard. A turn of a conversation comes
-// seconds after the one before, the news within half a second. Owned by the shard's Gateway; no
-// clock.
+// seconds after the one before, the news within half a second. Control has the table too, for who
+// comes after this process (control/conversation_state.h). Owned by the shard's Gateway; no clock.
 #pragma once
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "base/instant.h"
 #include "dialect/request_headers.h"
-#include "policy/catalogue.h"
 #include "policy/sticky_table.h"
 
 namespace leat::gateway {
@@ -23,11 +23,8 @@ struct Conversation {
   dialect::StickyKind kind = dialect::StickyKind::kNone;
 };
 
-// One that is held, as shards tell each other.
-struct HeldConversation {
-  policy::ConversationKey key;
-  std::uint64_t identity = 0;  // Endpoint::identity
-};
+// As shards tell each other.
+using policy::HeldConversation;
 
 class Conversations {
  public:
@@ -36,8 +33,10 @@ class Conversations {
       : table_(conversations_max), is_on_(conversations_max > 0) {}
 
   bool is_on() const { return is_on_; }
-  // The conversation of a client key with a model. `sticky` names it among that key's.
-  static Conversation of(std::uint32_t key, policy::ModelId model,
+  // The conversation of a client key with a model. `sticky` names it among that key's. Both by
+  // name: it is the same in every process and under every configuration.
+  // IF YOU CHANGE WHAT IS MADE OF THEM: so does control's kConversationStateVersion.
+  static Conversation of(std::string_view key, std::string_view model,
                          const dialect::StickyKey& sticky);
 
   // Endpoint::identity, or 0.

@@ -9,6 +9,7 @@
 #include "base/uninitialized.h"
 #include "dialect/wait_time.h"
 #include "gateway/client.h"
+#include "gateway/configured_keys.h"
 #include "gateway/gateway.h"
 
 namespace leat::gateway {
@@ -187,8 +188,10 @@ void Exchange::find_conversation(const dialect::RoutingFields& fields) {
   const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   const policy::ModelRef ref = catalogue.resolve(fields.models().front().full);
   if (ref.model == policy::kNoId || !catalogue.model(ref.model).rewards_staying) return;
-  conversation_ =
-      Conversations::of(key(), ref.model, dialect::sticky_key(fields, request_->session));
+  KeyName room;
+  conversation_ = Conversations::of(key_name(deployment_->snapshot().options(), key(), room),
+                                    catalogue.model(ref.model).id,
+                                    dialect::sticky_key(fields, request_->session));
 }
 
 bool Exchange::refuse_key() {

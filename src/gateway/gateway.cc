@@ -71,6 +71,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
       conversations_(snapshot().options().routing.sticky_conversations_max),
       planner_(std::make_unique<RoutePlanner>()) {
   if (parts.keys != nullptr) keys_.apply(*parts.keys);
+  conversations_.apply(parts.conversations, shard.now());
   if (parts.ledger.keeping != nullptr) {
     ledger_ = std::make_unique<ShardLedger>(shard, parts.ledger);
     limits_.keep_grants(*ledger_);
@@ -265,6 +266,7 @@ void Gateway::note_yielded() {
   }
   succession_->set_yielded();
   leave_tickets();
+  tell_health();  // control leaves it to the other process
   limits_.freeze(succession_->ends_by());
   if (on_yielded) on_yielded();
 }
@@ -330,6 +332,7 @@ void Gateway::shut_down() {
   while (Http2ClientConn* connection = open_http2_.pop_front()) connection->cut();
   // Those whose client has its answer and whose provider's end is still awaited.
   while (Exchange* exchange = running_.pop_front()) exchange->abandon();
+  tell_health();  // for the next start
   tcp_streams_.abort_ending();
 }
 
@@ -453,16 +456,19 @@ void Gateway::on_refresh() {
   shard_.wheel().set(refresh_timer_, shard_.now() + kRefreshInterval);
 }
 
-void Gateway::on_health_timer() {
-  if (on_health_news) {
-    if (untold_ == nullptr) {
-      untold_ = deployment_->health().take_news(shard_.now());
-      untold_->generation = deployment_->generation();
-      conversations_.take_news(untold_->conversations);
-      if (untold_->is_empty()) untold_.reset();
-    }
-    if (untold_ != nullptr && on_health_news(untold_)) untold_.reset();
+void Gateway::tell_health() {
+  if (!on_health_news) return;
+  if (untold_ == nullptr) {
+    untold_ = deployment_->health().take_news(shard_.now());
+    untold_->generation = deployment_->generation();
+    conversations_.take_news(untold_->conversations);
+    if (untold_->is_empty()) untold_.reset();
   }
+  if (untold_ != nullptr && on_health_news(untold_)) untold_.reset();
+}
+
+void Gateway::on_health_timer() {
+  tell_health();
   shard_.wheel().set(health_timer_, shard_.now() + kHealthInterval);
 }
 

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "base/pool.h"
@@ -58,6 +59,8 @@ struct GatewayParts {
   const KeyDelta* keys = nullptr;
   // Tickets that the process before had, to begin with. Taken by the constructor. Null: none.
   TicketMail* tickets = nullptr;
+  // Of processes before, to begin with. Read by the constructor only.
+  std::span<const HeldConversation> conversations;
   LedgerParts ledger;
   LimitSetup limits;                               // but for `hold`, which follows from the models
   std::uint32_t connections_max = 50'000;          // of clients, this shard's share
@@ -224,6 +227,7 @@ class Gateway final : private shard::MessageHandler {
   void mind_core();
   void refresh_core();
   void on_refresh();
+  void tell_health();
   void on_health_timer();
   void apply(const HealthUpdate& update);
 

@@ -24,6 +24,13 @@ struct ConversationKey {
   bool operator==(const ConversationKey&) const = default;
 };
 
+// One that is held, as it is told to another table.
+struct HeldConversation {
+  ConversationKey key;
+  std::uint64_t identity = 0;  // Endpoint::identity
+  Instant used{0};
+};
+
 class StickyTable {
  public:
   static constexpr Duration kIdleMax = seconds(600);
@@ -42,6 +49,12 @@ class StickyTable {
   // where it is. Whether that is news.
   bool renew(const ConversationKey& key, std::uint64_t identity, Instant now);
 
+  // What another table holds: the later use counts, whichever came first. Neither does one that was
+  // not used for longer take the place of one that was.
+  void take(const HeldConversation& told, Instant now);
+  // All of them, in no order.
+  std::vector<HeldConversation> held(Instant now) const;
+
   std::size_t capacity() const { return sets_.size() * kWays; }
 
  private:
@@ -57,6 +70,8 @@ class StickyTable {
   const Set& set_of(const ConversationKey& key) const {
     return sets_[key.low & (sets_.size() - 1)];
   }
+
+  static Entry& place_of(Set& set, const ConversationKey& key, Instant now);
 
   std::vector<Set> sets_;
 };

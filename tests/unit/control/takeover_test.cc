@@ -16,6 +16,7 @@
 #include <future>
 #include <utility>
 
+#include "control/conversation_state.h"
 #include "io/uring_io.h"
 
 namespace leat::control {
@@ -58,7 +59,10 @@ class TakeoverTest : public testing::Test {
     actions.yield = [this] {
       ++yields_;
       if (answers_) {
-        door_->tell_yielded({std::exchange(tickets_, {}), std::exchange(carried_, {}), before_});
+        door_->tell_yielded({.tickets = std::exchange(tickets_, {}),
+                             .limits = std::exchange(carried_, {}),
+                             .conversations = conversations_,
+                             .before = before_});
       }
     };
     actions.pass_on = [this] { ++passes_; };
@@ -88,6 +92,7 @@ class TakeoverTest : public testing::Test {
   std::unique_ptr<TakeoverDoor> door_;
   bool answers_ = true;
   std::string carried_;
+  std::string conversations_;
   std::vector<int> before_;
   int yields_ = 0;
   int passes_ = 0;
@@ -147,26 +152,54 @@ TEST_F(TakeoverTest, TooManyTicketsKeepNobodyUp) {
   EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
 }
 
-// A conversation word by word, as of a process of an earlier version: which starts ...
-TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNoTickets) {
-  tickets_.push_back(ticket_of("one.example", 2'000));
-  const auto answers = beside([&] {
+TEST_F(TakeoverTest, ConversationsComeAlong) {
+  // Larger than any message; and the socket is full of what comes after.
+  conversations_.assign(1 << 20, 'c');
+  for (int i = 0; i < 2'000; ++i) tickets_.push_back(ticket_of("one.example", 5'000));
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->conversations(), std::string(1 << 20, 'c'));
+  EXPECT_FALSE((*request)->take_tickets().empty());
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
+TEST_F(TakeoverTest, MoreConversationsThanAreKeptAreNotRead) {
+  conversations_.assign(kConversationStateBytesMax + 1, 'c');
+  auto request = beside([&] { return TakeoverRequest::connect(path_); });
+  ASSERT_TRUE(request && *request);
+  ASSERT_TRUE(beside([&] { return (*request)->yield(); }).has_value());
+  EXPECT_EQ((*request)->conversations(), "");
+  EXPECT_TRUE(beside([&] { return (*request)->ready(); }).has_value());
+}
+
+// Word by word, as of processes of earlier versions: which start ...
+TEST_F(TakeoverTest, AnEarlierVersionThatStartsHearsOfNothingThatItDoesNotKnow) {
+  conversations_ = "conversations";
+  const auto hear = [&](std::string_view hello) {
     const OwnedDescriptor peer(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
     sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
     std::ranges::copy(path_, address.sun_path);
     EXPECT_EQ(::connect(peer.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address),
               0);
     std::vector<std::string> heard;
-    for (const std::string_view words : {"leat takeover 1", "yield"}) {
+    for (const std::string_view words : {hello, std::string_view("yield")}) {
       EXPECT_GT(::send(peer.get(), words.data(), words.size(), 0), 0);
       std::array<char, 256> room;
       const auto got = ::recv(peer.get(), room.data(), room.size(), 0);
       heard.emplace_back(room.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     }
     return heard;
-  });
-  EXPECT_EQ(answers[0], "leat takeover 1" + std::string(token_.begin(), token_.end()));
-  EXPECT_EQ(answers[1], "yielded");
+  };
+  for (const std::string_view hello : {"leat takeover 1", "leat takeover 2"}) {
+    tickets_.clear();
+    if (hello.ends_with("1")) tickets_.push_back(ticket_of("one.example", 2'000));
+    const auto answers = beside([&] { return hear(hello); });
+    EXPECT_EQ(answers[0], "leat takeover 1" + std::string(token_.begin(), token_.end()));
+    EXPECT_EQ(answers[1], "yielded");
+    for (int i = 0; i < 3; ++i) turn();
+  }
+  EXPECT_EQ(resumes_, 2);
 }
 
 // ... and which serves: it knows no other hello than its own.
@@ -175,7 +208,7 @@ TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
   turn();
   const auto serve = [&] {
     std::vector<std::string> heard;
-    while (heard.size() < 2) {
+    while (heard.size() < 3) {
       pollfd ready{.fd = listening_.get(), .events = POLLIN, .revents = 0};
       if (::poll(&ready, 1, 5'000) != 1) break;
       const OwnedDescriptor peer(::accept4(listening_.get(), nullptr, nullptr, SOCK_CLOEXEC));
@@ -187,7 +220,8 @@ TEST_F(TakeoverTest, AnEarlierVersionThatServesIsAskedInItsWords) {
   };
   auto serving = std::async(std::launch::async, serve);
   EXPECT_FALSE(TakeoverRequest::connect(path_).has_value()) << "this one gives no sockets";
-  EXPECT_EQ(serving.get(), (std::vector<std::string>{"leat takeover 2", "leat takeover 1"}));
+  EXPECT_EQ(serving.get(),
+            (std::vector<std::string>{"leat takeover 3", "leat takeover 2", "leat takeover 1"}));
 }
 
 TEST_F(TakeoverTest, WhatLimitsStandAtGoesWithItAndWhatEndsLater) {

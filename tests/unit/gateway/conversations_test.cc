@@ -14,7 +14,7 @@ constexpr dialect::StickyKey kMessages{dialect::StickyKind::kMessages, 42};
 
 TEST(Conversations, ASessionBeginsWithItsFirstAnswer) {
   Conversations table(100);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   EXPECT_EQ(table.find(session, kBegin), 0u);
   table.answered(session, 7, false, kBegin);
   EXPECT_EQ(table.find(session, kBegin), 7u);
@@ -22,7 +22,7 @@ TEST(Conversations, ASessionBeginsWithItsFirstAnswer) {
 
 TEST(Conversations, WithoutASessionOnlyACacheHitBeginsOne) {
   Conversations table(100);
-  const Conversation messages = Conversations::of(1, 2, kMessages);
+  const Conversation messages = Conversations::of("alice", "acme/one", kMessages);
   table.answered(messages, 7, false, kBegin);
   EXPECT_EQ(table.find(messages, kBegin), 0u);
   table.answered(messages, 7, true, kBegin);
@@ -33,16 +33,16 @@ TEST(Conversations, WithoutASessionOnlyACacheHitBeginsOne) {
 
 TEST(Conversations, AreOfOneKeyAndOneModel) {
   Conversations table(100);
-  table.answered(Conversations::of(1, 2, kSession), 7, false, kBegin);
-  EXPECT_EQ(table.find(Conversations::of(2, 2, kSession), kBegin), 0u);
-  EXPECT_EQ(table.find(Conversations::of(1, 3, kSession), kBegin), 0u);
+  table.answered(Conversations::of("alice", "acme/one", kSession), 7, false, kBegin);
+  EXPECT_EQ(table.find(Conversations::of("bob", "acme/one", kSession), kBegin), 0u);
+  EXPECT_EQ(table.find(Conversations::of("alice", "acme/two", kSession), kBegin), 0u);
   EXPECT_EQ(table.find(Conversation(), kBegin), 0u);
 }
 
 TEST(Conversations, OthersHearOfWhatIsNew) {
   Conversations here(100);
   Conversations there(100);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   std::vector<HeldConversation> news;
   here.answered(session, 7, false, kBegin);
   here.answered(session, 7, false, kBegin + seconds(1));
@@ -62,9 +62,36 @@ TEST(Conversations, OthersHearOfWhatIsNew) {
   EXPECT_EQ(here.find(session, kBegin + seconds(2)), 8u);
 }
 
+TEST(Conversations, WhatIsToldIsAsOldAsItsUse) {
+  Conversations here(100);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
+  const std::vector<HeldConversation> told{{session.key, 7, kBegin}};
+  here.answered(session, 8, false, kBegin + seconds(1));
+  here.apply(told, kBegin + seconds(2));
+  EXPECT_EQ(here.find(session, kBegin + seconds(2)), 8u) << "it has moved since";
+  Conversations there(100);
+  there.apply(told, kBegin + seconds(2));
+  EXPECT_EQ(there.find(session, kBegin + seconds(599)), 7u);
+  EXPECT_EQ(there.find(session, kBegin + seconds(600)), 0u);
+}
+
+// Who comes after this process, of another version too, makes the same of the same names.
+TEST(Conversations, AreCalledTheSameEverywhere) {
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
+  EXPECT_EQ(session.key.high, 0x2388'f091'a501'1cf6u);
+  EXPECT_EQ(session.key.low, 0xa61f'99dc'ae93'c42du);
+  dialect::RoutingFields fields;
+  fields.session_id = "a session";
+  EXPECT_EQ(dialect::sticky_key(fields, {}).hash, 0xcd3abb482bf0dad8u);
+  fields.session_id = {};
+  fields.first_system_message = "{\"role\":\"system\"}";
+  fields.first_other_message = "{\"role\":\"user\"}";
+  EXPECT_EQ(dialect::sticky_key(fields, {}).hash, 0x75825f10c6c353abu);
+}
+
 TEST(Conversations, NoneIsHeldWhereTheyAreOff) {
   Conversations table(0);
-  const Conversation session = Conversations::of(1, 2, kSession);
+  const Conversation session = Conversations::of("alice", "acme/one", kSession);
   table.answered(session, 7, false, kBegin);
   EXPECT_EQ(table.find(session, kBegin), 0u);
 }

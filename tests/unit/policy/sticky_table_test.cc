@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/rng.h"
@@ -109,6 +110,43 @@ TEST(StickyTable, ManyConversations) {
     held += found != 0 ? 1u : 0u;
   }
   EXPECT_GT(held, keys.size() * 98 / 100);
+}
+
+TEST(StickyTable, OfTwoTablesTheLaterUseCounts) {
+  StickyTable table(100);
+  table.take({kKey, 7, kBegin}, kBegin + seconds(10));
+  EXPECT_EQ(table.find(kKey, kBegin + seconds(599)), 7u);
+  EXPECT_EQ(table.find(kKey, kBegin + seconds(600)), 0u) << "since it was used, not since it came";
+  table.hold(kKey, 8, kBegin + seconds(20));
+  table.take({kKey, 7, kBegin + seconds(15)}, kBegin + seconds(30));
+  EXPECT_EQ(table.find(kKey, kBegin + seconds(30)), 8u);
+  table.take({kKey, 9, kBegin + seconds(25)}, kBegin + seconds(30));
+  EXPECT_EQ(table.find(kKey, kBegin + seconds(30)), 9u);
+}
+
+TEST(StickyTable, WhatIsToldTakesNoPlaceOfWhatWasUsedLater) {
+  StickyTable table(1);
+  for (std::uint64_t i = 0; i < table.capacity(); ++i) {
+    table.hold({i + 1, 2}, i + 1, kBegin + seconds(static_cast<std::int64_t>(i)));
+  }
+  table.take({{100, 2}, 9, kBegin - seconds(1)}, kBegin + seconds(10));
+  EXPECT_EQ(table.find({100, 2}, kBegin + seconds(10)), 0u);
+  EXPECT_EQ(table.find({1, 2}, kBegin + seconds(10)), 1u);
+  table.take({{100, 2}, 9, kBegin + seconds(9)}, kBegin + seconds(10));
+  EXPECT_EQ(table.find({100, 2}, kBegin + seconds(10)), 9u);
+  EXPECT_EQ(table.find({1, 2}, kBegin + seconds(10)), 0u);
+}
+
+TEST(StickyTable, TellsOfAllThatAreHeld) {
+  StickyTable table(10'000);  // so many that no set is full
+  Rng rng(1);
+  for (int i = 0; i < 600; ++i) table.hold({rng.next(), rng.next()}, 7, kBegin + seconds(i));
+  const Instant now = kBegin + seconds(700);
+  const auto all = table.held(now);
+  EXPECT_EQ(all.size(), 499u);
+  EXPECT_TRUE(std::ranges::all_of(all, [&](const HeldConversation& each) {
+    return now - each.used < StickyTable::kIdleMax && table.find(each.key, now) == each.identity;
+  }));
 }
 
 }  // namespace
