@@ -159,13 +159,19 @@ class Judge {
     return !record_.is_abandoned && !record_.is_excused && !record_.is_disowned &&
            !record_.was_broken && !was_stalled();
   }
+  // A reset of the gateway's, of a stream, may have been lost, and be known to nobody.
+  static bool may_be_unheard(const Execution& execution) {
+    const bool may_be_stuck = execution.connection->end(0).outgoing().longest_stall > kNone;
+    return execution.is_unheard || execution.connection->was_broken() ||
+           (execution.hung_up_at == kNever && may_be_stuck);
+  }
   // A reset waits behind what else is on its way: the provider takes nothing, or did not until
-  // just before it, or the connection was lost with it.
+  // just before it, or the connection was lost with it. Of a stream that the provider itself has
+  // reset nobody hears.
   static bool is_out_of_reach(const Execution& execution) {
     if (!execution.is_stream) return false;
-    if (execution.hung_up_at == kNever) {
-      return execution.is_unheard || execution.connection->was_broken();
-    }
+    if (execution.was_given_up) return true;
+    if (execution.hung_up_at == kNever) return may_be_unheard(execution);
     return execution.hung_up_at <= execution.unblocked_at + kHangUpMax;
   }
   // The network kept client and gateway apart for so long that a time limit may have passed.
@@ -189,13 +195,7 @@ class Judge {
   // The gateway was shown the whole reply, its end included.
   static bool was_delivered(const Execution& execution) {
     sim::End& end = execution.connection->end(0);
-    // A reset of the gateway's may have been lost, and be known to nobody.
-    const bool may_be_lost =
-        execution.is_unheard || execution.connection->was_broken() ||
-        (execution.hung_up_at == kNever && end.outgoing().longest_stall > kNone);
-    if (execution.is_stream && may_be_lost) {
-      return false;
-    }
+    if (execution.is_stream && may_be_unheard(execution)) return false;
     const bool has_fin = end.incoming().fin_arrived && !execution.connection->was_broken() &&
                          end.peer_gone_at() < end.closed_at();
     return (has_fin || !execution.until_close) && shown(execution) >= execution.reply_end;
@@ -383,8 +383,12 @@ void Judge::judge_openai_events(const Part& part) {
     const bool skips_usage =
         static_cast<int>(expected) == execution.usage_event && !record_.wants_usage;
     if (skips_usage) ++expected;
-    // [DONE] is ours to write where a provider left it out after its finish reason.
-    const bool is_end = event == kDone && expected == execution.events.size();
+    // [DONE] is ours to write where a provider left it out after its finish reason, or was cut
+    // there.
+    const bool has_finish = execution.has_finish && expected == execution.texts.size() + 2;
+    const bool was_cut = !execution.is_sound || shown(execution) < execution.reply_end;
+    const bool is_end =
+        event == kDone && (expected == execution.events.size() || (has_finish && was_cut));
     if (!is_end && (expected >= execution.events.size() || execution.events[expected] != event)) {
       return breach("event " + std::to_string(i) + " is not the provider's");
     }

@@ -269,6 +269,7 @@ void SimProvider::Http2Visit::play_end(std::uint32_t id, Play& play, ScriptStep:
   }
   peer_.send_reset(id, kResetCodes[rng.below(std::size(kResetCodes))]);
   play.execution->reply_end = peer_.written();
+  play.execution->was_given_up = true;
   over(play);
 }
 
