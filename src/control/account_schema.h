@@ -122,7 +122,20 @@ inline constexpr const char* kSchemaStep3 = R"sql(
 ALTER TABLE keys ADD COLUMN log_content INTEGER NOT NULL DEFAULT 0 CHECK (log_content IN (0, 1));
 )sql";
 
-inline constexpr std::array<const char*, 3> kSchemaSteps = {kSchemaStep1, kSchemaStep2,
-                                                            kSchemaStep3};
+// Whose keys were, since the ledger goes on naming them.
+inline constexpr const char* kSchemaStep4 = R"sql(
+CREATE TABLE former_keys (
+  id INTEGER PRIMARY KEY,
+  creator TEXT NOT NULL CHECK (creator <> '')
+) STRICT;
+CREATE INDEX keys_by_creator ON keys(creator) WHERE creator <> '';
+CREATE INDEX former_keys_by_creator ON former_keys(creator);
+CREATE TRIGGER key_leaves AFTER DELETE ON keys WHEN OLD.creator <> '' BEGIN
+  INSERT INTO former_keys (id, creator) VALUES (OLD.id, OLD.creator);
+END;
+)sql";
+
+inline constexpr std::array<const char*, 4> kSchemaSteps = {kSchemaStep1, kSchemaStep2,
+                                                            kSchemaStep3, kSchemaStep4};
 
 }  // namespace leat::control

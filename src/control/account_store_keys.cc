@@ -174,6 +174,17 @@ std::vector<KeyRecord> AccountStore::keys(const KeyQuery& query) {
   return found;
 }
 
+std::vector<policy::AccountId> AccountStore::keys_of_creator(std::string_view creator) {
+  std::vector<policy::AccountId> ids;
+  SqliteStatement row(*database_,
+                      "SELECT id FROM keys WHERE creator=?1 AND creator<>'' "
+                      "UNION ALL SELECT id FROM former_keys WHERE creator=?1");
+  row.bind(creator);
+  while (row.step()) ids.push_back(static_cast<policy::AccountId>(row.integer()));
+  database_->take_fault();
+  return ids;
+}
+
 StoreResult<void> AccountStore::update(const KeyRecord& record, std::int64_t now) {
   const policy::Key& key = record.key;
   SqliteTransaction transaction(*database_);

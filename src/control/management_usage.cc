@@ -183,6 +183,7 @@ ManagementAnswer activity_answer(const UsageTable& days, const ActivityQuery& qu
   days.each([&](const UsageTable::Row& row) {
     const std::string_view key = row.field(UsageField::kKey);
     if (row.day < first || row.day > last || (query.key && *query.key != key)) return;
+    if (query.keys && !query.keys->contains(key)) return;
     if (!viewer.sees(row.field(UsageField::kOrganisation), key)) return;
     lines[{.day = row.day,
            .model = std::string(row.field(UsageField::kModel)),
@@ -287,13 +288,14 @@ std::vector<BudgetUse> ManagementUsage::budgets() const {
 
 ManagementAnswer ManagementUsage::activity() {
   if (!call_.is("GET")) return method_not_allowed();
-  // OpenRouter's members of an organisation. Of all keys would be more than was asked for.
-  if (call_.parameter("user_id")) {
-    return refusal(400,
-                   "`user_id` is not offered: organisations have no members here. Keys can be "
-                   "told apart by `api_key_hash`.");
+  ActivityQuery query{.date = call_.parameter("date"), .key = {}, .keys = {}};
+  // OpenRouter's member of an organisation: here, who asked for a key.
+  if (const auto user = call_.parameter("user_id")) {
+    query.keys.emplace();
+    for (const policy::AccountId id : store_.keys_of_creator(*user)) {
+      query.keys->emplace(AccountNames().text(policy::AccountLevel::kKey, id));
+    }
   }
-  ActivityQuery query{.date = call_.parameter("date"), .key = {}};
   if (const auto hash = call_.parameter("api_key_hash")) {
     KeyDigest digest{};
     if (!parse_digest(*hash, digest)) return refusal(400, "`api_key_hash` must be a key's hash.");

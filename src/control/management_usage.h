@@ -4,7 +4,9 @@
 // connection and no store: who asks them has found out who is asking.
 #pragma once
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +49,8 @@ std::string generation_json(const ledger::UsageRecord& record);
 struct ActivityQuery {
   std::optional<std::string> date;  // "2026-11-21"; none: all of them
   std::optional<std::string> key;   // as records name it; none: all
+  // Of these only, in any order; none: of all.
+  std::optional<std::set<std::string, std::less<>>> keys;
 };
 // The thirty whole UTC days before `now`, newest first, a line for each day, model and endpoint.
 // 400: `date` is no such day.

@@ -101,7 +101,7 @@ void Exchange::broke(ErrorKind kind, dialect::Attempted attempted,
     detail.provider_code = told.code();
   }
   if (!can_carry_on(attempted, told)) return cut(kind, detail);
-  client_->stream().hold_sends({}, {});  // nothing more comes for a while
+  client_->stream().hold_sends({});  // nothing more comes for a while
   Continuation& continuation = *continuation_;
   continuation.metered = meter_stream(leg_->relay.usage(), policy::AnswerEnd::kError);
   continuation.endpoint = leg_->endpoint;

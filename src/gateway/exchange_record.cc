@@ -74,7 +74,7 @@ void Exchange::on_durable(bool is_durable) {
 // The answer is written to its end: the client goes on to its next request, as soon as it has it.
 void Exchange::end_client(bool clean) {
   if (client_ == nullptr) return;
-  client_->stream().hold_sends({}, {});
+  client_->stream().hold_sends({});
   if (ending_ == Ending::kHeld) {
     ends_clean_ = clean;
     return;

@@ -160,8 +160,8 @@ void Exchange::mind_hold() {
   }
   if (most.ns == 0 && !holds_) return;
   holds_ = most.ns > 0;
-  const Duration spent = leg_->upstream->hold_reply(most);
-  if (client_ != nullptr) client_->stream().hold_sends(most, spent);
+  const bool is_held = leg_->upstream->hold_reply(most);
+  if (client_ != nullptr) client_->stream().hold_sends(is_held ? Duration{} : most);
 }
 
 // Once a stream: what its provider wants is far from what each receive touches anyway.

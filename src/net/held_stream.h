@@ -28,7 +28,7 @@ class HeldStream final : public Stream {
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override {
     stream_.receive_block(std::move(block), offset, size);
   }
-  void hold_sends(Duration most, Duration spent) override { stream_.hold_sends(most, spent); }
+  void hold_sends(Duration most) override { stream_.hold_sends(most); }
   std::size_t backlog_bytes() const override { return stream_.backlog_bytes(); }
   std::uint64_t bytes_written() const override { return stream_.bytes_written(); }
   void finish() override { stream_.finish(); }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "net/hold_due.h"
 #include "net/upstream_pool.h"
 
 namespace leat::net {
@@ -16,9 +15,6 @@ Http2Limits http2_limits(const PoolLimits& limits) {
   http2.informational_max = limits.informational_max;
   return http2;
 }
-
-// What comes is counted for so long at a time.
-constexpr Duration kCountTime = milliseconds(10);
 
 }  // namespace
 
@@ -50,12 +46,6 @@ void Http2Call::resume_reply() {
   if (conn_ == nullptr) return;
   conn_->session_.resume(*this);
   conn_->want_turn();
-}
-
-Duration Http2Call::hold_reply(Duration most) {
-  if (conn_ == nullptr) return {};
-  conn_->hold(*this, most);
-  return conn_->is_holding_ ? most : conn_->stream_->held_for();
 }
 
 void Http2Call::cancel() {
@@ -108,8 +98,7 @@ Http2Conn::Http2Conn(UpstreamPool& pool, Stream& stream)
     : pool_(pool),
       stream_(&stream),
       session_(http2_limits(pool.limits()), pool.head_scratch(), pool.limits().scheme),
-      last_heard_(pool.shard().now()),
-      counted_since_(last_heard_) {
+      last_heard_(pool.shard().now()) {
   want_turn();  // the preface
 }
 
@@ -127,8 +116,6 @@ bool Http2Conn::has_room() const {
 Http2Call* Http2Conn::new_call() {
   Http2Call* call = pool_.make_call(*this, exchanges_ > 0);
   calls_.push_back(*call);
-  ++eager_;
-  stop_holding();
   ++exchanges_;
   if (in_flight_++ == 0 && !is_asked_) {
     pool_.shard().wheel().set(timer_, pool_.shard().now() + kSilenceMax);
@@ -139,57 +126,9 @@ Http2Call* Http2Conn::new_call() {
 void Http2Conn::call_over(Http2Call& call) {
   call.conn_ = nullptr;
   call.ListNode<CallTag>::unlink();
-  if (call.hold_.ns == 0) --eager_;
-  if (--in_flight_ == 0) stop_holding();  // that it ends is to be seen before it is used again
+  --in_flight_;
   pool_.free_call(call);
   if (!is_dead_) pool_.on_room(*this);
-}
-
-// ---- Holding ----
-
-void Http2Conn::hold(Http2Call& call, Duration most) {
-  if (most < kHoldMin) most = {};
-  if (call.hold_.ns == 0 && most.ns > 0) --eager_;
-  if (call.hold_.ns > 0 && most.ns == 0) {
-    ++eager_;
-    stop_holding();
-  }
-  call.hold_ = most;
-}
-
-void Http2Conn::count_bytes(std::size_t size) {
-  counted_ += size;
-  if (last_heard_ < counted_since_ + kCountTime) return;
-  const Duration time = std::min(last_heard_ - counted_since_, seconds(1));
-  filled_in_ = nanoseconds(time.ns / static_cast<std::int64_t>(counted_) *
-                           static_cast<std::int64_t>(kHoldBytesMax));
-  counted_ = 0;
-  counted_since_ = last_heard_;
-}
-
-// The least that any of its calls may wait, and what comes has room for.
-Duration Http2Conn::hold_wanted() {
-  if (eager_ > 0 || in_flight_ == 0) return {};
-  Duration least = filled_in_;
-  for (Http2Call* each = calls_.first(); each != nullptr; each = calls_.after(*each)) {
-    least = std::min(least, each->hold_);
-  }
-  return least;
-}
-
-// What was handed over has been; the next of it may wait, or may not any longer.
-void Http2Conn::mind_hold() {
-  const Duration most = hold_wanted();
-  if (most < kHoldMin) return stop_holding();
-  is_holding_ = true;
-  stream_->hold(most);
-}
-
-// What waits now is read at once, by this turn or the next ones.
-void Http2Conn::stop_holding() {
-  if (!is_holding_) return;
-  is_holding_ = false;
-  stream_->hold({});
 }
 
 void Http2Conn::want_turn() {
@@ -205,12 +144,10 @@ void Http2Conn::on_bytes(std::span<char> bytes) {
     pool_.shard().wheel().set(timer_, last_heard_ + pool_.limits().idle_time);
   }
   is_asked_ = false;
-  count_bytes(bytes.size());
   const auto fed = session_.feed(bytes, last_heard_);
   if (is_dead_) return;
   write_out();
   if (is_dead_) return;
-  mind_hold();
   if (!fed) return fail_with(fed.error(), true);
   // GOAWAY may have come, or more room.
   pool_.on_room(*this);

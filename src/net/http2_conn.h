@@ -25,7 +25,7 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
   Result<std::size_t> send(const proto::RequestOptions& head, const RequestBody& body) override;
   void pause_reply() override;
   void resume_reply() override;
-  Duration hold_reply(Duration most) override;
+  bool hold_reply(Duration) override { return false; }
   void cancel() override;
   bool is_reused() const override { return is_reused_; }
 
@@ -46,23 +46,17 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
   Http2Conn* conn_;  // null: over
   ReplyHandler* handler_ = nullptr;
   Instant sent_{};
-  Duration hold_{};  // how long what comes may wait; zero: not at all
   bool is_reused_;
   bool reply_started_ = false;
 };
 
 // What its calls want to say in a turn is written when the turn is over, and leaves as one send.
-// What comes waits (Stream::hold) while the replies of all calls may, and no longer than the first
-// of them may: one receive then serves many events of many calls.
 class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private shard::Deferred {
  public:
   // A provider with requests of ours that is silent for so long is asked whether it is there, and
   // has so long to answer.
   static constexpr Duration kSilenceMax = seconds(15);
   static constexpr Duration kPingTime = seconds(5);
-  // While it holds: so much of it may come meanwhile, half of what a socket's receive buffer takes
-  // at first, so that the provider does not have to wait for us.
-  static constexpr std::size_t kHoldBytesMax = 32 * 1024;
 
   std::size_t in_flight() const { return in_flight_; }
   // Whether one more call may be given out.
@@ -90,11 +84,6 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   // REQUIRES: has_room().
   Http2Call* new_call();
   void call_over(Http2Call& call);
-  void hold(Http2Call& call, Duration most);
-  void count_bytes(std::size_t size);
-  void mind_hold();
-  void stop_holding();
-  Duration hold_wanted();
   // There is something to write.
   void want_turn();
   void write_out();
@@ -112,11 +101,6 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
   std::size_t in_flight_ = 0;
   std::uint64_t exchanges_ = 0;
   Instant last_heard_{};
-  std::size_t eager_ = 0;    // calls whose replies may not wait
-  std::size_t counted_ = 0;  // bytes that came
-  Instant counted_since_{};  // ... since then
-  Duration filled_in_{};     // by the last count, kHoldBytesMax take so long; zero: not known
-  bool is_holding_ = false;
   bool is_dead_ = false;
   bool is_giving_ = false;  // streams to those who wait
   bool is_idle_ = false;    // counted so by the pool

@@ -107,8 +107,7 @@ void Http2ServerStream::want_turn() {
   may_wait ? session_.user_.on_may_wait(hold_) : session_.user_.on_wants_turn();
 }
 
-void Http2ServerStream::hold_sends(Duration most, Duration spent) {
-  most = most - spent;
+void Http2ServerStream::hold_sends(Duration most) {
   const bool is_less = most < hold_;
   hold_ = most >= kHoldMin ? most : Duration{};
   if (is_less && ready_bytes() != 0) want_turn();

@@ -73,7 +73,7 @@ class Http2ServerStream final : public Stream,
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  void hold_sends(Duration most, Duration spent) override;
+  void hold_sends(Duration most) override;
   // What the client's windows, or its connection, have no room for.
   std::size_t backlog_bytes() const override { return written_ ? written_->size - taken_ : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }

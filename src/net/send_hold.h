@@ -28,8 +28,7 @@ class SendHold {
 
   Timer timer;             // at `due`, while something waits
   Duration most{};         // of what is written next; zero: nothing may wait
-  Duration spent{};        // of that, before it was written
-  Instant since = kNever;  // when the first of what waits began to, here or before
+  Instant since = kNever;  // when the first of what waits was written
   Instant due = kNever;    // when it is to go out
 
  private:

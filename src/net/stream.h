@@ -74,13 +74,10 @@ class Stream {
   // zero: not at all. It is the most that any byte waits, but for the lateness of the loop. Holds
   // until it is called again or the stream is paused. A stream that cannot hold goes on as it is.
   virtual void hold(Duration most) { (void)most; }
-  // Inside on_bytes(): how long, at most, what it brings was left there.
-  virtual Duration held_for() const { return {}; }
   // The same for what is written: it may wait so long to go out, together with what is written
-  // meanwhile; what this turn writes has waited for `spent` of it already. Zero: what waits goes
-  // out with this turn, as it does with finish(). For streams whose peer serves others over the
-  // same connection, so that it is not to be held for as long as each of them may be.
-  virtual void hold_sends(Duration most, Duration spent) { (void)most, (void)spent; }
+  // meanwhile. Zero: what waits goes out with this turn, as it does with finish(). For streams
+  // whose peer is not to be held, since it serves others over the same connection.
+  virtual void hold_sends(Duration most) { (void)most; }
 
   // As Io's of the same names; what has no connection below it does nothing.
   virtual void delay_acks() {}

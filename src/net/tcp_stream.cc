@@ -17,8 +17,8 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
-// All that was held has been read so long after it was asked for.
-constexpr Duration kReadTime = milliseconds(5);
+// What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
+constexpr std::size_t kHoldBytesMax = 16 * 1024;
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
 constexpr std::size_t kSegmentsMax = 256;
 
@@ -138,15 +138,14 @@ void TcpStream::flush() {
 
 // ---- Writing what may wait ----
 
-void TcpStream::hold_sends(Duration most, Duration spent) {
+void TcpStream::hold_sends(Duration most) {
   if (state_ != State::kOpen) return;
-  if (most - spent < kHoldMin) most = {};
+  if (most < kHoldMin) most = {};
   if (send_hold_ == nullptr) {
     if (most.ns == 0) return;
     send_hold_ = std::make_unique<SendHold>(timer_callback<&TcpStream::on_send_hold_over>, this);
   }
   send_hold_->most = most;
-  send_hold_->spent = spent;
   // The end of the turn sees what waits, and that it may not any more.
   if (send_hold_->is_empty()) return;
   if (most.ns == 0) return owner_.shard_.mark_dirty(*this);
@@ -171,8 +170,8 @@ bool TcpStream::may_wait() {
   }
   written().clear();
   if (!is_first) return true;
-  send_hold_->since = now - send_hold_->spent;
-  send_hold_->due = hold_due(send_hold_->since, send_hold_->most);
+  send_hold_->since = now;
+  send_hold_->due = hold_due(now, send_hold_->most);
   owner_.shard_.hold_until(send_hold_->due);
   owner_.shard_.wheel().set(send_hold_->timer, send_hold_->due);
   return true;
@@ -283,7 +282,8 @@ void TcpStream::hold(Duration most) {
     if (most < kHoldMin) return;
     holding_ = std::make_unique<Holding>(this);
   }
-  if (most < kHoldMin) most = {};
+  if (most < kHoldMin || holding_->brought > kHoldBytesMax) most = {};
+  holding_->brought = 0;
   const bool was_holding = holding_->most.ns > 0;
   if (most.ns == 0 && was_holding) {
     stop_holding();
@@ -292,12 +292,6 @@ void TcpStream::hold(Duration most) {
   }
   holding_->most = most;
   if (most.ns > 0 && !was_holding) owner_.shard_.io().receive_hold(socket_);
-}
-
-Duration TcpStream::held_for() const {
-  const Instant now = owner_.shard_.now();
-  if (holding_ == nullptr || now >= holding_->until + kReadTime) return {};
-  return now - holding_->since;
 }
 
 void TcpStream::on_held() {
@@ -310,21 +304,15 @@ void TcpStream::on_held() {
 }
 
 void TcpStream::on_hold_over() {
-  end_wait();
+  owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
   owner_.shard_.io().receive_hold(socket_);
   owner_.shard_.expect_at_once();
-}
-
-void TcpStream::end_wait() {
-  const Instant now = owner_.shard_.now();
-  owner_.hold_stats_.note(now - holding_->since);
-  holding_->until = now;
 }
 
 // What is held is not asked for: the caller does.
 void TcpStream::stop_holding() {
   if (holding_ == nullptr) return;
-  if (holding_->timer.is_set()) end_wait();
+  if (holding_->timer.is_set()) owner_.hold_stats_.note(owner_.shard_.now() - holding_->since);
   owner_.shard_.wheel().cancel(holding_->timer);
   holding_->most = {};
 }
@@ -345,6 +333,7 @@ void TcpStream::on_receive(std::span<char> bytes) {
     if (linger_->discarded > kLingerBytesMax) die();
     return;
   }
+  if (holding_ != nullptr) holding_->brought += bytes.size();
   if (tls_ == nullptr) return user_->on_bytes(bytes);
   if (state_ == State::kHandshaking && must_wait(bytes)) return;
   feed_tls(bytes);

@@ -52,8 +52,7 @@ class TcpStream final : public Stream,
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
   void hold(Duration most) override;
-  Duration held_for() const override;
-  void hold_sends(Duration most, Duration spent) override;
+  void hold_sends(Duration most) override;
   void delay_acks() override;
   bool delays_acks() override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
@@ -91,9 +90,9 @@ class TcpStream final : public Stream,
   struct Holding {
     explicit Holding(TcpStream* stream) : timer(timer_callback<&TcpStream::on_hold_over>, stream) {}
     Timer timer;
-    Duration most{};         // zero: it does not hold now
-    Instant since = kNever;  // when the first of what is held, or was, was told of
-    Instant until{};         // when it was asked for; with the timer: the time before
+    Duration most{};          // zero: it does not hold now
+    Instant since = kNever;   // with the timer: when the first of what is held was told of
+    std::size_t brought = 0;  // since hold() was called last
   };
 
   // What only a stream needs whose handshake waits for its turn.
@@ -122,7 +121,6 @@ class TcpStream final : public Stream,
 
   void on_linger_over();
   void on_hold_over();
-  void end_wait();
   void stop_holding();
   void on_send_hold_over();
   SegmentList& written() { return tls_ != nullptr ? plain_ : wire_; }

@@ -75,9 +75,8 @@ class UpstreamCall {
   virtual void pause_reply() = 0;
   virtual void resume_reply() = 0;
   // What comes of the reply may wait so long for more of it (Stream::hold), until told otherwise.
-  // How much of that is spent for what is being handed over, and for what comes next: less than all
-  // of it where the reply shares a connection. The rest is for who passes it on.
-  virtual Duration hold_reply(Duration most) = 0;
+  // False: that would hold the replies of others too.
+  virtual bool hold_reply(Duration most) = 0;
   // The connection, where it is this call's alone; else null.
   virtual Stream* own_stream() { return nullptr; }
   // The exchange is of no more interest: hangs up, or resets the stream.

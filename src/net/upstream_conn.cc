@@ -12,8 +12,6 @@ namespace leat::net {
 namespace {
 
 constexpr std::size_t kRequestHeadRoom = 16 * 1024;
-// What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
-constexpr std::size_t kHoldBytesMax = 16 * 1024;
 
 proto::HeadLimits head_limits(const PoolLimits& limits) {
   proto::HeadLimits head = proto::kResponseHeadLimits;
@@ -73,10 +71,9 @@ void UpstreamConn::resume_reply() {
   stream_->resume();
 }
 
-Duration UpstreamConn::hold_reply(Duration most) {
-  if (!is_paused_) stream_->hold(brought_ <= kHoldBytesMax ? most : Duration{});
-  brought_ = 0;
-  return most;
+bool UpstreamConn::hold_reply(Duration most) {
+  if (!is_paused_) stream_->hold(most);
+  return true;
 }
 
 void UpstreamConn::on_bytes(std::span<char> bytes) {
@@ -89,7 +86,6 @@ void UpstreamConn::on_bytes(std::span<char> bytes) {
   }
   ReplyHandler* handler = handler_;
   reply_started_ = true;
-  brought_ += bytes.size();
   while (!in.empty() && handler_ == handler && state_ == State::kHead) read_head(in);
   if (handler_ == handler) read_body(in);
   if (handler_ == handler && handler_ != nullptr) handler_->on_reply_pause();

@@ -24,7 +24,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   Result<std::size_t> send(const proto::RequestOptions& head, const RequestBody& body) override;
   void pause_reply() override;
   void resume_reply() override;
-  Duration hold_reply(Duration most) override;
+  bool hold_reply(Duration most) override;
   Stream* own_stream() override { return stream_; }
   void cancel() override;
   // The provider may have closed it while it lay idle, used or not.
@@ -65,7 +65,6 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   proto::ChunkedDecoder chunked_;
   std::uint64_t body_left_ = 0;
   std::uint64_t exchanges_ = 0;
-  std::size_t brought_ = 0;  // since hold_reply() was called last
   std::uint32_t informational_ = 0;
   State state_ = State::kIdle;
   bool keep_alive_ = false;

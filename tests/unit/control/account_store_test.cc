@@ -441,7 +441,8 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
     auto database = SqliteDatabase::open(folder.file());
     (*database)->run(
         "ALTER TABLE keys DROP COLUMN output_default_max; "
-        "ALTER TABLE keys DROP COLUMN log_content; PRAGMA user_version=1");
+        "ALTER TABLE keys DROP COLUMN log_content; DROP TRIGGER key_leaves; "
+        "DROP INDEX keys_by_creator; DROP TABLE former_keys; PRAGMA user_version=1");
     ASSERT_FALSE((*database)->has_fault());
   }
   const auto store = opened(folder.file());
@@ -456,15 +457,38 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
   EXPECT_EQ(store->key(made.digest)->key.output_default_max, 5u);
 }
 
+TEST(AccountStore, WhoAskedForAKeyIsKnownWhenItIsGone) {
+  const Folder folder;
+  const auto store = opened(folder.file());
+  std::vector<policy::AccountId> ids;
+  std::vector<KeyDigest> digests;
+  for (const char* creator : {"anna", "anna", "ben", ""}) {
+    KeyRecord wanted = wanted_key();
+    wanted.creator = creator;
+    const KeyRecord made = store->create(wanted, kNow)->record;
+    ids.push_back(made.key.id);
+    digests.push_back(made.digest);
+  }
+  for (const std::size_t gone : {0u, 3u}) {
+    ASSERT_TRUE(store->remove_key(digests[gone]).has_value());
+  }
+  auto annas = store->keys_of_creator("anna");
+  std::ranges::sort(annas);
+  EXPECT_EQ(annas, (std::vector<policy::AccountId>{ids[0], ids[1]}));
+  EXPECT_EQ(store->keys_of_creator("ben").size(), 1u);
+  EXPECT_TRUE(store->keys_of_creator("").empty()) << "nobody's are not somebody's";
+  EXPECT_TRUE(store->keys_of_creator("Anna").empty());
+}
+
 TEST(AccountStore, ANewerFileIsRefusedAndLeftAsItIs) {
   const Folder folder;
   opened(folder.file()).reset();
   {
     auto database = SqliteDatabase::open(folder.file());
-    (*database)->run("PRAGMA user_version=4");
+    (*database)->run("PRAGMA user_version=5");
   }
   const std::string before = folder.contents();
-  expect_refused(folder.file(), "newer Leat (schema 4, known up to 3)");
+  expect_refused(folder.file(), "newer Leat (schema 5, known up to 4)");
   EXPECT_EQ(folder.contents(), before);
 }
 

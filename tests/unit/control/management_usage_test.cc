@@ -184,7 +184,7 @@ class ActivityAnswer : public testing::Test {
     return parsed(answer.body).find("data")->items;
   }
   int status(const char* date) {
-    return activity_answer(table, {.date = date, .key = {}}, kOperator, kNow).status;
+    return activity_answer(table, {.date = date, .key = {}, .keys = {}}, kOperator, kNow).status;
   }
   UsageTable table;
 };
@@ -214,9 +214,9 @@ TEST_F(ActivityAnswer, ALineForEachModelAndEndpoint) {
 TEST_F(ActivityAnswer, OneDayOrOneKey) {
   add(1, "#17", "#2", 1);
   add(2, "#18", "#2", 2);
-  EXPECT_EQ(ask({.date = "2026-09-19", .key = {}}).size(), 1u);
-  EXPECT_EQ(ask({.date = {}, .key = "#17"}).size(), 1u);
-  EXPECT_TRUE(ask({.date = "2026-09-19", .key = "#17"}).empty());
+  EXPECT_EQ(ask({.date = "2026-09-19", .key = {}, .keys = {}}).size(), 1u);
+  EXPECT_EQ(ask({.date = {}, .key = "#17", .keys = {}}).size(), 1u);
+  EXPECT_TRUE(ask({.date = "2026-09-19", .key = "#17", .keys = {}}).empty());
   for (const char* wrong : {"2026-09-21", "2026-08-21", "yesterday", "2026-09-31", ""}) {
     EXPECT_EQ(status(wrong), 400) << wrong;
   }
@@ -241,6 +241,7 @@ class UsageApi : public testing::Test {
     store = std::move(*opened);
     KeyRecord wanted;
     wanted.key.name = "one";
+    wanted.creator = "anna";
     wanted.key.workspace = wanted.key.organisation = AccountStore::kFirst;
     const auto created = store->create(wanted, 1);
     EXPECT_TRUE(created);
@@ -315,12 +316,25 @@ TEST_F(UsageApi, ActivityOfAKeyIsAskedByItsHash) {
   EXPECT_EQ(lines(of_key(options.keys[1].sha256)), 0u);
   EXPECT_EQ(lines(of_key({9})), 0u) << "no such key";
   EXPECT_EQ(get("/activity", "api_key_hash=xyz", all).status, 400);
-  // Never everybody's, which would be taken for one's.
-  const ManagementAnswer of_member = get("/activity", "user_id=me", all);
-  EXPECT_EQ(of_member.status, 400);
-  EXPECT_NE(of_member.body.find("`api_key_hash`"), std::string::npos) << of_member.body;
   EXPECT_EQ(get("/activity", "date=2026-09-20", all).status, 200);
   EXPECT_EQ(get("/activity", "date=2026-09-21", all).status, 400);
+}
+
+// Also once the key is gone: what somebody used does not become less.
+TEST_F(UsageApi, ActivityOfAMemberIsThatOfTheKeysThatItAskedFor) {
+  const ManagementActor all{.is_operator = true};
+  const ManagementActor stranger{.organisation = AccountStore::kFirst + 1, .key = KeyDigest{7}};
+  const auto of_member = [&](std::string_view query, const ManagementActor& actor) {
+    return lines(get("/activity", query, actor));
+  };
+  EXPECT_EQ(of_member("user_id=anna", all), 1u);
+  EXPECT_EQ(of_member("user_id=anna&api_key_hash=" + hash_of(key.digest), all), 1u);
+  EXPECT_EQ(of_member("user_id=anna&api_key_hash=" + hash_of(options.keys[0].sha256), all), 0u);
+  EXPECT_EQ(of_member("user_id=ben", all), 0u) << "never everybody's";
+  EXPECT_EQ(of_member("user_id=", all), 0u);
+  EXPECT_EQ(of_member("user_id=anna", stranger), 0u);
+  ASSERT_TRUE(store->remove_key(key.digest).has_value());
+  EXPECT_EQ(of_member("user_id=anna", all), 1u);
 }
 
 TEST_F(UsageApi, WithoutALedgerThereIsNothing) {

@@ -142,8 +142,6 @@ class RecordingStream final : public Stream {
   std::string_view chosen;  // by ALPN
   bool aborted = false;
   bool finished = false;
-  Duration held{};    // as it was told last
-  Duration waited{};  // as it tells
 
   // What was written since the last call.
   std::string take() { return std::exchange(written, {}); }
@@ -178,8 +176,6 @@ class RecordingStream final : public Stream {
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  void hold(Duration most) override { held = most; }
-  Duration held_for() const override { return waited; }
   std::size_t backlog_bytes() const override { return backlog; }
   std::string_view protocol() const override { return chosen; }
   void finish() override { finished = true; }

@@ -540,7 +540,7 @@ class Http2Waiting : public testing::Test {
 };
 
 TEST_F(Http2Waiting, WhatMayWaitAsksForNoTurnAndLeavesWithTheNextOne) {
-  stream().hold_sends(milliseconds(25), {});
+  stream().hold_sends(milliseconds(25));
   stream().write("one ");
   stream().write("two");
   EXPECT_EQ(peer_.turns_wanted, 0);
@@ -550,41 +550,41 @@ TEST_F(Http2Waiting, WhatMayWaitAsksForNoTurnAndLeavesWithTheNextOne) {
 }
 
 TEST_F(Http2Waiting, TheEndDoesNotWait) {
-  stream().hold_sends(milliseconds(25), {});
+  stream().hold_sends(milliseconds(25));
   stream().write("one");
   stream().finish();
   EXPECT_EQ(peer_.turns_wanted, 1);
 }
 
 TEST_F(Http2Waiting, WhatWaitsMayHaveToLeaveEarlierOrAtOnce) {
-  stream().hold_sends(milliseconds(25), {});
+  stream().hold_sends(milliseconds(25));
   stream().write("one");
-  stream().hold_sends(milliseconds(50), {});
+  stream().hold_sends(milliseconds(50));
   EXPECT_EQ(peer_.may_wait.size(), 1u);
-  stream().hold_sends(milliseconds(10), {});
+  stream().hold_sends(milliseconds(10));
   EXPECT_EQ(peer_.may_wait.back(), milliseconds(10));
   EXPECT_EQ(peer_.turns_wanted, 0);
-  stream().hold_sends({}, {});
+  stream().hold_sends({});
   EXPECT_EQ(peer_.turns_wanted, 1);
   stream().write("two");
   EXPECT_EQ(peer_.turns_wanted, 2);
 }
 
 TEST_F(Http2Waiting, WithNothingWaitingNobodyIsAsked) {
-  stream().hold_sends(milliseconds(25), {});
-  stream().hold_sends({}, {});
+  stream().hold_sends(milliseconds(25));
+  stream().hold_sends({});
   EXPECT_EQ(peer_.turns_wanted, 0);
   EXPECT_TRUE(peer_.may_wait.empty());
 }
 
 TEST_F(Http2Waiting, LessThanAFewTicksIsNoWait) {
-  stream().hold_sends(milliseconds(3), {});
+  stream().hold_sends(milliseconds(3));
   stream().write("one");
   EXPECT_EQ(peer_.turns_wanted, 1);
 }
 
 TEST_F(Http2Waiting, MuchDoesNotWait) {
-  stream().hold_sends(milliseconds(25), {});
+  stream().hold_sends(milliseconds(25));
   stream().write(std::string(5'000, 'x'));
   EXPECT_EQ(peer_.turns_wanted, 1);
 }

@@ -119,6 +119,17 @@ TEST_F(TcpHold, LessThanAFewTicksIsNotHeld) {
   EXPECT_EQ(io_.take(), "hs");
 }
 
+TEST_F(TcpHold, ABulkIsNotHeldUntilItCalmsDown) {
+  stream_.hold(milliseconds(25));
+  io_.take();
+  receive(40'000);
+  stream_.hold(milliseconds(25));
+  EXPECT_EQ(io_.take(), "s");
+  receive(250);
+  stream_.hold(milliseconds(25));
+  EXPECT_EQ(io_.take(), "h");
+}
+
 TEST_F(TcpHold, PauseEndsIt) {
   stream_.hold(milliseconds(25));
   io_.handler->on_held();
@@ -143,7 +154,7 @@ TEST_F(TcpHold, AnEndingStreamHoldsNothing) {
 using Sent = std::vector<std::string>;
 
 TEST_F(TcpHold, WhatIsWrittenWaitsForMoreAndGoesOutTogether) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("one ");
   run_for(milliseconds(10));
   stream_.write("two ");
@@ -168,7 +179,7 @@ TEST_F(TcpHold, StreamsThatWroteAtDifferentTimesLeaveInOneTurn) {
   std::vector<TcpStream*> all;
   for (User& user : users) {
     all.push_back(&streams_.adopt({static_cast<std::uint32_t>(all.size() + 1), 1}, nullptr, user));
-    all.back()->hold_sends(milliseconds(25), {});
+    all.back()->hold_sends(milliseconds(25));
   }
   for (TcpStream* stream : all) {
     stream->write("x");
@@ -237,65 +248,31 @@ TEST(HoldDue, WhoWaitsLongMeetsWhoWaitsShortly) {
 }
 
 TEST_F(TcpHold, WhatWaitsAlreadyDoesNotWaitLongerWhenOthersMay) {
-  stream_.hold_sends(milliseconds(10), {});
+  stream_.hold_sends(milliseconds(10));
   stream_.write("first");
   for (int ms = 10; ms < 25; ++ms) {
     run_for(milliseconds(1));
-    stream_.hold_sends(milliseconds(ms), {});
+    stream_.hold_sends(milliseconds(ms));
   }
   EXPECT_EQ(io_.sent, Sent({"first"}));
   EXPECT_LE(streams_.hold_stats().held_us, 10'000u);
 }
 
 TEST_F(TcpHold, WhatWaitsAlreadyMayHaveToLeaveEarlier) {
-  stream_.hold_sends(milliseconds(50), {});
+  stream_.hold_sends(milliseconds(50));
   stream_.write("first");
   run_for(milliseconds(2));
-  stream_.hold_sends(milliseconds(10), {});
+  stream_.hold_sends(milliseconds(10));
   run_for(microseconds(8'200));
   EXPECT_EQ(io_.sent, Sent({"first"}));
 }
 
-TEST_F(TcpHold, WhatWaitedBeforeItWasWrittenWaitsSoMuchLess) {
-  stream_.hold_sends(milliseconds(50), milliseconds(20));
-  stream_.write("x");
-  run_for(milliseconds(5));
-  // Others that waited longer do not make it leave earlier.
-  stream_.hold_sends(milliseconds(50), milliseconds(40));
-  stream_.write("y");
-  run_for(milliseconds(14));
-  EXPECT_TRUE(io_.sent.empty());
-  run_for(milliseconds(11));
-  EXPECT_EQ(io_.sent, std::vector<std::string>{"xy"});
-  EXPECT_EQ(streams_.hold_stats().held_us / 10'000, 4u) << "from 40 to 50 ms in all";
-  stream_.hold_sends(milliseconds(50), milliseconds(47));
-  stream_.write("z");
-  run_for(microseconds(200));
-  EXPECT_EQ(io_.sent.back(), "z") << "what is left is not worth it";
-}
-
-TEST_F(TcpHold, WhatIsReadIsToldHowLongItWaited) {
-  const Instant begin = io_.time;
-  stream_.hold(milliseconds(25));
-  EXPECT_EQ(stream_.held_for(), Duration{});
-  io_.handler->on_held();
-  io_.take();
-  while (io_.asked.empty()) run_for(microseconds(100));
-  EXPECT_EQ(stream_.held_for(), io_.time - begin);
-  run_for(milliseconds(10));
-  EXPECT_EQ(stream_.held_for(), Duration{}) << "what is read now came later";
-  io_.handler->on_held();
-  run_for(milliseconds(3));
-  stream_.hold({});
-  EXPECT_EQ(stream_.held_for(), milliseconds(3));
-}
-
 TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("waits ");
   run_for(milliseconds(5));
   stream_.write("does not");
-  stream_.hold_sends({}, {});
+  stream_.hold_sends({});
   shard_.run_turn();
   EXPECT_EQ(io_.sent, Sent({"waits does not"}));
   stream_.write("nor this");
@@ -304,16 +281,16 @@ TEST_F(TcpHold, WhatMayNotWaitTakesAlongWhatDoes) {
 }
 
 TEST_F(TcpHold, TheEndOfHoldingAloneSendsWhatWaits) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("waits");
   run_for(milliseconds(5));
-  stream_.hold_sends({}, {});
+  stream_.hold_sends({});
   shard_.run_turn();
   EXPECT_EQ(io_.sent, Sent({"waits"}));
 }
 
 TEST_F(TcpHold, ManyBytesDoNotWait) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("small ");
   run_for(milliseconds(5));
   const std::string large(8'000, 'x');
@@ -323,7 +300,7 @@ TEST_F(TcpHold, ManyBytesDoNotWait) {
 }
 
 TEST_F(TcpHold, BlocksDoNotWait) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("before ");
   run_for(milliseconds(5));
   const BlockRef block = Block::allocate(10);
@@ -334,7 +311,7 @@ TEST_F(TcpHold, BlocksDoNotWait) {
 }
 
 TEST_F(TcpHold, FinishSendsWhatWaits) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("last ");
   run_for(milliseconds(5));
   stream_.write("words");
@@ -344,7 +321,7 @@ TEST_F(TcpHold, FinishSendsWhatWaits) {
 }
 
 TEST_F(TcpHold, AbortDropsWhatWaits) {
-  stream_.hold_sends(milliseconds(25), {});
+  stream_.hold_sends(milliseconds(25));
   stream_.write("never seen");
   run_for(milliseconds(5));
   stream_.abort();

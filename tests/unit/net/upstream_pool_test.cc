@@ -21,7 +21,6 @@ constexpr std::string_view kReply = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\
 class FakeStream final : public Stream {
  public:
   bool aborted = false;
-  Duration held{};  // as it was told last
 
   void receive(std::string_view bytes) {
     std::string copy(bytes);
@@ -39,7 +38,6 @@ class FakeStream final : public Stream {
   void resume() override {}
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
-  void hold(Duration most) override { held = most; }
   std::size_t backlog_bytes() const override { return 0; }
   void finish() override { aborted = true; }
   void abort() override { aborted = true; }
@@ -435,19 +433,6 @@ TEST_F(UpstreamPoolTest, AfterDrainNothingIsExpected) {
   pass({});
   pass(seconds(2));
   EXPECT_EQ(dialer.dials.size(), 1u);
-}
-
-TEST_F(UpstreamPoolTest, ABulkIsNotHeldUntilItCalmsDown) {
-  first.ask(pool);
-  FakeStream& stream = open(0);
-  first.conn->hold_reply(milliseconds(25));
-  EXPECT_EQ(stream.held, milliseconds(25));
-  stream.receive("HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n" + std::string(20'000, 'x'));
-  first.conn->hold_reply(milliseconds(25));
-  EXPECT_EQ(stream.held, Duration{});
-  stream.receive("more");
-  first.conn->hold_reply(milliseconds(25));
-  EXPECT_EQ(stream.held, milliseconds(25));
 }
 
 TEST(RecentPeak, RemembersTheMostForAWhile) {
