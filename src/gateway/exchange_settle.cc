@@ -146,8 +146,12 @@ void Exchange::settle_unfinished(AnswerEnd end) {
     case Leg::State::kWaiting:
       size_.was_executed = false;
       return settle(meter_answer({}, 0, end), midway, 0);
+    case Leg::State::kFailing:
+      // It answered with an error, of which not all had come.
+      size_.was_executed = false;
+      return settle(meter_answer({}, 0, end), midway, asked().status);
     default:
-      // Nobody answered with more than an error.
+      // Nobody was asked, or who was has said why not.
       size_.was_executed = false;
       return settle(meter_answer({}, 0, end), AttemptOutcome::kNotExecuted, 0);
   }

@@ -2,7 +2,7 @@
 // Goal: a client that goes away leaves nothing behind, whenever it goes: its provider is hung up on
 // within 10 ms, what a provider may have run is recorded, once, and its place in the open table is
 // free again. Method: a whole gateway with a ledger in a simulated world, one client that leaves in
-// one of six phases, in order or with a reset, under many seeds; then the ledger is read.
+// one of seven phases, in order or with a reset, under many seeds; then the ledger is read.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -33,6 +33,7 @@ enum class Phase : std::uint8_t {
   kBody,        // half of the request has come
   kConnecting,  // a provider was chosen and is being connected to
   kWaiting,     // it was asked, and has not answered
+  kRefused,     // it has answered with an error, of which half has come
   kHeld,        // it has answered, without content so far
   kStreaming,   // content has gone to the client
   kDurability,  // the answer is whole, and its end waits for the record
@@ -53,9 +54,15 @@ std::string chunk(const std::string& payload) {
 // Answers one request, step by step.
 class Provider final : private PortUser, private EndUser {
  public:
-  Provider(World& world, const io::Address& address)
+  Provider(World& world, const io::Address& address, bool refuses)
       : world_(world), port_(world.network().listen(address, *this, false)) {
     steps_.push_back({});  // it was asked
+    if (refuses) {
+      steps_.push_back(
+          "HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n"
+          "Content-Length: 99\r\n\r\n{\"error\":");
+      return;
+    }
     steps_.push_back(
         "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
         "Transfer-Encoding: chunked\r\n\r\n" +
@@ -212,7 +219,7 @@ class Abort {
         world_(seed, faults_of(phase)),
         keeping_(world_, {.mode = mode}),
         options_(options_of(provider_address_)),
-        provider_(world_, provider_address_),
+        provider_(world_, provider_address_, phase == Phase::kRefused),
         snapshot_(
             options_,
             std::make_shared<const gateway::RoutedCatalogue>(priced_catalogue(options_, {{3.0}})),
@@ -220,9 +227,10 @@ class Abort {
         gateway_(world_, snapshot_, std::vector{provider_address_}, &keeping_),
         client_(world_, gateway_address_, phase != Phase::kBody, resets) {
     provider_.on_step = [this](std::size_t step) {
-      const bool leaves =
-          (phase_ == Phase::kWaiting && step == 0) || (phase_ == Phase::kHeld && step == 1) ||
-          (phase_ == Phase::kStreaming && step == 2) || (phase_ == Phase::kDurability && step == 3);
+      const bool leaves = (phase_ == Phase::kWaiting && step == 0) ||
+                          ((phase_ == Phase::kRefused || phase_ == Phase::kHeld) && step == 1) ||
+                          (phase_ == Phase::kStreaming && step == 2) ||
+                          (phase_ == Phase::kDurability && step == 3);
       if (leaves) client_.leave_soon();
     };
     client_.on_sent = [this] {
@@ -289,6 +297,10 @@ void Abort::check() {
     case Phase::kWaiting:
       EXPECT_EQ(kept.outcomes[0], AttemptOutcome::kClientGone);
       break;
+    case Phase::kRefused:
+      EXPECT_EQ(kept.outcomes[0], AttemptOutcome::kClientGone) << "it may have run";
+      EXPECT_EQ(kept.cost, 0);
+      break;
     case Phase::kHeld:
     case Phase::kStreaming:
       EXPECT_EQ(kept.outcomes[0], AttemptOutcome::kClientGone);
@@ -325,6 +337,10 @@ TEST(Abort, DuringTheBody) {
 
 TEST(Abort, WhileConnecting) {
   run_all(Phase::kConnecting);
+}
+
+TEST(Abort, WhileAnErrorComes) {
+  run_all(Phase::kRefused);
 }
 
 TEST(Abort, BeforeTheHead) {
