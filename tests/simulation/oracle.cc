@@ -167,10 +167,10 @@ class Judge {
   }
   // A reset waits behind what else is on its way: the provider takes nothing, or did not until
   // just before it, or the connection was lost with it. Of a stream that the provider itself has
-  // reset nobody hears.
+  // ended nobody hears.
   static bool is_out_of_reach(const Execution& execution) {
     if (!execution.is_stream) return false;
-    if (execution.was_given_up) return true;
+    if (execution.has_ended) return true;
     if (execution.hung_up_at == kNever) return may_be_unheard(execution);
     return execution.hung_up_at <= execution.unblocked_at + kHangUpMax;
   }

@@ -50,7 +50,7 @@ struct Execution {
   Instant unblocked_at{};                // ... and when the way for that had last become free
   std::uint64_t shown_max = UINT64_MAX;  // bytes of the connection that it had seen by then
   bool is_unheard = false;               // its provider does not read what the gateway says
-  bool was_given_up = false;             // its provider reset the stream
+  bool has_ended = false;                // its provider ended the stream, or reset it
   Instant said_at = kNever;              // when the provider had said all that it would
 };
 

@@ -269,7 +269,7 @@ void SimProvider::Http2Visit::play_end(std::uint32_t id, Play& play, ScriptStep:
   }
   peer_.send_reset(id, kResetCodes[rng.below(std::size(kResetCodes))]);
   play.execution->reply_end = peer_.written();
-  play.execution->was_given_up = true;
+  play.execution->has_ended = true;
   over(play);
 }
 
@@ -281,6 +281,7 @@ void SimProvider::Http2Visit::on_framed(std::uint32_t id, std::uint64_t bytes, b
   }
   if (!ends) return;
   play.execution->reply_end = peer_.written();
+  play.execution->has_ended = true;
   over(play);
 }
 
