@@ -113,6 +113,7 @@ void AccountCommandLine::Commands::add_create(CLI::App& keys) {
   add_number("--concurrency", "concurrency", "Requests at a time");
   add_number("--output-default", "output_default_max",
              "Tokens of an answer to a request that states no cap");
+  add_number("--hold", "hold_ms_max", "Milliseconds that events of its streams may wait; 0: none");
   add_number("--markup-ppm", "markup_ppm",
              "Added to providers' prices, in millionths of them; negative: a discount");
   add_list("--model", "allowed_models", "Models that it may ask, as openai/gpt-4o or openai/*");

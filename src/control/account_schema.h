@@ -135,7 +135,12 @@ CREATE TRIGGER key_leaves AFTER DELETE ON keys WHEN OLD.creator <> '' BEGIN
 END;
 )sql";
 
-inline constexpr std::array<const char*, 4> kSchemaSteps = {kSchemaStep1, kSchemaStep2,
-                                                            kSchemaStep3, kSchemaStep4};
+// How many milliseconds events of its streams may wait; NULL: as long as anybody's.
+inline constexpr const char* kSchemaStep5 = R"sql(
+ALTER TABLE keys ADD COLUMN hold_ms_max INTEGER CHECK (hold_ms_max BETWEEN 0 AND 100);
+)sql";
+
+inline constexpr std::array<const char*, 5> kSchemaSteps = {
+    kSchemaStep1, kSchemaStep2, kSchemaStep3, kSchemaStep4, kSchemaStep5};
 
 }  // namespace leat::control

@@ -102,7 +102,7 @@ struct AccountChange {
 
 class AccountStore {
  public:
-  static constexpr std::int64_t kSchemaVersion = 4;
+  static constexpr std::int64_t kSchemaVersion = 5;
   // The organisation and workspace that every store has; keys go there unless told.
   static constexpr policy::AccountId kFirst = 1;
 
@@ -138,7 +138,7 @@ class AccountStore {
   std::vector<KeyRecord> keys(const KeyQuery& query);
   // Ids of those that `creator` asked for, in any organisation, removed ones too. None for "".
   std::vector<policy::AccountId> keys_of_creator(std::string_view creator);
-  // All that can be changed of a key: name, enabled, expiry, quota, access, markup.
+  // All that can be changed of a key: name, enabled, expiry, quota, access, markup, hold.
   StoreResult<void> update(const KeyRecord& record, std::int64_t now);
   StoreResult<void> remove_key(const KeyDigest& digest);
   // Every key, in no order; for the first table. `take` gets no times, name or label.

@@ -18,7 +18,8 @@ using policy::AccountId;
 // A NULL reads as 0.
 constexpr std::string_view kKeySelect =
     "SELECT keys.id,keys.organisation,keys.workspace,keys.scope,keys.enabled,"
-    "keys.expires_at,keys.markup_ppm,keys.output_default_max,keys.log_content,keys.digest,"
+    "keys.expires_at,keys.markup_ppm,keys.output_default_max,keys.log_content,keys.hold_ms_max,"
+    "keys.digest,"
     "keys.requests_per_minute,keys.tokens_per_minute,keys.tokens_per_day,keys.concurrency,keys."
     "budget,keys.budget_daily,"
     "keys.budget_weekly,keys.budget_monthly,keys.counts_byok,keys.access";
@@ -46,6 +47,21 @@ KeyDigest read_digest(SqliteStatement& row) {
   return digest;
 }
 
+// None at all is an answer of its own, so that NULL must not read as it.
+std::uint32_t read_hold(SqliteStatement& row) {
+  const bool is_own = !row.is_null();
+  const std::int64_t stored = row.integer();
+  return is_own ? static_cast<std::uint32_t>(stored) : policy::kHoldMsMax;
+}
+
+void bind_hold(SqliteStatement& statement, std::uint32_t hold_ms_max) {
+  if (hold_ms_max >= policy::kHoldMsMax) {
+    statement.bind_null();
+  } else {
+    statement.bind(hold_ms_max);
+  }
+}
+
 void read_key(SqliteStatement& row, policy::Key& key, KeyDigest& digest) {
   key.id = static_cast<AccountId>(row.integer());
   key.organisation = static_cast<AccountId>(row.integer());
@@ -56,6 +72,7 @@ void read_key(SqliteStatement& row, policy::Key& key, KeyDigest& digest) {
   key.markup_ppm = static_cast<std::int32_t>(row.integer());
   key.output_default_max = static_cast<std::uint32_t>(row.integer());
   key.logs_content = row.integer() != 0;
+  key.hold_ms_max = read_hold(row);
   digest = read_digest(row);
   read_quota(row, key.quota, key.access);
 }
@@ -129,9 +146,9 @@ StoreResult<CreatedKey> AccountStore::create(const KeyRecord& wanted, std::int64
   SqliteStatement statement(
       *database_,
       "INSERT INTO keys(digest,organisation,workspace,name,label,scope,enabled,expires_at,"
-      "markup_ppm,output_default_max,log_content,creator,created_at," LEAT_QUOTA_COLUMNS
+      "markup_ppm,output_default_max,log_content,hold_ms_max,creator,created_at," LEAT_QUOTA_COLUMNS
       ") VALUES(" +
-          marks(13 + kQuotaColumns) + ")");
+          marks(14 + kQuotaColumns) + ")");
   statement.bind_blob(digest).bind(as_integer(key.organisation));
   bind_or_null(statement, as_integer(key.workspace));
   statement.bind(key.name).bind(label_of(created.text));
@@ -139,7 +156,9 @@ StoreResult<CreatedKey> AccountStore::create(const KeyRecord& wanted, std::int64
   bind_or_null(statement, key.expires_at);
   statement.bind(key.markup_ppm);
   bind_or_null(statement, key.output_default_max);
-  statement.bind(key.logs_content ? 1 : 0).bind(wanted.creator).bind(now);
+  statement.bind(key.logs_content ? 1 : 0);
+  bind_hold(statement, key.hold_ms_max);
+  statement.bind(wanted.creator).bind(now);
   bind_quota(statement, key.quota, key.access);
   statement.step();
   const auto id = static_cast<AccountId>(database_->last_id());
@@ -190,12 +209,13 @@ StoreResult<void> AccountStore::update(const KeyRecord& record, std::int64_t now
   SqliteTransaction transaction(*database_);
   SqliteStatement statement(*database_,
                             "UPDATE keys SET name=?,enabled=?,markup_ppm=?,updated_at=?,"
-                            "expires_at=?,output_default_max=?,log_content=?," +
+                            "expires_at=?,output_default_max=?,log_content=?,hold_ms_max=?," +
                                 settings(LEAT_QUOTA_COLUMNS) + " WHERE digest=?");
   statement.bind(key.name).bind(key.is_enabled ? 1 : 0).bind(key.markup_ppm).bind(now);
   bind_or_null(statement, key.expires_at);
   bind_or_null(statement, key.output_default_max);
   statement.bind(key.logs_content ? 1 : 0);
+  bind_hold(statement, key.hold_ms_max);
   bind_quota(statement, key.quota, key.access);
   statement.bind_blob(record.digest).step();
   if (!database_->has_fault() && database_->changed() == 0) return not_found();

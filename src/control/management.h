@@ -9,13 +9,14 @@
 //   GET, POST /workspaces    GET, PATCH, DELETE /workspaces/{id or slug}
 //   GET /workspaces/{..}/budgets   GET, PUT, DELETE /workspaces/{..}/budgets/{interval}
 //   GET, POST /byok          GET, PATCH, DELETE /byok/{id}
-//   GET /generation?id=      GET /activity?date=&api_key_hash=     (where a ledger is read)
+//   GET /generation?id=      GET /activity?date=&api_key_hash=&user_id=
+//                          (both where a ledger is read)
 //
 // Beyond OpenRouter's, a key takes `scope`, `requests_per_minute`, `tokens_per_minute`,
-// `tokens_per_day`, `concurrency`, `output_default_max`, `allowed_models`, `allowed_providers`,
-// `ignored_providers`, `allowed_regions`, `enforce_zdr`, `deny_data_collection` and `markup_ppm`. A
-// member that is not known is an error, so that a misspelt limit does not limit nothing. No answer
-// repeats a body.
+// `tokens_per_day`, `concurrency`, `output_default_max`, `hold_ms_max`, `allowed_models`,
+// `allowed_providers`, `ignored_providers`, `allowed_regions`, `enforce_zdr`,
+// `deny_data_collection`, `markup_ppm` and `log_content`. A member that is not known is an error,
+// so that a misspelt limit does not limit nothing. No answer repeats a body.
 #pragma once
 
 #include <optional>

@@ -114,6 +114,17 @@ void read_access(ManagementBody& body, policy::Access& access) {
   body.flag("deny_data_collection", routing.deny_data_collection);
 }
 
+// Null: no less than others'.
+void read_hold(ManagementBody& body, policy::Key& key) {
+  std::uint64_t hold = key.hold_ms_max;
+  body.rate("hold_ms_max", hold);
+  if (hold == policy::RateLimits::kUnlimited) hold = policy::kHoldMsMax;
+  if (hold > policy::kHoldMsMax) {
+    body.complain("`hold_ms_max` must be a whole number up to 100, or null.");
+  }
+  key.hold_ms_max = static_cast<std::uint32_t>(hold);
+}
+
 }  // namespace
 
 std::string ManagementKeys::json(const KeyRecord& record) const {
@@ -124,7 +135,7 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       R"({{"hash":"{}","name":{},"label":{},"disabled":{},{}{}"created_at":"{}","updated_at":{},)"
       R"("expires_at":{},"external_user":null,"creator_user_id":{},"workspace_id":{},"scope":"{}",)"
       R"("requests_per_minute":{},"tokens_per_minute":{},"tokens_per_day":{},"concurrency":{},)"
-      R"("output_default_max":{},"log_content":{},"markup_ppm":{},{}}})",
+      R"("output_default_max":{},"hold_ms_max":{},"log_content":{},"markup_ppm":{},{}}})",
       hex(record.digest), json_text(key.name), json_text(key.label), !key.is_enabled,
       limit_members(key.quota, usage), usage_members(usage), iso_time(record.created_at),
       expiry_json(record.updated_at), expiry_json(key.expires_at), text_or_null(record.creator),
@@ -133,6 +144,7 @@ std::string ManagementKeys::json(const KeyRecord& record) const {
       rate_json(rates.requests_per_minute), rate_json(rates.tokens_per_minute),
       rate_json(rates.tokens_per_day), rate_json(rates.concurrency),
       key.output_default_max == 0 ? "null" : fmt::to_string(key.output_default_max),
+      key.hold_ms_max >= policy::kHoldMsMax ? "null" : fmt::to_string(key.hold_ms_max),
       key.logs_content, key.markup_ppm, access_members(key.access));
 }
 
@@ -243,6 +255,7 @@ void ManagementKeys::read(ManagementBody& body, KeyRecord& record) const {
     body.complain("`output_default_max` must be a whole number up to 1000000, or null.");
   }
   key.output_default_max = static_cast<std::uint32_t>(output);
+  read_hold(body, key);
   read_access(body, key.access);
   read_content_log(body, key);
   std::int64_t markup = key.markup_ppm;

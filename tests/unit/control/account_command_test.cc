@@ -52,7 +52,7 @@ TEST_F(AccountCommandTest, AKeyIsMadeAndFoundAgain) {
   const AccountOutcome made =
       run({"keys", "create", "ci", "--limit", "5.5", "--reset", "daily", "--requests-per-minute",
            "3", "--model", "openai/*", "--model", "a/b", "--expires", "2027-01-01T00:00:00Z",
-           "--markup-ppm", "-5", "--output-default", "77"});
+           "--markup-ppm", "-5", "--output-default=77", "--hold=7"});
   ASSERT_EQ(made.status, 0) << made.messages;
   const std::string text = key_in(made.output);
   ASSERT_EQ(form_of(text), KeyForm::kOurs) << made.output;
@@ -67,6 +67,7 @@ TEST_F(AccountCommandTest, AKeyIsMadeAndFoundAgain) {
     EXPECT_EQ(record->key.expires_at, 1'798'761'600);
     EXPECT_EQ(record->key.markup_ppm, -5);
     EXPECT_EQ(record->key.output_default_max, 77u);
+    EXPECT_EQ(record->key.hold_ms_max, 7u);
   }
   const AccountOutcome listed = run({"keys", "list"});
   EXPECT_NE(listed.output.find("ci\n"), std::string::npos) << listed.output;

@@ -101,6 +101,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   wanted.key.expires_at = kNow + 60;
   wanted.key.markup_ppm = -1'000'000;
   wanted.key.output_default_max = 77;
+  wanted.key.hold_ms_max = 0;
   wanted.key.logs_content = true;
   wanted.key.quota = some_quota();
   wanted.key.access = some_access();
@@ -118,6 +119,7 @@ TEST(AccountStore, AKeyIsShownOnceAndFoundByItsDigest) {
   EXPECT_EQ(found->key.expires_at, kNow + 60);
   EXPECT_EQ(found->key.markup_ppm, -1'000'000);
   EXPECT_EQ(found->key.output_default_max, 77u);
+  EXPECT_EQ(found->key.hold_ms_max, 0u) << "which is not none of its own";
   EXPECT_TRUE(found->key.logs_content);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_EQ(found->key.access.models, some_access().models);
@@ -135,7 +137,9 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   record.key.name = "other";
   record.key.is_enabled = false;
   record.key.expires_at = kNow + 5;
+  EXPECT_EQ(record.key.hold_ms_max, policy::kHoldMsMax);
   record.key.output_default_max = 78;
+  record.key.hold_ms_max = 99;
   record.key.logs_content = false;
   record.key.quota = some_quota();
   record.key.access = some_access();
@@ -146,6 +150,7 @@ TEST(AccountStore, AKeyIsChangedAndRemoved) {
   EXPECT_FALSE(found->key.is_enabled);
   EXPECT_EQ(found->key.expires_at, kNow + 5);
   EXPECT_EQ(found->key.output_default_max, 78u);
+  EXPECT_EQ(found->key.hold_ms_max, 99u);
   EXPECT_FALSE(found->key.logs_content);
   EXPECT_EQ(found->key.quota, some_quota());
   EXPECT_TRUE(found->key.access.has_models);
@@ -441,7 +446,8 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
     auto database = SqliteDatabase::open(folder.file());
     (*database)->run(
         "ALTER TABLE keys DROP COLUMN output_default_max; "
-        "ALTER TABLE keys DROP COLUMN log_content; DROP TRIGGER key_leaves; "
+        "ALTER TABLE keys DROP COLUMN log_content; "
+        "ALTER TABLE keys DROP COLUMN hold_ms_max; DROP TRIGGER key_leaves; "
         "DROP INDEX keys_by_creator; DROP TABLE former_keys; PRAGMA user_version=1");
     ASSERT_FALSE((*database)->has_fault());
   }
@@ -450,6 +456,7 @@ TEST(AccountStore, AnOlderFileIsBroughtUpToDateWithAllThatItHas) {
   ASSERT_TRUE(record.has_value());
   EXPECT_EQ(record->key.quota, some_quota());
   EXPECT_EQ(record->key.output_default_max, 0u);
+  EXPECT_EQ(record->key.hold_ms_max, policy::kHoldMsMax);
   EXPECT_FALSE(record->key.logs_content);
   EXPECT_EQ(store->organisations().size(), 1u) << "nothing is made a second time";
   record->key.output_default_max = 5;
@@ -485,10 +492,10 @@ TEST(AccountStore, ANewerFileIsRefusedAndLeftAsItIs) {
   opened(folder.file()).reset();
   {
     auto database = SqliteDatabase::open(folder.file());
-    (*database)->run("PRAGMA user_version=5");
+    (*database)->run("PRAGMA user_version=6");
   }
   const std::string before = folder.contents();
-  expect_refused(folder.file(), "newer Leat (schema 5, known up to 4)");
+  expect_refused(folder.file(), "newer Leat (schema 6, known up to 5)");
   EXPECT_EQ(folder.contents(), before);
 }
 

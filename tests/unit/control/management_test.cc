@@ -179,6 +179,27 @@ TEST_F(ManagementTest, LeatsOwnLimitsAreKept) {
   }
 }
 
+TEST_F(ManagementTest, HowLongEventsOfAKeyMayWaitIsItsOwn) {
+  const std::string hash = hash_of_new_key(R"({"name":"k","hold_ms_max":0})");
+  const std::string path = "/keys/" + hash;
+  KeyDigest digest{};
+  ASSERT_TRUE(parse_digest(hash, digest));
+  EXPECT_EQ(store_->key(digest)->key.hold_ms_max, 0u);
+  EXPECT_EQ(data(200, "GET", path).number_of("hold_ms_max"), "0");
+  // A change of something else leaves it.
+  EXPECT_EQ(data(200, "PATCH", path, R"({"name":"z"})").number_of("hold_ms_max"), "0");
+  EXPECT_EQ(data(200, "PATCH", path, R"({"hold_ms_max":99})").number_of("hold_ms_max"), "99");
+  EXPECT_EQ(store_->key(digest)->key.hold_ms_max, 99u);
+  // The most that anybody's may is none of its own.
+  for (const char* none : {"null", "100"}) {
+    const std::string body = R"({"hold_ms_max":)" + std::string(none) + "}";
+    EXPECT_TRUE(is_null(data(200, "PATCH", path, body), "hold_ms_max")) << none;
+    EXPECT_EQ(store_->key(digest)->key.hold_ms_max, policy::kHoldMsMax);
+    data(200, "PATCH", path, R"({"hold_ms_max":5})");
+  }
+  EXPECT_TRUE(is_null(data(200, "GET", "/keys/" + hash_of_new_key()), "hold_ms_max"));
+}
+
 TEST_F(ManagementTest, ContentIsLoggedWhereThereIsALog) {
   const std::string path = "/keys/" + hash_of_new_key(R"({"name":"k"})");
   Options options;
@@ -248,6 +269,9 @@ TEST_F(ManagementTest, WhatIsWrongInABodyIsToldAndChangesNothing) {
       {R"({"name":"k","concurrency":true})", "`concurrency`"},
       {R"({"name":"k","output_default_max":1000001})", "`output_default_max`"},
       {R"({"name":"k","output_default_max":-1})", "`output_default_max`"},
+      {R"({"name":"k","hold_ms_max":101})", "`hold_ms_max`"},
+      {R"({"name":"k","hold_ms_max":4294967301})", "`hold_ms_max`"},
+      {R"({"name":"k","hold_ms_max":-1})", "`hold_ms_max`"},
       {R"({"name":"k","allowed_models":[]})", "`allowed_models`"},
       {R"({"name":"k","allowed_models":["a",1]})", "`allowed_models`"},
       {R"({"name":"k","allowed_models":[""]})", "`allowed_models`"},

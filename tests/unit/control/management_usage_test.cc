@@ -337,6 +337,49 @@ TEST_F(UsageApi, ActivityOfAMemberIsThatOfTheKeysThatItAskedFor) {
   EXPECT_EQ(of_member("user_id=anna", all), 1u);
 }
 
+// Names of people are an organisation's own: another may call somebody the same.
+TEST_F(UsageApi, ActivityOfAMemberIsNeverThatOfAnothersOfTheSameName) {
+  policy::Organisation second;
+  second.name = "other";
+  const auto made = store->create(second, 1);
+  ASSERT_TRUE(made);
+  const policy::AccountId other = made->id;
+  KeyRecord wanted;
+  wanted.key.name = "theirs";
+  wanted.key.scope = policy::KeyScope::kManagement;
+  wanted.key.organisation = other;
+  wanted.creator = "anna";
+  const auto theirs = store->create(wanted, 1);
+  ASSERT_TRUE(theirs) << theirs.error().text;
+  ledger::UsageRecord used = record("gen-theirs");
+  used.key_id = "#" + std::to_string(theirs->record.key.id);
+  used.organisation_id = "#" + std::to_string(other);
+  used.began = {kToday - kDay / 2};
+  used.model_served = "their/model";
+  files.append_one(used);
+  ledger.emplace(std::move(*LedgerView::open(files.path)));
+  const auto models = [&](const ManagementActor& actor) {
+    std::vector<std::string> found;
+    const ManagementAnswer answer = get("/activity", "user_id=anna", actor);
+    for (const JsonValue& line : parsed(answer.body).find("data")->items) {
+      found.emplace_back(line.text_of("model"));
+    }
+    return found;
+  };
+  const ManagementActor ours{.organisation = AccountStore::kFirst, .key = key.digest};
+  const ManagementActor them{.organisation = other, .key = theirs->record.digest};
+  for (const bool is_gone : {false, true}) {
+    if (is_gone) {
+      ASSERT_TRUE(store->remove_key(key.digest));
+      ASSERT_TRUE(store->remove_key(theirs->record.digest));
+    }
+    EXPECT_EQ(models(them), std::vector<std::string>{"their/model"}) << is_gone;
+    EXPECT_EQ(models(ours).size(), 1u) << is_gone;
+    EXPECT_NE(models(ours), models(them)) << is_gone;
+    EXPECT_EQ(models({.is_operator = true}).size(), 2u) << is_gone;
+  }
+}
+
 TEST_F(UsageApi, WithoutALedgerThereIsNothing) {
   const NoUsage none;
   Management management(*store, none);
