@@ -9,12 +9,16 @@ is held last, so that the count is known to be of now.
 
 Usage: test_hold.py LEAT"""
 
+import json
 import queue
 import signal
+import tempfile
+import urllib.request
 
 import harness
-from harness import MODEL, SSE_HEAD, chat_body, chunk, event, request, until, usage_event
+from harness import KEY, MODEL, SSE_HEAD, chat_body, chunk, event, request, until, usage_event
 
+OPERATOR = "operator-key-0123456789-0123456789"
 ALWAYS = '[hold]\nmode = "always"\nms_max = 60\n'
 HELD = "leat_held_seconds_count"
 WORDS = [event({"content": word}) for word in ("one", "two", "three", "four")]
@@ -43,13 +47,13 @@ class Hold(harness.Case):
         self.script = Stepwise()
         return self.leat([self.provider(self.script)], extra=extra, **more)
 
-    def stream(self, leat, events, fields="", model=MODEL):
+    def stream(self, leat, events, fields="", model=MODEL, key=KEY):
         """One stream, event by event; its body."""
         asked = {"stream": True, "stream_options": {"include_usage": True}, "model": model}
         # Its own: the call before may still be at its end, of which its client did not wait.
         self.script.steps = queue.Queue()
         with leat.connect() as client:
-            client.send(request(body=chat_body(**asked), fields=fields))
+            client.send(request(key=key, body=chat_body(**asked), fields=fields))
             for number, one in enumerate(events):
                 self.script.steps.put(one)
                 if number >= 1:  # what stands before the first content comes with it
@@ -92,6 +96,26 @@ class Hold(harness.Case):
         leat = self.start(ALWAYS + free)
         self.stream(leat, WORDS + END, model="acme/free")
         self.stream(leat, WORDS + END)
+        self.expect_held(leat, 3)
+
+    def manage(self, leat, method, path, body):
+        """The answer of the management API, to the operator."""
+        asked = urllib.request.Request(
+            leat.admin + "/api/v1" + path, json.dumps(body).encode(), method=method,
+            headers={"content-type": "application/json", "authorization": f"Bearer {OPERATOR}"})
+        with urllib.request.urlopen(asked, timeout=10 * harness.SLOW) as answer:
+            return json.load(answer)
+
+    def test_a_key_made_while_it_runs_has_its_own_time(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        leat = self.start(ALWAYS + f'[accounts]\nstore_file = "{folder.name}/accounts.db"\n',
+                          admin='operator_key = { env = "LEAT_TEST_OPERATOR" }\n',
+                          environment={"LEAT_TEST_OPERATOR": OPERATOR})
+        made = self.manage(leat, "POST", "/keys", {"name": "now", "hold_ms_max": 0})
+        self.stream(leat, WORDS + END, key=made["key"])
+        self.manage(leat, "PATCH", f"/keys/{made['data']['hash']}", {"hold_ms_max": None})
+        self.stream(leat, WORDS + END, key=made["key"])
         self.expect_held(leat, 3)
 
     def test_reload_changes_it(self):
