@@ -361,7 +361,8 @@ TEST_F(UsageApi, ActivityOfAMemberIsNeverThatOfAnothersOfTheSameName) {
   const auto models = [&](const ManagementActor& actor) {
     std::vector<std::string> found;
     const ManagementAnswer answer = get("/activity", "user_id=anna", actor);
-    for (const JsonValue& line : parsed(answer.body).find("data")->items) {
+    const auto body = parsed(answer.body);
+    for (const JsonValue& line : body.find("data")->items) {
       found.emplace_back(line.text_of("model"));
     }
     return found;
