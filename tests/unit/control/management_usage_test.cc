@@ -352,8 +352,10 @@ TEST_F(UsageApi, ActivityOfAMemberIsNeverThatOfAnothersOfTheSameName) {
   const auto theirs = store->create(wanted, 1);
   ASSERT_TRUE(theirs) << theirs.error().text;
   ledger::UsageRecord used = record("gen-theirs");
-  used.key_id = "#" + std::to_string(theirs->record.key.id);
-  used.organisation_id = "#" + std::to_string(other);
+  const std::string key_id = "#" + std::to_string(theirs->record.key.id);
+  const std::string organisation_id = "#" + std::to_string(other);
+  used.key_id = key_id;
+  used.organisation_id = organisation_id;
   used.began = {kToday - kDay / 2};
   used.model_served = "their/model";
   files.append_one(used);
