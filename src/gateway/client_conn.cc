@@ -149,7 +149,8 @@ void ClientConn::keep_for_later(std::string_view bytes) {
   const bool is_full = kept_requests_ >= most || kept_->size > most * kKeptBytesPerRequest;
   if (is_full && !paused_) {
     paused_ = true;
-    stream_->pause();
+    // Who may close its sending side is not gone when it does.
+    half_close_allowed_ ? stream_->pause() : stream_->pause_watching();
   }
 }
 

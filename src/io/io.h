@@ -47,6 +47,8 @@ class SocketHandler {
   virtual void on_receive_into(std::size_t count, int error) = 0;
   // receive_hold(): the first of what is held has come, bytes or an end. Once for each call of it.
   virtual void on_held() {}
+  // receive_watch(): nothing more will come than what is unread. At most once for each call of it.
+  virtual void on_peer_gone() {}
   // connect() ended: 0, or an errno. One call for each connect().
   virtual void on_connect(int error) = 0;
   // send() could not take everything: `sent` bytes went out; error is EAGAIN when the socket is
@@ -175,6 +177,10 @@ class Io {
   // delivered first by the next receive_start() or receive_into(). No end is reported while
   // stopped, so a stopped socket is blind to its peer's going away.
   virtual void receive_stop(SocketId socket) = 0;
+  // As receive_stop(), but on_peer_gone() tells of the peer's FIN or reset, though what it sent
+  // before that is unread. A FIN behind more than the kernel keeps for who does not read (some ten
+  // KiB) is not seen: the peer cannot send it. An Io that cannot watch goes on as receive_stop().
+  virtual void receive_watch(SocketId socket) { receive_stop(socket); }
   // Receives at most `size` bytes once, straight into the block at `offset` (which Io keeps alive
   // meanwhile). Implies receive_stop(). REQUIRES: none other in flight on this socket.
   virtual void receive_into(SocketId socket, BlockRef block, std::size_t offset,

@@ -10,10 +10,11 @@ namespace leat::io {
 
 enum class Op : std::uint8_t {
   kCancel,       // of whatever: its own outcome is of no interest
-  kReceive,      // multishot into the buffer ring; a socket's slot, as the next six
+  kReceive,      // multishot into the buffer ring; a socket's slot, as the next seven
   kReceiveInto,  // once, into a block
   kDrain,        // once, what is there, into the buffer ring
   kNotice,       // once, that there is something to receive
+  kWatch,        // once, that the peer has ended
   kSend,         // posts a completion only when it falls short
   kSendBlock,
   kConnect,

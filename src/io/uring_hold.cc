@@ -17,6 +17,7 @@ void UringIo::receive_hold(SocketId id) {
   if (socket == nullptr) return;
   socket->is_streaming = true;
   socket->is_holding = true;
+  socket->is_watched = false;
   socket->wants_drain = true;
   queue_reconcile(id.slot);
   if (socket->stash || socket->ended) queue_pump(id.slot);

@@ -292,6 +292,9 @@ void UringIo::dispatch_one(const io_uring_cqe& completion) {
     case Op::kNotice:
       if (settle(tag, true)) on_notice_completion(tag.slot);
       return;
+    case Op::kWatch:
+      if (settle(tag, true)) on_watch_completion(tag.slot, completion.res);
+      return;
     case Op::kSend:
       if (settle(tag, false)) on_send_completion(tag.slot, completion.res);
       return;

@@ -94,6 +94,7 @@ class UringIo final : public Io {
   void shutdown_send(SocketId socket) override;
   void receive_start(SocketId socket) override;
   void receive_stop(SocketId socket) override;
+  void receive_watch(SocketId socket) override;
   void receive_into(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void receive_hold(SocketId socket) override;
   void delay_acks(SocketId socket) override;
@@ -128,6 +129,8 @@ class UringIo final : public Io {
     bool is_drain_armed = false;   // the receive that does so is staged or in flight
     bool is_notice_armed = false;  // the poll that tells what comes next is
     bool is_told = false;          // on_held() was called since the last drain
+    bool is_watched = false;       // receive_watch() is in force, and nothing was told yet
+    bool is_watch_armed = false;   // the poll for it is staged or in flight
     bool is_bounded = false;       // its buffer in the kernel does not grow: nobody reads it
     bool is_starved = false;       // waits in starved_ to be armed again
     bool wants_into = false;       // a receive_into() is not answered yet
@@ -241,6 +244,8 @@ class UringIo final : public Io {
   void reconcile(std::uint32_t slot);
   void arm_receive(std::uint32_t slot);
   void arm_receive_into(std::uint32_t slot);
+  void arm_watch(std::uint32_t slot);
+  void on_watch_completion(std::uint32_t slot, int result);
   void rearm_starved();
   void pump_all();
   void pump(std::uint32_t slot);

@@ -8,6 +8,7 @@
 // Bytes that arrive while nobody wants them (the kernel was told to stop, but a little later) are
 // kept in the socket's stash and pumped, after the completions, to whoever asks next.
 #include <linux/socket.h>
+#include <sys/poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -36,7 +37,7 @@ void UringIo::receive_start(SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   socket->is_streaming = true;
-  socket->is_holding = false;
+  socket->is_holding = socket->is_watched = false;
   queue_reconcile(id.slot);
   if (socket->stash || socket->ended) queue_pump(id.slot);
 }
@@ -45,8 +46,16 @@ void UringIo::receive_stop(SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   socket->is_streaming = false;
-  socket->is_holding = false;
+  socket->is_holding = socket->is_watched = false;
   queue_reconcile(id.slot);
+}
+
+void UringIo::receive_watch(SocketId id) {
+  Socket* socket = find(id);
+  if (socket == nullptr) return;
+  receive_stop(id);
+  socket->is_watched = true;
+  if (socket->ended) queue_pump(id.slot);
 }
 
 void UringIo::receive_into(SocketId id, BlockRef block, std::size_t offset, std::size_t size) {
@@ -55,7 +64,7 @@ void UringIo::receive_into(SocketId id, BlockRef block, std::size_t offset, std:
   LEAT_CHECK(!socket->wants_into);
   LEAT_CHECK(size > 0 && offset + size <= block->capacity());
   socket->is_streaming = false;
-  socket->is_holding = false;
+  socket->is_holding = socket->is_watched = false;
   socket->wants_into = true;
   socket->into = std::move(block);
   socket->into_offset = offset;
@@ -95,6 +104,8 @@ void UringIo::reconcile(std::uint32_t slot) {
     if (!socket.is_into_armed && !socket.stash) arm_receive_into(slot);
   } else if (socket.is_streaming && !socket.is_starved && !socket.is_drain_armed) {
     socket.is_holding ? arm_held(slot) : arm_receive(slot);
+  } else if (socket.is_watched && !socket.is_watch_armed) {
+    arm_watch(slot);
   }
 }
 
@@ -116,6 +127,23 @@ void UringIo::arm_receive_into(std::uint32_t slot) {
   sqe->user_data = encode({Op::kReceiveInto, socket.generation, slot});
   socket.is_into_armed = true;
   ++socket.ops;
+}
+
+// Only for the peer's end: what is unread already would answer a poll for bytes each time. It stays
+// armed when the socket is read again, and what it tells then is not asked for.
+void UringIo::arm_watch(std::uint32_t slot) {
+  Socket& socket = socket_at(slot);
+  io_uring_sqe* sqe = ring_.stage();
+  io_uring_prep_poll_add(sqe, socket.fd, POLLRDHUP);
+  sqe->user_data = encode({Op::kWatch, socket.generation, slot});
+  socket.is_watch_armed = true;
+  ++socket.ops;
+}
+
+void UringIo::on_watch_completion(std::uint32_t slot, int result) {
+  Socket& socket = socket_at(slot);
+  socket.is_watch_armed = false;
+  if (result > 0 && std::exchange(socket.is_watched, false)) socket.handler->on_peer_gone();
 }
 
 // Those that found no buffer, in the order of starving, after the buffers came back: an empty ring
@@ -206,6 +234,8 @@ void UringIo::end_receiving(std::uint32_t slot, int result) {
   } else if (socket.is_streaming) {
     socket.is_streaming = false;
     socket.handler->on_receive_end(socket.end_error);
+  } else if (std::exchange(socket.is_watched, false)) {
+    socket.handler->on_peer_gone();
   }
 }
 
@@ -248,7 +278,10 @@ void UringIo::pump(std::uint32_t slot) {
     if (!socket.is_into_armed) pump_into(slot);
     return;
   }
-  if (!socket.is_streaming) return;
+  if (!socket.is_streaming) {
+    if (socket.ended && std::exchange(socket.is_watched, false)) socket.handler->on_peer_gone();
+    return;
+  }
   if (socket.stash) {
     const std::uint32_t generation = socket.generation;
     const BlockRef block = std::move(socket.stash);

@@ -123,6 +123,7 @@ void UringIo::hang_up(std::uint32_t slot) {
     cancel(socket.is_into_armed, Op::kReceiveInto);
     cancel(socket.is_drain_armed, Op::kDrain);
     cancel(socket.is_notice_armed, Op::kNotice);
+    cancel(socket.is_watch_armed, Op::kWatch);
     cancel(static_cast<bool>(socket.outgoing), Op::kSendBlock);
     cancel(socket.is_connecting, Op::kConnect);
   }

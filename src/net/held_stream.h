@@ -23,6 +23,7 @@ class HeldStream final : public Stream {
     write({block.data() + offset, size});
   }
   void pause() override { stream_.pause(); }
+  void pause_watching() override { stream_.pause_watching(); }
   void resume() override { stream_.resume(); }
   bool can_receive_into_block() const override { return stream_.can_receive_into_block(); }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override {

@@ -63,6 +63,9 @@ class Stream {
 
   // Stops and resumes on_bytes(). A paused stream does not notice that its peer went away.
   virtual void pause() = 0;
+  // As pause(), but on_end() tells that the peer is gone, though what it sent before that is unread
+  // (Io::receive_watch()). A stream that cannot watch its peer is paused.
+  virtual void pause_watching() { pause(); }
   virtual void resume() = 0;
   // Whether receive_block() can be used on this stream.
   virtual bool can_receive_into_block() const = 0;

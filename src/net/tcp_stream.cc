@@ -265,6 +265,12 @@ void TcpStream::pause() {
   owner_.shard_.io().receive_stop(socket_);
 }
 
+void TcpStream::pause_watching() {
+  if (is_ending()) return;
+  stop_holding();
+  owner_.shard_.io().receive_watch(socket_);
+}
+
 void TcpStream::resume() {
   if (!is_ending()) owner_.shard_.io().receive_start(socket_);
 }
@@ -410,6 +416,11 @@ void TcpStream::on_receive_end(int error) {
   // With TLS only close_notify is an end in order; a bare FIN may have cut something off.
   if (tls_ != nullptr && error == 0) why.code = Code::kReset;
   report_end(why);
+}
+
+// What is unread is lost with its peer, so that this is no end in order.
+void TcpStream::on_peer_gone() {
+  if (!is_ending()) report_end(socket_error(ECONNRESET));
 }
 
 void TcpStream::on_connect(int error) {

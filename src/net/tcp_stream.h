@@ -48,6 +48,7 @@ class TcpStream final : public Stream,
   void commit(std::size_t size) override;
   void write_block(Block& block, std::size_t offset, std::size_t size) override;
   void pause() override;
+  void pause_watching() override;
   void resume() override;
   bool can_receive_into_block() const override { return tls_ == nullptr; }
   void receive_block(BlockRef block, std::size_t offset, std::size_t size) override;
@@ -111,6 +112,7 @@ class TcpStream final : public Stream,
   void on_receive_into(std::size_t count, int error) override;
   void on_connect(int error) override;
   void on_held() override;
+  void on_peer_gone() override;
   void on_send_short(std::size_t sent, int error) override;
   void on_send_block(std::size_t sent, int error) override;
   // shard

@@ -523,10 +523,6 @@ OracleOptions oracle_options(const FaultPlan& faults) {
   }
   options.must_flow =
       std::ranges::all_of(kBlocking, [&](Fault fault) { return faults.of(fault) == 0; });
-  // A bound on pipelined requests stops the reading, and with it the hearing of a client's end.
-  if (faults.of(Fault::kOddLimits) > 0 && faults.of(Fault::kClientPipelines) > 0) {
-    options.is_prompt = false;
-  }
   return options;
 }
 

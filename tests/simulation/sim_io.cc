@@ -197,7 +197,9 @@ void SimIo::dispatch_one(const Completion& completion) {
   if (completion.op == Op::kReadable) {
     socket->is_readable_queued = false;
     if (socket->has_into) return deliver_into(*socket);
-    if (socket->is_streaming) deliver(*socket);
+    if (socket->is_streaming) return deliver(*socket);
+    if (!socket->end->is_peer_gone()) return;  // it was queued for what was read since
+    if (std::exchange(socket->is_watched, false)) socket->handler->on_peer_gone();
     return;
   }
   if (completion.op == Op::kBlockSent) {

@@ -68,6 +68,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   void receive_into(io::SocketId socket, BlockRef block, std::size_t offset,
                     std::size_t size) override;
   void receive_hold(io::SocketId socket) override;
+  void receive_watch(io::SocketId socket) override;
   Duration cpu_time() const override { return cpu_time_; }
   void send(io::SocketId socket, std::span<const iovec> segments) override;
   void send_block(io::SocketId socket, BlockRef block, std::size_t offset,
@@ -106,6 +107,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     bool is_holding = false;          // ... the latter
     bool wants_drain = false;         // ... and what has come is to be delivered
     bool is_told = false;             // ... or on_held() was called since
+    bool is_watched = false;          // receive_watch() is in force, and nothing was told yet
     Instant held_since = kNever;      // the first of what waits for being asked for came then
     bool has_into = false;            // receive_into() is unanswered
     bool is_readable_queued = false;  // a kReadable completion is queued

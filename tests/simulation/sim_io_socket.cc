@@ -152,9 +152,10 @@ void SimIo::on_news(Socket& socket) {
 
 void SimIo::queue_readable(Socket& socket) {
   if (socket.is_connecting || socket.is_readable_queued) return;
-  if (!socket.is_streaming && !socket.has_into) return;
-  const bool has_news =
-      !socket.end->readable().empty() || socket.end->at_end() || socket.end->error() != 0;
+  End& end = *socket.end;
+  const bool is_read = socket.is_streaming || socket.has_into;
+  const bool has_news = is_read ? !end.readable().empty() || end.at_end() || end.error() != 0
+                                : socket.is_watched && end.is_peer_gone();
   if (!has_news || (socket.is_holding && socket.is_told)) return;
   socket.is_readable_queued = true;
   queue({Op::kReadable, socket.slot, socket.generation, 0});
@@ -165,7 +166,7 @@ void SimIo::receive_start(io::SocketId id) {
   if (socket == nullptr) return;
   if (socket->is_connecting) return broken("receive_start() before on_connect()");
   socket->is_streaming = true;
-  socket->is_holding = false;
+  socket->is_holding = socket->is_watched = false;
   socket->held_since = kNever;
   queue_readable(*socket);
 }
@@ -175,6 +176,7 @@ void SimIo::receive_hold(io::SocketId id) {
   if (socket == nullptr) return;
   if (socket->is_connecting) return broken("receive_hold() before on_connect()");
   socket->is_streaming = socket->is_holding = true;
+  socket->is_watched = false;
   socket->is_told = false;
   const End& end = *socket->end;
   socket->wants_drain = !end.readable().empty() || end.at_end() || end.error() != 0;
@@ -185,8 +187,16 @@ void SimIo::receive_stop(io::SocketId id) {
   Socket* socket = find(id);
   if (socket == nullptr) return;
   if (socket->is_streaming) stats_.copied_on_pause += socket->end->readable().size();
-  socket->is_streaming = socket->is_holding = false;
+  socket->is_streaming = socket->is_holding = socket->is_watched = false;
   socket->held_since = kNever;
+}
+
+void SimIo::receive_watch(io::SocketId id) {
+  Socket* socket = find(id);
+  if (socket == nullptr) return;
+  receive_stop(id);
+  socket->is_watched = true;
+  queue_readable(*socket);
 }
 
 void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, std::size_t size) {
@@ -196,7 +206,7 @@ void SimIo::receive_into(io::SocketId id, BlockRef block, std::size_t offset, st
   if (socket->has_into) return broken("receive_into() while another is under way");
   if (size == 0 || offset + size > block->capacity())
     return broken("receive_into() past the block");
-  socket->is_streaming = socket->is_holding = false;
+  socket->is_streaming = socket->is_holding = socket->is_watched = false;
   socket->held_since = kNever;
   socket->has_into = true;
   socket->into = std::move(block);

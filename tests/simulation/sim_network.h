@@ -106,6 +106,8 @@ class End {
   // The peer's FIN was reached: nothing is readable any more.
   bool at_end() const { return incoming_->fin_arrived && readable().empty(); }
   int error() const { return error_; }
+  // The peer's FIN has come, whatever is readable before it, or the connection is broken.
+  bool is_peer_gone() const { return incoming_->fin_arrived || error_ != 0; }
 
   // ---- Ending ----
   // As close(2): a FIN, or a reset if there are bytes that nobody read.

@@ -418,10 +418,9 @@ void Simulation::drain() {
   is_ending_ = true;
   if (!run_while(kDrainPatience, &Simulation::is_down)) world_.violation("it did not start again");
   tell_to_drain(0);
-  // Who left after a half-close that is allowed is not seen to leave: its request runs its time.
-  const bool may_run_on =
-      world_.fault_counts()[static_cast<std::size_t>(Fault::kClientHalfCloses)] > 0;
-  if (!run_while(may_run_on ? kPatience : kDrainPatience, &Simulation::gateway_is_busy)) {
+  // Where a half-close is allowed, who leaves by a FIN is not seen to: its request runs its time.
+  const Duration patience = half_close_allowed_ ? kPatience : kDrainPatience;
+  if (!run_while(patience, &Simulation::gateway_is_busy)) {
     world_.violation("the gateway does not come to rest");
   }
   world_.run_until(world_.now() + kLeasesReturn);

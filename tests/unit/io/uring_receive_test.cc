@@ -116,6 +116,58 @@ TEST_P(UringReceive, NoEndIsReportedWhileStopped) {
   ASSERT_TRUE(run_until([&] { return handler.ends == 2; }));
 }
 
+// Behind bytes that nobody reads, and whether it comes while the receive is being stopped or later.
+TEST_P(UringReceive, AWatchedPeerIsSeenToGo) {
+  for (const int turns_before : {0, 1, 5}) {
+    for (const bool resets : {false, true}) {
+      Recorder handler;
+      Pair pair = this->pair(handler);
+      io->receive_start(pair.ours);
+      turn();
+      io->receive_watch(pair.ours);
+      for (int i = 0; i < turns_before; ++i) turn();
+      pair.theirs.write("unread");
+      for (int i = 0; i < turns_before; ++i) turn();
+      EXPECT_EQ(handler.gone, 0) << "bytes are no end";
+      resets ? pair.theirs.reset() : pair.theirs.close();
+      ASSERT_TRUE(run_until([&] { return handler.gone == 1; })) << turns_before << resets;
+      for (int i = 0; i < 3; ++i) turn();
+      EXPECT_EQ(handler.gone, 1);
+      EXPECT_EQ(handler.received, "");
+      EXPECT_EQ(handler.ends, 0);
+      io->receive_start(pair.ours);
+      ASSERT_TRUE(run_until([&] { return handler.ends == 1; }));
+      EXPECT_TRUE(resets || handler.received == "unread") << handler.received;
+      io->receive_watch(pair.ours);
+      ASSERT_TRUE(run_until([&] { return handler.gone == 2; })) << "who asks again is told again";
+      io->close(pair.ours);
+    }
+  }
+}
+
+TEST_P(UringReceive, WhoReadsAgainOrOnlyStopsIsNotToldOfAWatchedPeer) {
+  for (const bool reads_again : {false, true}) {
+    Recorder handler;
+    Pair pair = this->pair(handler);
+    io->receive_start(pair.ours);
+    turn();
+    for (int i = 0; i < 3; ++i) {
+      io->receive_watch(pair.ours);
+      for (int j = 0; j < 3; ++j) turn();
+      io->receive_start(pair.ours);
+      turn();
+    }
+    if (!reads_again) io->receive_stop(pair.ours);
+    pair.theirs.write("last words");
+    pair.theirs.close();
+    ASSERT_TRUE(run_until([&] { return !reads_again || handler.ends == 1; }));
+    for (int i = 0; i < 5; ++i) turn();
+    EXPECT_EQ(handler.gone, 0);
+    EXPECT_EQ(handler.received, reads_again ? "last words" : "");
+    io->close(pair.ours);
+  }
+}
+
 // Stops, starts and takes blocks at random: between turns, from its own handler, and from handlers
 // of others, when the kernel has more of its bytes in the completion queue already.
 class Fickle final : public SocketHandler {
