@@ -394,6 +394,27 @@ class Limits(harness.Case):
             for _ in range(1 + 15 + 1 + sent):
                 self.assertEqual(client.answer().status, 200)
 
+    def test_who_pipelines_too_much_and_leaves_is_gone_at_once(self):
+        """What was sent before is unread: the end behind it is noticed all the same."""
+        cut = threading.Event()
+
+        def script(call):
+            if call.is_cut(20):
+                cut.set()
+            return "close"
+        router = self.leat([self.provider(script)], limits={"pipelined_requests_max": 16})
+        for number in range(1, 4):
+            cut.clear()
+            with router.connect() as client:
+                client.send(chat_request(user="held"))
+                until(lambda: router.metric("leat_requests_open") == 1, "the held request")
+                # Twice as many as may wait, one by one: the last ones are not read.
+                for _ in range(32):
+                    client.send(request("GET", "/v1/models"))
+            self.assertTrue(cut.wait(5), "the provider is kept at work for nobody")
+            until(lambda: router.metric("leat_client_gone_total") == number, "the counter")
+            until(lambda: router.metric("leat_requests_open") == 0, "the request's end")
+
     def test_bodies_to_32_mib(self):
         provider = self.provider(answer_well)
         router = self.leat([provider])
