@@ -60,13 +60,14 @@ class Pipe {
 // One ring with a buffer ring and an armed multishot receive.
 class ReceiveProbe {
  public:
-  bool open(BufferRing::Mode mode, std::uint32_t buffer_count) {
+  // `most`: what one reception may bring; 0: all that is there.
+  bool open(BufferRing::Mode mode, std::uint32_t buffer_count, std::size_t most = 0) {
     if (!ring_.open({.sq_entries = 4, .cq_entries = 16})) return false;
     const BufferRing::Options options{
         .mode = mode, .buffer_count = buffer_count, .buffer_size = kSlotBytes};
     if (!buffers_.open(ring_.raw(), options)) return false;
     io_uring_sqe* sqe = ring_.stage();
-    io_uring_prep_recv_multishot(sqe, pipe_.near(), nullptr, 0, 0);
+    io_uring_prep_recv_multishot(sqe, pipe_.near(), nullptr, most, 0);
     sqe->flags |= IOSQE_BUFFER_SELECT;
     return ring_.submit() == 0;
   }
@@ -114,6 +115,15 @@ Capability try_multishot_receive() {
                      probe.write("and two") && probe.brings("and two", IORING_CQE_F_MORE) &&
                      probe.write("three") && probe.ends_without_buffers();
   return works ? kWorks : absent("multishot receive does not behave (kernel 6.0)");
+}
+
+// Without it a flood is delivered by whole buffers, 32 of them a turn.
+Capability try_receive_cap() {
+  ReceiveProbe probe;
+  if (!probe.open(BufferRing::Mode::kPlain, 4, 4)) return absent("no buffer rings (kernel 5.19)");
+  const bool works = probe.write("more than four") && probe.brings("more", IORING_CQE_F_MORE) &&
+                     probe.brings(" tha", IORING_CQE_F_MORE);
+  return works ? kWorks : absent("receptions have no bound (kernel 6.16 does better)");
 }
 
 // What the pages of the kernel promise about filling a buffer slice by slice (engine.md 2.4): the
@@ -265,6 +275,7 @@ Result<Capabilities> run_preflight() {
   set(Feature::kNoIowait, "no iowait", try_no_iowait());
   set(Feature::kAbsoluteTimer, "absolute timer", try_absolute_timer());
   set(Feature::kRestrictions, "restricted ring", try_restrictions());
+  set(Feature::kReceiveCap, "receive cap", try_receive_cap());
   set(Feature::kNapi, "NAPI busy polling", try_napi());
   if (!result.uses(Feature::kMultishotReceive) || !result.uses(Feature::kSilentSend)) {
     return fail({.code = Code::kUnsupported,

@@ -21,9 +21,10 @@ enum class Feature : std::uint8_t {
   kNoIowait,            // waiting is not shown as disk wait
   kAbsoluteTimer,       // waits until a point in time
   kRestrictions,        // a ring that takes the operations it was told of, and no others
+  kReceiveCap,          // a bound on what one reception of a lasting receive brings
   kNapi,                // asks network cards for packets before it sleeps, if told to
 };
-inline constexpr std::size_t kFeatureCount = 9;
+inline constexpr std::size_t kFeatureCount = 10;
 
 struct Capability {
   const char* name = "";

@@ -23,6 +23,11 @@ constexpr std::uint32_t kIncrementalBytes = 64 * 1024;
 constexpr std::uint32_t kPlainBuffers = 4096;
 constexpr std::uint32_t kPlainBytes = 4 * 1024;
 
+// What one reception of a lasting receive brings at most: a TLS record. Whoever sends as fast as it
+// can has 33 of them before others have their turn, three times in a call of the kernel: 1.6 MiB.
+// Unbounded, it takes all buffers at once, and others find none.
+constexpr std::size_t kReceiveMost = 16 * 1024;
+
 // All that is ever staged here; the last only where files are written.
 constexpr std::array<std::uint8_t, 11> kOperations{
     IORING_OP_NOP,     IORING_OP_READ,         IORING_OP_POLL_ADD, IORING_OP_ACCEPT,
@@ -56,6 +61,7 @@ Result<bool> UringIo::open(const UringOptions& options) {
                       .no_iowait = capabilities_.uses(Feature::kNoIowait),
                       .absolute_timer = capabilities_.uses(Feature::kAbsoluteTimer)});
   LEAT_TRY_VOID(open_buffers(options));
+  if (capabilities_.uses(Feature::kReceiveCap)) receive_most_ = kReceiveMost;
   if (options.napi_busy_poll_us > 0) napi_error_ = ring_.poll_cards(options.napi_busy_poll_us);
   if (options.is_restricted) {
     const std::span all(kOperations);

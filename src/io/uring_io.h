@@ -287,6 +287,7 @@ class UringIo final : public Io {
   BufferRing buffers_;
   Ring ring_;
   bool is_restricted_ = false;
+  std::size_t receive_most_ = 0;  // bytes of one reception; 0: as many as a buffer has room for
   int napi_error_ = 0;
   int steering_error_ = 0;
   std::vector<std::uint32_t> steering_;

@@ -112,7 +112,7 @@ void UringIo::reconcile(std::uint32_t slot) {
 void UringIo::arm_receive(std::uint32_t slot) {
   Socket& socket = socket_at(slot);
   io_uring_sqe* sqe = ring_.stage();
-  io_uring_prep_recv_multishot(sqe, socket.fd, nullptr, 0, 0);
+  io_uring_prep_recv_multishot(sqe, socket.fd, nullptr, receive_most_, 0);
   sqe->flags |= IOSQE_BUFFER_SELECT;
   sqe->buf_group = buffers_.group();
   sqe->user_data = encode({Op::kReceive, socket.generation, slot});

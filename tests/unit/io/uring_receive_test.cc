@@ -416,5 +416,39 @@ TEST_P(UringReceive, AHundredStreamsShareTheBuffers) {
   }
 }
 
+class UringFlood : public UringTest {};
+
+// The other shapes have fewer buffers than the bound.
+INSTANTIATE_TEST_SUITE_P(Shapes, UringFlood, testing::Values(kShapes[0]), shape_name);
+
+// Whoever sends as fast as it can has its share of a turn, and what another has sent comes in the
+// same one. A megabyte and a half is what the kernel makes of the bound of a reception; without
+// one, all four of the buffers.
+TEST_P(UringFlood, AFloodHasABoundedShareOfATurn) {
+  if (!io->capabilities().uses(Feature::kReceiveCap)) {
+    GTEST_SKIP() << io->capabilities()[Feature::kReceiveCap].why;
+  }
+  Recorder flood;
+  Recorder other;
+  Pair flooding = this->pair(flood);
+  Pair modest = this->pair(other);
+  io->receive_start(flooding.ours);
+  io->receive_start(modest.ours);
+  const int room = 8 * 1024 * 1024;
+  const int ours = descriptor_to(local_address(flooding.theirs.get()));
+  setsockopt(flooding.theirs.get(), SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room);
+  setsockopt(ours, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+  const std::string bytes = pattern(256 * 1024);
+  for (int i = 0; i < 20; ++i) {
+    while (::send(flooding.theirs.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) > 0) {
+    }
+    modest.theirs.write("x");
+    turn();
+    EXPECT_LE(flood.received.size(), 3U * 1024 * 1024);
+    EXPECT_EQ(other.received.size(), i + 1U);
+    flood.received.clear();
+  }
+}
+
 }  // namespace
 }  // namespace leat::io
