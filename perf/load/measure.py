@@ -11,6 +11,7 @@ import urllib.request
 from programs import KEYS, MODEL, PORT, Failure, Program
 
 LOAD_CORE_BUSY_MAX = 0.9
+COMMIT_WINDOW_US = 1000  # the longest that Leat gathers records for a commit
 
 
 def ratio(a, b):
@@ -88,7 +89,15 @@ def turn_of_load(bench, scenario, subject, scale):
                 copied = leat_counter("leat_body_bytes_copied_total")
                 if copied is not None:
                     result["body_copied"] = ratio(copied, report["checked"])
+            if "commit_us" in scenario.metrics:
+                result["commit_us"] = commit_us()
             return result
+
+
+def commit_us():
+    """What one commit of the ledger took on average since the start; 0 without a ledger."""
+    return ratio((leat_counter("leat_ledger_commit_seconds_total") or 0) * 1e6,
+                 leat_counter("leat_ledger_commits_total") or 0)
 
 
 def read_log(path):
@@ -174,13 +183,17 @@ def one_turn(bench, scenario, subject, scale):
     return turn_of_load(bench, scenario, subject, scale)
 
 
-def add_differences(turns):
-    """What each subject added to the direct way, within the same round."""
-    for column in ("p50_us", "first_token_p50_us"):
+def add_differences(turns, base):
+    """What each subject added to the base (the direct way, or another), within the same round."""
+    for column in ("p50_us", "p99_us", "first_token_p50_us"):
         for subject in turns:
-            for turn, direct in zip(turns[subject], turns.get("direct", [])):
-                if column in turn and subject != "direct":
-                    turn[f"added_{column}"] = turn[column] - direct[column]
+            for turn, plain in zip(turns[subject], turns.get(base, [])):
+                if column in turn and subject != base:
+                    turn[f"added_{column}"] = turn[column] - plain[column]
+    for turn in (turn for list_ in turns.values() for turn in list_):
+        if turn.get("commit_us") and "added_p99_us" in turn:
+            # What is promised of the last byte: the window of a commit and two commits.
+            turn["of_promise"] = turn["added_p99_us"] / (COMMIT_WINDOW_US + 2 * turn["commit_us"])
 
 
 def run_scenario(bench, scenario, rounds, scale, subjects, say):
@@ -209,5 +222,5 @@ def run_scenario(bench, scenario, rounds, scale, subjects, say):
             say(f"  {number + 1} {subject:<12} {shown}{'  LOAD CORE OVER 90 %' if busy else ''}"
                 f"{'  ' + str(result['kinds_of_errors']) if result.get('errors') else ''}")
     if all(turns[subject] for subject in turns if subject not in failed):
-        add_differences(turns)
+        add_differences(turns, scenario.base)
     return turns, failed
