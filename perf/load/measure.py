@@ -3,8 +3,10 @@
 
 import http.client
 import json
+import pathlib
 import re
 import subprocess
+import sys
 import time
 import urllib.request
 
@@ -129,6 +131,30 @@ def turn_of_aborts(bench, scenario, subject, scale):
             "hang_up_share": sum(seed in gone for seed in between) / len(between)}
 
 
+def turn_of_handshakes(bench, scenario, subject, scale):
+    """Streams by the plain listener; with "leat-handshakes" others shake hands by the TLS one."""
+    with bench.start_mock(list(scenario.mock), scenario.tls):
+        with bench.start(subject, scenario.tls, scenario.streamed) as program:
+            if subject != "leat-handshakes":
+                return figures(run_load(bench, scenario, program.port, program.pids(), scale))
+            cores = ",".join(str(core) for core in sorted(bench.load_cores))
+            began = time.monotonic()
+            source = subprocess.Popen(
+                ["taskset", "-c", cores, sys.executable,
+                 str(pathlib.Path(__file__).with_name("handshaker.py")), str(PORT["leat-tls"]),
+                 str(scenario.handshakes), str(bench.ca)], stdout=subprocess.PIPE, text=True)
+            try:
+                result = figures(run_load(bench, scenario, program.port, program.pids(), scale))
+                took = time.monotonic() - began
+                source.terminate()
+                done, failed = (int(word) for word in source.communicate(timeout=15)[0].split())
+            finally:
+                source.kill()
+                source.wait()
+    result["errors"] += failed
+    return {**result, "handshakes_per_s": done / took}
+
+
 def first_answer(port, deadline):
     """Asks until an answer comes; the moment it was complete."""
     body = json.dumps({"model": MODEL, "max_tokens": 4,
@@ -180,12 +206,14 @@ def one_turn(bench, scenario, subject, scale):
         return turn_of_simulator(bench, scale)
     if scenario.kind == "aborts":
         return turn_of_aborts(bench, scenario, subject, scale)
+    if scenario.kind == "handshakes":
+        return turn_of_handshakes(bench, scenario, subject, scale)
     return turn_of_load(bench, scenario, subject, scale)
 
 
 def add_differences(turns, base):
     """What each subject added to the base (the direct way, or another), within the same round."""
-    for column in ("p50_us", "p99_us", "first_token_p50_us"):
+    for column in ("p50_us", "p99_us", "first_token_p50_us", "gap_p99_ms"):
         for subject in turns:
             for turn, plain in zip(turns[subject], turns.get(base, [])):
                 if column in turn and subject != base:

@@ -35,7 +35,8 @@ class Scenario:
     drain: float = 2.0
     rounds: int = 0         # 0: as many as asked for
     base: str = "direct"    # the subject to which the others are said to add
-    kind: str = "load"      # load, aborts, start, shards, simulator
+    kind: str = "load"      # load, aborts, start, shards, simulator, handshakes
+    handshakes: int = 0     # a second, full ones of clients
 
     def offered(self):
         """The metric that shows the offered load, and how much it should be; None if neither."""
@@ -120,6 +121,16 @@ SCENARIOS = (
                     Goal("ns_per_token", 0.35, "relay", subject="leat-h2-hold-25"),
                     Goal("ns_per_token", 0.25, "relay", subject="leat-h2-hold-50")),
         subjects=HELD, streamed=True, mock=("--rate", "100", *FIFTY), load=streams(400, 2000, 2),
+        drain=0),
+    Scenario(
+        "handshakes", "300 full TLS handshakes/s of clients beside 2,000 streams of 10 tokens/s",
+        ("gap_p99_ms", "added_gap_p99_ms", "handshakes_per_s", "ns_per_token", "tokens_per_s",
+         "subject_core", "load_core", "errors"),
+        (Goal("added_gap_p99_ms", 5, subject="leat-handshakes", text="ms added to the gap's p99"),
+         Goal("handshakes_per_s", 270, subject="leat-handshakes", at_least=True,
+              text="handshakes a second")),
+        subjects=("leat-calm", "leat-handshakes"), base="leat-calm", kind="handshakes",
+        streamed=True, handshakes=300, mock=("--rate", "10"), load=streams(2000, 1000, 2),
         drain=0),
     Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
