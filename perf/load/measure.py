@@ -3,14 +3,17 @@
 
 import http.client
 import json
+import pathlib
 import re
 import subprocess
+import sys
 import time
 import urllib.request
 
 from programs import KEYS, MODEL, PORT, Failure, Program
 
 LOAD_CORE_BUSY_MAX = 0.9
+COMMIT_WINDOW_US = 1000  # the longest that Leat gathers records for a commit
 
 
 def ratio(a, b):
@@ -88,7 +91,15 @@ def turn_of_load(bench, scenario, subject, scale):
                 copied = leat_counter("leat_body_bytes_copied_total")
                 if copied is not None:
                     result["body_copied"] = ratio(copied, report["checked"])
+            if "commit_us" in scenario.metrics:
+                result["commit_us"] = commit_us()
             return result
+
+
+def commit_us():
+    """What one commit of the ledger took on average since the start; 0 without a ledger."""
+    return ratio((leat_counter("leat_ledger_commit_seconds_total") or 0) * 1e6,
+                 leat_counter("leat_ledger_commits_total") or 0)
 
 
 def read_log(path):
@@ -118,6 +129,30 @@ def turn_of_aborts(bench, scenario, subject, scale):
             "hang_up_p50_ms": delays[len(delays) // 2],
             "hang_up_p99_ms": delays[int(len(delays) * 0.99)], "hang_up_max_ms": delays[-1],
             "hang_up_share": sum(seed in gone for seed in between) / len(between)}
+
+
+def turn_of_handshakes(bench, scenario, subject, scale):
+    """Streams by the plain listener; with "leat-handshakes" others shake hands by the TLS one."""
+    with bench.start_mock(list(scenario.mock), scenario.tls):
+        with bench.start(subject, scenario.tls, scenario.streamed) as program:
+            if subject != "leat-handshakes":
+                return figures(run_load(bench, scenario, program.port, program.pids(), scale))
+            cores = ",".join(str(core) for core in sorted(bench.load_cores))
+            began = time.monotonic()
+            source = subprocess.Popen(
+                ["taskset", "-c", cores, sys.executable,
+                 str(pathlib.Path(__file__).with_name("handshaker.py")), str(PORT["leat-tls"]),
+                 str(scenario.handshakes), str(bench.ca)], stdout=subprocess.PIPE, text=True)
+            try:
+                result = figures(run_load(bench, scenario, program.port, program.pids(), scale))
+                took = time.monotonic() - began
+                source.terminate()
+                done, failed = (int(word) for word in source.communicate(timeout=15)[0].split())
+            finally:
+                source.kill()
+                source.wait()
+    result["errors"] += failed
+    return {**result, "handshakes_per_s": done / took}
 
 
 def first_answer(port, deadline):
@@ -171,16 +206,22 @@ def one_turn(bench, scenario, subject, scale):
         return turn_of_simulator(bench, scale)
     if scenario.kind == "aborts":
         return turn_of_aborts(bench, scenario, subject, scale)
+    if scenario.kind == "handshakes":
+        return turn_of_handshakes(bench, scenario, subject, scale)
     return turn_of_load(bench, scenario, subject, scale)
 
 
-def add_differences(turns):
-    """What each subject added to the direct way, within the same round."""
-    for column in ("p50_us", "first_token_p50_us"):
+def add_differences(turns, base):
+    """What each subject added to the base (the direct way, or another), within the same round."""
+    for column in ("p50_us", "p99_us", "first_token_p50_us", "gap_p99_ms"):
         for subject in turns:
-            for turn, direct in zip(turns[subject], turns.get("direct", [])):
-                if column in turn and subject != "direct":
-                    turn[f"added_{column}"] = turn[column] - direct[column]
+            for turn, plain in zip(turns[subject], turns.get(base, [])):
+                if column in turn and subject != base:
+                    turn[f"added_{column}"] = turn[column] - plain[column]
+    for turn in (turn for list_ in turns.values() for turn in list_):
+        if turn.get("commit_us") and "added_p99_us" in turn:
+            # What is promised of the last byte: the window of a commit and two commits.
+            turn["of_promise"] = turn["added_p99_us"] / (COMMIT_WINDOW_US + 2 * turn["commit_us"])
 
 
 def run_scenario(bench, scenario, rounds, scale, subjects, say):
@@ -209,5 +250,5 @@ def run_scenario(bench, scenario, rounds, scale, subjects, say):
             say(f"  {number + 1} {subject:<12} {shown}{'  LOAD CORE OVER 90 %' if busy else ''}"
                 f"{'  ' + str(result['kinds_of_errors']) if result.get('errors') else ''}")
     if all(turns[subject] for subject in turns if subject not in failed):
-        add_differences(turns)
+        add_differences(turns, scenario.base)
     return turns, failed

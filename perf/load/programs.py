@@ -31,7 +31,7 @@ MODELS = [MODEL] + [f"{MODEL}-{i}" for i in (1, 2, 3)]
 UPSTREAM_KEY = "sk-upstream-of-the-load-test"
 PORT = {"mock": 21080, "mock-tls": 21443, "leat": 21001, "leat-pools": 21001, "leat-routed": 21001,
         "leat-bare": 21001, "leat-kept": 21001, "leat-governed": 21001,
-        "leat-admin": 21002, "nginx": 21003, "haproxy": 21004,
+        "leat-admin": 21002, "leat-tls": 21008, "nginx": 21003, "haproxy": 21004,
         "relay-epoll": 21005, "relay-uring": 21006}
 
 
@@ -144,6 +144,7 @@ class Workbench:
         """Starts the program under test in front of the mock; tls: on the mock's side."""
         starter = {"leat": self.start_leat, "leat-pools": self.start_pools,
                    "leat-routed": self.start_routed, "leat-bare": self.start_bare,
+                   "leat-calm": self.start_tls, "leat-handshakes": self.start_tls,
                    "leat-kept": self.start_kept, "leat-governed": self.start_governed,
                    "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
@@ -178,6 +179,12 @@ class Workbench:
         return self.start_leat(tls, streamed, shards, auth="off",
                                node_limits=f"streams_per_key_max = 100_000\n{NEVER_LATE}")
 
+    def start_tls(self, tls, streamed, shards):
+        """leat that listens for TLS too, at PORT["leat-tls"]."""
+        pem = f'[server.tls]\ncertificate = "{self.ca}"\nkey = "{self.work / "key.pem"}"\n'
+        return self.start_leat(tls, streamed, shards, extra=pem,
+                               listen=f', "tls://127.0.0.1:{PORT["leat-tls"]}"')
+
     def start_kept(self, tls, streamed, shards):
         """leat that writes a durable record of each request before its answer ends."""
         return self.start_leat(tls, streamed, shards, extra=self.ledger())
@@ -198,7 +205,8 @@ class Workbench:
         return f'[ledger]\nfolder = "{folder}"\n'
 
     def start_leat(self, tls, _streamed, shards, endpoints=None, auth="keys", limits="", extra="",
-                   node_limits=NEVER_LATE, hold="off", protocol="http1", acks="off"):
+                   node_limits=NEVER_LATE, hold="off", protocol="http1", acks="off",
+                   listen=""):
         """endpoints: for each of MODELS the names of its providers, with what else is to be said
         of the endpoint; None: one provider has all of them. limits: of each key; node_limits: of
         all together. protocol: what is spoken with the providers; acks: whether their events are
@@ -226,7 +234,7 @@ class Workbench:
 
         config = self.work / "leat.toml"
         config.write_text(
-            f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"]\nshards = {shards}\n'
+            f'[server]\nlisten = ["127.0.0.1:{PORT["leat"]}"{listen}]\nshards = {shards}\n'
             f'[admin]\nlisten = "127.0.0.1:{PORT["leat-admin"]}"\n'
             f'[auth]\nmode = "{auth}"\n[hold]\nmode = {mode}\n[limits]\n{node_limits}'
             f'{keys if auth == "keys" else ""}{providers}'

@@ -6,6 +6,9 @@ import statistics
 from measure import LOAD_CORE_BUSY_MAX
 
 HEADINGS = {
+    "added_gap_p99_ms": "added gap p99 ms", "handshakes_per_s": "handshakes/s",
+    "added_p99_us": "added p99 µs", "commit_us": "one commit µs",
+    "of_promise": "added p99 of window and two commits",
     "us_per_answer": "CPU µs/request", "answers_per_core_s": "requests/core-s",
     "ns_per_token": "CPU ns/token", "tokens_per_core_s": "tokens/core-s", "p50_us": "p50 µs",
     "p99_us": "p99 µs", "added_p50_us": "added p50 µs", "first_token_p50_us": "first token p50 µs",

@@ -34,7 +34,9 @@ class Scenario:
     window: float = 3.0
     drain: float = 2.0
     rounds: int = 0         # 0: as many as asked for
-    kind: str = "load"      # load, aborts, start, shards, simulator
+    base: str = "direct"    # the subject to which the others are said to add
+    kind: str = "load"      # load, aborts, start, shards, simulator, handshakes
+    handshakes: int = 0     # a second, full ones of clients
 
     def offered(self):
         """The metric that shows the offered load, and how much it should be; None if neither."""
@@ -56,6 +58,11 @@ PER_REQUEST = ("us_per_answer", "answers_per_core_s", "p50_us", "p99_us", "subje
 PER_TOKEN = ("ns_per_token", "tokens_per_core_s", "tokens_per_s", "gap_p99_ms", "subject_core",
              "load_core", "errors")
 MANY = ("--sources", "64")
+# The last bytes of an answer wait until its record is durable.
+LAST_BYTE = ("p50_us", "added_p50_us", "p99_us", "added_p99_us", "commit_us", "of_promise",
+             "subject_core", "load_core", "errors")
+LAST_BYTE_GOALS = (Goal("of_promise", 1.0, subject="leat-governed",
+                        text="of a commit's window (1 ms) and two commits, added at p99"),)
 
 
 def streams(count, tokens, ramp):
@@ -116,6 +123,16 @@ SCENARIOS = (
         subjects=HELD, streamed=True, mock=("--rate", "100", *FIFTY), load=streams(400, 2000, 2),
         drain=0),
     Scenario(
+        "handshakes", "300 full TLS handshakes/s of clients beside 2,000 streams of 10 tokens/s",
+        ("gap_p99_ms", "added_gap_p99_ms", "handshakes_per_s", "ns_per_token", "tokens_per_s",
+         "subject_core", "load_core", "errors"),
+        (Goal("added_gap_p99_ms", 5, subject="leat-handshakes", text="ms added to the gap's p99"),
+         Goal("handshakes_per_s", 270, subject="leat-handshakes", at_least=True,
+              text="handshakes a second")),
+        subjects=("leat-calm", "leat-handshakes"), base="leat-calm", kind="handshakes",
+        streamed=True, handshakes=300, mock=("--rate", "10"), load=streams(2000, 1000, 2),
+        drain=0),
+    Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,
         mock=("--rate", "160", "--events-per-write", "8"), load=streams(2000, 8000, 2), drain=0),
@@ -133,6 +150,15 @@ SCENARIOS = (
         (Goal("added_p50_us", 1.25, "relay"), Goal("added_p50_us", 1.0, "haproxy")),
         subjects=("direct", "leat", "nginx", "haproxy", "relay-epoll"),
         load=("--connections", "64", "--rate", "2000", *MANY)),
+    Scenario(
+        "last-byte", "Added time to the last byte, everything on: 2,000 requests/s, not streamed",
+        LAST_BYTE, LAST_BYTE_GOALS, subjects=("leat-bare", "leat-kept", "leat-governed"),
+        base="leat-bare", load=("--connections", "64", "--rate", "2000", *MANY)),
+    Scenario(
+        "last-byte-streams", "The same for streams of 8 tokens, 1,000 a second each: 500 begun/s",
+        LAST_BYTE, LAST_BYTE_GOALS, subjects=("leat-bare", "leat-kept", "leat-governed"),
+        base="leat-bare", streamed=True, mock=("--rate", "1000"),
+        load=("--connections", "64", "--rate", "500", "--stream", "--tokens", "8", *MANY)),
     Scenario(
         "first-token", "Added time to the first token: 2,000 streams/s begun in open loop",
         ("first_token_p50_us", "added_first_token_p50_us", "first_token_p99_us", "subject_core",
