@@ -200,6 +200,7 @@ void SimIo::dispatch_one(const Completion& completion) {
     if (socket->is_streaming) deliver(*socket);
     return;
   }
+  if (completion.op == Op::kReleased) return dispatch_released(*socket);
   if (completion.op == Op::kBlockSent) {
     const std::size_t sent = socket->outgoing_sent;
     socket->block_state = BlockState::kNone;

@@ -92,7 +92,8 @@ struct Recorder final : SocketHandler {
   std::vector<int> connects;
   std::vector<std::pair<std::size_t, int>> short_sends;
   std::vector<std::pair<std::size_t, int>> blocks;
-  std::vector<char> order;         // one letter an event: r e i c s b
+  std::unique_ptr<LooseSocket> loose;
+  std::vector<char> order;         // one letter an event: r e i c s b l
   std::function<void()> on_event;  // after each of them
 
   void on_receive(std::span<char> bytes) override {
@@ -121,6 +122,10 @@ struct Recorder final : SocketHandler {
   void on_send_block(std::size_t sent, int error) override {
     blocks.emplace_back(sent, error);
     note('b');
+  }
+  void on_released(std::unique_ptr<LooseSocket> socket) override {
+    loose = std::move(socket);
+    note('l');
   }
 
  private:
