@@ -84,7 +84,15 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   const io::IoStats& stats() const override { return stats_; }
 
  private:
-  enum class Op : std::uint8_t { kConnected, kReadable, kBlockSent, kAccept, kPoll, kFile, kReleased };
+  enum class Op : std::uint8_t {
+    kConnected,
+    kReadable,
+    kBlockSent,
+    kAccept,
+    kPoll,
+    kFile,
+    kReleased
+  };
   // Of a send_block(): it begins with the next turn, is under way, or waits to be reported.
   enum class BlockState : std::uint8_t { kNone, kStaged, kMoving, kEnded };
   // Something that the next turns dispatch. For kAccept the slot is a listener's, for kPoll it is
