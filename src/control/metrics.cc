@@ -138,6 +138,9 @@ constexpr Row kRows[] = {
      "Tickets of providers, by which to resume, that a shard has from another or from the process "
      "before.",
      kCount, &Counters::tickets_borrowed},
+    {"leat_connections_borrowed_total",
+     "Idle connections of providers that a shard has from another, where it would have dialed.",
+     kCount, &Counters::pool_borrowed},
     {"leat_pool_dialed_total", "Connections to providers begun.", kCount, &Counters::pool_dialed},
     {"leat_pool_expected_total",
      "... in place of one that had ended, since so many were used at once lately.", kCount,

@@ -115,6 +115,7 @@ struct Counters {
   Counter provider_handshakes;  // of TLS, that ended well
   Counter provider_handshakes_resumed;  // of those
   Counter tickets_borrowed;             // from other shards
+  Counter pool_borrowed;                // connections, from other shards
   Counter pool_dialed;
   Counter pool_expected;  // of those, since so many were used lately
   Counter pool_dial_failures;

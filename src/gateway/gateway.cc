@@ -60,6 +60,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
       teller_(parts.events, configuration->snapshot->options().trace, counters_, shard.index()),
       addresses_(configuration->snapshot->limits()),
       tickets_(shard, parts.limits.peers),
+      connections_lent_(shard, parts.limits.peers, tcp_streams_),
       tcp_streams_(shard),
       pipe_streams_(shard),
       simulated_(std::make_unique<SimulatedProvider>(shard, pipe_streams_)),
@@ -79,6 +80,7 @@ Gateway::Gateway(shard::Shard& shard, std::shared_ptr<const Configuration> confi
   anonymous_.id = kAnonymousKey;
   anonymous_.organisation = kConfiguredOrganisation;
   exchange_tickets();
+  exchange_connections();
   if (parts.tickets != nullptr) {
     tickets_.take(std::make_unique<TicketMail>(std::move(*parts.tickets)));
   }
@@ -380,6 +382,8 @@ void Gateway::on_message(const shard::Message& message) {
       return limits_.take(owned_of<LeaseMail>(message));
     case shard::Message::Kind::kTicketMail:
       return tickets_.take(owned_of<TicketMail>(message));
+    case shard::Message::Kind::kConnectionMail:
+      return connections_lent_.take(owned_of<ConnectionMail>(message));
     case shard::Message::Kind::kAccountReply:
       return account_questions_.take(*owned_of<AccountReply>(message));
     case shard::Message::Kind::kDeployment:

@@ -15,6 +15,7 @@
 #include "gateway/address_table.h"
 #include "gateway/client_conn.h"
 #include "gateway/configuration.h"
+#include "gateway/connection_exchange.h"
 #include "gateway/content_record.h"
 #include "gateway/counters.h"
 #include "gateway/deployment.h"
@@ -213,6 +214,7 @@ class Gateway final : private shard::MessageHandler {
   template <class Visit>
   void each_upstream(Visit visit);
   void exchange_tickets();
+  void exchange_connections();
   void drain_http2();
   void drain_pools();
   void refresh_pools();
@@ -238,6 +240,7 @@ class Gateway final : private shard::MessageHandler {
   RequestTeller teller_;
   AddressTable addresses_;
   TicketExchange tickets_;
+  ConnectionExchange connections_lent_;  // outlives the pools
   net::TcpStreams tcp_streams_;
   net::PipeStreams pipe_streams_;
   std::unique_ptr<SimulatedProvider> simulated_;

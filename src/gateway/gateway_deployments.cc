@@ -15,6 +15,7 @@ void add(net::PoolStats& sum, const net::PoolStats& other) {
   sum.dial_failures += other.dial_failures;
   sum.reused += other.reused;
   sum.expected += other.expected;
+  sum.borrowed += other.borrowed;
   sum.stray_bytes += other.stray_bytes;
 }
 
@@ -63,6 +64,7 @@ void Gateway::serve_prepared(const KeyDelta& keys) {
   limits_.hold_for(snapshot().request_max() + kSettleTime);
   untold_.reset();  // of endpoints by their former numbers
   exchange_tickets();
+  exchange_connections();
   if (draining_) {
     drain_pools();
   } else {
@@ -86,6 +88,25 @@ void Gateway::exchange_tickets() {
     const auto& context = deployment_->upstreams()[i]->tls;
     if (context != nullptr) tickets_.serve(context, providers[i].base_url.host);
   }
+}
+
+void Gateway::exchange_connections() {
+  const auto& providers = snapshot().options().providers;
+  std::vector<ConnectionExchange::Served> pools;
+  for (std::size_t i = 0; i < providers.size(); ++i) {
+    const Provider& provider = providers[i];
+    if (provider.format == ProviderFormat::kSimulated) continue;
+    const Upstream& upstream = *deployment_->upstreams()[i];
+    ConnectionPeer peer{.provider = provider.name,
+                        .host = provider.base_url.host,
+                        .port = provider.base_url.port,
+                        .is_tls = upstream.tls != nullptr,
+                        .allows_private = provider.allow_private,
+                        .scope = {}};
+    if (upstream.tls != nullptr) peer.scope = upstream.tls->scope();
+    pools.push_back({std::move(peer), upstream.pool.get()});
+  }
+  connections_lent_.serve(std::move(pools));
 }
 
 // Each once, though deployments share them; in an order that does not come from where they lie, so
@@ -125,6 +146,7 @@ void Gateway::refresh_pools() {
   counters_.pool_http2_streams.set(http2_streams);
   counters_.pool_dialed.set(sum.dialed);
   counters_.pool_expected.set(sum.expected);
+  counters_.pool_borrowed.set(sum.borrowed);
   counters_.pool_dial_failures.set(sum.dial_failures);
   counters_.pool_reused.set(sum.reused);
   counters_.pool_stray_bytes.set(sum.stray_bytes);

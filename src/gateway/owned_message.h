@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "gateway/account_question.h"
 #include "gateway/configuration.h"
+#include "gateway/connection_mail.h"
 #include "gateway/health_link.h"
 #include "gateway/key_table.h"
 #include "gateway/lease_mail.h"
@@ -61,6 +62,9 @@ inline constexpr shard::Message::Kind kKindOf<policy::CarriedEnds> =
 
 template <>
 inline constexpr shard::Message::Kind kKindOf<TicketMail> = shard::Message::Kind::kTicketMail;
+template <>
+inline constexpr shard::Message::Kind kKindOf<ConnectionMail> =
+    shard::Message::Kind::kConnectionMail;
 
 template <class T>
 shard::Message message_of(std::unique_ptr<T> owned) {
@@ -93,6 +97,7 @@ inline void discard(const shard::Message& message) {
   if (message.kind == kKindOf<AccountReply>) owned_of<AccountReply>(message).reset();
   if (message.kind == kKindOf<ShardReport>) owned_of<ShardReport>(message).reset();
   if (message.kind == kKindOf<TicketMail>) owned_of<TicketMail>(message).reset();
+  if (message.kind == kKindOf<ConnectionMail>) owned_of<ConnectionMail>(message).reset();
 }
 
 }  // namespace leat::gateway

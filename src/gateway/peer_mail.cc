@@ -8,7 +8,7 @@ namespace leat::gateway {
 
 namespace {
 
-// Requests wait for leases, nobody waits for tickets.
+// Requests wait for leases, nobody waits for tickets or connections.
 constexpr std::size_t kPlacesForLeases = 64;
 
 }  // namespace
@@ -50,6 +50,10 @@ bool PeerMail::post(std::uint32_t from, std::uint32_t to, std::unique_ptr<LeaseM
 }
 
 bool PeerMail::post(std::uint32_t from, std::uint32_t to, std::unique_ptr<TicketMail>& mail) {
+  return post_owned(from, to, mail, kPlacesForLeases);
+}
+
+bool PeerMail::post(std::uint32_t from, std::uint32_t to, std::unique_ptr<ConnectionMail>& mail) {
   return post_owned(from, to, mail, kPlacesForLeases);
 }
 

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "gateway/connection_mail.h"
 #include "gateway/lease_mail.h"
 #include "gateway/ticket_mail.h"
 #include "io/io.h"
@@ -36,8 +37,9 @@ class PeerMail {
   void open(std::uint32_t reader, io::Waker& waker);
   // False: the mailbox is full, and the mail is left.
   bool post(std::uint32_t from, std::uint32_t to, std::unique_ptr<LeaseMail>& mail);
-  // The same; it leaves room for the other kind.
+  // The same; they leave room for that kind.
   bool post(std::uint32_t from, std::uint32_t to, std::unique_ptr<TicketMail>& mail);
+  bool post(std::uint32_t from, std::uint32_t to, std::unique_ptr<ConnectionMail>& mail);
 
  private:
   template <class Mail>

@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <span>
 #include <string>
 
@@ -22,6 +23,7 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "io/address.h"
+#include "io/loose_socket.h"
 
 namespace leat::io {
 
@@ -57,6 +59,9 @@ class SocketHandler {
   virtual void on_send_short(std::size_t sent, int error) = 0;
   // send_block() ended: `sent` bytes went out (all of them when error is 0).
   virtual void on_send_block(std::size_t sent, int error) = 0;
+  // release() ended: the connection, whose name is dead from now on; or null: something came, which
+  // is delivered next, or is on its way out. One call for each release() that close() did not end.
+  virtual void on_released(std::unique_ptr<LooseSocket> socket) { (void)socket; }
 
  protected:
   ~SocketHandler() = default;
@@ -169,6 +174,14 @@ class Io {
   virtual void close(SocketId socket) = 0;
   // Half-close after the bytes of this turn's send().
   virtual void shutdown_send(SocketId socket) = 0;
+  // Lets go of a connection that nothing moves on, for another Io to adopt: stops the receive and
+  // waits for its end, so that no byte is lost; on_released() with one of the coming turns. Nothing
+  // is received meanwhile. Where anything came first it is kept, as by receive_start().
+  // REQUIRES: no call but close() on this socket until then.
+  virtual void release(SocketId socket) = 0;
+  // Takes over what another Io of the same kind has let go of, bytes that came meanwhile included;
+  // receive_start() it, or close() it.
+  virtual SocketId adopt(std::unique_ptr<LooseSocket> socket, SocketHandler& handler) = 0;
 
   // ---- Receiving ----
   // Arms a lasting receive into Io's own buffers: on_receive() until the end or receive_stop().

@@ -333,6 +333,7 @@ bool UringIo::settle(OpTag tag, bool is_last) {
     Socket& socket = socket_at(tag.slot);
     if (socket.generation == tag.generation) {
       if (is_last) --socket.ops;
+      if (socket.is_releasing && socket.ops == 0) queue_pump(tag.slot);
       if (socket.is_open) return true;
       release_if_idle(tag.slot);
     }

@@ -92,6 +92,8 @@ class UringIo final : public Io {
   void set_handler(SocketId socket, SocketHandler& handler) override;
   void close(SocketId socket) override;
   void shutdown_send(SocketId socket) override;
+  void release(SocketId socket) override;
+  SocketId adopt(std::unique_ptr<LooseSocket> socket, SocketHandler& handler) override;
   void receive_start(SocketId socket) override;
   void receive_stop(SocketId socket) override;
   void receive_watch(SocketId socket) override;
@@ -139,6 +141,7 @@ class UringIo final : public Io {
     bool in_reconcile = false;     // is in reconcile_
     bool in_pump = false;          // is in pump_
     bool in_hangups = false;       // is in hangups_: close or half-close follows this turn's send
+    bool is_releasing = false;     // release() is not answered yet
     bool half_close = false;       // shutdown_send() is due once nothing is left to send
     bool has_short_rest = false;   // the last send() fell short and nothing followed yet
     std::uint64_t send_round = 0;  // staging_round_ of the last send()
@@ -233,6 +236,7 @@ class UringIo final : public Io {
   static void remove(const LocalFile& file);
   void hang_up(std::uint32_t slot);
   void release_if_idle(std::uint32_t slot);
+  void free_slot(std::uint32_t slot);
   void after_submission(std::uint32_t slot);
   void try_half_close(Socket& socket);
   bool has_staged_send(const Socket& socket) const { return socket.send_round == staging_round_; }
@@ -260,6 +264,10 @@ class UringIo final : public Io {
   void arm_held(std::uint32_t slot);
   void on_drain_completion(OpTag tag, const io_uring_cqe& completion);
   void on_notice_completion(std::uint32_t slot);
+
+  // ---- Letting go (uring_release.cc) ----
+  void reconcile_release(std::uint32_t slot);
+  void pump_release(std::uint32_t slot);
 
   // ---- Sending (uring_send.cc) ----
   void on_send_completion(std::uint32_t slot, int result);

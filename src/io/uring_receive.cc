@@ -84,6 +84,7 @@ void UringIo::reconcile(std::uint32_t slot) {
   Socket& socket = socket_at(slot);
   socket.in_reconcile = false;
   if (!socket.is_open || socket.is_connecting) return;
+  if (socket.is_releasing) return reconcile_release(slot);
   if (socket.is_armed) {
     const bool is_wanted = socket.is_streaming && !socket.is_holding && !socket.wants_into;
     if (!is_wanted && !socket.is_cancelling) {
@@ -274,6 +275,7 @@ void UringIo::pump(std::uint32_t slot) {
   Socket& socket = socket_at(slot);
   socket.in_pump = false;
   if (!socket.is_open) return;
+  if (socket.is_releasing) return pump_release(slot);
   if (socket.wants_into) {
     if (!socket.is_into_armed) pump_into(slot);
     return;

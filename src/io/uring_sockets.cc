@@ -136,6 +136,11 @@ void UringIo::release_if_idle(std::uint32_t slot) {
   if (socket.is_open || socket.ops > 0 || socket.in_hangups) return;
   LEAT_CHECK(socket.fd >= 0);
   ::close(socket.fd);
+  free_slot(slot);
+}
+
+void UringIo::free_slot(std::uint32_t slot) {
+  Socket& socket = socket_at(slot);
   // A slot may still be listed somewhere; whoever comes to it there asks the socket what to do.
   Socket fresh;
   fresh.generation = next_generation(socket.generation);

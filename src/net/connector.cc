@@ -58,6 +58,7 @@ void Connector::try_next() {
 }
 
 void Connector::on_connected() {
+  has_connection_ = true;
   limit_step(limits_.handshake, "the TLS handshake with the provider took too long");
 }
 

@@ -45,6 +45,8 @@ class Dial {
   virtual ~Dial() = default;
   // Called once; on_dialed() follows once, never from inside.
   virtual void start(DialSink& sink) = 0;
+  // Whether it has come so far that giving it up would waste a handshake.
+  virtual bool has_connection() const { return true; }
 };
 
 // Makes the dials of one provider.
@@ -63,6 +65,7 @@ class Connector final : public Dial, private StreamUser, private ResolveRequest 
   ~Connector() override;
 
   void start(DialSink& sink) override;
+  bool has_connection() const override { return has_connection_; }
 
  private:
   void on_resolved(const Result<std::span<const io::Address>>& addresses) override;
@@ -90,6 +93,7 @@ class Connector final : public Dial, private StreamUser, private ResolveRequest 
   TcpStream* stream_ = nullptr;  // being opened
   const char* slow_ = nullptr;   // of the step under way
   Error last_error_;
+  bool has_connection_ = false;  // of any address
   Timer timer_{timer_callback<&Connector::on_timeout>, this};
 };
 

@@ -25,6 +25,11 @@ class RecentPeak {
     count_ = count;
     most_[at_] = std::max(most_[at_], count);
   }
+  // One of what there was at once is somebody else's from now on.
+  void forget_one(Instant now) {
+    advance(now);
+    for (std::uint32_t& each : most_) each = std::max(each, count_ + 1) - 1;
+  }
   std::uint32_t most(Instant now) {
     advance(now);
     return *std::ranges::max_element(most_);

@@ -3,7 +3,11 @@
 
 #include <cstring>
 
+#include "net/loose_stream.h"
+
 namespace leat::net {
+
+void StreamUser::on_lent(std::unique_ptr<LooseStream>) {}
 
 void Stream::write(std::string_view bytes) {
   if (bytes.empty()) return;

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -17,6 +18,8 @@
 #include "base/result.h"
 
 namespace leat::net {
+
+struct LooseStream;
 
 class StreamUser {
  public:
@@ -36,6 +39,9 @@ class StreamUser {
   // The backlog that backlog_bytes() showed has shrunk to kBacklogLow or less; comes again while it
   // shrinks and once more at its end. A backlog that never was kBacklogTold or more may go untold.
   virtual void on_drained() = 0;
+  // lend() ended: with the stream, and this one is gone as by abort(); or null: something came,
+  // which is told next, and all is as it was.
+  virtual void on_lent(std::unique_ptr<LooseStream> stream);
 
  protected:
   ~StreamUser() = default;
@@ -92,6 +98,11 @@ class Stream {
   virtual std::uint64_t bytes_written() const { return 0; }
   // What the TLS handshake agreed on (ALPN), once open: "h2", "http/1.1" or nothing.
   virtual std::string_view protocol() const { return {}; }
+
+  // Lets go of an open stream on which nothing is under way, for another shard to go on with:
+  // on_lent() follows, not from inside. REQUIRES: no call but finish() and abort() until then.
+  // False: it cannot, or not now, and nothing follows.
+  virtual bool lend() { return false; }
 
   // Sends what was written, says goodbye, and drains what still comes for a moment, so that the
   // peer reads the last bytes before it sees a reset.

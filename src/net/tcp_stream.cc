@@ -439,6 +439,45 @@ void TcpStream::on_connect(int error) {
   user_->on_connected();
 }
 
+// ---- Lending -----------------------------------------------------------------------------------
+
+bool TcpStream::lend() {
+  const bool has_unsent = backlog_ != nullptr || !plain_.empty() || !wire_.empty() ||
+                          Flushable::is_linked() ||
+                          (send_hold_ != nullptr && !send_hold_->is_empty());
+  const bool is_held = holding_ != nullptr && holding_->most.ns > 0;
+  if (state_ != State::kOpen || !is_outgoing_ || end_reported_ || has_unsent || is_held) {
+    return false;
+  }
+  if (tls_ != nullptr && !tls_->can_detach()) return false;
+  owner_.shard_.io().release(socket_);
+  return true;
+}
+
+void TcpStream::on_released(std::unique_ptr<io::LooseSocket> socket) {
+  if (state_ == State::kDead) return;
+  if (socket == nullptr) {
+    if (!is_ending()) user_->on_lent(nullptr);
+    return;
+  }
+  if (is_ending()) return die();
+  auto stream = std::make_unique<LooseStream>(std::move(socket));
+  if (tls_ != nullptr) stream->tls = tls_->detach();
+  StreamUser* const user = user_;
+  die();
+  user->on_lent(std::move(stream));
+}
+
+TcpStream& TcpStreams::adopt(std::unique_ptr<LooseStream> loose) {
+  TcpStream* stream = pool_.create(*this);
+  all_.push_back(*stream);
+  stream->is_outgoing_ = true;
+  stream->tls_ = std::move(loose->tls);
+  stream->socket_ = shard_.io().adopt(std::move(loose->socket), *stream);
+  shard_.io().receive_start(stream->socket_);
+  return *stream;
+}
+
 // ---- Ending ------------------------------------------------------------------------------------
 
 void TcpStream::report_end(const Error& why) {

@@ -20,6 +20,7 @@
 #include "net/backlog.h"
 #include "net/handshake_queue.h"
 #include "net/hold_stats.h"
+#include "net/loose_stream.h"
 #include "net/segments.h"
 #include "net/send_hold.h"
 #include "net/stream.h"
@@ -59,6 +60,7 @@ class TcpStream final : public Stream,
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   std::string_view protocol() const override { return tls_ != nullptr ? tls_->alpn() : ""; }
+  bool lend() override;
   void finish() override;
   void abort() override;
 
@@ -115,6 +117,7 @@ class TcpStream final : public Stream,
   void on_peer_gone() override;
   void on_send_short(std::size_t sent, int error) override;
   void on_send_block(std::size_t sent, int error) override;
+  void on_released(std::unique_ptr<io::LooseSocket> socket) override;
   // shard
   void flush() override;
   void run_deferred() override;
@@ -172,6 +175,9 @@ class TcpStreams {
   // A stream for an accepted socket; `context` null: plain. Starts receiving; with TLS on_open() or
   // on_end() follows, in the peer's own time: a limit is the user's to set.
   TcpStream& adopt(io::SocketId socket, tls::ServerContext* context, StreamUser& user);
+  // Goes on with what another shard has lent; it is open and is read. Whoever gets it sets itself
+  // as its user at once.
+  TcpStream& adopt(std::unique_ptr<LooseStream> stream);
   // Starts connecting; on_open() or on_end() follows. `context` null: plain; else the handshake
   // verifies `server_name`, a host name or an IP literal.
   Result<TcpStream*> dial(const io::Address& address, tls::ClientContext* context,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "net/loose_stream.h"
 #include "net/upstream_pool.h"
 #include "proto/http1_write.h"
 
@@ -79,7 +80,7 @@ bool UpstreamConn::hold_reply(Duration most) {
 void UpstreamConn::on_bytes(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   std::string_view in(bytes.data(), bytes.size());
-  if (state_ == State::kIdle) {
+  if (state_ == State::kIdle || state_ == State::kLending) {
     ++pool_.stats().stray_bytes;
     pool_.drop(*this);
     return;
@@ -200,6 +201,7 @@ void UpstreamConn::end_reply(std::size_t left_over) {
   handler_ = nullptr;
   const bool clean = keep_alive_ && left_over == 0 && stream_->backlog_bytes() == 0;
   pool_.keeps_connections_ = keep_alive_;
+  pool_.closes_connections_ = !keep_alive_;
   if (left_over != 0) ++pool_.stats().stray_bytes;
   if (clean) {
     state_ = State::kIdle;
@@ -221,8 +223,13 @@ void UpstreamConn::fail_reply(Code code, const char* what) {
       {code, Source::kUpstream, stale ? Retry::kReusedOnly : Retry::kOtherUpstream, 0, what});
 }
 
+// What came first is told next, and ends it, since nobody asked for it.
+void UpstreamConn::on_lent(std::unique_ptr<LooseStream> stream) {
+  pool_.lending_over(*this, std::move(stream));
+}
+
 void UpstreamConn::on_idle_over() {
-  if (state_ == State::kIdle) pool_.drop(*this);
+  if (state_ == State::kIdle || state_ == State::kLending) pool_.drop(*this);
 }
 
 }  // namespace leat::net

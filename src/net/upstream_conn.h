@@ -37,7 +37,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   template <class T, std::size_t>
   friend class leat::Pool;
 
-  enum class State : std::uint8_t { kIdle, kHead, kLength, kChunked, kUntilClose, kDead };
+  enum class State : std::uint8_t { kIdle, kHead, kLength, kChunked, kUntilClose, kLending, kDead };
 
   UpstreamConn(UpstreamPool& pool, Stream& stream);
   ~UpstreamConn() = default;
@@ -47,6 +47,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   void on_block_bytes(std::size_t) override {}
   void on_end(const Error& why) override;
   void on_drained() override {}
+  void on_lent(std::unique_ptr<LooseStream> stream) override;
 
   void read_head(std::string_view& in);
   bool take_head(const proto::HeadStatus& status, const proto::ResponseHead& head);
@@ -66,6 +67,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
   std::uint64_t body_left_ = 0;
   std::uint64_t exchanges_ = 0;
   std::uint32_t informational_ = 0;
+  std::uint32_t borrower_ = 0;  // with kLending
   State state_ = State::kIdle;
   bool keep_alive_ = false;
   bool is_paused_ = false;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "net/loose_stream.h"
+
 namespace leat::net {
 
 namespace {
@@ -15,6 +17,7 @@ constexpr std::size_t kExpectedDialsMax = 8;
 // provider has said how many.
 constexpr std::size_t kWaitersPerDial = 100;
 constexpr std::string_view kAlpnHttp2 = "h2";
+constexpr Duration kNeededMemory = seconds(1);
 
 }  // namespace
 
@@ -24,7 +27,8 @@ UpstreamPool::UpstreamPool(shard::Shard& shard, Dialer& dialer, const PoolLimits
       limits_(limits),
       learned_(limits.protocol),
       // Less than an unused one is kept, which must not be opened again when it has aged out.
-      peak_(nanoseconds(limits.idle_time.ns / 10 * 9), shard.now()) {}
+      peak_(nanoseconds(limits.idle_time.ns / 10 * 9), shard.now()),
+      now_needed_(kNeededMemory, shard.now()) {}
 
 UpstreamPool::~UpstreamPool() {
   LEAT_CHECK(waiters_.empty());
@@ -32,6 +36,7 @@ UpstreamPool::~UpstreamPool() {
   limits_.idle_max = 0;
   dials_.clear();
   while (!idle_.empty()) drop(idle_.front());
+  while (!lending_.empty()) drop(lending_.front());
   while (!http2_open_.empty()) drop_idle(http2_open_.front());
   Deferred::unlink();
   run_deferred();
@@ -65,6 +70,7 @@ Result<UpstreamCall*> UpstreamPool::acquire(PoolWaiter& waiter, bool fresh) {
     dial_for_waiters();
   } else if (!takes_expected_dial()) {
     dial();
+    if (!fresh && !closes_connections_ && peers_ != nullptr) peers_->on_missed(*this);
   }
   return nullptr;
 }
@@ -188,6 +194,7 @@ void UpstreamPool::set_in_use(UpstreamConn& conn, bool is_in_use) {
   conn.is_in_use_ = is_in_use;
   in_use_ = is_in_use ? in_use_ + 1 : in_use_ - 1;
   peak_.note(in_use_, shard_.now());
+  now_needed_.note(in_use_, shard_.now());
 }
 
 void UpstreamPool::put_back(UpstreamConn& conn) {
@@ -198,7 +205,7 @@ void UpstreamPool::drop(UpstreamConn& conn) {
   if (conn.state_ == UpstreamConn::State::kDead) return;
   if (conn.is_linked()) {
     conn.unlink();
-    --idle_count_;
+    if (conn.state_ == UpstreamConn::State::kIdle) --idle_count_;
   }
   shard_.wheel().cancel(conn.idle_timer_);
   set_in_use(conn, false);
@@ -269,11 +276,70 @@ void UpstreamPool::drain() {
   limits_.warm = 0;
   limits_.idle_max = 0;
   while (!idle_.empty()) drop(idle_.front());
+  while (!lending_.empty()) drop(lending_.front());
   for (Http2Conn* each = http2_open_.first(); each != nullptr;) {
     Http2Conn& conn = *each;
     each = http2_open_.after(conn);
     if (conn.in_flight() == 0) drop_idle(conn);
   }
+}
+
+// ---- Lending -----------------------------------------------------------------------------------
+
+bool UpstreamPool::lend(std::uint32_t to) {
+  if (idle_.empty() || limits_.idle_max == 0) return false;
+  const Instant now = shard_.now();
+  if (limits_.warm > 0 && idle_count_ <= limits_.warm) return false;
+  if (in_use_ + idle_count_ <= now_needed_.most(now)) return false;
+  UpstreamConn& conn = idle_.back();
+  if (conn.exchanges_ == 0 || !conn.stream_->lend()) return false;
+  conn.unlink();
+  --idle_count_;
+  shard_.wheel().cancel(conn.idle_timer_);
+  // It is not opened again here: who has it now is who needs it.
+  peak_.forget_one(now);
+  conn.state_ = UpstreamConn::State::kLending;
+  conn.borrower_ = to;
+  lending_.push_back(conn);
+  return true;
+}
+
+void UpstreamPool::lending_over(UpstreamConn& conn, std::unique_ptr<LooseStream> stream) {
+  if (conn.state_ != UpstreamConn::State::kLending) return;
+  if (stream == nullptr) {
+    // Never used again: what came ends it, or time.
+    shard_.wheel().set(conn.idle_timer_, shard_.now() + kWarmRetry);
+    return;
+  }
+  conn.unlink();
+  conn.state_ = UpstreamConn::State::kDead;
+  dead_.push_back(conn);
+  shard_.defer(*this);
+  if (peers_ != nullptr) peers_->on_lent(*this, conn.borrower_, std::move(stream));
+}
+
+void UpstreamPool::take_lent(Stream& stream) {
+  UpstreamConn* conn = conns_.create(*this, stream);
+  stream.set_user(*conn);
+  ++stats_.borrowed;
+  conn->exchanges_ = 1;  // or more, elsewhere
+  conn->was_idle_ = true;
+  if (open_count() > limits_.connections_max || limits_.protocol == UpstreamProtocol::kHttp2) {
+    return drop(*conn);
+  }
+  const bool has_waiters = !waiters_.empty();
+  hand_over(*conn);
+  if (has_waiters) give_up_needless_dial();
+}
+
+// Of those for whom nobody waits any more, one that has not come far.
+void UpstreamPool::give_up_needless_dial() {
+  if (shares_connections() || dialing_ <= dials_wanted() + expected_dialing_) return;
+  const auto place = std::ranges::find_if(
+      dials_, [](const std::unique_ptr<Dial>& each) { return !each->has_connection(); });
+  if (place == dials_.end()) return;
+  dials_.erase(place);
+  --dialing_;
 }
 
 // ---- HTTP/2 ------------------------------------------------------------------------------------

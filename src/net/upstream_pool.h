@@ -57,12 +57,26 @@ struct PoolLimits {
   std::uint32_t spread_max = 4;
 };
 
+// Pools of the same provider on other shards.
+class PoolPeers {
+ public:
+  // A dial has begun that an idle connection of another shard would spare.
+  virtual void on_missed(UpstreamPool& pool) = 0;
+  // An idle connection for whom lend() named.
+  virtual void on_lent(UpstreamPool& pool, std::uint32_t to,
+                       std::unique_ptr<LooseStream> stream) = 0;
+
+ protected:
+  ~PoolPeers() = default;
+};
+
 struct PoolStats {
   std::uint64_t dialed = 0;
   std::uint64_t dial_failures = 0;
   std::uint64_t reused = 0;
   std::uint64_t stray_bytes = 0;  // connections dropped for bytes that nobody asked for
   std::uint64_t expected = 0;     // dialed since so many were used lately
+  std::uint64_t borrowed = 0;     // taken from other shards
 };
 
 class UpstreamPool final : private DialSink, private shard::Deferred {
@@ -76,6 +90,16 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   Result<UpstreamCall*> acquire(PoolWaiter& waiter, bool fresh);
   // Opens those that are to be warm, now and whenever there are fewer.
   void keep_warm();
+  // ---- Lending ----
+  // Null: nobody lends to it. Outlives the pool, or is taken back.
+  void set_peers(PoolPeers* peers) { peers_ = peers; }
+  // Lends an idle HTTP/1.1 connection that it will hardly miss, the longest unused: on_lent()
+  // follows, unless something comes on it first. False: it has none to spare.
+  bool lend(std::uint32_t to);
+  // One that another shard has lent, open and read: for who waits longest, or to lie idle. A dial
+  // that it makes needless is given up while that spares the handshake.
+  void take_lent(Stream& stream);
+
   // Drops the idle ones and keeps none any more.
   void drain();
 
@@ -103,6 +127,8 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   void take_over(Stream& stream);
   void dial_failed(const Error& why);
   std::size_t dials_wanted();
+  void lending_over(UpstreamConn& conn, std::unique_ptr<LooseStream> stream);
+  void give_up_needless_dial();
   void set_in_use(UpstreamConn& conn, bool is_in_use);
   bool expects_load();
   void warm_for_load();
@@ -128,6 +154,7 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   PoolLimits limits_;
   Pool<UpstreamConn> conns_;
   IntrusiveList<UpstreamConn, UpstreamConn> idle_;  // front: the last used
+  IntrusiveList<UpstreamConn, UpstreamConn> lending_;
   IntrusiveList<UpstreamConn, UpstreamConn> dead_;  // freed when the turn's callbacks are over
   Pool<Http2Conn> http2_conns_;
   IntrusiveList<Http2Conn, Http2Conn> http2_open_;
@@ -143,10 +170,13 @@ class UpstreamPool final : private DialSink, private shard::Deferred {
   std::size_t idle_count_ = 0;
   std::uint32_t in_use_ = 0;  // of HTTP/1.1
   RecentPeak peak_;           // of those
-  bool is_dialable_ = true;   // the last dial did not fail
+  RecentPeak now_needed_;     // the same of the last second: what is beyond may be lent
+  PoolPeers* peers_ = nullptr;
+  bool is_dialable_ = true;  // the last dial did not fail
   // The last reply that came whole left its connection open. Who closes each may serve one at a
   // time only, and one that lies unused would keep others waiting.
   bool keeps_connections_ = false;
+  bool closes_connections_ = false;  // it did not: nobody will have one to lend
   PoolStats stats_;
   proto::ResponseHead head_scratch_;  // one parse at a time
   Timer warm_timer_{timer_callback<&UpstreamPool::on_warm_timer>, this};

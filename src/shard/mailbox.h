@@ -40,6 +40,7 @@ struct Message {
     kShardReport,       // (to control) the answer to that
     kLeaseMail,         // (between data shards) asks, returns, grants and recalls of leases
     kTicketMail,        // (between data shards) TLS tickets of providers
+    kConnectionMail,    // (between data shards) idle connections to providers
   };
   Kind kind = Kind::kDrain;
   std::uint64_t value = 0;

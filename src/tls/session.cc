@@ -83,6 +83,9 @@ TlsSession::TlsSession(SSL* ssl, Source peer, Records records, std::span<char> s
   BIO_set_data(SSL_get_rbio(ssl_), this);
 }
 
+// A detached one.
+TlsSession::TlsSession(Source peer) : ssl_(nullptr), peer_(peer), records_(Records::kOwn) {}
+
 TlsSession::~TlsSession() {
   if (expects_ticket_) ClientContext::expect_no_more(ssl_);
   SSL_free(ssl_);
@@ -191,6 +194,22 @@ void TlsSession::try_leave(CipherOut& out) {
   ssl_ = nullptr;
 }
 
+bool TlsSession::can_detach() const {
+  return state_ == SessionState::kOpen && own_ != nullptr && own_->held_bytes() == 0;
+}
+
+std::unique_ptr<TlsSession> TlsSession::detach() {
+  LEAT_CHECK(can_detach());
+  std::unique_ptr<TlsSession> detached(new TlsSession(peer_));
+  detached->own_ = std::move(own_);
+  detached->state_ = state_;
+  detached->resumed_ = resumed_;
+  detached->alpn_ = alpn_;
+  detached->alpn_size_ = alpn_size_;
+  state_ = SessionState::kClosed;
+  return detached;
+}
+
 // What became of our records is what becomes of the session.
 void TlsSession::follow_own() {
   state_ = own_->state();
@@ -227,6 +246,7 @@ bool TlsSession::write_record(std::string_view plain) {
 Result<void> TlsSession::write(std::span<const std::string_view> plain, CipherOut& out) {
   // Who has said goodbye may still read.
   if (state_ != SessionState::kOpen && state_ != SessionState::kClosed) return {};
+  if (is_detached()) return {};
   if (own_ == nullptr && state_ == SessionState::kOpen) {
     if (peer_ == Source::kDownstream) ready_to_leave_ = true;
     try_leave(out);
@@ -267,6 +287,7 @@ Result<void> TlsSession::write_by_library(std::span<const std::string_view> plai
 
 void TlsSession::close_notify(CipherOut& out) {
   if (state_ != SessionState::kOpen && state_ != SessionState::kClosed) return;
+  if (is_detached()) return;
   if (own_ != nullptr) return own_->close_notify(out);
   const OutScope scope(*this, out);
   if (SSL_shutdown(ssl_) < 0) ERR_clear_error();

@@ -94,6 +94,11 @@ class TlsSession {
   std::uint16_t version() const;
   // Whether the session has left the library.
   bool has_own_records() const { return own_ != nullptr; }
+  // Whether it could go to another shard: open, out of the library and between two records.
+  bool can_detach() const;
+  // The same session without a context, which any thread may own and use, one at a time; this one
+  // is kClosed and knows no secret any more. REQUIRES: can_detach().
+  std::unique_ptr<TlsSession> detach();
 
   static constexpr std::size_t kRecordBytes = 16 * 1024;  // RFC 8446, 5.1
   static constexpr std::size_t kScratchBytes = 2 * kRecordBytes;
@@ -102,6 +107,7 @@ class TlsSession {
   friend struct SessionBio;
   friend struct OutScope;
   friend class ClientContext;
+  explicit TlsSession(Source peer);
   void read_plain(PlainSink& sink);
   void set_failed();
   void follow_own();
@@ -110,6 +116,7 @@ class TlsSession {
   Result<void> write_by_library(std::span<const std::string_view> plain, CipherOut& out);
   void try_leave(CipherOut& out);
   bool can_leave() const;
+  bool is_detached() const { return ssl_ == nullptr && own_ == nullptr; }
 
   const std::shared_ptr<const void> context_;
   SSL* ssl_;                       // null once it was left

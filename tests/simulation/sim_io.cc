@@ -202,6 +202,7 @@ void SimIo::dispatch_one(const Completion& completion) {
     if (std::exchange(socket->is_watched, false)) socket->handler->on_peer_gone();
     return;
   }
+  if (completion.op == Op::kReleased) return dispatch_released(*socket);
   if (completion.op == Op::kBlockSent) {
     const std::size_t sent = socket->outgoing_sent;
     socket->block_state = BlockState::kNone;

@@ -63,6 +63,8 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   void set_handler(io::SocketId socket, io::SocketHandler& handler) override;
   void close(io::SocketId socket) override;
   void shutdown_send(io::SocketId socket) override;
+  void release(io::SocketId socket) override;
+  io::SocketId adopt(std::unique_ptr<io::LooseSocket> socket, io::SocketHandler& handler) override;
   void receive_start(io::SocketId socket) override;
   void receive_stop(io::SocketId socket) override;
   void receive_into(io::SocketId socket, BlockRef block, std::size_t offset,
@@ -83,7 +85,15 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   const io::IoStats& stats() const override { return stats_; }
 
  private:
-  enum class Op : std::uint8_t { kConnected, kReadable, kBlockSent, kAccept, kPoll, kFile };
+  enum class Op : std::uint8_t {
+    kConnected,
+    kReadable,
+    kBlockSent,
+    kAccept,
+    kPoll,
+    kFile,
+    kReleased
+  };
   // Of a send_block(): it begins with the next turn, is under way, or waits to be reported.
   enum class BlockState : std::uint8_t { kNone, kStaged, kMoving, kEnded };
   // Something that the next turns dispatch. For kAccept the slot is a listener's, for kPoll it is
@@ -112,6 +122,7 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
     bool has_into = false;            // receive_into() is unanswered
     bool is_readable_queued = false;  // a kReadable completion is queued
     bool is_staged = false;           // send() for the coming turn
+    bool is_releasing = false;        // release() is unanswered
     bool half_close = false;          // a FIN after the coming turn's send
     bool has_short_rest = false;      // the last send() fell short and nothing followed yet
     BlockState block_state = BlockState::kNone;
@@ -193,6 +204,9 @@ class SimIo final : public io::Io, private io::Waker, private Disk::User {
   void submit_files();
   void on_disk(std::uint64_t write, int error) override;
   void dispatch_file(const Completion& completion);
+
+  // ---- Letting go (sim_io_release.cc) ----
+  void dispatch_released(Socket& socket);
 
   // ---- Sockets (sim_io_socket.cc) ----
   Socket* find(io::SocketId id);

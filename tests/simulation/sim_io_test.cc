@@ -34,6 +34,8 @@ class Recorder final : public io::SocketHandler {
   int blocks_sent = 0;
   std::size_t block_sent = 0;
   int block_error = -1;
+  std::unique_ptr<io::LooseSocket> loose;
+  int releases = 0;
   std::function<void()> when_received;
   std::function<void()> when_connected;
   std::function<void()> when_into;
@@ -48,6 +50,10 @@ class Recorder final : public io::SocketHandler {
   void on_receive_end(int error) override {
     ++ends;
     end_error = error;
+  }
+  void on_released(std::unique_ptr<io::LooseSocket> socket) override {
+    ++releases;
+    loose = std::move(socket);
   }
   void on_receive_into(std::size_t count, int error) override {
     ++intos;
@@ -208,6 +214,39 @@ TEST(SimIo, AStoppedReceiveKeepsBytesAndHidesTheEnd) {
     EXPECT_EQ(pair.server.ends, 1);
     EXPECT_EQ(pair.server.end_error, 0);
   }
+}
+
+// Bytes and the end are where the connection is: kept where anything came first, else at who
+// adopts.
+TEST(SimIo, AReleasedConnectionLosesNothing) {
+  int moved = 0;
+  for (std::uint64_t seed = 0; seed < kSeeds; ++seed) {
+    Pair pair(seed, rough());
+    pair.connect();
+    Recorder after;
+    pair.far.receive_start(pair.server_id);
+    pair.far.release(pair.server_id);
+    const std::string text = text_of(5'000);
+    if (seed % 2 == 0) pair.send_all(pair.near, pair.client_id, pair.client, text);
+    pair.run(milliseconds(static_cast<std::int64_t>(seed % 8)));
+    SimIo& other = pair.near;
+    if (pair.server.loose != nullptr) {
+      ++moved;
+      ASSERT_EQ(pair.server.received, "");
+      pair.far.close(pair.server_id);  // its name is dead
+      other.receive_start(other.adopt(std::move(pair.server.loose), after));
+    }
+    if (seed % 2 == 1) pair.send_all(pair.near, pair.client_id, pair.client, text);
+    pair.run(seconds(2));
+    if (pair.server.loose != nullptr) {
+      other.receive_start(other.adopt(std::move(pair.server.loose), after));
+    }
+    pair.run(seconds(20));
+    ASSERT_EQ(pair.server.releases, 1);
+    ASSERT_TRUE(pair.server.received + after.received == text) << "seed " << seed;
+    ASSERT_TRUE(pair.server.received.empty() || after.received.empty());
+  }
+  EXPECT_GT(moved, 0);
 }
 
 TEST(SimIo, ReceivesIntoTheBlockInOrderAndOncePerCall) {

@@ -115,6 +115,7 @@ void add(Totals& totals, const SimulationResult& result) {
   totals.sum.hedges += result.hedges;
   totals.sum.hedges_won += result.hedges_won;
   totals.sum.holds += result.holds;
+  totals.sum.borrowed += result.borrowed;
   totals.sum.records += result.records;
   totals.sum.kills += result.kills;
   totals.sum.recovered += result.recovered;
@@ -155,7 +156,8 @@ void report(const Totals& totals, double seconds, const char* program) {
               static_cast<unsigned long long>(totals.sum.events));
   std::printf(
       "%llu requests, %llu asked of providers, %llu answered whole (%llu by a later one), %llu "
-      "hedged (%llu won), %llu carried on, held back %llu times; %llu seeds run twice\n",
+      "hedged (%llu won), %llu carried on, held back %llu times, %llu connections borrowed; %llu "
+      "seeds run twice\n",
       static_cast<unsigned long long>(totals.sum.requests),
       static_cast<unsigned long long>(totals.sum.executions),
       static_cast<unsigned long long>(totals.sum.answered),
@@ -164,6 +166,7 @@ void report(const Totals& totals, double seconds, const char* program) {
       static_cast<unsigned long long>(totals.sum.hedges_won),
       static_cast<unsigned long long>(totals.sum.carried_on),
       static_cast<unsigned long long>(totals.sum.holds),
+      static_cast<unsigned long long>(totals.sum.borrowed),
       static_cast<unsigned long long>(totals.replayed));
   std::printf("%llu records, %llu gateways killed, %llu requests recovered\n",
               static_cast<unsigned long long>(totals.sum.records),
@@ -229,6 +232,10 @@ int main(int count, char** words) {
   }
   if (totals.seeds >= kSeedsForCoverage && totals.sum.holds == 0) {
     std::printf("nothing was held back\n");
+    return 1;
+  }
+  if (totals.seeds >= kSeedsForCoverage && totals.sum.borrowed == 0) {
+    std::printf("no shard lent a connection to another\n");
     return 1;
   }
   if (totals.seeds >= kSeedsForCoverage && (totals.sum.records == 0 || totals.sum.recovered == 0)) {

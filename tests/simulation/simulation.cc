@@ -575,6 +575,7 @@ SimulationResult Simulation::result() const {
     result.hedges += shard->counters.hedges.get();
     result.hedges_won += shard->counters.hedges_won.get();
     result.holds += shard->io.holds();
+    result.borrowed += shard->counters.pool_borrowed.get();
   }
   return result;
 }

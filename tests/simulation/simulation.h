@@ -25,6 +25,7 @@ struct SimulationResult {
   std::uint64_t hedges = 0;      // second attempts beside one that waited
   std::uint64_t hedges_won = 0;
   std::uint64_t holds = 0;           // how often what a provider sent was held back
+  std::uint64_t borrowed = 0;        // connections that a shard had from another
   std::uint64_t records = 0;         // in ledgers
   std::uint64_t kills = 0;           // of gateways
   std::uint64_t streams_asked = 0;   // of clients over HTTP/2

@@ -25,6 +25,8 @@ class StillIo : public Io, private Waker {
   void set_handler(SocketId, SocketHandler&) override {}
   void close(SocketId) override {}
   void shutdown_send(SocketId) override {}
+  void release(SocketId) override {}
+  SocketId adopt(std::unique_ptr<LooseSocket>, SocketHandler&) override { return {}; }
   void receive_start(SocketId) override {}
   void receive_stop(SocketId) override {}
   void receive_into(SocketId, BlockRef, std::size_t, std::size_t) override {}

@@ -14,6 +14,7 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import time
 
 import harness
 from harness import Provider, answer_well, until
@@ -46,6 +47,23 @@ class TlsProvider(Provider):
         return self.resumed.count(False)
 
 
+class OneHandshake(Provider):
+    """Shakes hands once. Later connections are accepted and left without an answer, so that who
+    gets one has it from who made the first."""
+
+    def __init__(self, context):
+        super().__init__(answer_well, context)
+
+    def url(self):
+        return f"https://localhost:{self.port}/v1"
+
+    def _serve(self, sock):
+        if self.connections == 1:
+            return super()._serve(sock)
+        while sock.recv(4096):
+            pass
+
+
 class Economy(harness.Case):
     @classmethod
     def setUpClass(cls):
@@ -58,9 +76,13 @@ class Economy(harness.Case):
                         "-addext", "subjectAltName=DNS:localhost", "-keyout", cls.key, "-out",
                         cls.certificate], check=True, capture_output=True)
 
-    def tls_provider(self, tickets, version=None):
+    def context(self):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def tls_provider(self, tickets, version=None):
+        context = self.context()
         context.num_tickets = tickets
         if version:
             context.minimum_version = context.maximum_version = version
@@ -97,6 +119,22 @@ class Economy(harness.Case):
         until(lambda: leat.metric("leat_provider_handshakes_resumed_total") >= 40, "all counted")
         until(lambda: leat.metric("leat_provider_handshakes_total")
               - leat.metric("leat_provider_handshakes_resumed_total") == 1, "one was full")
+
+    def test_an_idle_connection_serves_whichever_shard_is_asked(self):
+        provider = OneHandshake(self.context())
+        self.addCleanup(provider.close)
+        leat = self.router(provider)
+        self.ask(leat, 1)
+        # The kernel chooses a shard for each client: with so many, more than one.
+        for _ in range(12):
+            time.sleep(1.3)  # what lay idle for less than a second is not lent
+            self.ask(leat, 1)
+            if leat.metric("leat_connections_borrowed_total") >= 2:
+                break
+        until(lambda: leat.metric("leat_connections_borrowed_total") >= 1, "it was lent")
+        self.assertGreater(self.served(leat), 1)
+        self.assertEqual(leat.metric("leat_provider_handshakes_total"), 1)
+        self.assertEqual(len({call.sock for call in provider.calls}), 1)
 
     def test_one_shard_lends_to_nobody(self):
         provider = self.tls_provider(tickets=2)

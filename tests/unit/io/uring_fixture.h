@@ -93,7 +93,8 @@ struct Recorder final : SocketHandler {
   std::vector<std::pair<std::size_t, int>> short_sends;
   std::vector<std::pair<std::size_t, int>> blocks;
   int gone = 0;
-  std::vector<char> order;         // one letter an event: r e i c s b g
+  std::unique_ptr<LooseSocket> loose;
+  std::vector<char> order;         // one letter an event: r e i c s b g l
   std::function<void()> on_event;  // after each of them
 
   void on_receive(std::span<char> bytes) override {
@@ -126,6 +127,10 @@ struct Recorder final : SocketHandler {
   void on_peer_gone() override {
     ++gone;
     note('g');
+  }
+  void on_released(std::unique_ptr<LooseSocket> socket) override {
+    loose = std::move(socket);
+    note('l');
   }
 
  private:

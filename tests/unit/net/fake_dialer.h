@@ -12,6 +12,8 @@ namespace leat::net {
 class FakeDial final : public Dial {
  public:
   void start(DialSink& sink) override { sink_ = &sink; }
+  bool has_connection() const override { return is_connected; }
+  bool is_connected = true;
   void open(Stream& stream) { sink_->on_dialed(*this, &stream); }
   void fail_with(Code code) { sink_->on_dialed(*this, leat::fail({.code = code})); }
 

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "net/fake_dialer.h"
+#include "net/loose_stream.h"
 #include "support/still_io.h"
 
 namespace leat::net {
@@ -41,6 +42,13 @@ class FakeStream final : public Stream {
   std::size_t backlog_bytes() const override { return 0; }
   void finish() override { aborted = true; }
   void abort() override { aborted = true; }
+  bool lend() override {
+    ++lends;
+    return can_lend;
+  }
+  void lent(bool is_free) { user_->on_lent(is_free ? std::make_unique<LooseStream>() : nullptr); }
+  bool can_lend = true;
+  int lends = 0;
 
  private:
   std::string written_;
@@ -433,6 +441,157 @@ TEST_F(UpstreamPoolTest, AfterDrainNothingIsExpected) {
   pass({});
   pass(seconds(2));
   EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+class PeersTest : public UpstreamPoolTest, private PoolPeers {
+ protected:
+  PeersTest() { pool.set_peers(this); }
+  // One that was used, and lies idle since long.
+  FakeStream& spare() {
+    first.ask(pool);
+    FakeStream& stream = open(dialer.dials.size() - 1);
+    stream.receive(kReply);
+    pass(seconds(2));
+    misses = 0;
+    return stream;
+  }
+  int misses = 0;
+  std::vector<std::pair<std::uint32_t, std::unique_ptr<LooseStream>>> lent;
+
+ private:
+  void on_missed(UpstreamPool&) override { ++misses; }
+  void on_lent(UpstreamPool&, std::uint32_t to, std::unique_ptr<LooseStream> stream) override {
+    lent.emplace_back(to, std::move(stream));
+  }
+};
+
+TEST_F(PeersTest, AMissIsToldUnlessAFreshOneIsWanted) {
+  first.ask(pool, true);
+  EXPECT_EQ(misses, 0);
+  second.ask(pool);
+  EXPECT_EQ(misses, 1);
+  EXPECT_EQ(dialer.dials.size(), 2u) << "nobody waits for an answer";
+}
+
+TEST_F(PeersTest, NobodyIsAskedForConnectionsThatTheProviderCloses) {
+  first.ask(pool);
+  EXPECT_EQ(misses, 1) << "nothing is known of it yet";
+  open(0).receive("HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+  pass({});
+  second.ask(pool);
+  EXPECT_EQ(dialer.dials.size(), 2u);
+  EXPECT_EQ(misses, 1);
+  open(1).receive(kReply);
+  third.ask(pool);
+  EXPECT_EQ(misses, 1) << "there is an idle one";
+}
+
+TEST_F(PeersTest, WhatIsNotNeededIsLentAndNotOpenedAgain) {
+  FakeStream& stream = spare();
+  ASSERT_TRUE(pool.lend(3));
+  EXPECT_EQ(pool.idle_count(), 0u);
+  EXPECT_FALSE(pool.lend(3)) << "it has no other";
+  stream.lent(true);
+  ASSERT_EQ(lent.size(), 1u);
+  EXPECT_EQ(lent[0].first, 3u);
+  EXPECT_NE(lent[0].second, nullptr);
+  pass(seconds(2));
+  EXPECT_EQ(pool.open_count(), 0u);
+  EXPECT_EQ(dialer.dials.size(), 1u);
+}
+
+TEST_F(PeersTest, WhatWasNeededLatelyStays) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  stream.receive(kReply);
+  EXPECT_FALSE(pool.lend(1));
+  pass(seconds(2));
+  stream.can_lend = false;
+  EXPECT_FALSE(pool.lend(1));
+  EXPECT_EQ(pool.idle_count(), 1u);
+  stream.can_lend = true;
+  EXPECT_TRUE(pool.lend(1));
+}
+
+TEST_F(PeersTest, OneThatSomethingCameOnIsNeverUsedAgain) {
+  FakeStream& stream = spare();
+  ASSERT_TRUE(pool.lend(1));
+  second.ask(pool);
+  EXPECT_EQ(second.conn, nullptr) << "it is on its way";
+  stream.lent(false);
+  EXPECT_EQ(second.conn, nullptr);
+  EXPECT_EQ(pool.idle_count(), 0u);
+  stream.receive("stray");
+  EXPECT_TRUE(stream.aborted);
+  EXPECT_EQ(pool.stats().stray_bytes, 1u);
+  EXPECT_TRUE(lent.empty());
+}
+
+TEST_F(PeersTest, NorIsOneThatOnlyTimeEnds) {
+  FakeStream& stream = spare();
+  ASSERT_TRUE(pool.lend(1));
+  stream.lent(false);
+  pass(seconds(1));
+  pass(seconds(1));
+  EXPECT_TRUE(stream.aborted);
+  EXPECT_EQ(pool.open_count(), 0u);
+}
+
+TEST_F(PeersTest, ABorrowedOneServesWhoWaitsAndSparesTheDial) {
+  first.ask(pool);
+  dialer.dials[0]->is_connected = false;
+  streams.emplace_back();
+  pool.take_lent(streams.back());
+  ASSERT_NE(first.conn, nullptr);
+  EXPECT_TRUE(first.was_used);
+  EXPECT_EQ(pool.open_count(), 1u) << "the dial was given up";
+  streams.back().receive(kReply);
+  EXPECT_EQ(first.replies, 1);
+  EXPECT_EQ(pool.idle_count(), 1u);
+  EXPECT_EQ(pool.stats().borrowed, 1u);
+}
+
+TEST_F(PeersTest, ADialThatHasAConnectionIsKept) {
+  first.ask(pool);
+  streams.emplace_back();
+  pool.take_lent(streams.back());
+  ASSERT_NE(first.conn, nullptr);
+  open(0);
+  EXPECT_EQ(pool.idle_count(), 1u);
+}
+
+TEST_F(PeersTest, WhoWantsAFreshOneGetsNoBorrowedOne) {
+  first.ask(pool, true);
+  dialer.dials[0]->is_connected = false;
+  streams.emplace_back();
+  pool.take_lent(streams.back());
+  EXPECT_EQ(first.conn, nullptr);
+  EXPECT_EQ(pool.idle_count(), 1u);
+  open(0);
+  EXPECT_NE(first.conn, nullptr);
+}
+
+TEST_F(PeersTest, AfterDrainNoneIsLentNorKept) {
+  FakeStream& stream = spare();
+  ASSERT_TRUE(pool.lend(1));
+  pool.drain();
+  EXPECT_TRUE(stream.aborted);
+  streams.emplace_back();
+  pool.take_lent(streams.back());
+  EXPECT_TRUE(streams.back().aborted);
+  pass({});
+  EXPECT_EQ(pool.open_count(), 0u);
+}
+
+TEST(RecentPeak, ForgetsWhatIsSomebodyElsesNow) {
+  const Instant begin{1'000};
+  RecentPeak peak(seconds(4), begin);
+  peak.note(3, begin);
+  peak.note(2, begin);
+  peak.forget_one(begin);
+  EXPECT_EQ(peak.most(begin), 2u);
+  peak.forget_one(begin);
+  EXPECT_EQ(peak.most(begin), 2u) << "never less than there is";
 }
 
 TEST(RecentPeak, RemembersTheMostForAWhile) {

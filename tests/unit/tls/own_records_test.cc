@@ -224,6 +224,34 @@ TEST_P(Interop, KeysChangeOnEitherSide) {
 }
 
 // Before ours has left: the answer to it is the library's, and must go out first.
+TEST_P(Interop, GoesOnWithoutItsContextWhereItIsDetached) {
+  const auto peer = connect_and_leave();
+  ASSERT_TRUE(peer->session->can_detach());
+  const std::unique_ptr<TlsSession> before = std::exchange(peer->session, peer->session->detach());
+  EXPECT_EQ(before->state(), SessionState::kClosed);
+  EXPECT_FALSE(before->can_detach());
+  write(*before, "by nobody", peer->out);
+  before->close_notify(peer->out);
+  EXPECT_TRUE(peer->out.bytes.empty());
+  for (int i = 0; i < 3; ++i) exchange(*peer, text_of(rng_, 40'000), text_of(rng_, 40'000), 1'000);
+}
+
+TEST_P(Interop, IsDetachedBetweenTwoRecordsOnly) {
+  const auto peer = connect();
+  EXPECT_FALSE(peer->session->can_detach());  // the library's
+  exchange(*peer, "question", "answer");
+  peer->in.bytes.clear();
+  peer->answer("the next");
+  std::string record(1'000, '\0');
+  record.resize(static_cast<std::size_t>(
+      BIO_read(SSL_get_wbio(peer->ssl), record.data(), static_cast<int>(record.size()))));
+  peer->session->feed({record.data(), 3}, peer->in, peer->out);
+  EXPECT_FALSE(peer->session->can_detach());
+  peer->session->feed({record.data() + 3, record.size() - 3}, peer->in, peer->out);
+  EXPECT_EQ(peer->in.bytes, "the next");
+  EXPECT_TRUE(peer->session->can_detach());
+}
+
 TEST_P(Interop, KeysChangeBeforeOursLeaves) {
   const auto peer = connect();
   ASSERT_EQ(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
