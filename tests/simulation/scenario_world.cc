@@ -213,6 +213,12 @@ std::uint64_t ScenarioWorld::hedges() const {
   return sum;
 }
 
+std::uint64_t ScenarioWorld::retries_refused() const {
+  std::uint64_t sum = 0;
+  for (const auto& shard : gateway_->shards()) sum += shard->counters.retry_budget_exhausted.get();
+  return sum;
+}
+
 std::uint64_t ScenarioWorld::hedges_won() const {
   std::uint64_t sum = 0;
   for (const auto& shard : gateway_->shards()) sum += shard->counters.hedges_won.get();

@@ -83,6 +83,8 @@ class ScenarioWorld {
   // Hedges so far, of all shards, and how many of them were won.
   std::uint64_t hedges() const;
   std::uint64_t hedges_won() const;
+  // Attempts so far that no retry budget had room for.
+  std::uint64_t retries_refused() const;
   // Requests that had content of one provider while another one's was still awaited.
   std::uint64_t listened_on(Window window) const;
   // Seconds; 0 where nothing was served. `quantile` in [0, 1].
