@@ -20,11 +20,11 @@ def ratio(a, b):
     return a / b if b else 0.0
 
 
-def run_load(bench, scenario, port, pids, scale, extra=()):
-    """One run of leat-load against a port; its JSON."""
+def run_load(bench, scenario, target, pids, scale, extra=()):
+    """One run of leat-load; its JSON. target: as of a Program."""
     window = max(1.0, scenario.window * scale)
     warm_up = max(0.5, scenario.warm_up * scale)
-    command = [bench.tool("tools/load/leat-load"), f"http://127.0.0.1:{port}/v1", "--json",
+    command = [bench.tool("tools/load/leat-load"), *target, "--json",
                "--model", MODEL, "--keys-file", bench.key_file, "--warm-up", warm_up,
                "--duration", window, "--drain", scenario.drain, *scenario.load, *extra]
     for pid in pids:
@@ -81,11 +81,12 @@ def turn_of_load(bench, scenario, subject, scale):
     """Starts mock and subject afresh, loads it once."""
     with bench.start_mock(list(scenario.mock), scenario.tls):
         if subject == "direct":
-            return figures(run_load(bench, scenario, PORT["mock"], [], scale))
+            target = [f"http://127.0.0.1:{PORT['mock']}/v1"]
+            return figures(run_load(bench, scenario, target, [], scale))
         shards = 2 if subject == "leat-2" else 1
         name = "leat" if subject == "leat-2" else subject
         with bench.start(name, scenario.tls, scenario.streamed, shards) as program:
-            report = run_load(bench, scenario, program.port, program.pids(), scale)
+            report = run_load(bench, scenario, program.target, program.pids(), scale)
             result = figures(report)
             if "body_copied" in scenario.metrics and name == "leat":
                 copied = leat_counter("leat_body_bytes_copied_total")
@@ -98,7 +99,7 @@ def turn_of_load(bench, scenario, subject, scale):
 
 def commit_us():
     """What one commit of the ledger took on average since the start; 0 without a ledger."""
-    return ratio((leat_counter("leat_ledger_commit_seconds_total") or 0) * 1e6,
+    return ratio((leat_counter("leat_ledger_commit_seconds_sum") or 0) * 1e6,
                  leat_counter("leat_ledger_commits_total") or 0)
 
 
@@ -113,7 +114,7 @@ def turn_of_aborts(bench, scenario, subject, scale):
     gone_log, abort_log = bench.work / "gone.log", bench.work / "abort.log"
     with bench.start_mock([*scenario.mock, "--gone-log", gone_log], scenario.tls):
         with bench.start(subject, scenario.tls, scenario.streamed) as program:
-            report = run_load(bench, scenario, program.port, program.pids(), scale,
+            report = run_load(bench, scenario, program.target, program.pids(), scale,
                               ("--abort-log", abort_log))
             time.sleep(0.2)
     gone, aborts = read_log(gone_log), read_log(abort_log)
@@ -136,7 +137,7 @@ def turn_of_handshakes(bench, scenario, subject, scale):
     with bench.start_mock(list(scenario.mock), scenario.tls):
         with bench.start(subject, scenario.tls, scenario.streamed) as program:
             if subject != "leat-handshakes":
-                return figures(run_load(bench, scenario, program.port, program.pids(), scale))
+                return figures(run_load(bench, scenario, program.target, program.pids(), scale))
             cores = ",".join(str(core) for core in sorted(bench.load_cores))
             began = time.monotonic()
             source = subprocess.Popen(
@@ -144,7 +145,7 @@ def turn_of_handshakes(bench, scenario, subject, scale):
                  str(pathlib.Path(__file__).with_name("handshaker.py")), str(PORT["leat-tls"]),
                  str(scenario.handshakes), str(bench.ca)], stdout=subprocess.PIPE, text=True)
             try:
-                result = figures(run_load(bench, scenario, program.port, program.pids(), scale))
+                result = figures(run_load(bench, scenario, program.target, program.pids(), scale))
                 took = time.monotonic() - began
                 source.terminate()
                 done, failed = (int(word) for word in source.communicate(timeout=15)[0].split())
@@ -213,7 +214,8 @@ def one_turn(bench, scenario, subject, scale):
 
 def add_differences(turns, base):
     """What each subject added to the base (the direct way, or another), within the same round."""
-    for column in ("p50_us", "p99_us", "first_token_p50_us", "gap_p99_ms"):
+    for column in ("p50_us", "p99_us", "first_token_p50_us", "gap_p99_ms", "ns_per_token",
+                   "kib_per_connection"):
         for subject in turns:
             for turn, plain in zip(turns[subject], turns.get(base, [])):
                 if column in turn and subject != base:

@@ -40,11 +40,13 @@ class Failure(Exception):
 
 
 class Program:
-    """A running program: started, waited for until its port answers, ended on exit."""
+    """A running program: started, waited for until its port answers, ended on exit.
+    `target`: the words for leat-load of what to ask, once it runs."""
 
     def __init__(self, name, command, port, cores, work, environment=None, workers=0):
         self.name = name
         self.port = port
+        self.target = [f"http://127.0.0.1:{port}/v1"]
         self.workers = workers
         self.log = work / f"{name}.log"
         self.started = time.monotonic()
@@ -145,6 +147,7 @@ class Workbench:
         starter = {"leat": self.start_leat, "leat-pools": self.start_pools,
                    "leat-routed": self.start_routed, "leat-bare": self.start_bare,
                    "leat-calm": self.start_tls, "leat-handshakes": self.start_tls,
+                   "leat-plain": self.start_plain, "leat-both-tls": self.start_both_tls,
                    "leat-kept": self.start_kept, "leat-governed": self.start_governed,
                    "nginx": self.start_nginx,
                    "haproxy": self.start_haproxy}.get(subject)
@@ -181,22 +184,40 @@ class Workbench:
 
     def start_tls(self, tls, streamed, shards):
         """leat that listens for TLS too, at PORT["leat-tls"]."""
+        listener = self.tls_listener()
+        return self.start_leat(tls, streamed, shards, extra=listener["more"],
+                               listen=listener["listen"])
+
+    def start_plain(self, _tls, streamed, shards):
+        """leat-governed, plain on both sides wherever the mock listens."""
+        return self.start_governed(False, streamed, shards)
+
+    def start_both_tls(self, _tls, streamed, shards):
+        """leat-governed with TLS on both sides."""
+        program = self.start_governed(True, streamed, shards, **self.tls_listener())
+        program.target = [f"https://localhost:{PORT['leat-tls']}/v1", "--ca", self.ca,
+                          "--connect-to", f"127.0.0.1:{PORT['leat-tls']}"]
+        return program
+
+    def tls_listener(self):
+        """Beside the plain one."""
         pem = f'[server.tls]\ncertificate = "{self.ca}"\nkey = "{self.work / "key.pem"}"\n'
-        return self.start_leat(tls, streamed, shards, extra=pem,
-                               listen=f', "tls://127.0.0.1:{PORT["leat-tls"]}"')
+        return {"more": pem, "listen": f', "tls://127.0.0.1:{PORT["leat-tls"]}"'}
 
     def start_kept(self, tls, streamed, shards):
         """leat that writes a durable record of each request before its answer ends."""
         return self.start_leat(tls, streamed, shards, extra=self.ledger())
 
-    def start_governed(self, tls, streamed, shards, hold="off", protocol="http1", acks="off"):
+    def start_governed(self, tls, streamed, shards, hold="off", protocol="http1", acks="off",
+                       more="", listen=""):
         """leat with everything on: keys with four rates and a budget, prices, durable records;
         hold: for how many milliseconds events wait, whatever the load; "auto": by the load.
-        protocol: what it speaks with the mock."""
+        protocol: what it speaks with the mock; more: sections of the configuration; listen: other
+        listeners."""
         price = 'price = { prompt = "0.15", completion = "0.60" }'
         return self.start_leat(tls, streamed, shards, [[("mock", price)]] * len(MODELS),
-                               limits=LIMITS, extra=self.ledger(), hold=hold, protocol=protocol,
-                               acks=acks)
+                               limits=LIMITS, extra=self.ledger() + more, hold=hold,
+                               protocol=protocol, acks=acks, listen=listen)
 
     def ledger(self):
         folder = self.work / "ledger"

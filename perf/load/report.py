@@ -6,6 +6,7 @@ import statistics
 from measure import LOAD_CORE_BUSY_MAX
 
 HEADINGS = {
+    "added_ns_per_token": "added CPU ns/token",
     "added_gap_p99_ms": "added gap p99 ms", "handshakes_per_s": "handshakes/s",
     "added_p99_us": "added p99 µs", "commit_us": "one commit µs",
     "of_promise": "added p99 of window and two commits",
@@ -145,7 +146,7 @@ def section(scenario, entry, notes):
 
 
 PAGES = ("RESULTS.md", "HELD.md", "BUDGET.md", "GOVERNED.md", "ROUTING.md", "OPERATED.md",
-         "SLOW_CLIENTS.md")
+         "SLOW_CLIENTS.md", "TLS.md")
 
 
 def write(path, scenarios, data, machine, notes):

@@ -133,6 +133,14 @@ SCENARIOS = (
         streamed=True, handshakes=300, mock=("--rate", "10"), load=streams(2000, 1000, 2),
         drain=0),
     Scenario(
+        "both-tls", "TLS on both sides against plain on both, everything on: 2,000 streams of 20 "
+        "tokens/s", ("ns_per_token", "added_ns_per_token", "kib_per_connection", "tokens_per_s",
+                     "gap_p99_ms", "subject_core", "load_core", "errors"),
+        (Goal("added_ns_per_token", 700, subject="leat-both-tls", text="ns added to a token"),
+         Goal("kib_per_connection", 16, subject="leat-both-tls", text="KiB a stream")),
+        subjects=("leat-plain", "leat-both-tls"), base="leat-plain", tls=True, streamed=True,
+        mock=("--rate", "20"), load=streams(2000, 1000, 6), warm_up=7.0, drain=0),
+    Scenario(
         "burst", "CPU per token: 2,000 streams of 160 tokens/s, 8 events a write, plain",
         PER_TOKEN, (Goal("ns_per_token", 1.2, "relay"),), streamed=True,
         mock=("--rate", "160", "--events-per-write", "8"), load=streams(2000, 8000, 2), drain=0),

@@ -251,7 +251,8 @@ std::string ControlShard::metrics() {
   return control::metrics_text(counters) + control::process_metrics_text(process) +
          control::reload_metrics_text(reloads) +
          control::health_metrics_text(catalogue, health_.desk().board(), shard_.now()) +
-         control::endpoint_metrics_text(catalogue, tables) + requests_.metrics();
+         control::endpoint_metrics_text(catalogue, tables) +
+         control::model_metrics_text(catalogue, tables) + requests_.metrics();
 }
 
 // With what all shards together know of the endpoints.

@@ -20,6 +20,8 @@ void add(const EndpointCounters& from, EndpointSum& to) {
   for (std::size_t i = 0; i < to.attempts.size(); ++i) to.attempts[i] += from.attempts[i].get();
   add(from.first_token, to.first_token);
   add(from.answer, to.answer);
+  add(from.request_first_token, to.request_first_token);
+  add(from.request_answer, to.request_answer);
   to.prompt_tokens += from.prompt_tokens.get();
   to.completion_tokens += from.completion_tokens.get();
   to.cost += from.cost_nanodollars.get();
@@ -35,7 +37,8 @@ std::uint64_t EndpointSum::asked() const {
 
 void EndpointSum::add(const EndpointSum& other) {
   for (std::size_t i = 0; i < attempts.size(); ++i) attempts[i] += other.attempts[i];
-  for (const auto times : {&EndpointSum::first_token, &EndpointSum::answer}) {
+  for (const auto times : {&EndpointSum::first_token, &EndpointSum::answer,
+                           &EndpointSum::request_first_token, &EndpointSum::request_answer}) {
     for (std::size_t i = 0; i < first_token.counts.size(); ++i) {
       (this->*times).counts[i] += (other.*times).counts[i];
     }

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <numeric>
 #include <span>
 #include <string>
 
@@ -18,9 +19,12 @@ struct EndpointSum {
   struct Times {
     std::array<std::uint64_t, gateway::TimeHistogram::kBounds.size() + 1> counts{};
     std::uint64_t sum_us = 0;
+    std::uint64_t count() const { return std::accumulate(counts.begin(), counts.end(), 0ULL); }
   };
   Times first_token;
   Times answer;
+  Times request_first_token;
+  Times request_answer;
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
   std::uint64_t cost = 0;

@@ -258,8 +258,12 @@ void turn_metrics(MetricsText& text, std::span<const Counters* const> shards) {
       text, shards, &Counters::turns_by_lateness, shard::TurnStats::kLateBounds,
       [](Duration bound) { return static_cast<double>(bound.us()) / 1e6; },
       static_cast<double>(total_of(shards, &Counters::turns_late_us)) / 1e6);
-  text.family("leat_ledger_commit_seconds_total", "Time that commits of the ledger took.", kCount);
-  text.sample({}, static_cast<double>(total_of(shards, &Counters::ledger_commit_us)) / 1e6);
+  text.family("leat_ledger_commit_seconds", "Time that commits of the ledger took.",
+              MetricKind::kHistogram);
+  turn_histogram(
+      text, shards, &Counters::ledger_commits_by_time, ledger::kCommitTimeBounds,
+      [](Duration bound) { return static_cast<double>(bound.us()) / 1e6; },
+      static_cast<double>(total_of(shards, &Counters::ledger_commit_us)) / 1e6);
 }
 
 // How busy cores are, and what events wait for that.
@@ -429,6 +433,29 @@ std::vector<EndpointSeries> series_of(const policy::Catalogue& catalogue,
   return series;
 }
 
+// By model, the most answered first; beyond `models_max` the rest together as "other".
+std::vector<std::pair<std::string, EndpointSum>> models_of(
+    const policy::Catalogue& catalogue, std::span<const EndpointCounterTable* const> shards,
+    std::size_t models_max) {
+  std::map<std::string, EndpointSum> by_name;
+  for (policy::EndpointId id = 0; id < catalogue.endpoints().size(); ++id) {
+    const EndpointSum sum = sum_of(shards, id);
+    if (sum.request_answer.count() == 0) continue;
+    by_name[model_name_of(catalogue, catalogue.endpoint(id))].add(sum);
+  }
+  std::vector<std::pair<std::string, EndpointSum>> models(by_name.begin(), by_name.end());
+  std::ranges::stable_sort(models, std::greater(), [](const auto& model) {
+    return model.second.request_answer.count();
+  });
+  if (models.size() > models_max) {
+    EndpointSum other;
+    for (std::size_t i = models_max; i < models.size(); ++i) other.add(models[i].second);
+    models.resize(models_max);
+    models.emplace_back("other", other);
+  }
+  return models;
+}
+
 void write_times(MetricsText& text, Labels labels, const EndpointSum::Times& times) {
   std::array<Bucket, TimeHistogram::kBounds.size()> buckets;
   std::uint64_t count = 0;
@@ -460,6 +487,28 @@ constexpr SumRow kEndpointRows[] = {
 };
 
 }  // namespace
+
+std::string model_metrics_text(const policy::Catalogue& catalogue,
+                               std::span<const EndpointCounterTable* const> shards,
+                               std::size_t models_max) {
+  const auto models = models_of(catalogue, shards, models_max);
+  MetricsText text;
+  const auto each = [&](EndpointSum::Times EndpointSum::*times) {
+    for (const auto& [name, sum] : models) {
+      const Label labels[] = {{"model", name}};
+      write_times(text, labels, sum.*times);
+    }
+  };
+  text.family("leat_request_first_token_seconds",
+              "From a request to the first token of its answer, failed attempts included.",
+              MetricKind::kHistogram);
+  each(&EndpointSum::request_first_token);
+  text.family("leat_request_answer_seconds",
+              "From a request to the end of its answer, failed attempts included.",
+              MetricKind::kHistogram);
+  each(&EndpointSum::request_answer);
+  return text.text();
+}
 
 std::string endpoint_metrics_text(const policy::Catalogue& catalogue,
                                   std::span<const EndpointCounterTable* const> shards,

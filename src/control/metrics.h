@@ -55,4 +55,11 @@ std::string endpoint_metrics_text(const policy::Catalogue& catalogue,
                                   std::span<const gateway::EndpointCounterTable* const> shards,
                                   std::size_t endpoints_max = kEndpointSeriesMax);
 
+// How long clients waited, by the model that they were served: the most answered have series of
+// their own, as above.
+inline constexpr std::size_t kModelSeriesMax = 100;
+std::string model_metrics_text(const policy::Catalogue& catalogue,
+                               std::span<const gateway::EndpointCounterTable* const> shards,
+                               std::size_t models_max = kModelSeriesMax);
+
 }  // namespace leat::control

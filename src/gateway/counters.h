@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "dialect/errors.h"
+#include "ledger/commit_times.h"
 #include "net/hold_stats.h"
 #include "policy/shed_ladder.h"
 #include "proto/http_fault.h"
@@ -129,6 +130,7 @@ struct Counters {
   Counter ledger_dropped;    // that stand in the open table only
   Counter ledger_open;       // requests in the open table
   Counter ledger_commit_us;  // of all commits together
+  std::array<Counter, ledger::kCommitTimeBounds.size() + 1> ledger_commits_by_time;
   Counter ledger_waiting;    // records that are not durable yet
   Counter lease_asks;
   Counter lease_returns;

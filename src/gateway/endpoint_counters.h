@@ -47,6 +47,10 @@ struct EndpointCounters {
   std::array<Counter, ledger::kAttemptOutcomes> attempts;  // by outcome, when they have ended
   TimeHistogram first_token;                               // of an attempt, from its beginning
   TimeHistogram answer;                                    // ... to its end, if it was answered
+  // Of requests that it answered whole, as their clients saw them: waiting, other endpoints'
+  // attempts and our own work included
+  TimeHistogram request_first_token;  // from the request's beginning
+  TimeHistogram request_answer;       // ... to the answer's end
   // Of requests that it answered
   Counter prompt_tokens;
   Counter completion_tokens;

@@ -540,6 +540,9 @@ void Gateway::refresh_counters() {
   counters_.ledger_open.set(ledger_->open_count());
   counters_.ledger_unavailable.set(ledger_->admits() ? 0 : 1);
   counters_.ledger_commit_us.set(static_cast<std::uint64_t>(kept.commit_time.us()));
+  for (std::size_t i = 0; i < counters_.ledger_commits_by_time.size(); ++i) {
+    counters_.ledger_commits_by_time[i].set(kept.commit_times.counts[i]);
+  }
   counters_.ledger_waiting.set(ledger_->waiting_count());
 }
 

@@ -102,6 +102,14 @@ void UsageNotes::ended(std::uint8_t attempt, AttemptOutcome outcome, int status,
   attempts_[attempt].status = static_cast<std::uint16_t>(status);
 }
 
+Instant UsageNotes::first_token_came() const {
+  for (const Attempt& attempt : attempts_) {
+    // Of several the first: the others carried on what it began.
+    if (attempt.first_token != kNever) return attempt.first_token;
+  }
+  return kNever;
+}
+
 void UsageNotes::add_attempts(const policy::Catalogue& catalogue, const Metered& metered,
                               const MoneyTerms& money, Instant now, UsageRecord& record) const {
   policy::Nanodollars rest = metered.charge.upstream;
@@ -171,12 +179,7 @@ UsageRecord UsageNotes::record(const policy::Catalogue& catalogue, const Metered
   record.began = began_wall_;
   record.total = end.now - began_;
   if (attempts_made_ > 0) record.queued = attempts_[0].started - began_;
-  for (const Attempt& attempt : attempts_) {
-    // Of several the first: the others carried on what it began.
-    if (attempt.first_token == kNever) continue;
-    record.first_token = attempt.first_token - began_;
-    break;
-  }
+  if (const Instant came = first_token_came(); came != kNever) record.first_token = came - began_;
   record.flags.is_streamed = end.is_streamed;
   record.flags.is_cancelled = end.is_cancelled;
   record.flags.is_estimated = metered.measured.is_estimated;
@@ -212,6 +215,12 @@ void UsageNotes::count(EndpointCounterTable& table, const Metered& metered, cons
   }
   if (end.endpoint == policy::kNoId) return;
   EndpointCounters& counters = table.at(end.endpoint);
+  if (end.error_type.empty() && !end.is_cancelled) {
+    if (const Instant came = first_token_came(); came != kNever) {
+      counters.request_first_token.note(came - began_);
+    }
+    counters.request_answer.note(end.now - began_);
+  }
   const dialect::ChatUsage& usage = metered.measured.usage;
   counters.prompt_tokens.add(static_cast<std::uint64_t>(std::max<std::int64_t>(usage.prompt, 0)));
   counters.completion_tokens.add(

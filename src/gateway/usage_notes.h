@@ -73,7 +73,8 @@ class UsageNotes {
   // Of the attempts of such a record, one for one, what it does not say.
   void fill_attempts(const policy::Catalogue& catalogue, Instant now,
                      std::span<RequestEvent::Attempt> attempts) const;
-  // Adds all attempts, and what the request used to the endpoint that answered it.
+  // Adds all attempts, and to the endpoint that answered what the request used and how long its
+  // client waited, if the answer came whole.
   void count(EndpointCounterTable& table, const Metered& metered, const End& end) const;
 
  private:
@@ -99,6 +100,8 @@ class UsageNotes {
   std::string_view text(Text text) const {
     return std::string_view(texts_).substr(text.begin, text.size);
   }
+  // The first that the client could see; kNever: none.
+  Instant first_token_came() const;
   void add_attempts(const policy::Catalogue& catalogue, const Metered& metered,
                     const MoneyTerms& money, Instant now, ledger::UsageRecord& record) const;
 

@@ -213,6 +213,7 @@ void Ledger::on_written(int error) {
   const Duration took = shard_.now() - commit_began_;
   stats_.commit_time_max = std::max(stats_.commit_time_max, took);
   stats_.commit_time = stats_.commit_time + took;
+  stats_.commit_times.note(kCommitTimeBounds, took);
   if (error != 0) {
     poisoned();
   } else {

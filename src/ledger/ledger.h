@@ -25,6 +25,7 @@
 #include "base/intrusive_list.h"
 #include "base/wheel.h"
 #include "io/io.h"
+#include "ledger/commit_times.h"
 #include "ledger/commit_window.h"
 #include "ledger/pending_entries.h"
 #include "ledger/record.h"
@@ -113,6 +114,7 @@ struct LedgerStats {
   std::uint64_t entries_dropped = 0;
   Duration commit_time_max{};  // from staging to report
   Duration commit_time{};      // of all commits together
+  CommitTimes commit_times;    // each of them, those that failed included
 };
 
 class Ledger final : private io::FileHandler, private shard::Flushable {

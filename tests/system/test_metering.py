@@ -76,6 +76,8 @@ class Metering(harness.Case):
                             ("charged_nanodollars_total", 180_000),
                             ("answer_seconds_count", 2)):
             self.assertEqual(router.metric(f"leat_endpoint_{name}{{{labels}}}"), value, name)
+        answered = f'leat_request_answer_seconds_count{{model="{MODEL}"}}'
+        self.assertEqual(router.metric(answered), 2, "as their clients saw them")
 
     def test_streams(self):
         router = self.serve(lambda call: call.send(stream(

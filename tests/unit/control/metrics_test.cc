@@ -138,5 +138,60 @@ TEST(EndpointMetrics, HaveSeriesForTheMostAskedAndOneForTheOthers) {
   EXPECT_EQ(text.find("bento/free"), std::string::npos);
 }
 
+TEST(ModelMetrics, TellHowLongClientsWaitedByModelWhoeverAnswered) {
+  const policy::Catalogue catalogue = small_catalogue();
+  EndpointCounterTable first(catalogue.endpoints().size());
+  EndpointCounterTable second(catalogue.endpoints().size());
+  const auto waited = [&](EndpointCounterTable& table, std::string_view tag, Duration first_token,
+                          Duration whole) {
+    auto& counters = table.at(id_of(catalogue, tag));
+    counters.request_first_token.note(first_token);
+    counters.request_answer.note(whole);
+  };
+  waited(first, "bento", milliseconds(3), milliseconds(30));
+  waited(second, "bento/fp8", milliseconds(4), seconds(601));
+  waited(second, "bento/free", milliseconds(1), milliseconds(1));
+  // One that was asked and answered nobody
+  second.at(id_of(catalogue, "bento/turbo")).first_token.note(milliseconds(1));
+  const EndpointCounterTable* const shards[] = {&first, &second};
+  const std::string text = model_metrics_text(catalogue, shards);
+  const std::string labels = R"({model="acme/one")";
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string, std::string>>{
+           {"leat_request_first_token_seconds_bucket" + labels + R"(,le="0.001"})", "0"},
+           {"leat_request_first_token_seconds_bucket" + labels + R"(,le="0.003"})", "1"},
+           {"leat_request_first_token_seconds_bucket" + labels + R"(,le="0.01"})", "2"},
+           {"leat_request_first_token_seconds_sum" + labels + "}", "0.007"},
+           {"leat_request_answer_seconds_bucket" + labels + R"(,le="600"})", "1"},
+           {"leat_request_answer_seconds_count" + labels + "}", "2"},
+           {R"(leat_request_answer_seconds_count{model="acme/one:free"})", "1"}}) {
+    EXPECT_TRUE(has_line(text, name + " " + value)) << name << "\n" << text;
+  }
+  EXPECT_EQ(text.find("turbo"), std::string::npos) << text;
+  const std::string fewer = model_metrics_text(catalogue, shards, 1);
+  EXPECT_TRUE(has_line(fewer, "leat_request_answer_seconds_count" + labels + "} 2"));
+  EXPECT_TRUE(has_line(fewer, R"(leat_request_answer_seconds_count{model="other"} 1)")) << fewer;
+  EXPECT_EQ(fewer.find("free"), std::string::npos) << fewer;
+}
+
+TEST(Metrics, CommitsOfTheLedgerAreCountedByWhatTheyTook) {
+  gateway::Counters first;
+  gateway::Counters second;
+  first.ledger_commits_by_time[2].set(3);  // within 200 us
+  second.ledger_commits_by_time.back().set(1);
+  first.ledger_commit_us.set(450);
+  second.ledger_commit_us.set(3'000'000);
+  const gateway::Counters* const shards[] = {&first, &second};
+  const std::string text = metrics_text(shards);
+  for (const auto& [name, value] : std::initializer_list<std::pair<std::string, std::string>>{
+           {R"(leat_ledger_commit_seconds_bucket{le="0.0001"})", "0"},
+           {R"(leat_ledger_commit_seconds_bucket{le="0.0002"})", "3"},
+           {R"(leat_ledger_commit_seconds_bucket{le="2.5"})", "3"},
+           {R"(leat_ledger_commit_seconds_bucket{le="+Inf"})", "4"},
+           {"leat_ledger_commit_seconds_sum", "3.00045"},
+           {"leat_ledger_commit_seconds_count", "4"}}) {
+    EXPECT_TRUE(has_line(text, name + " " + value)) << name;
+  }
+}
+
 }  // namespace
 }  // namespace leat::control

@@ -153,6 +153,31 @@ TEST_F(UsageNotesTest, SaysHowEachAttemptWent) {
   EXPECT_EQ(out.first_token, milliseconds(120));
 }
 
+// What the client waited counts from its request, not from the attempt that served it in the end.
+TEST_F(UsageNotesTest, CountsHowLongTheClientWaitedWhereTheAnswerCameWhole) {
+  EndpointCounterTable table(catalogue.endpoints().size());
+  const auto failed = notes.began(0, false, at(110));
+  notes.ended(failed, AttemptOutcome::kRefused, 503, at(2'100));
+  const auto good = notes.began(1, false, at(2'100));
+  notes.first_token(good, at(2'150));
+  notes.ended(good, AttemptOutcome::kSucceeded, 200, at(3'100));
+  const UsageNotes::End whole{.endpoint = 1, .status = 200, .now = at(3'100)};
+  notes.count(table, metered, whole);
+  const EndpointCounters& counters = table.at(1);
+  EXPECT_EQ(counters.first_token.sum_us(), 50'000u);
+  EXPECT_EQ(counters.request_first_token.sum_us(), 2'050'000u);
+  EXPECT_EQ(counters.request_answer.sum_us(), 3'000'000u);
+  EXPECT_EQ(table.at(0).request_answer.sum_us(), 0u);
+
+  UsageNotes::End cut = whole;
+  cut.error_type = "provider_unavailable";
+  notes.count(table, metered, cut);
+  UsageNotes::End left = whole;
+  left.is_cancelled = true;
+  notes.count(table, metered, left);
+  EXPECT_EQ(counters.request_answer.sum_us(), 3'000'000u) << "one of the others was not whole";
+}
+
 TEST_F(UsageNotesTest, MoreAttemptsThanARecordHoldsAreCounted) {
   for (std::size_t i = 0; i < UsageRecord::kAttemptsMax + 3; ++i) {
     const std::uint8_t attempt = notes.began(0, false, at(200));
