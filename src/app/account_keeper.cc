@@ -75,7 +75,9 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
                     control::QuantityRestore::Options{.now = control_.io().wall_now(),
                                                       .until = latest_end(),
                                                       .lost = &ledger->lost(),
-                                                      .late = &late_});
+                                                      // What a crash left open is settled below.
+                                                      .late =
+                                                          ledger->has_live() ? &late_ : nullptr});
     restore_configured(*restore);
   }
   control::AccountSetup setup;

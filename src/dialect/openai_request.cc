@@ -213,6 +213,7 @@ struct ShapeTexts {
   std::array<char, 64> reasoning;
   std::array<char, 64> choice;
   std::array<char, 64> seed;
+  std::array<char, 64> tier;
   std::array<std::array<char, 24>, 2> rests;
 };
 
@@ -280,6 +281,31 @@ bool shape_reasoning(const JsonScanner& scanner, std::string_view body,
   remove_member(scanner, takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort, edits);
   edits.replace_range(other->key_begin, other->value_end, text.text());
   return !text.overflowed();
+}
+
+// The provider bills by what it is asked, and we by the endpoint's tier: they are one.
+bool shape_service_tier(const JsonScanner& scanner, std::string_view body,
+                        const EndpointShape& endpoint, std::span<char> room,
+                        proto::MemberEdits& edits) {
+  if (endpoint.dropped.has(Parameter::kServiceTier)) return true;  // shape_dropped() saw to it
+  const JsonField* const field = scanner.find(TopKey::kServiceTier);
+  if (endpoint.service_tier.empty()) {
+    if (field == nullptr || field->type == JsonType::kNull) return true;
+    const std::string_view asked = field->value(body);
+    const bool is_standard = asked == "\"auto\"" || asked == "\"default\"" || asked == "\"scale\"";
+    if (!is_standard) edits.remove(*field);
+    return true;
+  }
+  proto::JsonWriter text(room);
+  if (field == nullptr) text.raw("\"service_tier\":");
+  text.string(endpoint.service_tier);
+  if (text.overflowed()) return false;
+  if (field == nullptr) {
+    edits.insert(text.text());
+  } else {
+    edits.replace_value(*field, text.text());
+  }
+  return true;
 }
 
 bool shape_words(const JsonScanner& scanner, std::string_view body, const EndpointShape& endpoint,
@@ -400,6 +426,7 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   shape_output_cap(scanner, request, endpoint, cap.text(), edits);
   shape_dropped(scanner, with_dependents(endpoint.dropped), edits);
   if (!shape_reasoning(scanner, body, endpoint, texts.reasoning, edits)) return false;
+  if (!shape_service_tier(scanner, body, endpoint, texts.tier, edits)) return false;
   if (!shape_words(scanner, body, endpoint, texts, edits)) return false;
   if (!endpoint.takes_developer_role && !shape_roles(scanner, body, edits)) return false;
   if (!endpoint.trailing_message.empty() && !shape_rest(scanner, body, endpoint, texts, edits)) {

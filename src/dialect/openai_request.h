@@ -68,6 +68,9 @@ struct EndpointShape {
   ReasoningKey reasoning_key = ReasoningKey::kAsSent;
   std::string_view seed_key;              // its name for `seed` (Mistral: random_seed), or empty
   std::string_view tool_choice_required;  // its word for `required` (Mistral: any), or empty
+  // What `service_tier` says in the request: the tier that the endpoint is priced by. Empty: the
+  // standard one, and a client's wish for another goes no further.
+  std::string_view service_tier;
   bool takes_developer_role = true;       // else `developer` becomes `system`
   bool takes_empty_tools = true;          // else `tools: []` is left out
   // ---- Of a request for the rest of an answer (continuation.h)

@@ -441,7 +441,8 @@ class Reader {
       Modality modality;
     };
     static constexpr PartRow kParts[] = {
-        {"text", Modality::kText},         {"image_url", Modality::kImage},
+        {"text", Modality::kText},         {"refusal", Modality::kText},
+        {"thinking", Modality::kText},     {"image_url", Modality::kImage},
         {"input_audio", Modality::kAudio}, {"file", Modality::kFile},
         {"video_url", Modality::kVideo},   {"input_video", Modality::kVideo},
     };
@@ -453,6 +454,7 @@ class Reader {
       add(out_.input_modalities, row.modality);
       return row.modality == Modality::kImage;
     }
+    out_.has_unknown_parts = true;
     return false;
   }
 

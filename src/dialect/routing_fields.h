@@ -108,6 +108,9 @@ struct RoutingFields {
   ReasoningWish reasoning;
   std::uint8_t input_modalities = 0;
   std::uint8_t output_modalities = 0;  // `modalities`, if any: text, image or audio
+  // A content part is of no type that we know (Mistral's document_url, vLLM's audio_url): how many
+  // tokens it comes to does not follow from its bytes.
+  bool has_unknown_parts = false;
   // Of the content parts: how many images, and the bytes of the body that are theirs alone.
   std::uint32_t images = 0;
   std::uint64_t image_bytes = 0;

@@ -181,7 +181,9 @@ void add_what_stands_beside(ChatUsage& usage, Spelling spelling) {
     const std::int64_t rest = usage.total - sum;
     // xAI: 291 + 26 + 196 = 513 (provider-formats.md 1b).
     reasoning_beside = rest == reasoning || rest == reasoning + cache;
-    cache_beside = cache_beside || rest == cache || rest == reasoning + cache;
+    // Where it could be either it is reasoning: xAI's cache is within the prompt.
+    const bool is_cache = rest == cache && !reasoning_beside;
+    cache_beside = cache_beside || is_cache || rest == reasoning + cache;
     // Rest that nothing explains was thought in silence (Gemini's OpenAI face).
     if (reasoning == 0 && !cache_beside) {
       usage.reasoning = clamped(rest);

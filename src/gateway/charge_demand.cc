@@ -27,6 +27,7 @@ policy::ChargeDemand demand_of(std::string_view body, RequestKind kind,
   demand.text_bytes = body.size() - std::min<std::uint64_t>(fields.image_bytes, body.size());
   demand.images = fields.images;
   using dialect::Modality;
+  demand.has_open_media = fields.has_unknown_parts;
   for (const auto medium : {Modality::kAudio, Modality::kFile, Modality::kVideo}) {
     demand.has_open_media = demand.has_open_media || fields.takes_input(medium);
   }

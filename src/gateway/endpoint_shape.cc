@@ -17,6 +17,10 @@ dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
   const std::uint32_t output_default = catalogue.model(endpoint.model).output_default_max;
   if (output_default > 0 && kind != RequestKind::kEmbeddings) shape.output_default = output_default;
   if (kind != RequestKind::kChat) return shape;
+  if (endpoint.tier != policy::ServiceTier::kDefault &&
+      !provider.rejects.has(policy::Parameter::kServiceTier)) {
+    shape.service_tier = name_of(endpoint.tier);
+  }
   if (quirks.has(Quirk::kMaxCompletionTokens)) {
     shape.max_tokens_key = dialect::MaxTokensKey::kMaxCompletionTokens;
   } else if (quirks.has(Quirk::kNoMaxCompletionTokens)) {

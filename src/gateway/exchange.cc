@@ -327,7 +327,7 @@ void Exchange::on_reply_body(std::string_view bytes) {
       passed_bytes_ += bytes.size();
       if (passed_bytes_ > deployment_->limits().upstream_body_bytes_max) {
         gateway_.counters().upstream_failures.add();
-        return cut(ErrorKind::kUpstreamProtocol, {});
+        return cut(ErrorKind::kUpstreamProtocol, {}, policy::AnswerEnd::kBlank);
       }
       keep_tail(bytes);
       client_->write_body(bytes);
@@ -476,7 +476,11 @@ void Exchange::on_timer() {
     return set_deadline();
   }
   drop_upstream();
-  if (is_committed()) return broke(ErrorKind::kUpstreamTimeout, Attempted::kAmbiguous, nullptr);
+  if (is_committed()) {
+    // A provider that went on until the request's time was over did nothing wrong.
+    return broke(ErrorKind::kUpstreamTimeout, Attempted::kAmbiguous, nullptr,
+                 is_over_time() ? policy::AnswerEnd::kBlank : policy::AnswerEnd::kError);
+  }
   gateway_.counters().upstream_failures.add();
   gateway_.counters().ambiguous.add(asked().written ? 1 : 0);
   asked().again = true;  // it had its time

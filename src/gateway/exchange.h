@@ -278,7 +278,8 @@ class Exchange final : public ListNode<Exchange>,
   void take_step(RelayStep step);
   void finish_stream();
   void pass_collected_on();
-  void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail);
+  void cut(dialect::ErrorKind kind, const dialect::ErrorDetail& detail,
+           policy::AnswerEnd end = policy::AnswerEnd::kError);
   void check_backlog();
   void mind_hold();
   void begin_acks();
@@ -295,7 +296,8 @@ class Exchange final : public ListNode<Exchange>,
   void mind_text();
   bool can_carry_on(dialect::Attempted attempted, const dialect::ProviderFailure& failure) const;
   void broke(dialect::ErrorKind kind, dialect::Attempted attempted,
-             const dialect::ProviderFailure* failure);
+             const dialect::ProviderFailure* failure,
+             policy::AnswerEnd end = policy::AnswerEnd::kError);
   void tell_break();
   void close_seam();
   // Whole answers (exchange_answers.cc).
@@ -325,6 +327,7 @@ class Exchange final : public ListNode<Exchange>,
   bool refuse_end();
   void leave_client();
   void settle_unfinished(policy::AnswerEnd end);
+  void settle_unserved();
   // What was said, for who logs it (exchange_content.cc).
   void begin_content();
   void note_content(std::string_view body);

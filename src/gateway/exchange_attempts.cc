@@ -443,7 +443,7 @@ void Exchange::give_up() {
   status_ = dialect::error_row(answer.kind).status;
   gateway_.refused(dialect::error_row(answer.kind).error_type, key(), client_->peer(),
                    request.body ? request.body->size : 0);
-  settle_unfinished(policy::AnswerEnd::kBlank);
+  settle_unserved();
   client_->answer_error(
       answer.kind, detail,
       {.retry_after_s = answer.retry_after_s, .should_retry = answer.should_retry});

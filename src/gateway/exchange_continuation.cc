@@ -89,9 +89,10 @@ bool Exchange::can_carry_on(dialect::Attempted attempted,
       output_default > 0 ? std::int64_t{output_default} : dialect::kUnset);
 }
 
-// After the commit. `failure`: what the provider told, if `attempted` is kReplied.
+// After the commit. `failure`: what the provider told, if `attempted` is kReplied. `end`: as of
+// cut().
 void Exchange::broke(ErrorKind kind, dialect::Attempted attempted,
-                     const dialect::ProviderFailure* failure) {
+                     const dialect::ProviderFailure* failure, policy::AnswerEnd end) {
   const dialect::ProviderFailure told =
       failure != nullptr ? without_secret(*failure) : dialect::ProviderFailure();
   dialect::ErrorDetail detail;
@@ -100,10 +101,11 @@ void Exchange::broke(ErrorKind kind, dialect::Attempted attempted,
     detail.message = told.message();
     detail.provider_code = told.code();
   }
-  if (!can_carry_on(attempted, told)) return cut(kind, detail);
+  if (!can_carry_on(attempted, told)) return cut(kind, detail, end);
   client_->stream().hold_sends({});  // nothing more comes for a while
   Continuation& continuation = *continuation_;
-  continuation.metered = meter_stream(leg_->relay.usage(), policy::AnswerEnd::kError);
+  // Paid for like the rest, unless nobody takes over.
+  continuation.metered = meter_stream(leg_->relay.usage(), policy::AnswerEnd::kBlank);
   continuation.endpoint = leg_->endpoint;
   notes_.broke(leg_->note, continuation.metered.charge.upstream, leg_->relay.upstream_id(),
                gateway_.shard().now());

@@ -71,7 +71,8 @@ void Exchange::take_step(RelayStep step) {
       if (!leg_->relay.is_committed()) {
         return failed(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied);
       }
-      return broke(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied, nullptr);
+      return broke(ErrorKind::kUpstreamProtocol, dialect::Attempted::kReplied, nullptr,
+                   step == RelayStep::kTooLarge ? AnswerEnd::kBlank : AnswerEnd::kError);
   }
 }
 
@@ -116,13 +117,14 @@ void Exchange::finish_stream() {
   end_client(true);
 }
 
-// After the commit: an error event, and no clean end.
-void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail) {
+// After the commit: an error event, and no clean end. `end`: kError if it is the provider's doing,
+// so that nobody pays; kBlank if a limit of ours ended it, and what had come is paid for.
+void Exchange::cut(ErrorKind kind, const dialect::ErrorDetail& detail, AnswerEnd end) {
   gateway_.counters().streams_cut.add();
   drop_upstream();
   end_attempt(policy::OutcomeClass::kFailure, 200, {});
   error_type_ = dialect::error_row(kind).error_type;
-  settle_unfinished(AnswerEnd::kError);
+  settle_unfinished(end);
   const bool streams = leg_->state == Leg::State::kStreaming || is_carrying_on();
   if (streams && client_ != nullptr) {
     Relay::write_error(client_->stream(), framing_ == ClientFraming::kChunked, kind, detail);

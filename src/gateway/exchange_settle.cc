@@ -33,6 +33,7 @@ void Exchange::note_request(const dialect::RoutingFields& fields) {
   size_.output_max = request.chat.output_max;
   size_.answers = request.chat.n;
   using dialect::Modality;
+  size_.has_media = fields.has_unknown_parts;
   for (const auto medium :
        {Modality::kImage, Modality::kAudio, Modality::kFile, Modality::kVideo}) {
     size_.has_media = size_.has_media || fields.takes_input(medium);
@@ -67,7 +68,9 @@ Metered Exchange::meter_stream(const dialect::ChatUsage& usage, AnswerEnd end) c
       meter(facts, deployment_->snapshot().catalogue(), endpoint(), money(), admitted_);
   const bool is_rest =
       continuation_ != nullptr && continuation_->stage == Continuation::Stage::kDone;
-  return is_rest ? together(continuation_->metered, metered, money()) : metered;
+  if (!is_rest) return metered;
+  const Metered both = together(continuation_->metered, metered, money());
+  return end == AnswerEnd::kError ? waived(both) : both;
 }
 
 dialect::UsageCost Exchange::cost_of(const dialect::ChatUsage& usage) const {
@@ -124,6 +127,13 @@ void Exchange::settle(const Metered& metered, ledger::AttemptOutcome outcome, in
   append_record(metered, end);
 }
 
+// All who were asked have failed: whatever the last of them sent is no answer to anybody.
+void Exchange::settle_unserved() {
+  if (is_settled_ || !is_begun_) return;
+  size_.was_executed = false;
+  settle(meter_answer({}, 0, AnswerEnd::kBlank), AttemptOutcome::kNotExecuted, 0);
+}
+
 // What ends otherwise than by a checked, whole answer is settled by what had come.
 void Exchange::settle_unfinished(AnswerEnd end) {
   if (is_settled_ || !is_begun_) return;
@@ -131,9 +141,11 @@ void Exchange::settle_unfinished(AnswerEnd end) {
       client_ == nullptr ? AttemptOutcome::kClientGone : AttemptOutcome::kFailedMidway;
   // Nobody has taken over: what had come until the break is all.
   if (is_carrying_on()) {
-    return settle(continuation_->metered,
+    const Metered& part = continuation_->metered;
+    return settle(end == AnswerEnd::kError ? waived(part) : part,
                   client_ == nullptr ? midway : AttemptOutcome::kNotExecuted, 0);
   }
+  if (state_ == State::kBackoff) return settle_unserved();
   switch (leg_->state) {
     case Leg::State::kStreaming:
       note_answer(leg_->relay.upstream_id(), leg_->relay.native_finish());

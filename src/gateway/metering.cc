@@ -170,6 +170,16 @@ Metered meter(const MeterFacts& facts, const policy::Catalogue& catalogue,
   return out;
 }
 
+Metered waived(const Metered& metered) {
+  Metered out = metered;
+  out.measured.end = policy::AnswerEnd::kError;
+  out.charge.charged = out.charge.shortfall = 0;
+  out.charge.is_clamped = false;
+  out.charge.is_insured = true;
+  if (out.is_priced) out.cost.total = 0;
+  return out;
+}
+
 Metered together(const Metered& first, const Metered& second, const MoneyTerms& money) {
   Metered both = second;
   both.measured.usage = sum(first.measured.usage, second.measured.usage);

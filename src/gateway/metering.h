@@ -72,6 +72,9 @@ struct Metered {
 Metered meter(const MeterFacts& facts, const policy::Catalogue& catalogue,
               const policy::Endpoint& endpoint, const MoneyTerms& money, WallTime admitted);
 
+// The same, but that nobody pays for it: the answer broke by its provider's doing.
+Metered waived(const Metered& metered);
+
 // An answer that one endpoint began and another carried on: both are charged for, each by its own
 // prices, and together never more than was reserved.
 Metered together(const Metered& first, const Metered& second, const MoneyTerms& money);

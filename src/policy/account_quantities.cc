@@ -37,7 +37,8 @@ class Maker {
   void add_credit(AccountId organisation, Nanodollars granted) {
     AccountQuantity item = made(AccountLevel::kOrganisation, organisation, LimitClass::kMoney,
                                 BudgetPeriod::kNone, true);
-    item.terms.limit = granted;
+    // More may have been taken back than was given: then there is nothing.
+    item.terms.limit = std::max<Nanodollars>(granted, 0);
     out_.push_back(item);
   }
 

@@ -50,7 +50,7 @@ struct ChargeDemand {
   // A calibrated bound of the same for this model, 0: none.
   std::uint64_t text_tokens_max = 0;
   std::uint64_t images = 0;
-  bool has_open_media = false;     // audio, video or files: bounded by the context alone
+  bool has_open_media = false;     // audio, video, files, the unknown: bounded by the context
   bool caches_for_an_hour = true;  // false where the request has no cache_control
   std::int64_t output_cap = 0;     // as asked; 0 or less: none
   std::int64_t choices = 1;        // `n` or `best_of`, for each prompt

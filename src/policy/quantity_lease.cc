@@ -229,7 +229,8 @@ std::optional<LeaseReturn> QuantityLease::leave(Instant now) {
 }
 
 std::int64_t QuantityLease::remaining() const {
-  return std::clamp<std::int64_t>(sum(home_remaining_, free_), 0, terms_.limit);
+  const std::int64_t most = std::max<std::int64_t>(terms_.limit, 0);  // credit may be below 0
+  return std::clamp<std::int64_t>(sum(home_remaining_, free_), 0, most);
 }
 
 }  // namespace leat::policy

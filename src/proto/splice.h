@@ -70,7 +70,7 @@ class MemberEdits {
 
  private:
   static constexpr std::size_t kEditsMax = kTopKeyCount;
-  static constexpr std::size_t kInsertsMax = 4;
+  static constexpr std::size_t kInsertsMax = 5;
   struct Edit {
     std::uint32_t begin;
     std::uint32_t end;

@@ -39,27 +39,30 @@ def going_on(*words):
     return lambda call: call.send(stream_bytes(words))
 
 
-def config(providers, models):
+def config(providers, models, price=None):
     """TOML of providers (`name: (Provider, quirk or None)`) and models (`id: (names, lines)`)."""
+    priced = ""
+    if price:
+        priced = ", price = { " + ", ".join(f'{k} = "{v}"' for k, v in price.items()) + " }"
     text = ""
     for name, (provider, quirk) in providers.items():
         text += f'[providers.{name}]\nbase_url = "{provider.url()}"\nallow_private = true\n'
         if quirk:
             text += f'quirks = ["{quirk}"]\n'
     for model_id, (names, lines) in models.items():
-        ends = ", ".join(f'{{ provider = "{name}", model = "up" }}' for name in names)
+        ends = ", ".join(f'{{ provider = "{name}", model = "up"{priced} }}' for name in names)
         text += f'[[models]]\nid = "{model_id}"\nendpoints = [{ends}]\n{lines}\n'
     return text
 
 
 class Case(harness.Case):
-    def serve(self, scripts, quirks=PLAIN, lines="continuation = true", limits=None):
+    def serve(self, scripts, quirks=PLAIN, lines="continuation = true", limits=None, price=None):
         """A gateway whose model CONTINUED is served by these, in this order."""
         if isinstance(quirks, str) or quirks is None:
             quirks = [quirks] * len(scripts)
         self.providers = [self.provider(script) for script in scripts]
         named = {f"c{i}": pair for i, pair in enumerate(zip(self.providers, quirks))}
-        extra = config(named, {CONTINUED: (list(named), lines)})
+        extra = config(named, {CONTINUED: (list(named), lines)}, price)
         return self.leat(extra=extra, limits=limits)
 
     def calls(self):
@@ -192,6 +195,26 @@ class CarriedOn(Case):
         self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + 3)
         self.assertEqual(router.metric("leat_prompt_tokens_total"), usage["prompt_tokens"])
         self.assertEqual(router.metric("leat_usage_missing_total"), 1)
+
+    def test_both_halves_are_paid_for(self):
+        counted = [event({"content": "one"}, usage={"prompt_tokens": 7, "completion_tokens": 1,
+                                                    "total_tokens": 8})]
+        price = {"prompt": "10", "completion": "30"}
+        router = self.serve([breaking(*counted), going_on("two", "three")], price=price)
+        answer = self.ask(router, "/api/v1", provider={"order": ["c0", "c1"]})
+        self.assert_continued(answer, "onetwothree")
+        usage = json.loads(answer.events()[-2])["usage"]
+        self.assertEqual((usage["prompt_tokens"], usage["completion_tokens"]), (10, 3))
+        self.assertAlmostEqual(usage["cost"], (10 * 10 + 3 * 30) / 1e6, 9)
+        until(lambda: router.metric("leat_charged_nanodollars_total") == 190_000, "the charge")
+
+    def test_neither_half_is_paid_for_if_it_breaks_again(self):
+        price = {"prompt": "10", "completion": "30"}
+        router = self.serve([breaking(*said("one")), breaking(*said("two"))], price=price)
+        self.assertFalse(self.ask(router).whole)
+        until(lambda: router.metric("leat_exchanges_settled_total") == 1, "its end")
+        self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
+        self.assertGreater(router.metric("leat_cost_nanodollars_total"), 0)
 
     def test_what_nobody_carried_on_is_counted_once(self):
         def refuse(call):

@@ -40,8 +40,9 @@ def whole(usage=USAGE, **extra):
 
 
 class Metering(harness.Case):
-    def serve(self, script, price=PRICE):
-        return self.leat([self.provider(script)], extra=model(MODEL, price))
+    def serve(self, script, price=PRICE, lines="", limits=None):
+        return self.leat([self.provider(script)], extra=model(MODEL, price) + lines,
+                         limits=limits)
 
     def usages(self, answer):
         """What the events of a stream say of usage."""
@@ -214,6 +215,65 @@ class Metering(harness.Case):
         until(lambda: router.metric("leat_answers_insured_total") == 1, "insurance")
         self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
         self.assertGreater(router.metric("leat_cost_nanodollars_total"), 0)
+
+    def test_the_tier_that_is_priced_is_the_tier_that_is_asked_for(self):
+        """Else the provider bills another one than the client is charged for."""
+        tiers = (f'[[models]]\nid = "{MODEL}"\nendpoints = [\n'
+                 f'{{ provider = "p0", model = "up", price = {{ {PRICE} }} }},\n'
+                 '{ provider = "p0", model = "up", tier = "flex", '
+                 'price = { prompt = "1", completion = "3" } }]\n')
+        provider = self.provider(lambda call: call.send(whole()))
+        router = self.leat([provider], extra=tiers)
+        flex = 0.000009
+        for asked, sent, cost in (({}, None, COST["cost"]),
+                                  ({"service_tier": "flex"}, "flex", flex),
+                                  ({"service_tier": "priority"}, None, COST["cost"]),
+                                  ({"provider": {"only": ["p0/2"]}}, "flex", flex)):
+            with self.subTest(asked):
+                usage = self.ask(router, **asked).json()["usage"]
+                self.assertEqual(provider.calls[-1].json().get("service_tier"), sent)
+                self.assertEqual(usage["cost"], cost)
+
+    def test_what_our_own_limit_ended_is_paid_as_far_as_it_came(self):
+        """The provider did nothing wrong, and asks for it."""
+        def without_end(call):
+            call.send(stream(*[event({"content": "four"})] * 5, done=False))
+            while not call.is_cut(0.05):
+                call.send(chunk(event({"content": "four"})))
+            return "close"
+
+        def too_long(call):
+            call.send(stream(*[event({"content": "x" * 5_000})] * 20, done=False))
+            call.is_cut()
+            return "close"
+
+        for name, script, lines, limits in (
+                ("time", without_end, "request_ms_max = 500\n", None),
+                ("size", too_long, "", {"stream_bytes_max": 65_536})):
+            with self.subTest(name):
+                router = self.serve(script, lines=lines, limits=limits)
+                self.assertFalse(router.chat("/api/v1", model=MODEL, stream=True).whole)
+                until(lambda: router.metric("leat_exchanges_settled_total") == 1, "its end")
+                self.assertEqual(router.metric("leat_answers_insured_total"), 0)
+                self.assertGreaterEqual(router.metric("leat_charged_nanodollars_total"), 150_000)
+
+    def test_what_nobody_was_served_is_neither_used_nor_paid(self):
+        """Of a provider that says 200 and then sends no answer, whatever it counts."""
+        counted = {"prompt_tokens": 1000, "completion_tokens": 40, "total_tokens": 1040}
+        silent = stream(event({"role": "assistant"}, usage=counted), done=False)
+        error = chunk(b'data: {"error":{"message":"overloaded","code":503}}\n\n')
+        for name, script, asked in (
+                ("an error in a stream", lambda call: call.send(silent + error), True),
+                ("a stream without content", lambda call: call.send(
+                    silent + chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n"), True),
+                ("no answer", lambda call: call.send(reply({"usage": counted})), False)):
+            with self.subTest(name):
+                router = self.serve(script)
+                answer = router.chat("/api/v1", model=MODEL, stream=asked)
+                self.assertGreaterEqual(answer.status, 500, answer.body)
+                until(lambda: router.metric("leat_exchanges_settled_total") == 1, "its end")
+                for what in ("prompt_tokens", "completion_tokens", "charged_nanodollars"):
+                    self.assertEqual(router.metric(f"leat_{what}_total"), 0, what)
 
     def test_who_failed_is_not_paid(self):
         router = self.serve(lambda call: call.send(reply({}, "500 Internal Server Error")))

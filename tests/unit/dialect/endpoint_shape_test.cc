@@ -45,6 +45,28 @@ TEST(EndpointShape, LeavesOutWhatTheEndpointLacksAndNothingElse) {
             R"({"model":"up"})");
 }
 
+// What is billed and what is charged are one tier, whatever the client wrote.
+TEST(EndpointShape, AsksForTheTierThatItIsPricedBy) {
+  const EndpointShape flex{.model = "up", .service_tier = "flex"};
+  EXPECT_EQ(shaped(R"({"model":"m","top_k":2})", flex),
+            R"({"model":"up","top_k":2,"service_tier":"flex"})");
+  EXPECT_EQ(shaped(R"({"model":"m","service_tier":"priority"})", flex),
+            R"({"model":"up","service_tier":"flex"})");
+  EXPECT_EQ(shaped(R"({"model":"m","service_tier":null})", flex),
+            R"({"model":"up","service_tier":"flex"})");
+  for (const char* word : {"priority", "flex", "fast", "pri\\u006frity"}) {
+    const std::string body = R"({"model":"m","service_tier":")" + std::string(word) + "\"}";
+    EXPECT_EQ(shaped(body, {.model = "up"}), R"({"model":"up"})") << word;
+  }
+  for (const char* word : {"\"auto\"", "\"default\"", "\"scale\"", "null"}) {
+    const std::string body = R"({"model":"up","service_tier":)" + std::string(word) + "}";
+    EXPECT_EQ(shaped(body, {.model = "up"}), body);
+  }
+  EndpointShape refuses = dropping({Parameter::kServiceTier});
+  refuses.service_tier = "flex";
+  EXPECT_EQ(shaped(R"({"model":"m","service_tier":"flex"})", refuses), R"({"model":"up"})");
+}
+
 TEST(EndpointShape, KeepsWhatIsNotDropped) {
   const char body[] =
       R"({"model":"up","tools":[{}],"tool_choice":"required","seed":1,"reasoning":{"effort":"low"},)"

@@ -137,7 +137,7 @@ TEST(OpenAiRequest, DropsTheRoutersKeysAndNoOthers) {
           .text,
       R"({"model":"up"})");
   const std::string kept =
-      R"({"model":"up","user":"u","metadata":{"a":"b"},"prompt_cache_key":"k","service_tier":"flex",)"
+      R"({"model":"up","user":"u","metadata":{"a":"b"},"prompt_cache_key":"k","service_tier":"auto",)"
       R"("x_vendor": [1, 2],"tools":[],"reasoning":{"effort":"low"},"seed":1})";
   EXPECT_EQ(shape(kept).text, kept);
 }

@@ -287,6 +287,22 @@ TEST_F(MeterTest, AnAnswerOfTwoEndpointsCostsWhatBothParts) {
   EXPECT_EQ(unpriced.charge.charged, first.charge.charged);
 }
 
+TEST_F(MeterTest, WhatIsWaivedCostsTheClientNothingAndTheOperatorTheSame) {
+  const MoneyTerms money{.reserved = 100'000};
+  const Metered metered = meter(facts(), money);
+  ASSERT_GT(metered.charge.charged, 0);
+  ASSERT_GT(metered.charge.shortfall, 0);
+  const Metered out = waived(metered);
+  EXPECT_EQ(out.charge.charged, 0);
+  EXPECT_EQ(out.charge.shortfall, 0);
+  EXPECT_EQ(out.charge.upstream, metered.charge.upstream);
+  EXPECT_TRUE(out.charge.is_insured);
+  EXPECT_FALSE(out.charge.is_clamped);
+  EXPECT_EQ(out.cost.total, 0);
+  EXPECT_EQ(out.measured.usage.completion, metered.measured.usage.completion);
+  EXPECT_FALSE(waived(meter(facts(), {}, false)).cost.is_priced());
+}
+
 TEST_F(MeterTest, NoAnswerIsNotPaidFor) {
   MeterFacts blank = facts();
   blank.end = AnswerEnd::kBlank;

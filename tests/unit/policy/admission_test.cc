@@ -705,6 +705,17 @@ TEST(Admission, ARestartHoldsNoMoreThanThereIs) {
   EXPECT_EQ(home.outstanding(), 30);
 }
 
+// More credit was taken back than was given: a request is refused like any other.
+TEST(Admission, CreditBelowNothingRefuses) {
+  Accounts accounts;
+  accounts.organisation.is_prepaid = true;
+  accounts.organisation.granted = -5'000;
+  const auto made = accounts.quantities();
+  ASSERT_EQ(made.size(), 1u);
+  EXPECT_TRUE(made[0].is_credit);
+  EXPECT_EQ(made[0].terms.limit, 0);
+}
+
 // Random requests of three keys of one organisation: no budget is ever passed, and when all is
 // done, all that was not used is there.
 TEST(Admission, HoldsUnderRandomUse) {

@@ -630,6 +630,11 @@ TEST(Quantity, TotalsWrapWithoutHarm) {
   EXPECT_EQ(model.home().available(model.moment()), kLimit - 700);
 }
 
+TEST(Quantity, ALimitBelowNothingLeavesNothing) {
+  QuantityLease lease(7, budget(-5), 0, 2, 1);
+  EXPECT_EQ(lease.remaining(), 0);
+}
+
 TEST(Quantity, TheGrantOfAnotherGenerationIsNotTaken) {
   QuantityLease lease(7, budget(1'000), 0, 2, 5);
   const Instant now{1'000'000'000};
