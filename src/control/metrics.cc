@@ -444,9 +444,8 @@ std::vector<std::pair<std::string, EndpointSum>> models_of(
     by_name[model_name_of(catalogue, catalogue.endpoint(id))].add(sum);
   }
   std::vector<std::pair<std::string, EndpointSum>> models(by_name.begin(), by_name.end());
-  std::ranges::stable_sort(models, std::greater(), [](const auto& model) {
-    return model.second.request_answer.count();
-  });
+  std::ranges::stable_sort(models, std::greater(),
+                           [](const auto& model) { return model.second.request_answer.count(); });
   if (models.size() > models_max) {
     EndpointSum other;
     for (std::size_t i = models_max; i < models.size(); ++i) other.add(models[i].second);

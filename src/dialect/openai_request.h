@@ -71,8 +71,8 @@ struct EndpointShape {
   // What `service_tier` says in the request: the tier that the endpoint is priced by. Empty: the
   // standard one, and a client's wish for another goes no further.
   std::string_view service_tier;
-  bool takes_developer_role = true;       // else `developer` becomes `system`
-  bool takes_empty_tools = true;          // else `tools: []` is left out
+  bool takes_developer_role = true;  // else `developer` becomes `system`
+  bool takes_empty_tools = true;     // else `tools: []` is left out
   // ---- Of a request for the rest of an answer (continuation.h)
   // Put behind the last message, its comma with it, from where it lies: it outlives the list.
   // REQUIRES, unless empty: there is a last message.

@@ -131,7 +131,7 @@ struct Counters {
   Counter ledger_open;       // requests in the open table
   Counter ledger_commit_us;  // of all commits together
   std::array<Counter, ledger::kCommitTimeBounds.size() + 1> ledger_commits_by_time;
-  Counter ledger_waiting;    // records that are not durable yet
+  Counter ledger_waiting;  // records that are not durable yet
   Counter lease_asks;
   Counter lease_returns;
   Counter lease_grants;

@@ -11,9 +11,9 @@
 namespace leat::ledger {
 
 inline constexpr std::array<Duration, 12> kCommitTimeBounds = {
-    microseconds(50),  microseconds(100), microseconds(200), microseconds(500),
-    milliseconds(1),   milliseconds(2),   milliseconds(5),   milliseconds(10),
-    milliseconds(25),  milliseconds(100), milliseconds(500), milliseconds(2'500)};
+    microseconds(50), microseconds(100), microseconds(200), microseconds(500),
+    milliseconds(1),  milliseconds(2),   milliseconds(5),   milliseconds(10),
+    milliseconds(25), milliseconds(100), milliseconds(500), milliseconds(2'500)};
 
 using CommitTimes = shard::BoundedCounts<Duration, kCommitTimeBounds.size()>;
 

@@ -79,10 +79,9 @@ TEST(Usage, ReasoningBesideTheCompletionIsAdded) {
   EXPECT_EQ(told_by_total.completion, 222);
   EXPECT_EQ(told_by_total.prompt, 291) << "the cache is within";
   EXPECT_EQ(told_by_total.total, 513);
-  const ChatUsage either =
-      read(R"("prompt_tokens":291,"completion_tokens":26,"total_tokens":513,)"
-           R"("prompt_tokens_details":{"cached_tokens":196},)"
-           R"("completion_tokens_details":{"reasoning_tokens":196})");
+  const ChatUsage either = read(R"("prompt_tokens":291,"completion_tokens":26,"total_tokens":513,)"
+                                R"("prompt_tokens_details":{"cached_tokens":196},)"
+                                R"("completion_tokens_details":{"reasoning_tokens":196})");
   EXPECT_EQ(either.completion, 222);
   EXPECT_EQ(either.prompt, 291) << "what is beside is one of them, not both";
   // No total: more reasoning than completion cannot be within it.
