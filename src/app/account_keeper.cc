@@ -71,13 +71,12 @@ std::string AccountKeeper::start(const AccountSecrets& secrets, control::LedgerK
   if (ledger != nullptr) {
     records_ = std::make_unique<control::LedgerUsage>(
         ledger->take_view(), seconds(std::int64_t{options.ledger.retention_days} * 86'400));
-    restore.emplace(records_->view().book(),
-                    control::QuantityRestore::Options{.now = control_.io().wall_now(),
-                                                      .until = latest_end(),
-                                                      .lost = &ledger->lost(),
-                                                      // What a crash left open is settled below.
-                                                      .late =
-                                                          ledger->has_live() ? &late_ : nullptr});
+    restore.emplace(records_->view().book(), control::QuantityRestore::Options{
+                                                 .now = control_.io().wall_now(),
+                                                 .until = latest_end(),
+                                                 .lost = &ledger->lost(),
+                                                 // What a crash left open is settled below.
+                                                 .late = ledger->has_live() ? &late_ : nullptr});
     restore_configured(*restore);
   }
   control::AccountSetup setup;
