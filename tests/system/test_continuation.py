@@ -17,6 +17,8 @@ CONTINUED = "acme/long"
 PLAIN = "continues_assistant"
 ROLE = event({"role": "assistant", "content": ""})
 SEAM = b": leat-continued\n\n"
+PRICE = {"prompt": "10", "completion": "30"}  # dollars a million
+IN_ORDER = {"order": ["c0", "c1"]}  # else prices have a say
 
 
 def breaking(*events, then="close"):
@@ -199,9 +201,8 @@ class CarriedOn(Case):
     def test_both_halves_are_paid_for(self):
         counted = [event({"content": "one"}, usage={"prompt_tokens": 7, "completion_tokens": 1,
                                                     "total_tokens": 8})]
-        price = {"prompt": "10", "completion": "30"}
-        router = self.serve([breaking(*counted), going_on("two", "three")], price=price)
-        answer = self.ask(router, "/api/v1", provider={"order": ["c0", "c1"]})
+        router = self.serve([breaking(*counted), going_on("two", "three")], price=PRICE)
+        answer = self.ask(router, "/api/v1", provider=IN_ORDER)
         self.assert_continued(answer, "onetwothree")
         usage = json.loads(answer.events()[-2])["usage"]
         self.assertEqual((usage["prompt_tokens"], usage["completion_tokens"]), (10, 3))
@@ -209,8 +210,7 @@ class CarriedOn(Case):
         until(lambda: router.metric("leat_charged_nanodollars_total") == 190_000, "the charge")
 
     def test_neither_half_is_paid_for_if_it_breaks_again(self):
-        price = {"prompt": "10", "completion": "30"}
-        router = self.serve([breaking(*said("one")), breaking(*said("two"))], price=price)
+        router = self.serve([breaking(*said("one")), breaking(*said("two"))], price=PRICE)
         self.assertFalse(self.ask(router).whole)
         until(lambda: router.metric("leat_exchanges_settled_total") == 1, "its end")
         self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
@@ -222,8 +222,10 @@ class CarriedOn(Case):
 
         counted = event({"content": "one"}, usage={"prompt_tokens": 7, "completion_tokens": 1,
                                                    "total_tokens": 8})
-        router = self.serve([breaking(counted), refuse])
-        self.assert_broken(self.ask(router), "one")
+        router = self.serve([breaking(counted), refuse], price=PRICE)
+        self.assert_broken(self.ask(router, provider=IN_ORDER), "one")
+        self.assertEqual(self.calls(), [1, 1])
+        self.assertEqual(router.metric("leat_charged_nanodollars_total"), 0)
         self.assertEqual(router.metric("leat_prompt_tokens_total"), 7)
         self.assertEqual(router.metric("leat_completion_tokens_total"), 1)
 
@@ -275,14 +277,15 @@ class CarriedOn(Case):
             ends.append(call.is_cut())
             return "close"
 
-        router = self.serve([breaking(*said("one")), silent])
+        router = self.serve([breaking(*said("one")), silent], price=PRICE)
         with router.connect() as client:
-            client.send(chat_request(model=CONTINUED, stream=True))
+            client.send(chat_request(model=CONTINUED, stream=True, provider=IN_ORDER))
             client.read_until(b"one")
             until(lambda: self.calls() == [1, 1], "the second endpoint to be asked")
         until(lambda: ends == [True], "the second endpoint to be left")
         until(lambda: router.metric("leat_requests_open") == 0, "the request to be over")
         self.assertEqual(router.metric("leat_client_gone_total"), 1)
+        self.assertGreater(router.metric("leat_charged_nanodollars_total"), 0, "for what it had")
 
     def test_a_connection_serves_on_afterwards(self):
         router = self.serve([breaking(*said("one")), going_on("two")])
