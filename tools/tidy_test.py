@@ -229,14 +229,21 @@ class Headers(TreeTest):
 
     def test_clean_headers(self):
         run = self.check()
-        self.assertEqual((run.returncode, run.stdout), (0, '5 headers, 0 with faults\n'))
+        self.assertEqual((run.returncode, run.stdout), (0, '5 headers, 0 compiled here, 0 with faults\n'))
 
     def test_header_that_leans_on_others(self):
         self.plant('src/io/b.h', '#pragma once\nstd::string b();\n')
         run = self.check()
         self.assertEqual(run.returncode, 1)
         self.assertIn('src/io/b.h does not compile alone', run.stdout)
-        self.assertIn('1 with faults', run.stdout)
+        self.assertIn('1 compiled here, 1 with faults', run.stdout)
+
+    def test_header_that_its_source_includes_later(self):
+        self.plant('src/io/b.h', '#pragma once\nstd::string b();\n')
+        self.plant('src/io/b.cc', '#include <string>\n#include "io/b.h"\n', is_formatted=False)
+        run = self.check()
+        self.assertEqual(run.returncode, 1)
+        self.assertIn('src/io/b.h does not compile alone', run.stdout)
 
 
 if __name__ == '__main__':

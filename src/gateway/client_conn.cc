@@ -20,6 +20,8 @@ using proto::KnownField;
 // than the copy.
 constexpr std::uint64_t kInPlaceBytesMin = 16 * 1024;
 constexpr std::size_t kHeadRoom = 2048;  // of an answer
+// Of answers that the client has not read; beyond it no further request of it is looked at.
+constexpr std::size_t kUnsentMax = 2 * net::Stream::kBacklogLow;
 // Further requests wait their turn as bytes. The client is not read while pipelined_requests_max of
 // them wait, or so many bytes for each of that number, as bodies count too.
 constexpr std::size_t kKeptBytesPerRequest = 4 * 1024;
@@ -123,6 +125,7 @@ void ClientConn::consume(std::string_view in) {
         break;
       case State::kHead:
         if (gateway_.succession() != nullptr) return wait_for_successor(in);
+        if (stream_->unsent_bytes() > kUnsentMax) return wait_for_room(in);
         read_head(in, hold);
         break;
       case State::kBody:
@@ -152,6 +155,26 @@ void ClientConn::keep_for_later(std::string_view bytes) {
     // Who may close its sending side is not gone when it does.
     half_close_allowed_ ? stream_->pause() : stream_->pause_watching();
   }
+}
+
+// Its answers are not read: the next request is not, either.
+void ClientConn::wait_for_room(std::string_view in) {
+  awaits_room_ = true;
+  unsent_seen_ = 0;
+  keep_for_later(in);
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now());  // when this turn's have left
+}
+
+void ClientConn::look_for_room() {
+  const std::size_t unsent = stream_->unsent_bytes();
+  if (unsent <= kUnsentMax) {
+    awaits_room_ = false;
+    return next_request();
+  }
+  if (unsent_seen_ != 0 && unsent >= unsent_seen_) return close_now();
+  unsent_seen_ = unsent;
+  const auto most = milliseconds(gateway_.limits().client_stall_ms_max);
+  gateway_.shard().wheel().set(timer_, gateway_.shard().now() + most);
 }
 
 void ClientConn::read_head(std::string_view& in, BlockRef& hold) {
@@ -362,10 +385,11 @@ void ClientConn::showed_good_key() {
   shown_good_key_ = true;
 }
 
-// What its answer has told the client is kept, even if we yield before that has ended.
+// What its answer has told the client is kept: that it is the last one (RFC 9112 9.6), whatever has
+// changed since; that it is not, even if we yield before it has ended.
 bool ClientConn::stays_open() const {
   const bool is_last = half_closed_ && !kept_;
-  return keeps_alive() || (gateway_.succession() != nullptr && said_keep_alive_ && !is_last);
+  return said_keep_alive_ && (keeps_alive() || (gateway_.succession() != nullptr && !is_last));
 }
 
 void ClientConn::after_answer() {
@@ -405,7 +429,8 @@ void ClientConn::on_end(const Error& why) {
 
 void ClientConn::on_drained() {
   if (passage_ != nullptr) return passage_->client_drained();
-  if (exchange_ != nullptr) exchange_->client_drained();
+  if (exchange_ != nullptr) return exchange_->client_drained();
+  if (awaits_room_ && state_ == State::kHead) look_for_room();
 }
 
 void ClientConn::on_timer() {
@@ -413,6 +438,7 @@ void ClientConn::on_timer() {
     case State::kPreamble:
       return close_now();
     case State::kHead:
+      if (awaits_room_) return look_for_room();
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
       begin();
@@ -460,6 +486,7 @@ void ClientConn::run_deferred() {
   if (state_ != State::kHead || !kept_) return;
   BlockRef kept = std::move(kept_);
   kept_.reset();
+  awaits_room_ = false;
   if (paused_) {
     paused_ = false;
     stream_->resume();
@@ -470,7 +497,7 @@ void ClientConn::run_deferred() {
 
 // The rest of what was begun before a half-close can never come.
 void ClientConn::end_half_request() {
-  if (state_ == State::kBusy || state_ == State::kClosed) return;
+  if (state_ == State::kBusy || state_ == State::kClosed || awaits_room_) return;
   if (exchange_ != nullptr) exchange_->abandon();
   exchange_ = nullptr;
   close_after_answer();

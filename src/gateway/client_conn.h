@@ -101,6 +101,8 @@ class ClientConn final : public ListNode<ClientConn>,
   void receive_rest_in_place();
   void discard(std::string_view& in);
   void keep_for_later(std::string_view bytes);
+  void wait_for_room(std::string_view in);
+  void look_for_room();
   void next_request();
   void end_half_request();
   void close_now();
@@ -112,6 +114,7 @@ class ClientConn final : public ListNode<ClientConn>,
   std::unique_ptr<Passage> passage_;
   const PassageToken* passed_by_;
   std::size_t kept_requests_ = 0;  // whose heads are whole in kept_, while it waits
+  std::size_t unsent_seen_ = 0;    // the last time that room was looked for
   proto::RequestParser parser_;
   proto::ChunkedDecoder chunked_;
   bool http10_ = false;
@@ -120,7 +123,8 @@ class ClientConn final : public ListNode<ClientConn>,
   bool may_be_http2_;      // its first bytes will tell
   bool is_http2_ = false;  // it is not ours any more
   bool half_closed_ = false;
-  bool paused_ = false;  // the stash is full: the client is not read
+  bool paused_ = false;       // the stash is full: the client is not read
+  bool awaits_room_ = false;  // answers are unread: no request is read, either
   bool draining_ = false;
   bool said_keep_alive_ = false;  // the last answer's head
   bool shown_good_key_ = false;

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/prefetch.h"
 #include "base/uninitialized.h"
 #include "dialect/wait_time.h"
 #include "gateway/client.h"
@@ -311,6 +312,20 @@ void Exchange::take_error_head(const proto::ResponseHead& head) {
   keep(head.retry_after_ms, asked.retry_after_ms);
   keep(head.fields.find("x-should-retry"), asked.should_retry);
   keep(head.fields.find("x-amzn-errortype"), asked.error_type);
+}
+
+// Of a running stream: what is ours beside the leg, the client, where it is written.
+void Exchange::foresee(int depth) const {
+  if (depth == 0) {
+    prefetch(&gateway_, kCacheLineBytes);
+    prefetch(&hold_ms_max_, 2 * kCacheLineBytes);  // to holds_
+  } else if (client_ == nullptr) {
+    return;
+  } else if (depth == 1) {
+    prefetch(client_, kCacheLineBytes);
+  } else if (depth == 2) {
+    prefetch(&client_->stream(), 5 * kCacheLineBytes);
+  }
 }
 
 void Exchange::on_reply_body(std::string_view bytes) {

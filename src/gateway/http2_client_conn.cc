@@ -195,6 +195,11 @@ void Http2ClientConn::on_bytes(std::span<char> bytes) {
 void Http2ClientConn::on_request(net::Http2ServerStream& stream, const proto::HeadStatus& status,
                                  const proto::RequestHead& head) {
   ++clients_;
+  // Its answer may be over before the connection is looked at again.
+  if (is_idle_ && !is_leaving_ && !has_said_) {
+    is_idle_ = false;
+    gateway_.shard().wheel().cancel(timer_);
+  }
   gateway_.counters().http2_requests.add();
   gateway_.new_http2_client(*this, stream)->begin(status, head);
 }
@@ -245,6 +250,7 @@ void Http2ClientConn::write_out() {
   // More than a turn's worth, and the socket has room.
   const bool has_room = stream_->backlog_bytes() <= net::Stream::kBacklogLow;
   if (wants_more && has_room) on_wants_turn();
+  if (!has_room) watch_stalls();
   mind_idle();
 }
 
@@ -307,7 +313,7 @@ void Http2ClientConn::showed_good_key() {
 
 // Of an answer that nobody takes there is no exchange any more that would end it.
 void Http2ClientConn::watch_stalls() {
-  if (stall_timer_.is_set()) return;
+  if (is_closed_ || stall_timer_.is_set()) return;
   const Limits& limits = gateway_.limits();
   const auto step = milliseconds(std::clamp(limits.drain_ms_max, 100u, 10'000u));
   gateway_.shard().wheel().set(stall_timer_, gateway_.shard().now() + step);
@@ -318,7 +324,21 @@ void Http2ClientConn::on_stall_timer() {
   const Instant now = gateway_.shard().now();
   const auto left = session_.drop_stalled(now - milliseconds(limits.client_stall_ms_max),
                                           now - milliseconds(limits.drain_ms_max));
-  if (left > 0) watch_stalls();
+  if (is_stuck(now)) return close({.code = Code::kTimedOut, .what = "nothing is read"}, false);
+  if (left > 0 || backlog_moved_ != kNever) watch_stalls();
+}
+
+// A client that does not read the connection itself hears of no reset, either. What waits for it
+// beyond this much is not added to.
+bool Http2ClientConn::is_stuck(Instant now) {
+  const std::size_t backlog = stream_->backlog_bytes();
+  if (backlog <= net::Stream::kBacklogLow) {
+    backlog_moved_ = kNever;
+    return false;
+  }
+  if (backlog_moved_ == kNever || backlog < backlog_seen_) backlog_moved_ = now;
+  backlog_seen_ = backlog;
+  return now - backlog_moved_ >= milliseconds(gateway_.limits().client_stall_ms_max);
 }
 
 // ---- Its end ----

@@ -113,6 +113,7 @@ class Http2ClientConn final : public ListNode<Http2ClientConn>,
   void on_timer();
   void on_stall_timer();
   void watch_stalls();
+  bool is_stuck(Instant now);
 
   Gateway& gateway_;
   net::Stream* stream_;
@@ -126,7 +127,9 @@ class Http2ClientConn final : public ListNode<Http2ClientConn>,
   bool has_said_ = false;    // so is the second
   bool shown_good_key_ = false;
   Timer timer_{timer_callback<&Http2ClientConn::on_timer>, this};  // idle, or leaving
-  Instant held_since_ = kNever;  // with the next: the first of what waits for more to leave with
+  std::size_t backlog_seen_ = 0;    // by the stall timer, the last time
+  Instant backlog_moved_ = kNever;  // when it had grown too large, or has last shrunk since
+  Instant held_since_ = kNever;     // with the next: the first of what waits for more to leave with
   Timer hold_timer_{timer_callback<&Http2ClientConn::on_wants_turn>, this};
   Timer stall_timer_{timer_callback<&Http2ClientConn::on_stall_timer>, this};
 };

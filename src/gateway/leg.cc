@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/leg.h"
 
+#include "base/prefetch.h"
 #include "gateway/exchange.h"
 
 namespace leat::gateway {
@@ -35,6 +36,11 @@ void Leg::on_reply_head(const proto::ResponseHead& head) {
 
 void Leg::on_reply_body(std::string_view bytes) {
   here().on_reply_body(bytes);
+}
+
+void Leg::foresee(int depth) const {
+  if (depth == 0) return prefetch(*this);
+  exchange_.foresee(depth - 1);
 }
 
 void Leg::on_reply_pause() {

@@ -47,6 +47,10 @@ class SocketHandler {
   // receive_into(): `count` > 0 bytes are in place; or 0 and error 0 (FIN), or 0 and an errno.
   // One call for each receive_into().
   virtual void on_receive_into(std::size_t count, int error) = 0;
+  // on_receive() is next, after those of a few others: asks for the memory that it will need, one
+  // access further with each call (`depth` 0, 1, ... kDepthMax). Changes nothing.
+  static constexpr int kDepthMax = 6;
+  virtual void foresee(int depth) const { (void)depth; }
   // receive_hold(): the first of what is held has come, bytes or an end. Once for each call of it.
   virtual void on_held() {}
   // receive_watch(): nothing more will come than what is unread. At most once for each call of it.
@@ -219,6 +223,8 @@ class Io {
   // until that turn() returns; then they are consumed, unless on_send_short() said otherwise.
   // REQUIRES: at most one send() or send_block() on a socket at a time.
   virtual void send(SocketId socket, std::span<const iovec> segments) = 0;
+  // send() is near: asks for the memory that it will need. Changes nothing.
+  virtual void foresee_send(SocketId socket) const { (void)socket; }
   // Sends bytes [offset, offset + size) of the block, waiting for room as needed; on_send_block()
   // at the end. Io keeps the block alive.
   virtual void send_block(SocketId socket, BlockRef block, std::size_t offset,

@@ -102,6 +102,7 @@ class UringIo final : public Io {
   void delay_acks(SocketId socket) override;
   bool delays_acks(SocketId socket) override;
   void send(SocketId socket, std::span<const iovec> segments) override;
+  void foresee_send(SocketId socket) const override;
   void send_block(SocketId socket, BlockRef block, std::size_t offset, std::size_t size) override;
   void poll_start(int fd, unsigned events, PollHandler& handler) override;
   void poll_stop(int fd, PollHandler& handler) override;
@@ -216,6 +217,7 @@ class UringIo final : public Io {
   std::uint64_t submit_hangups();
   std::uint64_t dispatch();
   std::uint64_t dispatch_queued();
+  void foresee(unsigned begin, unsigned end);
   void dispatch_one(const io_uring_cqe& completion);
   bool settle(OpTag tag, bool is_last);
   void refresh_clock();
@@ -225,6 +227,9 @@ class UringIo final : public Io {
 
   // ---- Sockets (uring_sockets.cc) ----
   Socket& socket_at(std::uint32_t slot) {
+    return (*pages_[slot / kPageSockets])[slot % kPageSockets];
+  }
+  const Socket& socket_at(std::uint32_t slot) const {
     return (*pages_[slot / kPageSockets])[slot % kPageSockets];
   }
   Socket* find(SocketId id);

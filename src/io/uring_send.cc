@@ -11,6 +11,7 @@
 #include <climits>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "io/uring_io.h"
 
 namespace leat::io {
@@ -46,6 +47,10 @@ void UringIo::send(SocketId id, std::span<const iovec> segments) {
   socket->has_short_rest = false;
   if (socket->half_close) queue_hangup(id.slot);
   ++stats_.sends;
+}
+
+void UringIo::foresee_send(SocketId id) const {
+  if (id.slot < pages_.size() * kPageSockets) prefetch(socket_at(id.slot));
 }
 
 void UringIo::on_send_completion(std::uint32_t slot, int result) {

@@ -31,10 +31,13 @@ class StreamUser {
   virtual void on_open() = 0;
   // Bytes of the peer, writable, valid until the call returns. Never empty.
   virtual void on_bytes(std::span<char> bytes) = 0;
+  // on_bytes() is next, after those of others: as io::SocketHandler::foresee().
+  virtual void foresee(int depth) const { (void)depth; }
   // receive_block() ended with `count` > 0 bytes in place.
   virtual void on_block_bytes(std::size_t count) = 0;
   // Nothing more will come: Code::kClosed is an end in order (FIN; with TLS, close_notify), all
-  // else a failure. The user answers with finish() or abort(), at once or later.
+  // else a failure. The user answers with finish() or abort(), at once or later. Who goes on
+  // writing after an end in order is told once more if that fails.
   virtual void on_end(const Error& why) = 0;
   // The backlog that backlog_bytes() showed has shrunk to kBacklogLow or less; comes again while it
   // shrinks and once more at its end. A backlog that never was kBacklogTold or more may go untold.
@@ -94,6 +97,8 @@ class Stream {
 
   // Bytes accepted by write() that the peer has not yet made room for.
   virtual std::size_t backlog_bytes() const = 0;
+  // Those, and what was written in this turn, none of which has left yet.
+  virtual std::size_t unsent_bytes() const { return backlog_bytes(); }
   // All bytes that were ever written to it, where somebody counts them.
   virtual std::uint64_t bytes_written() const { return 0; }
   // What the TLS handshake agreed on (ALPN), once open: "h2", "http/1.1" or nothing.

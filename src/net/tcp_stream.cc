@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/prefetch.h"
 #include "net/cipher_segments.h"
 #include "net/hold_due.h"
 #include "tls/context.h"
@@ -19,6 +20,8 @@ constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
 // What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
 constexpr std::size_t kHoldBytesMax = 16 * 1024;
+// What is looked at of a user without knowing what it is.
+constexpr std::size_t kUserBytes = 192;
 // UIO_MAXIOV is 1024; a turn that wrote more ranges than this copies them into one.
 constexpr std::size_t kSegmentsMax = 256;
 
@@ -91,6 +94,14 @@ char* TcpStream::prepare(std::size_t size) {
   return owner_.prepared_;
 }
 
+// Something is to be sent at the end of the turn; the memory for that is asked for now.
+void TcpStream::want_flush() {
+  if (shard::Flushable::is_linked()) return;
+  owner_.shard_.mark_dirty(*this);
+  owner_.shard_.io().foresee_send(socket_);
+  if (send_hold_ != nullptr) prefetch(*send_hold_);
+}
+
 void TcpStream::commit(std::size_t size) {
   shard::TurnArena& arena = owner_.shard_.arena();
   LEAT_DCHECK(size <= owner_.prepared_bytes_);
@@ -98,7 +109,7 @@ void TcpStream::commit(std::size_t size) {
   if (is_ending() || size == 0) return;
   bytes_written_ += size;
   (tls_ != nullptr ? plain_ : wire_).append(arena, owner_.prepared_, size, nullptr);
-  owner_.shard_.mark_dirty(*this);
+  want_flush();
 }
 
 void TcpStream::write_block(Block& block, std::size_t offset, std::size_t size) {
@@ -106,7 +117,7 @@ void TcpStream::write_block(Block& block, std::size_t offset, std::size_t size) 
   bytes_written_ += size;
   (tls_ != nullptr ? plain_ : wire_)
       .append(owner_.shard_.arena(), block.data() + offset, size, &block);
-  owner_.shard_.mark_dirty(*this);
+  want_flush();
 }
 
 // Plaintext of this turn becomes as few records as it fits in, behind what the handshake wrote.
@@ -148,7 +159,7 @@ void TcpStream::hold_sends(Duration most) {
   send_hold_->most = most;
   // The end of the turn sees what waits, and that it may not any more.
   if (send_hold_->is_empty()) return;
-  if (most.ns == 0) return owner_.shard_.mark_dirty(*this);
+  if (most.ns == 0) return want_flush();
   // What waits may wait less than it did, and never longer.
   const Instant due = hold_due(send_hold_->since, most);
   if (due >= send_hold_->due) return;
@@ -178,7 +189,7 @@ bool TcpStream::may_wait() {
 }
 
 void TcpStream::on_send_hold_over() {
-  if (state_ != State::kDead) owner_.shard_.mark_dirty(*this);
+  if (state_ != State::kDead) want_flush();
 }
 
 // What waits stands in front of what was written since.
@@ -331,6 +342,17 @@ bool TcpStream::delays_acks() {
   return owner_.shard_.io().delays_acks(socket_);
 }
 
+void TcpStream::foresee(int depth) const {
+  if (depth == 0) return prefetch(*this);
+  if (state_ != State::kOpen) return;
+  if (depth == 1) {
+    if (tls_ != nullptr) prefetch(*tls_);
+    return prefetch(user_, kUserBytes);
+  }
+  if (depth == 2 && tls_ != nullptr) tls_->foresee();
+  user_->foresee(depth - 2);
+}
+
 void TcpStream::on_receive(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   if (is_ending()) {
@@ -366,7 +388,7 @@ void TcpStream::feed_tls(std::span<char> bytes) {
   const tls::SessionState after = tls_->feed(bytes, *this, out);
   if (state_ == State::kDead) return;
   if (!wire_.empty()) {
-    owner_.shard_.mark_dirty(*this);
+    want_flush();
     has_answered_ = !is_outgoing_;
   }
   if (is_ending()) return;
@@ -387,7 +409,7 @@ void TcpStream::become_open() {
     ++owner_.handshakes_made_;
     if (tls_->is_resumed()) ++owner_.handshakes_resumed_;
   }
-  if (!plain_.empty()) owner_.shard_.mark_dirty(*this);
+  if (!plain_.empty()) want_flush();
   user_->on_open();
 }
 
@@ -435,7 +457,7 @@ void TcpStream::on_connect(int error) {
   state_ = State::kHandshaking;
   CipherSegments out(owner_.shard_.arena(), wire_);
   if (auto started = tls_->start(out); !started) return report_end(started.error());
-  owner_.shard_.mark_dirty(*this);
+  want_flush();
   user_->on_connected();
 }
 
@@ -482,8 +504,11 @@ TcpStream& TcpStreams::adopt(std::unique_ptr<LooseStream> loose) {
 
 void TcpStream::report_end(const Error& why) {
   if (is_ending()) return die();
-  if (end_reported_) return;
+  // After an end in order the peer may still read, or turn out to be gone.
+  const bool is_failure = why.code != Code::kClosed;
+  if (is_failure ? failure_reported_ : end_reported_) return;
   end_reported_ = true;
+  failure_reported_ = is_failure;
   user_->on_end(why);
 }
 
@@ -491,12 +516,12 @@ void TcpStream::finish() {
   if (is_ending()) return;
   if (state_ == State::kConnecting) return abort();
   release_sends();
-  if (!written().empty()) owner_.shard_.mark_dirty(*this);
+  if (!written().empty()) want_flush();
   if (tls_ != nullptr && state_ == State::kOpen && tls_->state() != tls::SessionState::kFailed) {
     if (!plain_.empty()) seal();
     CipherSegments out(owner_.shard_.arena(), wire_);
     tls_->close_notify(out);
-    owner_.shard_.mark_dirty(*this);
+    want_flush();
   }
   stop_holding();
   hello_.reset();
@@ -512,6 +537,12 @@ void TcpStream::abort() {
 }
 
 void TcpStream::die() {
+  // An alert tells the peer why; it leaves before the hang-up does.
+  const bool has_alert = tls_ != nullptr && tls_->state() == tls::SessionState::kFailed;
+  if (has_alert && state_ != State::kDead && backlog_ == nullptr && !wire_.empty()) {
+    stage_send();
+    wire_.clear();
+  }
   state_ = State::kDead;
   user_ = nullptr;
   stop_holding();

@@ -58,6 +58,9 @@ class TcpStream final : public Stream,
   void delay_acks() override;
   bool delays_acks() override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
+  std::size_t unsent_bytes() const override {
+    return backlog_bytes() + plain_.bytes() + wire_.bytes();
+  }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   std::string_view protocol() const override { return tls_ != nullptr ? tls_->alpn() : ""; }
   bool lend() override;
@@ -110,6 +113,7 @@ class TcpStream final : public Stream,
 
   // io::SocketHandler
   void on_receive(std::span<char> bytes) override;
+  void foresee(int depth) const override;
   void on_receive_end(int error) override;
   void on_receive_into(std::size_t count, int error) override;
   void on_connect(int error) override;
@@ -128,6 +132,7 @@ class TcpStream final : public Stream,
   void on_hold_over();
   void stop_holding();
   void on_send_hold_over();
+  void want_flush();
   SegmentList& written() { return tls_ != nullptr ? plain_ : wire_; }
   bool may_wait();
   void release_sends();
@@ -162,6 +167,7 @@ class TcpStream final : public Stream,
   bool is_outgoing_ = false;
   bool has_answered_ = false;  // accepted: the dear part of its handshake is done
   bool end_reported_ = false;
+  bool failure_reported_ = false;
   bool peer_ended_ = false;
 };
 

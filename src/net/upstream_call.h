@@ -31,6 +31,8 @@ class ReplyHandler {
   virtual void on_reply_head(const proto::ResponseHead& head) = 0;
   // Payload with the framing taken off. Valid during the call, never empty.
   virtual void on_reply_body(std::string_view bytes) = 0;
+  // on_reply_body() is next, after those of others: as io::SocketHandler::foresee().
+  virtual void foresee(int depth) const { (void)depth; }
   // The bytes of one receive have all been handed over, and more are to come: the time to pass on
   // what they made.
   virtual void on_reply_pause() = 0;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/prefetch.h"
 #include "net/loose_stream.h"
 #include "net/upstream_pool.h"
 #include "proto/http1_write.h"
@@ -77,6 +78,12 @@ bool UpstreamConn::hold_reply(Duration most) {
   return true;
 }
 
+void UpstreamConn::foresee(int depth) const {
+  if (handler_ == nullptr) return;
+  if (depth == 0) return prefetch(handler_, kCacheLineBytes);
+  handler_->foresee(depth - 1);
+}
+
 void UpstreamConn::on_bytes(std::span<char> bytes) {
   if (state_ == State::kDead) return;
   std::string_view in(bytes.data(), bytes.size());
@@ -86,6 +93,14 @@ void UpstreamConn::on_bytes(std::span<char> bytes) {
     return;
   }
   ReplyHandler* handler = handler_;
+  // Nothing of the request has left: what comes is no answer to it, and must not become one.
+  if (!reply_started_ && stream_->unsent_bytes() > stream_->backlog_bytes()) {
+    ++pool_.stats().stray_bytes;
+    handler_ = nullptr;
+    pool_.drop(*this);
+    return handler->on_reply_failed({Code::kProtocol, Source::kUpstream, Retry::kNotExecuted, 0,
+                                     "the provider answered before it was asked"});
+  }
   reply_started_ = true;
   while (!in.empty() && handler_ == handler && state_ == State::kHead) read_head(in);
   if (handler_ == handler) read_body(in);
@@ -199,7 +214,7 @@ void UpstreamConn::on_end(const Error& why) {
 void UpstreamConn::end_reply(std::size_t left_over) {
   ReplyHandler* handler = handler_;
   handler_ = nullptr;
-  const bool clean = keep_alive_ && left_over == 0 && stream_->backlog_bytes() == 0;
+  const bool clean = keep_alive_ && left_over == 0 && stream_->unsent_bytes() == 0;
   pool_.keeps_connections_ = keep_alive_;
   pool_.closes_connections_ = !keep_alive_;
   if (left_over != 0) ++pool_.stats().stray_bytes;

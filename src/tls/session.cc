@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "tls/bio.h"
 #include "tls/context.h"
 #include "tls/record13.h"
@@ -100,6 +101,10 @@ Result<void> TlsSession::start(CipherOut& out) {
     return fail(error_);
   }
   return {};
+}
+
+void TlsSession::foresee() const {
+  if (own_ != nullptr) prefetch(*own_);
 }
 
 SessionState TlsSession::feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out) {

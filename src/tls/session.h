@@ -81,6 +81,9 @@ class TlsSession {
   // Takes all of the peer's bytes; the sink is called for what they decrypt to, `out` gets
   // handshake flights and alerts.
   SessionState feed(std::span<char> ciphertext, PlainSink& sink, CipherOut& out);
+  // feed() or write() is near: asks for the memory of the session's own record layer. Changes
+  // nothing.
+  void foresee() const;
   // Seals: small pieces share a record, long ones fill records of 16 KiB. REQUIRES: kOpen or
   // kClosed.
   Result<void> write(std::span<const std::string_view> plain, CipherOut& out);

@@ -80,6 +80,23 @@ class ClientGone(harness.Case):
                 go.set()
                 self.assertEqual(client.answer().text(), "onetwo")
 
+    def test_half_close_allowed_and_then_gone(self):
+        cut = threading.Event()
+        def script(call):
+            call.send(SSE_HEAD + chunk(event({"content": "one"})))
+            for _ in range(100):
+                if call.is_cut(0.05):
+                    cut.set()
+                    break
+                call.send(chunk(event({"content": "more"})))
+            return "close"
+        with harness.Leat([self.provider(script)], server='half_close = "allow"') as router:
+            with router.connect() as client:
+                client.send(chat_request(stream=True))
+                client.read_until(b"one")
+            self.assertTrue(cut.wait(5 * SLOW), "the provider is paid for nobody")
+            until(lambda: router.metric("leat_requests_open") == 0, "nothing to be open")
+
     def test_half_close_leaves_what_was_asked_before(self):
         with harness.Leat([self.provider(answer_well)], server='half_close = "allow"') as router:
             for rest in (b"", b"POST /v1/chat"):

@@ -206,6 +206,28 @@ class Http2Clients(harness.Case):
         asked.until_closed()
         self.assertEqual([code for _, code in asked.goaways], [ErrorCodes.NO_ERROR])
 
+    def test_requests_keep_a_connection(self):
+        """However fast their answers are."""
+        server = self.serve(limits={"request_head_ms_max": 500, "keep_alive_idle_ms_max": 60_000})
+        client = self.client(server)
+        for _ in range(8):
+            answer = client.answer(client.ask("/v1/models", method="GET"))
+            self.assertEqual(answer.status, 200)
+            client.turn(0.2)
+        self.assertEqual((client.closed, client.goaways), (False, []))
+
+    def test_a_client_that_does_not_read_its_connection(self):
+        """Its windows are wide open, so that no stream waits for one."""
+        server = self.serve([self.provider(lambda call: call.send(reply(completion("x" * 900_000))))],
+                            limits={"client_stall_ms_max": 500})
+        client = self.client(server, window=1 << 30)
+        client.h2.increment_flow_control_window(1 << 30)
+        client.turn(0.2)
+        for _ in range(40):
+            client.ask(body=chat_body())
+        until(lambda: server.metric("leat_http2_connections_open") == 1, "the connection")
+        until(lambda: server.metric("leat_http2_connections_open") == 0, "its end", 20)
+
     def test_a_client_that_never_opens_its_window(self):
         server = self.serve([self.provider(lambda call: call.send(reply(completion("x" * 9_000))))],
                             limits={"client_stall_ms_max": 300})

@@ -7,10 +7,11 @@ Method: the real leat with small limits, raw clients that stop, drip or send too
 Usage: test_limits.py LEAT"""
 
 import re
+import select
 import threading
 
 import harness
-from harness import KEY, answer_well, chat_body, chat_request, request, until
+from harness import KEY, SLOW, answer_well, chat_body, chat_request, request, until
 
 
 class Limits(harness.Case):
@@ -414,6 +415,33 @@ class Limits(harness.Case):
             self.assertTrue(cut.wait(5), "the provider is kept at work for nobody")
             until(lambda: router.metric("leat_client_gone_total") == number, "the counter")
             until(lambda: router.metric("leat_requests_open") == 0, "the request's end")
+
+    def test_who_reads_no_answers_fills_its_own_buffers(self):
+        """Requests that need no key and are answered at once: nothing but room limits them."""
+        router = self.serve()
+        small = request("GET", "/nothing", key=None)
+        most = 64 << 20
+        with router.connect() as client:
+            client.sock.setblocking(False)
+            sent = 0
+            while sent < most:
+                try:
+                    sent += client.sock.send((small * 1000)[sent % len(small):])
+                except BlockingIOError:
+                    if not select.select([], [client.sock], [], 1.0 * SLOW)[1]:
+                        break
+            self.assertLess(sent, most, "all is read of who reads nothing")
+            client.sock.setblocking(True)
+            answers = 0
+            tail = b""
+            while answers < sent // len(small):
+                data = client.sock.recv(1 << 20)
+                self.assertTrue(data, "the connection ended before the last answer")
+                answers += (tail + data).count(b"HTTP/1.1 404")
+                tail = data[-11:]
+            # What was sent of the last request is there, too.
+            client.send(small[sent % len(small):])
+            self.assertTrue(client.more())
 
     def test_bodies_to_32_mib(self):
         provider = self.provider(answer_well)

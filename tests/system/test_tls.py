@@ -118,6 +118,14 @@ class Tls(harness.Case):
         with TlsClient(self.server.port, self.context()) as client:
             self.assertEqual(self.ask(client).status, 200)
 
+    def test_a_refused_handshake_says_why(self):
+        with self.server.connect() as client:
+            client.send(b"\x16\x03\x01\x00\x05\x01\x00\x00\x01\x00")  # a hello of one byte
+            while client.more():
+                pass
+            alert, fatal = b"\x15", b"\x02"
+            self.assertEqual((client.buffer[:1], client.buffer[5:6]), (alert, fatal))
+
     def client_hello(self):
         sent = ssl.MemoryBIO()
         client = self.context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname="localhost")

@@ -40,6 +40,7 @@ class FakeStream final : public Stream {
   bool can_receive_into_block() const override { return false; }
   void receive_block(BlockRef, std::size_t, std::size_t) override {}
   std::size_t backlog_bytes() const override { return 0; }
+  std::size_t unsent_bytes() const override { return unsent; }
   void finish() override { aborted = true; }
   void abort() override { aborted = true; }
   bool lend() override {
@@ -47,6 +48,7 @@ class FakeStream final : public Stream {
     return can_lend;
   }
   void lent(bool is_free) { user_->on_lent(is_free ? std::make_unique<LooseStream>() : nullptr); }
+  std::size_t unsent = 0;  // of what was written in this turn
   bool can_lend = true;
   int lends = 0;
 
@@ -61,6 +63,7 @@ class Asker final : public PoolWaiter, public ReplyHandler {
   bool was_used = false;  // the connection, before
   int replies = 0;
   int failures = 0;
+  Error last_failure;
   int refusals = 0;
 
   void ask(UpstreamPool& pool, bool fresh = false) {
@@ -85,8 +88,9 @@ class Asker final : public PoolWaiter, public ReplyHandler {
     ++replies;
     conn = nullptr;
   }
-  void on_reply_failed(const Error&) override {
+  void on_reply_failed(const Error& why) override {
     ++failures;
+    last_failure = why;
     conn = nullptr;
   }
 };
@@ -228,6 +232,23 @@ TEST_F(UpstreamPoolTest, WhatDidNotEndInOrderIsNotUsedAgain) {
     shard.run_turn();
   }
   EXPECT_EQ(pool.idle_count(), 0u);
+}
+
+// The reply to a request that has not left is somebody else's.
+TEST_F(UpstreamPoolTest, WhatComesBeforeTheRequestHasLeftIsNoReply) {
+  first.ask(pool);
+  FakeStream& stream = open(0);
+  second.ask(pool);
+  stream.receive(kReply);  // ends the first's; the connection is the second's, who asks at once
+  ASSERT_NE(second.conn, nullptr);
+  stream.unsent = 100;
+  stream.receive(kReply);
+  EXPECT_EQ(second.replies, 0);
+  EXPECT_EQ(second.failures, 1);
+  EXPECT_EQ(second.last_failure.retry, Retry::kNotExecuted);
+  EXPECT_TRUE(stream.aborted);
+  EXPECT_EQ(pool.idle_count(), 0u);
+  EXPECT_EQ(pool.stats().stray_bytes, 1u);
 }
 
 TEST_F(UpstreamPoolTest, AnIdleConnectionThatSpeaksOrEndsIsDropped) {

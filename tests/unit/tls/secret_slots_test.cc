@@ -106,7 +106,7 @@ TEST(SecretSlots, LieInLockedPages) {
   const long before = locked_kib();
   SecretSlots slots;
   const SecretRef held = slots.put("sk-locked");
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef LEAT_SANITIZED
   EXPECT_EQ(locked_kib(), before) << "the sanitizers' mlock() says that it did, and does nothing";
 #else
   EXPECT_EQ(slots.is_locked(), locked_kib() > before);
