@@ -229,7 +229,8 @@ class Headers(TreeTest):
 
     def test_clean_headers(self):
         run = self.check()
-        self.assertEqual((run.returncode, run.stdout), (0, '5 headers, 0 compiled here, 0 with faults\n'))
+        self.assertEqual((run.returncode, run.stdout),
+                         (0, '5 headers, 0 compiled here, 0 with faults\n'))
 
     def test_header_that_leans_on_others(self):
         self.plant('src/io/b.h', '#pragma once\nstd::string b();\n')

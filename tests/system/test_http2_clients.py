@@ -218,7 +218,8 @@ class Http2Clients(harness.Case):
 
     def test_a_client_that_does_not_read_its_connection(self):
         """Its windows are wide open, so that no stream waits for one."""
-        server = self.serve([self.provider(lambda call: call.send(reply(completion("x" * 900_000))))],
+        large = reply(completion("x" * 900_000))
+        server = self.serve([self.provider(lambda call: call.send(large))],
                             limits={"client_stall_ms_max": 500})
         client = self.client(server, window=1 << 30)
         client.h2.increment_flow_control_window(1 << 30)
