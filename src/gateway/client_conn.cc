@@ -165,9 +165,10 @@ void ClientConn::wait_for_room(std::string_view in) {
   gateway_.shard().wheel().set(timer_, gateway_.shard().now());  // when this turn's have left
 }
 
+// The same looks whether the last answer of an idle connection is still being read.
 void ClientConn::look_for_room() {
   const std::size_t unsent = stream_->unsent_bytes();
-  if (unsent <= kUnsentMax) {
+  if (unsent <= (awaits_room_ ? kUnsentMax : 0)) {
     awaits_room_ = false;
     return next_request();
   }
@@ -410,6 +411,7 @@ void ClientConn::exchange_over(bool clean) {
 
 void ClientConn::next_request() {
   state_ = State::kHead;
+  unsent_seen_ = 0;
   // With bytes of a further head at hand the connection is not idle: that head's time runs.
   const Limits& limits = gateway_.limits();
   set_timer(kept_ ? limits.request_head_ms_max : limits.keep_alive_idle_ms_max);
@@ -438,7 +440,7 @@ void ClientConn::on_timer() {
     case State::kPreamble:
       return close_now();
     case State::kHead:
-      if (awaits_room_) return look_for_room();
+      if (awaits_room_ || (!kept_ && stream_->unsent_bytes() > 0)) return look_for_room();
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
       begin();

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <string>
+#include <utility>
 
 #include "base/prefetch.h"
 #include "base/uninitialized.h"
@@ -481,6 +482,11 @@ void Exchange::on_timer() {
   if (state_ == State::kBackoff) return attempt();
   if (request_ != nullptr && now >= request_->hedge_at) return hedge();
   if (leg_->stalled_since != kNever && now >= leg_->stalled_since + stall) {
+    const std::size_t unsent = client_ != nullptr ? client_->stream().unsent_bytes() : 0;
+    if (unsent < std::exchange(leg_->stalled_bytes, unsent)) {
+      leg_->stalled_since = now;  // it reads, however slowly
+      return set_deadline();
+    }
     // The client takes nothing: both sides are cut (threats-and-faults.md 3.3).
     gateway_.counters().streams_cut.add();
     return over(false);

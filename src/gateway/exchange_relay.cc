@@ -140,6 +140,7 @@ void Exchange::check_backlog() {
   leg_->is_paused = true;
   leg_->upstream->pause_reply();
   leg_->stalled_since = gateway_.shard().now();
+  leg_->stalled_bytes = client_->stream().unsent_bytes();
   set_deadline();
 }
 

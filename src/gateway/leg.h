@@ -77,6 +77,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   Instant started{};                            // of the attempt, or of its request's first byte
   Instant last_progress{};
   Instant stalled_since = kNever;  // the client's backlog is full since
+  std::size_t stalled_bytes = 0;   // of that backlog, when it was looked at last
   Timer timer{timer_callback<&Leg::on_timer>, this};
   State state = State::kIdle;
   std::uint8_t note = 0;   // of the attempt, in the exchange's UsageNotes

@@ -36,9 +36,12 @@ void Backlog::append_block(Block& block, std::size_t offset, std::size_t size) {
   pieces_.push_back({BlockRef::share(block), offset, size});
 }
 
-void Backlog::pop_front() {
-  bytes_ -= pieces_.front().size;
-  pieces_.pop_front();
+void Backlog::take(std::size_t size) {
+  Piece& piece = pieces_.front();
+  bytes_ -= size;
+  piece.offset += size;
+  piece.size -= size;
+  if (piece.size == 0) pieces_.pop_front();
 }
 
 }  // namespace leat::net

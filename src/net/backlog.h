@@ -26,9 +26,10 @@ class Backlog {
   void append(std::string_view bytes);
   // Keeps a reference to the block's bytes instead.
   void append_block(Block& block, std::size_t offset, std::size_t size);
-  // The piece to send first. REQUIRES: not empty. It stays until pop_front().
+  // The piece to send first. REQUIRES: not empty. It stays until all of it is taken.
   Piece& front() { return pieces_.front(); }
-  void pop_front();
+  // The first bytes of the front piece have left. REQUIRES: it has so many.
+  void take(std::size_t size);
 
  private:
   // A client that does not read holds one for as long as it likes: with its head it fills a page.

@@ -118,7 +118,7 @@ void PipeStream::run_deferred() {
   const bool had_backlog = !held_.empty();
   while (!closed_ && !paused_ && !held_.empty()) {
     Backlog::Piece piece = held_.front();
-    held_.pop_front();
+    held_.take(piece.size);
     user_->on_bytes({piece.block->data() + piece.offset, piece.size});
   }
   if (had_backlog && !closed_ && other_ != nullptr && !other_->closed_ &&

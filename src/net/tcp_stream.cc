@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "net/tcp_stream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -18,6 +19,8 @@ namespace {
 constexpr Duration kLingerTime = seconds(1);
 constexpr std::size_t kLingerBytesMax = 64 * 1024;
 constexpr Duration kStallTime = seconds(60);
+// Of a backlog at a time: who takes so much in a stall's time is slow, and not stalled.
+constexpr std::size_t kBacklogSendMost = 64 * 1024;
 // What brings so much is no stream of tokens: left alone its buffer would fill, and it would wait.
 constexpr std::size_t kHoldBytesMax = 16 * 1024;
 // What is looked at of a user without knowing what it is.
@@ -254,18 +257,24 @@ void TcpStream::keep_backlog(const SegmentList& segments, std::size_t skip) {
 
 void TcpStream::send_backlog() {
   Backlog::Piece& piece = backlog_->front();
-  owner_.shard_.io().send_block(socket_, piece.block, piece.offset, piece.size);
+  owner_.shard_.io().send_block(socket_, piece.block, piece.offset,
+                                std::min(piece.size, kBacklogSendMost));
 }
 
-void TcpStream::on_send_block(std::size_t, int error) {
+void TcpStream::on_send_block(std::size_t sent, int error) {
   if (state_ == State::kDead) return;
   if (error != 0) return report_end(socket_error(error));
-  backlog_->pop_front();
+  backlog_->take(sent);
   if (!backlog_->empty()) send_backlog();
   const bool drained = backlog_->bytes() <= kBacklogLow;
   if (backlog_->empty()) backlog_.reset();
   if (drained && !is_ending()) user_->on_drained();
-  if (state_ == State::kFinishing) owner_.shard_.defer(*this);
+  if (state_ != State::kFinishing) return;
+  // It reads, however slowly.
+  if (linger_ != nullptr) {
+    owner_.shard_.wheel().set(linger_->timer, owner_.shard_.now() + kStallTime);
+  }
+  owner_.shard_.defer(*this);
 }
 
 // ---- Receiving ---------------------------------------------------------------------------------

@@ -127,6 +127,24 @@ class SlowClients(Case):
             self.assertEqual(answer.text(), script.text)
             self.assertEqual(answer.events()[-1], "[DONE]")
 
+    def test_who_reads_slowly_is_not_taken_for_stalled(self):
+        """An answer that is passed on, of which more waits than is read in a stall's time."""
+        size = 3_000_000
+        large = harness.reply(harness.completion("x" * size))
+        leat = self.leat([self.provider(lambda call: call.send(large))],
+                         limits={"client_stall_ms_max": 500})
+        with harness.Client(leat.port, receive_bytes=4096) as client:
+            client.send(harness.chat_request())
+            read = 0
+            last = b""
+            while not last.endswith(b"0\r\n\r\n"):
+                data = client.sock.recv(16 * 1024)
+                self.assertTrue(data, f"cut off after {read} bytes")
+                read += data.count(b"x")
+                last = (last + data)[-5:]
+                time.sleep(0.01)  # what makes it slow
+        self.assertGreaterEqual(read, size)
+
     def test_who_does_not_read_holds_no_more_than_its_buffer_and_a_turn(self):
         piece = chunk(event({"content": "word " * 1_600}))
 

@@ -14,8 +14,10 @@ namespace {
 
 std::string take_front(Backlog& backlog) {
   const Backlog::Piece& piece = backlog.front();
-  std::string bytes(piece.block->data() + piece.offset, piece.size);
-  backlog.pop_front();
+  // As much as a peer makes room for.
+  const std::size_t size = std::min<std::size_t>(piece.size, 1'000);
+  std::string bytes(piece.block->data() + piece.offset, size);
+  backlog.take(size);
   return bytes;
 }
 
@@ -50,11 +52,11 @@ TEST(Backlog, TakesAsMuchMemoryAsItsSizeAsksFor) {
   backlog.append("first");
   EXPECT_EQ(backlog.front().block->capacity(), 5u);
   backlog.append("x");
-  backlog.pop_front();
+  backlog.take(backlog.front().size);
   EXPECT_EQ(backlog.front().block->capacity(), 4'096u - sizeof(Block));
   for (int i = 0; i < 1'000; ++i) backlog.append(std::string(100, 'x'));
   std::size_t largest = 0;
-  for (; !backlog.empty(); backlog.pop_front()) {
+  for (; !backlog.empty(); backlog.take(backlog.front().size)) {
     largest = std::max(largest, backlog.front().block->capacity());
   }
   EXPECT_EQ(largest, 16'384u);
