@@ -165,6 +165,11 @@ void ClientConn::wait_for_room(std::string_view in) {
   gateway_.shard().wheel().set(timer_, gateway_.shard().now());  // when this turn's have left
 }
 
+// The end of the last answer waits, and no further request has begun.
+bool ClientConn::is_answer_unread() const {
+  return has_request() && !kept_ && stream_->unsent_bytes() > 0;
+}
+
 // The same looks whether the last answer of an idle connection is still being read.
 void ClientConn::look_for_room() {
   const std::size_t unsent = stream_->unsent_bytes();
@@ -440,7 +445,7 @@ void ClientConn::on_timer() {
     case State::kPreamble:
       return close_now();
     case State::kHead:
-      if (awaits_room_ || (!kept_ && stream_->unsent_bytes() > 0)) return look_for_room();
+      if (awaits_room_ || is_answer_unread()) return look_for_room();
       // Nothing came: an idle connection ends without a word.
       if (!kept_) return close_after_answer();
       begin();

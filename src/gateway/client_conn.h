@@ -103,6 +103,7 @@ class ClientConn final : public ListNode<ClientConn>,
   void keep_for_later(std::string_view bytes);
   void wait_for_room(std::string_view in);
   void look_for_room();
+  bool is_answer_unread() const;
   void next_request();
   void end_half_request();
   void close_now();

@@ -216,6 +216,7 @@ void TcpStream::stage_send() {
     wire_.append(arena, joined, filled, nullptr);
   }
   staged_ = wire_;
+  staged_in_ = owner_.shard_.io().stats().turns;
   auto* vectors = static_cast<iovec*>(arena.allocate_aligned(wire_.count() * sizeof(iovec)));
   std::size_t count = 0;
   for (const Segment* s = staged_.first(); s != nullptr; s = s->next)
@@ -546,9 +547,11 @@ void TcpStream::abort() {
 }
 
 void TcpStream::die() {
-  // An alert tells the peer why; it leaves before the hang-up does.
+  // An alert tells the peer why; it leaves before the hang-up does, unless something else of this
+  // stream may be on its way out in this very turn.
   const bool has_alert = tls_ != nullptr && tls_->state() == tls::SessionState::kFailed;
-  if (has_alert && state_ != State::kDead && backlog_ == nullptr && !wire_.empty()) {
+  const bool is_free = backlog_ == nullptr && owner_.shard_.io().stats().turns > staged_in_ + 1;
+  if (has_alert && is_free && state_ != State::kDead && !wire_.empty()) {
     stage_send();
     wire_.clear();
   }

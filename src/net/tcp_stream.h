@@ -58,8 +58,9 @@ class TcpStream final : public Stream,
   void delay_acks() override;
   bool delays_acks() override;
   std::size_t backlog_bytes() const override { return backlog_ ? backlog_->bytes() : 0; }
+  // Without records of the library's, which are nobody's words.
   std::size_t unsent_bytes() const override {
-    return backlog_bytes() + plain_.bytes() + wire_.bytes();
+    return backlog_bytes() + (tls_ != nullptr ? plain_ : wire_).bytes();
   }
   std::uint64_t bytes_written() const override { return bytes_written_; }
   std::string_view protocol() const override { return tls_ != nullptr ? tls_->alpn() : ""; }
@@ -163,6 +164,7 @@ class TcpStream final : public Stream,
   std::unique_ptr<SendHold> send_hold_;
   std::unique_ptr<Hello> hello_;  // not null: its handshake waits
   std::uint64_t bytes_written_ = 0;
+  std::uint64_t staged_in_ = 0;  // Io's turns when something was staged last
   State state_ = State::kOpen;
   bool is_outgoing_ = false;
   bool has_answered_ = false;  // accepted: the dear part of its handshake is done
