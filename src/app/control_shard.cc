@@ -21,6 +21,9 @@ namespace {
 
 constexpr Duration kLogInterval = milliseconds(200);
 constexpr Duration kMemoryInterval = seconds(1);
+// What the admin listener's last clients have, and how often it is seen whether they are served.
+constexpr Duration kLastAnswers = seconds(1);
+constexpr Duration kLastAnswersLook = milliseconds(10);
 
 // What the process holds in memory; 0 if the kernel does not say.
 std::uint64_t resident_bytes() {
@@ -135,12 +138,13 @@ void ControlShard::open_takeover(control::LedgerKeeper* ledger,
     health_.save();
     health_.leave();
     conversations_.leave();
-    admin_->close_local();
+    admin_->leave();
   };
   parts.conversations = [this] { return conversations_.state(); };
   parts.return_to_work = [this] {
     health_.return_to_work();
     conversations_.return_to_work();
+    admin_->resume();
     if (const std::string fault = open_admin_socket(); !fault.empty()) {
       std::fprintf(stderr, "leat: %s\n", fault.c_str());
     }
@@ -166,8 +170,9 @@ void ControlShard::shut_down(control::LedgerKeeper* ledger) {
   write_logs();
   requests_.stop();
   dashboard_.stop();
-  admin_.reset();
+  if (admin_ != nullptr) admin_->close();
   for (int i = 0; i < 3; ++i) shard_.run_turn(shard_.now());
+  admin_.reset();
 }
 
 void ControlShard::on_poll(int fd, int) {
@@ -198,8 +203,15 @@ void ControlShard::on_message(const shard::Message& message) {
     return retirement_->take(gateway::owned_of<policy::CarriedEnds>(message));
   }
   if (message.kind == shard::Message::Kind::kDrained && ++drained_ == shards_.size()) {
-    shard_.stop();
+    answers_until_ = shard_.now() + kLastAnswers;
+    on_last_answers();
   }
+}
+
+// Nothing is left but who asked, or is about to ask, the admin listener.
+void ControlShard::on_last_answers() {
+  if (shard_.now() >= answers_until_ || admin_ == nullptr || !admin_->owes()) return shard_.stop();
+  shard_.wheel().set(answers_timer_, shard_.now() + kLastAnswersLook);
 }
 
 void ControlShard::reload() {
@@ -232,7 +244,6 @@ void ControlShard::retire() {
   std::printf("leat: another process has taken over; what runs finishes, at most %u s\n",
               options_.server.drain_grace_ms / 1000);
   std::fflush(stdout);
-  admin_->close_listener();
   begin_grace();
 }
 

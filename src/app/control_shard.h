@@ -78,6 +78,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   std::string metrics();
   std::optional<std::string> explain(std::string_view body, std::string_view key_name);
   void on_grace_over() { shard_.stop(); }
+  void on_last_answers();
   void on_log_timer();
   void on_memory_timer();
   void on_watchdog_timer();
@@ -101,6 +102,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   std::size_t drained_ = 0;
   bool draining_ = false;
   bool is_signalled_ = false;
+  Instant answers_until_{kNever};
   std::uint64_t memory_bytes_;
   std::atomic<std::uint32_t> memory_percent_{0};
   const control::ServiceManager manager_;
@@ -109,6 +111,7 @@ class ControlShard final : private io::PollHandler, private shard::MessageHandle
   Timer watchdog_timer_{timer_callback<&ControlShard::on_watchdog_timer>, this};
   Timer memory_timer_{timer_callback<&ControlShard::on_memory_timer>, this};
   Timer grace_timer_{timer_callback<&ControlShard::on_grace_over>, this};
+  Timer answers_timer_{timer_callback<&ControlShard::on_last_answers>, this};
   Timer log_timer_{timer_callback<&ControlShard::on_log_timer>, this};
 };
 

@@ -57,7 +57,7 @@ AdminServer::AdminServer(shard::Shard& shard, Views views, ManagementDesk& desk,
       addresses_(limits_),
       streams_(shard) {}
 
-AdminServer::~AdminServer() {
+void AdminServer::close() {
   network_.listener.close();
   local_.listener.close();
   while (!open_.empty()) open_.front().close();
@@ -77,6 +77,18 @@ void AdminServer::accept(io::SocketId socket, const io::Address& peer, bool is_o
   AdminConn* conn = conns_.create(*this, peer, is_operator);
   open_.push_back(*conn);
   conn->attach(streams_.adopt(socket, nullptr, conn->stream_user()));
+}
+
+void AdminServer::leave() {
+  local_.listener.close();
+  network_.listener.finish();
+}
+
+bool AdminServer::owes() {
+  for (AdminConn* conn = open_.first(); conn != nullptr; conn = open_.after(*conn)) {
+    if (conn->owes()) return true;
+  }
+  return false;
 }
 
 AdminServer::Watchers AdminServer::watchers() {
@@ -101,6 +113,11 @@ void AdminServer::send_frames(std::string_view everybodys, std::string_view oper
 void AdminConn::attach(net::Stream& stream) {
   stream_ = &stream;
   server_.shard().wheel().set(idle_timer_, server_.shard().now() + kIdleTime);
+}
+
+bool AdminConn::owes() const {
+  if (watching_ != Watching::kNothing) return false;
+  return !has_answered_ || request_ || !input_.empty();
 }
 
 void AdminConn::close() {
@@ -365,6 +382,7 @@ void AdminConn::answer(int status, std::string_view content_type, std::string_vi
   LEAT_CHECK(head.has_value());
   stream_->commit(head->size());
   stream_->write(body);
+  has_answered_ = true;
   if (!keep) finish();
 }
 

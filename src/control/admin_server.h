@@ -45,6 +45,8 @@ class AdminConn final : public ListNode<AdminConn>,
   // What it watches; kNothing: it is sent no frames.
   enum class Watching : std::uint8_t { kNothing, kEverybodys, kOperators };
   Watching watching() const { return watching_; }
+  // A request is on its way, or is expected: nothing was asked yet.
+  bool owes() const;
   // REQUIRES: it watches. One who has not read the last one is not sent this one.
   void send_event(std::string_view name, std::string_view json);
 
@@ -115,6 +117,7 @@ class AdminConn final : public ListNode<AdminConn>,
   // Null but while a reload runs for it: points here, or to nothing once this is gone.
   std::shared_ptr<AdminConn*> reload_;
   bool waits_for_reload_ = false;  // its answer did not come at once
+  bool has_answered_ = false;
   bool closed_ = false;
   Watching watching_ = Watching::kNothing;
   std::uint32_t frames_missed_ = 0;  // one after the other
@@ -140,13 +143,17 @@ class AdminServer final {
   };
   // `desk` and `limits` outlive the server.
   AdminServer(shard::Shard& shard, Views views, ManagementDesk& desk, const Limits& limits);
-  ~AdminServer();
+  // Before the destructor, and some turns of the shard, in which its connections end.
+  void close();
 
   Result<io::Address> listen(const io::Address& address);
   Result<void> listen_local(const std::string& path);
-  // Another process listens at that path from here on; requests under way go on.
-  void close_local() { local_.listener.close(); }
-  void close_listener() { network_.listener.close(); }
+  // Another process answers from here on, at that path and, once it is ready, at the address that
+  // both have; requests under way go on. listen_local() and resume() take that back.
+  void leave();
+  void resume() { network_.listener.resume(); }
+  // Someone waits for an answer, or is about to ask.
+  bool owes();
 
   struct Watchers {
     std::size_t everybodys = 0;

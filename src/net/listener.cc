@@ -25,11 +25,11 @@ Result<void> Listener::open_local(const std::string& path) {
 
 void Listener::finish() {
   shard_.wheel().cancel(retry_);
-  shard_.io().accept_finish(listener_);
+  if (listener_) shard_.io().accept_finish(listener_);
 }
 
 void Listener::resume() {
-  shard_.io().accept_start(listener_, *this);
+  if (listener_) shard_.io().accept_start(listener_, *this);
 }
 
 void Listener::close() {

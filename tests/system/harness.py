@@ -342,6 +342,8 @@ class Leat:
             self.directory.cleanup()
         if any(secret in said for secret in self.secrets):
             raise AssertionError("a secret stands in the log or in what leat said")
+        if self.process.returncode not in (0, -signal.SIGKILL):
+            raise AssertionError(f"leat ended with {self.process.returncode}: {said}")
 
     def said(self, what):
         """The rest of the line that began so at start."""

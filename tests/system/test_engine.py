@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.parse
 
 import harness
 from harness import LEAT, SLOW, SSE_HEAD, answer_well, chat_request, chunk, event, until
@@ -180,6 +181,12 @@ class Drain(harness.Case):
 
     def test_idle_process_ends_at_once(self):
         router = self.leat()
+        # Nor does an admin client that was answered keep it: one that asks again, one that watches.
+        for path, waits_for in (("/healthz", b"ok\n"), ("/dashboard/events", b"data: ")):
+            client = harness.Client(urllib.parse.urlsplit(router.admin).port)
+            self.addCleanup(client.sock.close)
+            client.send(f"GET {path} HTTP/1.1\r\nHost: leat\r\n\r\n".encode())
+            client.read_until(waits_for)
         began = time.monotonic()
         router.process.send_signal(signal.SIGTERM)
         self.assertEqual(router.process.wait(5 * SLOW), 0)

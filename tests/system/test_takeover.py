@@ -17,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import harness
@@ -281,6 +282,44 @@ class Takeover(LoadCase):
         new = self.next(leat, 3)
         self.assertEqual([new.chat().status for _ in range(2)], [200, 429])
 
+    # ---- Who asks the admin listener ----
+
+    def test_admin_clients_are_answered_throughout(self):
+        leat = self.start([Provider(answer_well)])
+        faults, ends, asked = [], [], [0]
+
+        def ask():
+            while not ends:
+                try:
+                    status = leat.get_admin("/healthz")[0]
+                    faults.extend([status] if status != 200 else [])
+                except OSError as fault:
+                    faults.append(repr(fault))
+                asked[0] += 1
+
+        asking = [threading.Thread(target=ask) for _ in range(4)]
+        for each in asking:
+            each.start()
+        for number in range(TIMES):
+            before = asked[0]
+            leat = self.next(leat, number + 2)
+            until(lambda before=before: asked[0] > before + 20, "all go on asking")
+        ends.append(True)
+        for each in asking:
+            each.join()
+        self.assertEqual(faults, [])
+
+    def test_who_asked_the_old_process_is_answered_before_it_ends(self):
+        leat = self.start([Provider(answer_well)])
+        with socket.create_connection(("127.0.0.1", self.admin_port)) as early:
+            early.sendall(b"GET /healthz HTTP/1.1\r\n")
+            self.next(leat)
+            early.sendall(b"Host: leat\r\n\r\n")
+            early.settimeout(10 * harness.SLOW)
+            self.assertIn(b" 200 ", early.recv(4096))
+            # One who goes on and asks nothing is not waited for.
+            until(lambda: leat.process.poll() == 0, "the old one ends")
+
     def test_a_new_process_that_fails_leaves_the_old_one_at_work(self):
         leat = self.start([Provider(answer_well)])
         good = leat.config.read_text()
@@ -293,6 +332,7 @@ class Takeover(LoadCase):
                 self.next(leat)
             leat.config.write_text(good)
             until(lambda: leat.chat().status == 200, "it serves")
+            self.assertEqual(leat.get_admin("/healthz")[0], 200)
             client.send(harness.chat_request())
             self.assertEqual(client.answer().status, 200)
         new = self.next(leat, 3)
