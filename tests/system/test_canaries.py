@@ -219,6 +219,7 @@ class Canaries(Case):
         socket = str(self.folder / "run" / "admin.sock")
         self.command("keys", "list", "--socket", socket)
         harness.until(lambda: leat.metric("leat_ledger_entries_total") >= 5, "records on disk")
+        leat.may_end_with = -signal.SIGABRT
         leat.process.send_signal(signal.SIGABRT)
         leat.process.wait(30)
         self.gather(leat)
