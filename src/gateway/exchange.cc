@@ -316,17 +316,19 @@ void Exchange::take_error_head(const proto::ResponseHead& head) {
 }
 
 // Of a running stream: what is ours beside the leg, the client, where it is written.
-void Exchange::foresee(int depth) const {
+bool Exchange::foresee(int depth) const {
   if (depth == 0) {
     prefetch(&gateway_, kCacheLineBytes);
     prefetch(&hold_ms_max_, 2 * kCacheLineBytes);  // to holds_
-  } else if (client_ == nullptr) {
-    return;
-  } else if (depth == 1) {
-    prefetch(client_, kCacheLineBytes);
-  } else if (depth == 2) {
-    prefetch(&client_->stream(), 5 * kCacheLineBytes);
+    return client_ != nullptr;
   }
+  if (client_ == nullptr) return false;
+  if (depth == 1) {
+    prefetch(client_, kCacheLineBytes);
+    return true;
+  }
+  prefetch(&client_->stream(), 5 * kCacheLineBytes);
+  return false;
 }
 
 void Exchange::on_reply_body(std::string_view bytes) {

@@ -207,7 +207,7 @@ class Exchange final : public ListNode<Exchange>,
   void on_upstream(Result<net::UpstreamCall*> call);
   void on_reply_head(const proto::ResponseHead& head);
   void on_reply_body(std::string_view bytes);
-  void foresee(int depth) const;
+  bool foresee(int depth) const;
   void on_reply_pause();
   void on_reply_end();
   void on_reply_failed(const Error& why);

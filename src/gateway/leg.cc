@@ -38,9 +38,10 @@ void Leg::on_reply_body(std::string_view bytes) {
   here().on_reply_body(bytes);
 }
 
-void Leg::foresee(int depth) const {
-  if (depth == 0) return prefetch(*this);
-  exchange_.foresee(depth - 1);
+bool Leg::foresee(int depth) const {
+  if (depth > 0) return exchange_.foresee(depth - 1);
+  prefetch(*this);
+  return true;
 }
 
 void Leg::on_reply_pause() {

@@ -51,7 +51,7 @@ class Leg final : public net::ReplyHandler, public net::PoolWaiter, public Relay
   void on_reply_head(const proto::ResponseHead& head) override;
   void on_reply_body(std::string_view bytes) override;
   void on_reply_pause() override;
-  void foresee(int depth) const override;
+  bool foresee(int depth) const override;
   void on_reply_end() override;
   void on_reply_failed(const Error& why) override;
   // RelayOwner

@@ -52,6 +52,18 @@ BufferRing::Slice BufferRing::take(const io_uring_cqe& completion) {
   return slice;
 }
 
+std::span<const char> BufferRing::Ahead::next(const io_uring_cqe& completion) {
+  if ((completion.flags & IORING_CQE_F_BUFFER) == 0) return {};
+  const std::uint32_t buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
+  if (buffer >= ring_.options_.buffer_count) return {};
+  if (buffer != buffer_) offset_ = ring_.offsets_[buffer];
+  buffer_ = buffer;
+  const auto size = static_cast<std::uint32_t>(std::max(completion.res, 0));
+  if (size > ring_.options_.buffer_size - offset_) return {};
+  offset_ += size;
+  return {ring_.memory_of(static_cast<std::uint16_t>(buffer)) + offset_ - size, size};
+}
+
 void BufferRing::release(const Slice& slice) {
   // Earlier slices of this buffer are released already: all are used in the order they came.
   if (slice.is_last) give(slice.buffer);

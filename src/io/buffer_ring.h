@@ -56,6 +56,17 @@ class BufferRing {
 
   // The bytes of a completion that has IORING_CQE_F_BUFFER; valid until release().
   Slice take(const io_uring_cqe& completion);
+  // What take() will give for completions that are still in the queue, asked in their order.
+  class Ahead {
+   public:
+    explicit Ahead(const BufferRing& ring) : ring_(ring) {}
+    std::span<const char> next(const io_uring_cqe& completion);
+
+   private:
+    const BufferRing& ring_;
+    std::uint32_t buffer_ = UINT32_MAX;
+    std::uint32_t offset_ = 0;  // of its next slice
+  };
   // The bytes are no longer used. The kernel sees the buffer again after publish().
   void release(const Slice& slice);
   void publish();

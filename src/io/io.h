@@ -47,10 +47,14 @@ class SocketHandler {
   // receive_into(): `count` > 0 bytes are in place; or 0 and error 0 (FIN), or 0 and an errno.
   // One call for each receive_into().
   virtual void on_receive_into(std::size_t count, int error) = 0;
-  // on_receive() is next, after those of a few others: asks for the memory that it will need, one
-  // access further with each call (`depth` 0, 1, ... kDepthMax). Changes nothing.
-  static constexpr int kDepthMax = 6;
-  virtual void foresee(int depth) const { (void)depth; }
+  // on_receive() with `bytes` is next, after those of a few others: asks for the memory that it will
+  // need, one access further with each call (`depth` 0, 1, ...). Changes nothing. False: there is
+  // nothing further.
+  virtual bool foresee(int depth, std::span<const char> bytes) const {
+    (void)depth;
+    (void)bytes;
+    return false;
+  }
   // receive_hold(): the first of what is held has come, bytes or an end. Once for each call of it.
   virtual void on_held() {}
   // receive_watch(): nothing more will come than what is unread. At most once for each call of it.

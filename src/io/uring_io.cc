@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/prefetch.h"
+#include "base/uninitialized.h"
 #include "io/uring_abi.h"
 
 namespace leat::io {
@@ -295,24 +296,36 @@ std::uint64_t UringIo::dispatch_queued() {
 // of all of them at a time.
 void UringIo::foresee(unsigned begin, unsigned end) {
   const io_uring_cq& queue = ring_.raw().cq;
-  std::array<std::pair<const Socket*, std::uint32_t>, kForeseen> sockets;
+  struct Reception {
+    const Socket* socket;
+    std::uint32_t generation;
+    std::span<const char> bytes;
+    const SocketHandler* handler;
+  };
+  LEAT_UNINITIALIZED std::array<Reception, kForeseen> receptions;
+  BufferRing::Ahead ahead(buffers_);
   std::size_t count = 0;
   for (unsigned at = begin; at != end; ++at) {
-    const OpTag tag = decode(queue.cqes[at & queue.ring_mask].user_data);
+    const io_uring_cqe& completion = queue.cqes[at & queue.ring_mask];
+    const OpTag tag = decode(completion.user_data);
     if (tag.op != Op::kReceive && tag.op != Op::kDrain) continue;
     if (tag.slot >= pages_.size() * kPageSockets) continue;
-    sockets[count] = {&socket_at(tag.slot), tag.generation};
-    prefetch(*sockets[count++].first);
+    receptions[count] = {&socket_at(tag.slot), tag.generation, ahead.next(completion), nullptr};
+    prefetch(*receptions[count++].socket);
   }
-  std::array<const SocketHandler*, kForeseen> handlers;
   std::size_t known = 0;
-  for (const auto& [socket, generation] : std::span(sockets).first(count)) {
-    if (!socket->is_open || socket->generation != generation) continue;
-    handlers[known] = socket->handler;
-    prefetch(handlers[known++], kCacheLineBytes);
+  for (const Reception& each : std::span(receptions).first(count)) {
+    if (!each.socket->is_open || each.socket->generation != each.generation) continue;
+    receptions[known] = each;
+    receptions[known].handler = each.socket->handler;
+    prefetch(receptions[known++].handler, kCacheLineBytes);
   }
-  for (int depth = 0; depth <= SocketHandler::kDepthMax; ++depth) {
-    for (const SocketHandler* handler : std::span(handlers).first(known)) handler->foresee(depth);
+  for (int depth = 0; known > 0; ++depth) {
+    std::size_t further = 0;
+    for (const Reception& each : std::span(receptions).first(known)) {
+      if (each.handler->foresee(depth, each.bytes)) receptions[further++] = each;
+    }
+    known = further;
   }
 }
 

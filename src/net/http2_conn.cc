@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
 #include "net/upstream_pool.h"
 
 namespace leat::net {
@@ -133,6 +134,17 @@ void Http2Conn::call_over(Http2Call& call) {
 
 void Http2Conn::want_turn() {
   if (!is_dead_) pool_.shard().defer(*this);
+}
+
+bool Http2Call::on_stream_foreseen(int depth) const {
+  if (handler_ == nullptr) return false;
+  if (depth > 0) return handler_->foresee(depth - 1);
+  prefetch(handler_, kCacheLineBytes);
+  return true;
+}
+
+bool Http2Conn::foresee(int depth, std::span<const char> bytes) const {
+  return session_.foresee(depth, bytes);
 }
 
 void Http2Conn::on_bytes(std::span<char> bytes) {

@@ -42,6 +42,7 @@ class Http2Call final : public UpstreamCall, public Http2Stream, public ListNode
   void on_stream_pause() override;
   void on_stream_end() override;
   void on_stream_failed(const Error& why) override;
+  bool on_stream_foreseen(int depth) const override;
 
   Http2Conn* conn_;  // null: over
   ReplyHandler* handler_ = nullptr;
@@ -76,6 +77,7 @@ class Http2Conn final : public ListNode<Http2Conn>, private StreamUser, private 
 
   void on_open() override {}
   void on_bytes(std::span<char> bytes) override;
+  bool foresee(int depth, std::span<const char> bytes) const override;
   void on_block_bytes(std::size_t) override {}
   void on_end(const Error& why) override;
   void on_drained() override;

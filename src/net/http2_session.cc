@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "base/uninitialized.h"
 #include "proto/http2_write.h"
 
@@ -21,6 +22,9 @@ constexpr std::size_t kFieldRoom = 16 * 1024;  // of a request, as with HTTP/1.1
 // What one turn sends of bodies: more would only stand in the socket's way.
 constexpr std::size_t kWriteBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kFieldOverhead = 32;  // RFC 9113 6.5.2
+constexpr std::size_t kFrameHeadBytes = 9;  // RFC 9113 4.1
+// Of what the library keeps of a stream.
+constexpr std::size_t kLibraryStreamBytes = 256;
 // Acknowledgements that a provider may leave unread.
 constexpr std::size_t kAcknowledgementsMax = 100;
 // Frames that one head may be cut into: 8 are more than any provider needs, but the library counts
@@ -51,6 +55,38 @@ struct FieldRoom {
 std::string_view text_of(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
+
+// The frames at the beginning of what came, if a frame begins there: a guess, which the library
+// does not know of. What it is taken for is only memory to be asked for.
+class FrameGuess {
+ public:
+  static constexpr std::size_t kFramesMax = 8;
+
+  explicit FrameGuess(std::span<const char> bytes) : bytes_(bytes) {}
+
+  // Whose the next DATA frame is; 0: there is none, or there were enough.
+  std::int32_t next_data() {
+    while (count_ < kFramesMax && bytes_.size() - at_ >= kFrameHeadBytes) {
+      const auto* head = reinterpret_cast<const std::uint8_t*>(bytes_.data()) + at_;
+      const std::size_t length = (std::size_t{head[0]} << 16) | (head[1] << 8) | head[2];
+      if (length > kFrameBytesUsual || head[3] > NGHTTP2_CONTINUATION) break;
+      const auto id = static_cast<std::int32_t>(((std::uint32_t{head[5]} & 0x7f) << 24) |
+                                                (head[6] << 16) | (head[7] << 8) | head[8]);
+      at_ = std::min(at_ + kFrameHeadBytes + length, bytes_.size());
+      ++count_;
+      if (head[3] == NGHTTP2_DATA && id != 0) return id;
+    }
+    return 0;
+  }
+  std::size_t count() const { return count_; }
+  std::size_t bytes() const { return at_; }  // of those frames
+
+ private:
+  static constexpr std::size_t kFrameBytesUsual = 16 * 1024;  // RFC 9113, 4.2
+  std::span<const char> bytes_;
+  std::size_t at_ = 0;
+  std::size_t count_ = 0;
+};
 
 }  // namespace
 
@@ -277,7 +313,6 @@ struct Http2Events {
 
   static int send_body(nghttp2_session*, nghttp2_frame* frame, const std::uint8_t* head,
                        std::size_t size, nghttp2_data_source*, void* user) {
-    constexpr std::size_t kFrameHeadBytes = 9;
     Http2Session& self = session_of(user);
     Http2Stream* stream = self.find(frame->hd.stream_id);
     if (stream == nullptr) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -533,12 +568,48 @@ int Http2Session::verdict() const {
   return is_stopped_ || over_ ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
 }
 
+bool Http2Session::foresee(int depth, std::int32_t id) const {
+  if (depth == 0) {
+    const nghttp2_stream* stream = nghttp2_session_find_stream(session_, id);
+    if (stream != nullptr) prefetch(stream, kLibraryStreamBytes);
+    return stream != nullptr;
+  }
+  const Http2Stream* stream = find(id);
+  if (stream == nullptr) return false;
+  if (depth > 1) return stream->on_stream_foreseen(depth - 2);
+  prefetch(*stream);
+  return true;
+}
+
+bool Http2Session::foresee(int depth, std::span<const char> bytes) const {
+  FrameGuess frames(bytes);
+  bool is_further = false;
+  while (const std::int32_t id = frames.next_data()) is_further |= foresee(depth, id);
+  return is_further;
+}
+
+// How many of the bytes are to be fed next: what is asked for must not be driven out again before
+// it is needed.
+std::size_t Http2Session::foresee_some(std::span<const char> bytes) const {
+  FrameGuess frames(bytes);
+  while (frames.next_data() != 0) {
+  }
+  if (frames.count() < 2) return bytes.size();
+  for (int depth = 0; foresee(depth, bytes.first(frames.bytes()));) ++depth;
+  return frames.bytes();
+}
+
 Result<void> Http2Session::feed(std::span<const char> bytes, Instant now) {
   if (over_) return leat::fail(*over_);
   now_ = now;
   is_busy_ = true;
-  const ssize_t taken = nghttp2_session_mem_recv(
-      session_, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
+  ssize_t taken = 0;
+  while (!bytes.empty() && taken >= 0 && !is_stopped_) {
+    const std::span<const char> some = bytes.first(foresee_some(bytes));
+    taken = nghttp2_session_mem_recv(session_, reinterpret_cast<const std::uint8_t*>(some.data()),
+                                     some.size());
+    bytes = bytes.subspan(some.size());
+  }
   is_busy_ = false;
   if (is_stopped_) return {};
   if (taken < 0 && !over_) over_ = upstream_error(Code::kProtocol, kBroken);

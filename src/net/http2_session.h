@@ -84,6 +84,11 @@ class Http2Stream : public ListNode<OpenTag>, public ListNode<TouchedTag> {
   virtual void on_stream_pause() = 0;
   virtual void on_stream_end() = 0;
   virtual void on_stream_failed(const Error& why) = 0;
+  // on_stream_body() is near: as ReplyHandler::foresee().
+  virtual bool on_stream_foreseen(int depth) const {
+    (void)depth;
+    return false;
+  }
 
   std::int32_t id_ = 0;  // 0: the session does not know it
   std::uint32_t informational_ = 0;
@@ -121,6 +126,9 @@ class Http2Session {
   // Takes all of the provider's bytes. An error ends the session: write_to() once more, for the
   // provider to hear of it, then fail_streams().
   Result<void> feed(std::span<const char> bytes, Instant now);
+  // feed() is near: asks for the memory of the streams that the first frames of `bytes` seem to be
+  // for, as io::SocketHandler::foresee().
+  bool foresee(int depth, std::span<const char> bytes) const;
   // Frames that wait, as far as `out` and the peer's windows have room. Errors as feed()'s.
   // Blocks that were written are kept for two calls of release_written(), which is to be called at
   // the end of each turn: what one turn writes leaves with the next.
@@ -149,6 +157,8 @@ class Http2Session {
   friend struct Http2Events;
 
   Http2Stream* find(std::int32_t id) const;
+  bool foresee(int depth, std::int32_t id) const;
+  std::size_t foresee_some(std::span<const char> bytes) const;
   void forget(Http2Stream& stream);
   void fail(Http2Stream& stream, const Error& why);
   void reset_with(Http2Stream& stream, Code code, const char* what);

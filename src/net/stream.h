@@ -31,8 +31,13 @@ class StreamUser {
   virtual void on_open() = 0;
   // Bytes of the peer, writable, valid until the call returns. Never empty.
   virtual void on_bytes(std::span<char> bytes) = 0;
-  // on_bytes() is next, after those of others: as io::SocketHandler::foresee().
-  virtual void foresee(int depth) const { (void)depth; }
+  // on_bytes() is next, after those of others: as io::SocketHandler::foresee(). `bytes` is empty
+  // where nobody has read them yet (TLS).
+  virtual bool foresee(int depth, std::span<const char> bytes) const {
+    (void)depth;
+    (void)bytes;
+    return false;
+  }
   // receive_block() ended with `count` > 0 bytes in place.
   virtual void on_block_bytes(std::size_t count) = 0;
   // Nothing more will come: Code::kClosed is an end in order (FIN; with TLS, close_notify), all

@@ -352,15 +352,20 @@ bool TcpStream::delays_acks() {
   return owner_.shard_.io().delays_acks(socket_);
 }
 
-void TcpStream::foresee(int depth) const {
-  if (depth == 0) return prefetch(*this);
-  if (state_ != State::kOpen) return;
+bool TcpStream::foresee(int depth, std::span<const char> bytes) const {
+  if (depth == 0) {
+    prefetch(*this);
+    return true;
+  }
+  if (state_ != State::kOpen) return false;
   if (depth == 1) {
     if (tls_ != nullptr) prefetch(*tls_);
-    return prefetch(user_, kUserBytes);
+    prefetch(user_, kUserBytes);
+    return true;
   }
-  if (depth == 2 && tls_ != nullptr) tls_->foresee();
-  user_->foresee(depth - 2);
+  if (tls_ == nullptr) return user_->foresee(depth - 2, bytes);
+  if (depth == 2) tls_->foresee();
+  return user_->foresee(depth - 2, {});
 }
 
 void TcpStream::on_receive(std::span<char> bytes) {

@@ -114,7 +114,7 @@ class TcpStream final : public Stream,
 
   // io::SocketHandler
   void on_receive(std::span<char> bytes) override;
-  void foresee(int depth) const override;
+  bool foresee(int depth, std::span<const char> bytes) const override;
   void on_receive_end(int error) override;
   void on_receive_into(std::size_t count, int error) override;
   void on_connect(int error) override;

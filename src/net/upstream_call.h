@@ -32,7 +32,10 @@ class ReplyHandler {
   // Payload with the framing taken off. Valid during the call, never empty.
   virtual void on_reply_body(std::string_view bytes) = 0;
   // on_reply_body() is next, after those of others: as io::SocketHandler::foresee().
-  virtual void foresee(int depth) const { (void)depth; }
+  virtual bool foresee(int depth) const {
+    (void)depth;
+    return false;
+  }
   // The bytes of one receive have all been handed over, and more are to come: the time to pass on
   // what they made.
   virtual void on_reply_pause() = 0;

@@ -78,10 +78,11 @@ bool UpstreamConn::hold_reply(Duration most) {
   return true;
 }
 
-void UpstreamConn::foresee(int depth) const {
-  if (handler_ == nullptr) return;
-  if (depth == 0) return prefetch(handler_, kCacheLineBytes);
-  handler_->foresee(depth - 1);
+bool UpstreamConn::foresee(int depth, std::span<const char>) const {
+  if (handler_ == nullptr) return false;
+  if (depth > 0) return handler_->foresee(depth - 1);
+  prefetch(handler_, kCacheLineBytes);
+  return true;
 }
 
 void UpstreamConn::on_bytes(std::span<char> bytes) {

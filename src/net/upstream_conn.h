@@ -44,7 +44,7 @@ class UpstreamConn final : public UpstreamCall, public ListNode<UpstreamConn>, p
 
   void on_open() override {}
   void on_bytes(std::span<char> bytes) override;
-  void foresee(int depth) const override;
+  bool foresee(int depth, std::span<const char>) const override;
   void on_block_bytes(std::size_t) override {}
   void on_end(const Error& why) override;
   void on_drained() override {}

@@ -271,9 +271,7 @@ void SimIo::deliver(Socket& socket) {
   ++stats_.receives;
   std::vector<char> bytes;
   bytes.swap(scratch_);
-  for (int depth = 0; depth <= io::SocketHandler::kDepthMax; ++depth) {
-    socket.handler->foresee(depth);
-  }
+  for (int depth = 0; socket.handler->foresee(depth, bytes);) ++depth;
   socket.handler->on_receive(bytes);
   // Whoever kept a view of it reads this.
   std::memset(bytes.data(), kScribble, bytes.size());
