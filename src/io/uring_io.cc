@@ -308,7 +308,7 @@ void UringIo::foresee(unsigned begin, unsigned end) {
   for (unsigned at = begin; at != end; ++at) {
     const io_uring_cqe& completion = queue.cqes[at & queue.ring_mask];
     const OpTag tag = decode(completion.user_data);
-    if (tag.op != Op::kReceive && tag.op != Op::kDrain) continue;
+    if ((tag.op != Op::kReceive && tag.op != Op::kDrain) || completion.res <= 0) continue;
     if (tag.slot >= pages_.size() * kPageSockets) continue;
     receptions[count] = {&socket_at(tag.slot), tag.generation, ahead.next(completion), nullptr};
     prefetch(*receptions[count++].socket);

@@ -124,9 +124,14 @@ class Judge {
   // The one that was asked last; a request that the network held up may have come to its provider
   // after that one's.
   const Execution* last() const {
+    // What waited for room in a socket is of the time of the write before it; but nobody carries on
+    // what was not begun.
+    const auto order = [](const Execution& each) {
+      return std::pair(each.continues, each.asked_at);
+    };
     const Execution* found = nullptr;
     for (const Execution& execution : record_.executions) {
-      if (found == nullptr || execution.asked_at >= found->asked_at) found = &execution;
+      if (found == nullptr || order(execution) >= order(*found)) found = &execution;
     }
     return found;
   }

@@ -223,7 +223,7 @@ class UringTest : public testing::TestWithParam<Shape> {
     SocketId ours;
     Fd theirs;
   };
-  Pair pair(Recorder& handler, int receive_bytes = 0) {
+  Pair pair(SocketHandler& handler, int receive_bytes = 0) {
     const std::size_t before = acceptor.sockets.size();
     Fd theirs = dial(receive_bytes);
     EXPECT_TRUE(run_until([&] { return acceptor.sockets.size() > before; }));

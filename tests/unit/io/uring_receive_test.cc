@@ -5,6 +5,9 @@
 // their queues overflow and their buffers run out all the time.
 #include <linux/socket.h>
 
+#include <algorithm>
+#include <array>
+
 #include "uring_fixture.h"
 
 namespace leat::io {
@@ -26,6 +29,51 @@ TEST_P(UringReceive, DeliversBytesThenFin) {
   EXPECT_EQ(handler.received, "hello, world");
   EXPECT_EQ(handler.end_error, 0);
   EXPECT_EQ(handler.ends, 1);
+}
+
+// Compares what was foreseen with what came.
+struct Foreseer final : SocketHandler {
+  mutable std::vector<std::string> expected;
+  std::string received;
+  int right = 0;
+
+  bool foresee(int depth, std::span<const char> bytes) const override {
+    if (depth == 0) expected.emplace_back(bytes.data(), bytes.size());
+    return depth < 3;
+  }
+  void on_receive(std::span<char> bytes) override {
+    received.append(bytes.data(), bytes.size());
+    if (expected.empty()) return;  // the only one of its turn
+    EXPECT_EQ(expected.front(), std::string_view(bytes.data(), bytes.size()));
+    expected.erase(expected.begin());
+    ++right;
+  }
+  void on_receive_end(int) override {}
+  void on_receive_into(std::size_t, int) override {}
+  void on_connect(int) override {}
+  void on_send_short(std::size_t, int) override {}
+  void on_send_block(std::size_t, int) override {}
+};
+
+TEST_P(UringReceive, ForeseesTheBytesThatCome) {
+  constexpr int kSockets = 12;
+  std::array<Foreseer, kSockets> handlers;
+  std::vector<Pair> pairs;
+  for (Foreseer& each : handlers) {
+    pairs.push_back(pair(each));
+    io->receive_start(pairs.back().ours);
+  }
+  turn();
+  std::string sent;
+  for (int round = 0; round < 20; ++round) {
+    const std::string text = "round " + std::to_string(round) + std::string(round, '.');
+    sent += text;
+    for (const Pair& each : pairs) each.theirs.write(text);
+    ASSERT_TRUE(run_until([&] {
+      return std::ranges::all_of(handlers, [&](const auto& h) { return h.received == sent; });
+    }));
+  }
+  EXPECT_GT(handlers.front().right, 0) << "several come in a turn";
 }
 
 TEST_P(UringReceive, ReportsAReset) {
