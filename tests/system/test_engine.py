@@ -11,6 +11,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import resource
 import signal
 import socket
@@ -21,7 +22,7 @@ import time
 import urllib.parse
 
 import harness
-from harness import LEAT, SLOW, SSE_HEAD, answer_well, chat_request, chunk, event, until
+from harness import LEAT, SLOW, SSE_HEAD, answer_well, chat_request, chunk, event, request, until
 
 CLOSE_MS_MAX = 50 * SLOW  # the goal is 10; a shared machine is late by itself
 
@@ -172,6 +173,28 @@ class Drain(harness.Case):
         self.assertTrue(answer.whole)
         self.assertEqual((answer.text(), answer.events()[-1]), ("onetwo", "[DONE]"))
         self.assertEqual(router.process.wait(5 * SLOW), 0)
+
+    def test_what_was_said_to_be_the_last_answer_is(self):
+        # Said while memory is short (RFC 9112 9.6), which is over when the answer ends.
+        levels = {f"memory_{step}_percent": percent for step, percent in
+                  (("shrink_timeouts", 1), ("no_keep_alive", 1), ("refuse", 100),
+                   ("stop_accept", 100))}
+        router, client, go = self.start(limits={"memory_bytes_max": 512 << 20, **levels})
+        self.assertIn(b"connection: close", bytes(client.buffer).lower())
+        router.rewrite(lambda text: re.sub(r"(_keep_alive|_timeouts)_percent = 1\b",
+                                           r"\1_percent = 100", text))
+        router.process.send_signal(signal.SIGHUP)
+
+        def is_over():
+            with router.connect() as other:
+                other.send(request("GET", "/v1/models"))
+                return other.answer().field("connection") is None
+
+        until(is_over, "memory not to be short")
+        go.set()
+        self.assertTrue(client.answer().whole)
+        client.send(request("GET", "/v1/models"))
+        self.assertTrue(client.is_closed())
 
     def test_grace_ends(self):
         router, client, _ = self.start(server="drain_grace_ms = 200")
