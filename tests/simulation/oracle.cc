@@ -166,9 +166,13 @@ class Judge {
   }
   // A reset of the gateway's, of a stream, may have been lost, and be known to nobody.
   static bool may_be_unheard(const Execution& execution) {
-    const bool may_be_stuck = execution.connection->end(0).outgoing().longest_stall > kNone;
+    sim::End& end = execution.connection->end(0);
+    const bool may_be_stuck = end.outgoing().longest_stall > kNone;
+    // A provider that has said all and gone hears of no reset; its words may be on their way still.
+    const bool may_be_late = execution.connection->end(1).closed_at() != kNever &&
+                             end.incoming().longest_stall > kNone;
     return execution.is_unheard || execution.connection->was_broken() ||
-           (execution.hung_up_at == kNever && may_be_stuck);
+           (execution.hung_up_at == kNever && (may_be_stuck || may_be_late));
   }
   // A reset waits behind what else is on its way: the provider takes nothing, or did not until
   // just before it, or the connection was lost with it. Of a stream that the provider itself has
@@ -184,9 +188,12 @@ class Judge {
     sim::End& end = record_.connection->end(0);
     return std::max(end.incoming().longest_stall, end.outgoing().longest_stall) > kStallMax;
   }
-  // When the gateway ended its side of the exchange.
+  // When the gateway ended its side of the exchange. A connection of streams that it has ended
+  // stays for a moment, lest its last words be lost, with nobody at it.
   static Instant closed_at(const Execution& execution) {
-    return std::min(execution.connection->end(0).closed_at(), execution.hung_up_at);
+    sim::End& end = execution.connection->end(0);
+    const Instant ended_at = execution.is_stream ? end.shut_at() : end.closed_at();
+    return std::min({ended_at, end.closed_at(), execution.hung_up_at});
   }
   // Bytes of the provider's that the gateway was shown while it had not.
   static std::uint64_t shown(const Execution& execution) {
@@ -294,7 +301,9 @@ void Judge::judge_attempts() {
     const bool is_whole = shown(execution) >= execution.reply_end;
     // Who was to carry it on was asked after that content.
     if (&execution == answering() || execution.continues || is_whole) continue;
-    if (closed_at(execution) > record_.content_at && !is_out_of_reach(execution)) {
+    // A connection that is closed with its last stream says so first, and goes a turn later.
+    const Duration grace = execution.is_stream ? kHangUpMax : Duration{};
+    if (closed_at(execution) > record_.content_at + grace && !is_out_of_reach(execution)) {
       breach("provider " + std::to_string(execution.provider) +
              " is still listened to after the content of another");
     }

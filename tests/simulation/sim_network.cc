@@ -43,6 +43,7 @@ std::size_t End::write(std::string_view bytes) {
 void End::shutdown() {
   if (!can_write()) return;
   outgoing_->fin_sent = true;
+  shut_at_ = connection_->world_.now();
   incoming_->delivered_before_end =
       std::min(incoming_->delivered_before_end, incoming_->delivered_total);
   World& world = connection_->world_;

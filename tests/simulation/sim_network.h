@@ -116,6 +116,8 @@ class End {
   void reset(bool overtakes);
   bool is_open() const { return is_open_; }
   Instant closed_at() const { return closed_at_; }
+  // When it sent its FIN; kNever: it has not.
+  Instant shut_at() const { return shut_at_; }
   // When this end first learnt that its peer is gone (FIN or RST); kNever: not yet.
   Instant peer_gone_at() const { return peer_gone_at_; }
 
@@ -132,6 +134,7 @@ class End {
   int error_ = 0;
   bool is_open_ = true;
   Instant closed_at_ = kNever;
+  Instant shut_at_ = kNever;
   Instant peer_gone_at_ = kNever;
 };
 
