@@ -22,6 +22,17 @@ int allocations = 0;
 
 }  // namespace
 
+#ifdef LEAT_THREADS_SANITIZED
+extern "C" {
+void* __real_malloc(std::size_t size);
+void* __wrap_malloc(std::size_t size) {
+  return __real_malloc(size);
+}
+void __sanitizer_malloc_hook(const volatile void*, std::size_t) {
+  if (counting) ++allocations;
+}
+}
+#else
 // The linker sends every malloc of ours here (--wrap), Block's and operator new's among them.
 extern "C" {
 void* __real_malloc(std::size_t size);
@@ -52,6 +63,7 @@ void* __wrap_malloc(std::size_t size) {
 [[gnu::noinline]] void operator delete[](void* memory, std::size_t) noexcept {
   std::free(memory);
 }
+#endif
 
 namespace leat::gateway {
 namespace {

@@ -13,6 +13,11 @@ std::size_t allocations_made() {
   return made;
 }
 
+#ifdef LEAT_THREADS_SANITIZED
+extern "C" void __sanitizer_malloc_hook(const volatile void*, std::size_t) {
+  ++made;
+}
+#else
 void* operator new(std::size_t size) {
   ++made;
   void* memory = std::malloc(size);
@@ -25,3 +30,4 @@ void operator delete(void* memory) noexcept {
 void operator delete(void* memory, std::size_t) noexcept {
   std::free(memory);
 }
+#endif
