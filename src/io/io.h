@@ -47,9 +47,9 @@ class SocketHandler {
   // receive_into(): `count` > 0 bytes are in place; or 0 and error 0 (FIN), or 0 and an errno.
   // One call for each receive_into().
   virtual void on_receive_into(std::size_t count, int error) = 0;
-  // on_receive() with `bytes` is next, after those of a few others: asks for the memory that it will
-  // need, one access further with each call (`depth` 0, 1, ...). Changes nothing. False: there is
-  // nothing further.
+  // on_receive() with `bytes` is next, after those of a few others: asks for the memory that it
+  // will need, one access further with each call (`depth` 0, 1, ...). Changes nothing. False: there
+  // is nothing further.
   virtual bool foresee(int depth, std::span<const char> bytes) const {
     (void)depth;
     (void)bytes;

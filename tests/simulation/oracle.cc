@@ -169,8 +169,8 @@ class Judge {
     sim::End& end = execution.connection->end(0);
     const bool may_be_stuck = end.outgoing().longest_stall > kNone;
     // A provider that has said all and gone hears of no reset; its words may be on their way still.
-    const bool may_be_late = execution.connection->end(1).closed_at() != kNever &&
-                             end.incoming().longest_stall > kNone;
+    const bool may_be_late =
+        execution.connection->end(1).closed_at() != kNever && end.incoming().longest_stall > kNone;
     return execution.is_unheard || execution.connection->was_broken() ||
            (execution.hung_up_at == kNever && (may_be_stuck || may_be_late));
   }
