@@ -277,10 +277,11 @@ class ChunkSplicer {
   void write_tool_calls(JsonCursor& at) {
     at.enter('[');
     out_.raw("[");
-    if (choice_ < 64) owner_.tool_choices_ |= std::uint64_t{1} << choice_;
     for (bool first = true, comma = false; at.next_element(first); comma = true) {
       if (comma) out_.raw(",");
       const std::string_view call = at.skip();
+      // Not for an empty list, which some send with every answer.
+      if (choice_ < 64) owner_.tool_choices_ |= std::uint64_t{1} << choice_;
       write_tool_call(call);
     }
     out_.raw("]");

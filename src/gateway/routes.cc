@@ -61,6 +61,7 @@ constexpr Row kRows[] = {
     inference("/v1/embeddings", Face::kOpenAi, RequestKind::kEmbeddings),
     inference("/api/v1/embeddings", Face::kOpenRouter, RequestKind::kEmbeddings),
     account("/api/v1/key", AccountTopic::kKey),
+    account("/api/v1/auth/key", AccountTopic::kKey),  // its older name (openrouter-api.md 1)
     account("/api/v1/credits", AccountTopic::kCredits),
     account("/api/v1/generation", AccountTopic::kGeneration),
     whole("/v1/models", Face::kOpenAi, ListingKind::kModels),

@@ -392,6 +392,18 @@ TEST(Normalise, CompletionHasWhatTheSdkDemands) {
       R"("total_tokens":3}})");
 }
 
+// Some send an empty list with every answer: nobody has called a tool.
+TEST(Normalise, AnEmptyListOfToolCallsIsNoCall) {
+  ChatNormaliser owner = normaliser();
+  const std::string body =
+      R"({"id":"x","choices":[{"finish_reason":"stop","message":{"role":"assistant",)"
+      R"("content":"hi","tool_calls":[]}}]})";
+  std::string room(normalised_size_max(body.size()), '\0');
+  proto::JsonWriter out(room);
+  ASSERT_EQ(owner.write_completion(body, {}, {}, out), Normalised::kWritten);
+  EXPECT_NE(out.text().find(R"("finish_reason":"stop")"), std::string::npos) << out.text();
+}
+
 // ---- Recordings --------------------------------------------------------------------------------
 
 // What a stream says, in one form for both readings.

@@ -132,6 +132,8 @@ TEST(Routes, UnknownPathsKeepTheirFace) {
 // A key may ask about itself; nobody administers anything here.
 TEST(Routes, AKeyAsksAboutItselfAndManagementIsNotThere) {
   const Route key = find_route(Method::kGet, "/api/v1/key");
+  EXPECT_EQ(find_route(Method::kGet, "/api/v1/auth/key").topic, key.topic);
+  EXPECT_EQ(find_route(Method::kGet, "/api/v1/auth/key").action, key.action);
   EXPECT_EQ(key.action, Action::kAccount);
   EXPECT_EQ(key.topic, AccountTopic::kKey);
   EXPECT_EQ(key.face, dialect::Face::kOpenRouter);
