@@ -11,6 +11,7 @@
 
 #include "control/json_tree.h"
 #include "policy/catalogue_builder.h"
+#include "policy/provider_facts.h"
 
 namespace leat::control {
 namespace {
@@ -46,8 +47,11 @@ DraftProvider merged(DraftProvider first, DraftProvider second) {
   fill(first.reasoning_out, second.reasoning_out);
   fill(first.display_name, second.display_name);
   if (!first.data) first.data = second.data;
-  first.quirks = first.quirks | second.quirks;
-  first.rejects = first.rejects | second.rejects;
+  const auto add = [](auto& to, const auto& from) {
+    if (from) to = to ? *to | *from : *from;
+  };
+  add(first.quirks, second.quirks);
+  add(first.rejects, second.rejects);
   return first;
 }
 
@@ -132,10 +136,11 @@ void Build::add_providers() {
     provider.headquarters = from.headquarters;
     provider.datacenters = datacenters;
     provider.data = from.data.value_or(policy::DataPolicy{});
-    provider.quirks = from.quirks;
-    provider.rejects = from.rejects;
-    provider.reasoning_in = from.reasoning_in;
-    provider.reasoning_out = from.reasoning_out;
+    const policy::ProviderFacts& known = policy::facts_at(from.host);
+    provider.quirks = from.quirks.value_or(known.quirks);
+    provider.rejects = from.rejects.value_or(known.rejects);
+    provider.reasoning_in = from.reasoning_in.empty() ? known.reasoning_in : from.reasoning_in;
+    provider.reasoning_out = from.reasoning_out.empty() ? known.reasoning_out : from.reasoning_out;
     if (const auto added = builder_.add_provider(provider); !added) {
       fault(from.place, fmt::format("providers.{}", printable(from.slug)),
             std::string(text_of(added.error().fault)));

@@ -31,10 +31,12 @@ struct DraftProvider {
   std::string headquarters;
   std::vector<std::string> datacenters;
   std::optional<policy::DataPolicy> data;
-  policy::QuirkSet quirks;
-  policy::ParameterSet rejects;
-  std::string reasoning_in;
+  // None: not stated, as policy::facts_at() knows them of a well-known host.
+  std::optional<policy::QuirkSet> quirks;
+  std::optional<policy::ParameterSet> rejects;
+  std::string reasoning_in;  // empty: not stated
   std::string reasoning_out;
+  std::string host;  // of its base URL, if a configuration says how to reach it
   Place place;
   // A configuration says how to reach it; index into its Options::providers.
   std::optional<std::uint32_t> connection;

@@ -27,14 +27,19 @@ constexpr std::array<Setting<DraftProvider>, 11> kProvider{{
     {"data", OwnForm{"table", "the worst: it trains, and keeps for an unknown time"}, 0, 0, kLive,
      "What becomes of prompts: `{ trains = false, publishes = false, retention_days = 0 }`. What "
      "is not stated is taken to be the worst. An endpoint may say otherwise."},
-    {"quirks", OwnForm{"array of text", "[]"}, 0, 0, kLive,
+    {"quirks", OwnForm{"array of text", "what is known of its host, else []"}, 0, 0, kLive,
      "How it strays from the format that it speaks: names of the table of quirks below."},
-    {"rejects", OwnForm{"array of text", "[]"}, 0, 0, kLive,
+    {"rejects", OwnForm{"array of text", "what is known of its host, else []"}, 0, 0, kLive,
      "Parameters of a request that it answers with 400; never sent to it."},
-    {"reasoning_in", &DraftProvider::reasoning_in, 0, 64, kLive, "The field it takes reasoning in.",
-     "as its format says"},
+    {"reasoning_in", &DraftProvider::reasoning_in, 0, 64, kLive,
+     "The field it is asked for reasoning in: `reasoning` or `reasoning_effort`, each made from "
+     "the "
+     "other; `none`: left out; `as_sent`: as the client spelt it.",
+     "what is known of its host, else as sent"},
     {"reasoning_out", &DraftProvider::reasoning_out, 0, 64, kLive,
-     "The field it gives reasoning in.", "as its format says"},
+     "The field it gives reasoning in, and takes that of earlier turns back in: `reasoning` or "
+     "`reasoning_content`; `none`: it takes none back; `as_sent`: as the client spelt it.",
+     "what is known of its host, else as sent"},
 }};
 
 constexpr std::array<Setting<DraftModel>, 23> kModel{{
@@ -121,17 +126,26 @@ constexpr std::array<std::string_view, policy::kQuirks> kQuirkMeanings = {
     "The other way round.",
     "It knows no role `developer`: sent as `system`.",
     "It refuses `stream_options`: left out.",
-    "It refuses `strict` in a tool. Nothing is changed yet: the tools cross as they are.",
+    "It refuses `strict` in a tool: left out.",
     "It refuses `tool_choice: \"required\"`: sent as `\"any\"`.",
     "It refuses a stream with a response schema. Nothing is changed yet.",
     "It refuses `tools: []`: left out.",
-    "A turn with tool calls needs its reasoning back, which the client has to send.",
-    "`completion_tokens` leaves reasoning out. Nothing is added yet.",
+    "A turn with tool calls needs its reasoning back, which the client has to send; it goes under "
+    "the "
+    "name of `reasoning_out`.",
+    "`completion_tokens` leaves reasoning out: seen by the sums of every provider's `usage`, and "
+    "added.",
     "It repeats a growing `usage`: of every provider the last one counts.",
     "It gives `usage` inside a choice: found there of every provider.",
     "Its chunks lack keys: those of every provider are completed for `/api/v1`.",
     "It ends a stream without `[DONE]`: of every provider a finish reason is an end too.",
     "It gives no finish reason: `[DONE]` is an end too, and without both a stream was cut.",
+    "It refuses members of messages and tools that OpenAI's API lacks: `cache_control`, "
+    "`annotations`, `images` and `reasoning_details` are left out.",
+    "`seed` is sent as `random_seed`.",
+    "It runs OpenRouter's server tools (`openrouter:...`): a request with one goes to such a "
+    "provider "
+    "or is refused.",
     "It carries on an assistant's text that stands last: it may take over a broken stream "
     "(`continuation`).",
     "The same, if the message has `prefix: true`, and it does not say the text again.",

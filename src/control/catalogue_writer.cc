@@ -58,8 +58,8 @@ void Writer::provider(const DraftProvider& provider) {
   text_line("headquarters", provider.headquarters);
   if (!provider.datacenters.empty()) line("datacenters", toml_list(provider.datacenters, quoted));
   data_line(provider.data);
-  set_line("quirks", provider.quirks);
-  set_line("rejects", provider.rejects);
+  if (provider.quirks) line("quirks", toml_list(*provider.quirks));
+  if (provider.rejects) line("rejects", toml_list(*provider.rejects));
   text_line("reasoning_in", provider.reasoning_in);
   text_line("reasoning_out", provider.reasoning_out);
   text += '\n';

@@ -200,7 +200,6 @@ void read_provider(Reading& reading, const TomlMember& member) {
                  reading.faults);
   DraftProvider facts = read_catalogue_provider(member, path, 0, reading.faults);
   facts.connection = static_cast<std::uint32_t>(reading.options.providers.size());
-  reading.catalogue.providers.push_back(std::move(facts));
   check_pool(reading, table, path, provider);
   // Without a format that we know there is no telling which of the other settings it needs.
   if (read_format(reading, table, path, provider)) {
@@ -216,6 +215,8 @@ void read_provider(Reading& reading, const TomlMember& member) {
       read_api_keys(reading, table, path, provider);
     }
   }
+  facts.host = provider.base_url.host;
+  reading.catalogue.providers.push_back(std::move(facts));
   reading.options.providers.push_back(std::move(provider));
 }
 

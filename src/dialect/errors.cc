@@ -240,8 +240,13 @@ void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
   // The integer status: @openrouter/sdk refuses a string (openrouter-api.md 6.5).
   out.raw(",\"code\":");
   out.integer(row.status);
+  const std::string_view type = stable_error_type(row.kind);
   out.raw(",\"metadata\":{\"error_type\":");
-  out.string(row.error_type);
+  out.string(type);
+  if (type != row.error_type) {
+    out.raw(",\"reason\":");
+    out.string(row.error_type);
+  }
   if (!detail.param.empty()) {
     out.raw(",\"param\":");
     out.string(detail.param);
@@ -270,6 +275,49 @@ void write_openrouter_error(const ErrorRow& row, const ErrorDetail& detail,
 
 const ErrorRow& error_row(ErrorKind kind) {
   return kRows[static_cast<std::size_t>(kind)];
+}
+
+std::string_view stable_error_type(ErrorKind kind) {
+  switch (kind) {
+    case K::kInvalidJson:
+    case K::kJsonTooComplex:
+    case K::kDuplicateKey:
+    case K::kMethodNotAllowed:
+    case K::kUnsupportedMedia:
+    case K::kNotImplemented:
+    case K::kUnpriced:
+    case K::kWrongEndpoint:
+      return error_row(K::kInvalidRequest).error_type;
+    case K::kModelNotFound:
+    case K::kNoEndpoints:
+    case K::kModelDeprecated:
+    case K::kModelUnavailableUpstream:
+    case K::kPrivacyRestricted:
+    case K::kConstraintFiltered:
+    case K::kFreeVariantEnded:
+      return error_row(K::kNotFound).error_type;
+    case K::kBudgetExceeded:
+    case K::kRegionRestricted:
+      return error_row(K::kPermissionDenied).error_type;
+    case K::kOverloadedKey:
+    case K::kTooManyFailures:
+    case K::kCapacityExhausted:
+      return error_row(K::kRateLimitExceeded).error_type;
+    case K::kOverloaded:
+    case K::kDraining:
+    case K::kLedgerUnavailable:
+      return error_row(K::kProviderOverloaded).error_type;
+    case K::kNoProvider:
+    case K::kTemporarilyUnavailable:
+    case K::kUpstreamProtocol:
+    case K::kUpstreamClosed:
+      return error_row(K::kProviderUnavailable).error_type;
+    case K::kRequestTimeout:
+    case K::kUpstreamTimeout:
+      return error_row(K::kTimeout).error_type;
+    default:
+      return error_row(kind).error_type;
+  }
 }
 
 const char* availability_code(ErrorKind kind) {

@@ -96,6 +96,9 @@ struct ErrorRow {
   const char* message;      // where the caller has nothing better
 };
 const ErrorRow& error_row(ErrorKind kind);
+// Which of OpenRouter's 27 types it is to a client on that face (4.1): those of its API and no
+// others, so that clients may tell them apart. What the row calls it stands beside it, as `reason`.
+std::string_view stable_error_type(ErrorKind kind);
 // OpenRouter's availability code of a kind, or null.
 const char* availability_code(ErrorKind kind);
 

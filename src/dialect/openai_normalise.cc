@@ -16,23 +16,7 @@ using proto::key_is;
 
 namespace {
 
-// Writes the members of one object with the commas right.
-class Members {
- public:
-  explicit Members(JsonWriter& out) : out_(out) { out_.raw("{"); }
-  JsonWriter& key(std::string_view escaped_name) {
-    out_.raw(first_ ? "\"" : ",\"");
-    first_ = false;
-    out_.raw(escaped_name);
-    out_.raw("\":");
-    return out_;
-  }
-  void close() { out_.raw("}"); }
-
- private:
-  JsonWriter& out_;
-  bool first_ = true;
-};
+using Members = proto::JsonMembersWriter;
 
 bool is_string(std::string_view value) {
   return !value.empty() && value.front() == '"';
@@ -62,6 +46,11 @@ std::string_view object_name(AnswerForm form, bool streams) {
 bool must_not_be_null(std::string_view key) {
   return key_is(key, "tool_calls") || key_is(key, "reasoning_details") || key_is(key, "images") ||
          key_is(key, "audio") || key_is(key, "annotations") || key_is(key, "function_call");
+}
+
+bool is_reasoning(std::string_view key) {
+  return key_is(key, "reasoning") || key_is(key, "reasoning_content") ||
+         key_is(key, "reasoning_details");
 }
 
 // Mistral's content in parts (provider-formats.md 1b): its texts run together, still escaped.
@@ -243,6 +232,7 @@ class ChunkSplicer {
         continue;
       }
       const std::string_view value = at.skip();
+      if (owner_.identity_.hides_reasoning && is_reasoning(key)) continue;
       if (key_is(key, "role") && (!is_string(value) || is_empty_string(value))) continue;
       if (is_null(value) && must_not_be_null(key)) continue;
       if (key_is(key, "content") && !value.empty() && value.front() == '[') {
@@ -266,6 +256,7 @@ class ChunkSplicer {
     content.raw("\"");
     write_part_texts(parts, "text", "text", content);
     content.raw("\"");
+    if (owner_.identity_.hides_reasoning) return;
     if (has_reasoning || !has_part(parts, "thinking")) return;
     has_reasoning = true;
     JsonWriter& reasoning = members.key("reasoning");

@@ -231,6 +231,26 @@ void remove_members(const JsonScanner& scanner, proto::TopKeySet keys, proto::Me
 constexpr ParameterSet kShapedParameters = {Parameter::kMaxTokens, Parameter::kMaxCompletionTokens,
                                             Parameter::kReasoning, Parameter::kReasoningEffort};
 
+// What `:thinking` adds.
+constexpr std::string_view kReasoningOn = R"("reasoning":{"enabled":true})";
+
+// A whole member, or nothing where nothing is asked for.
+void write_effort(const ChatRequest& request, const EndpointShape& endpoint, bool turns_on,
+                  proto::JsonWriter& out) {
+  const bool takes_object = endpoint.reasoning_key == ReasoningKey::kReasoning;
+  if (turns_on && takes_object) {
+    out.raw(kReasoningOn);
+    return;
+  }
+  ReasoningWish wish = request.reasoning;
+  if (turns_on) wish.effort = ReasoningEffort::kMedium;
+  const ReasoningEffort effort = effort_for(wish, request.output_max, endpoint.efforts);
+  if (effort == ReasoningEffort::kUnset) return;
+  out.raw(takes_object ? R"("reasoning":{"effort":)" : R"("reasoning_effort":)");
+  out.string(reasoning_effort_name(effort));
+  if (takes_object) out.raw("}");
+}
+
 void shape_dropped(const JsonScanner& scanner, ParameterSet dropped, proto::MemberEdits& edits) {
   proto::TopKeySet keys = 0;
   for (std::uint64_t left = dropped.without(kShapedParameters).bits(); left != 0;
@@ -240,46 +260,40 @@ void shape_dropped(const JsonScanner& scanner, ParameterSet dropped, proto::Memb
   remove_members(scanner, keys, edits);
 }
 
-// One of the two spellings of an effort becomes the other; what the other cannot say (a budget of
-// tokens) is left out. False if the text has no room: the effort is no word of the API.
-bool shape_reasoning(const JsonScanner& scanner, std::string_view body,
+// The wish for reasoning as one member, under the key that the endpoint takes: the client's own
+// text where it is spelt so, else made from the other spelling. False if the text has no room.
+bool shape_reasoning(const JsonScanner& scanner, std::string_view body, const ChatRequest& request,
                      const EndpointShape& endpoint, std::span<char> room,
                      proto::MemberEdits& edits) {
-  const JsonField* const object = scanner.find(TopKey::kReasoning);
-  const JsonField* const word = scanner.find(TopKey::kReasoningEffort);
-  const bool drops_object = endpoint.dropped.has(Parameter::kReasoning);
-  const bool drops_word = endpoint.dropped.has(Parameter::kReasoningEffort);
+  const bool turns_on = endpoint.reasoning_on && !request.reasoning.asks();
   if (endpoint.reasoning_key == ReasoningKey::kAsSent) {
-    if (object != nullptr && drops_object) edits.remove(*object);
-    if (word != nullptr && drops_word) edits.remove(*word);
+    const bool has_object = scanner.find(TopKey::kReasoning) != nullptr;
+    if (endpoint.dropped.has(Parameter::kReasoning)) {
+      remove_member(scanner, TopKey::kReasoning, edits);
+    } else if (turns_on && !has_object) {
+      edits.insert(kReasoningOn);
+    }
+    if (endpoint.dropped.has(Parameter::kReasoningEffort)) {
+      remove_member(scanner, TopKey::kReasoningEffort, edits);
+    }
     return true;
   }
   const bool takes_object = endpoint.reasoning_key == ReasoningKey::kReasoning;
-  const JsonField* const wanted =
-      find_set(scanner, takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort);
-  const JsonField* const other = takes_object ? word : object;
-  if (takes_object ? drops_object : drops_word) {
-    if (object != nullptr) edits.remove(*object);
-    if (word != nullptr) edits.remove(*word);
-    return true;
-  }
-  if (other == nullptr) return true;
-  std::string_view effort;
-  if (wanted == nullptr && other->type != JsonType::kNull) {
-    effort = takes_object ? other->value(body)
-                          : proto::json_find(other->value(body), "effort").value_or("");
-  }
-  if (effort.empty() || effort.front() != '"') {
-    edits.remove(*other);
-    return true;
-  }
+  const TopKey wanted_key = takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort;
+  const TopKey other_key = takes_object ? TopKey::kReasoningEffort : TopKey::kReasoning;
+  const bool is_dropped =
+      endpoint.reasoning_key == ReasoningKey::kNowhere ||
+      endpoint.dropped.has(takes_object ? Parameter::kReasoning : Parameter::kReasoningEffort);
+  remove_member(scanner, other_key, edits);
+  const JsonField* const wanted = find_set(scanner, wanted_key);
+  if (!is_dropped && takes_object && wanted != nullptr) return true;
   proto::JsonWriter text(room);
-  text.raw(takes_object ? "\"reasoning\":{\"effort\":" : "\"reasoning_effort\":");
-  text.raw(effort);
-  if (takes_object) text.raw("}");
-  // A null under the wanted key would stand twice.
-  remove_member(scanner, takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort, edits);
-  edits.replace_range(other->key_begin, other->value_end, text.text());
+  if (!is_dropped) write_effort(request, endpoint, turns_on, text);
+  const bool is_as_sent = wanted != nullptr && !takes_object && text.size() != 0 &&
+                          text.text().ends_with(wanted->value(body));
+  if (is_as_sent) return true;
+  remove_member(scanner, wanted_key, edits);
+  if (text.size() != 0) edits.insert(text.text());
   return !text.overflowed();
 }
 
@@ -333,20 +347,17 @@ bool shape_words(const JsonScanner& scanner, std::string_view body, const Endpoi
   return !required.overflowed() && !seed_key.overflowed();
 }
 
-bool shape_roles(const JsonScanner& scanner, std::string_view body, proto::MemberEdits& edits) {
+// Messages and tools as respell_lists() wrote them. A list that is left out stays so.
+void place_lists(const JsonScanner& scanner, const EndpointShape& endpoint, ParameterSet dropped,
+                 proto::MemberEdits& edits) {
   const JsonField* const messages = find_set(scanner, TopKey::kMessages);
-  if (messages == nullptr) return true;
-  proto::JsonElements elements(messages->value(body));
-  std::string_view message;
-  std::size_t count = 0;
-  while (elements.next(message)) {
-    const auto role = proto::json_find(message, "role");
-    if (!role || *role != "\"developer\"") continue;
-    if (++count > kDeveloperMessagesMax) return false;
-    const auto begin = static_cast<std::uint32_t>(role->data() - body.data());
-    edits.replace_range(begin, begin + static_cast<std::uint32_t>(role->size()), "\"system\"");
+  if (messages != nullptr && !endpoint.messages_text.empty()) {
+    edits.place(messages->value_begin, messages->value_end - 1, endpoint.messages_text);
   }
-  return true;
+  const JsonField* const tools = find_set(scanner, TopKey::kTools);
+  if (tools != nullptr && !endpoint.tools_text.empty() && !dropped.has(Parameter::kTools)) {
+    edits.place(tools->value_begin, tools->value_end, endpoint.tools_text);
+  }
 }
 
 // What is left of the caps, in those that shape_output_cap() lets stand. False if nothing is.
@@ -374,7 +385,8 @@ bool shape_rest(const JsonScanner& scanner, std::string_view body, const Endpoin
                 ShapeTexts& texts, proto::MemberEdits& edits) {
   const JsonField* const messages = find_set(scanner, TopKey::kMessages);
   if (messages == nullptr) return false;
-  edits.place(messages->value_end - 1, endpoint.trailing_message);
+  const std::uint32_t end = messages->value_end - 1;
+  edits.place(end, end, endpoint.trailing_message);
   if (endpoint.continues_final_message) {
     edits.insert(R"("add_generation_prompt":false,"continue_final_message":true)");
   }
@@ -405,6 +417,34 @@ std::optional<RequestFault> read_chat_request(const JsonScanner& scanner, std::s
   return read_usage_wishes(scanner, body, out);
 }
 
+std::size_t respelling_size(const JsonScanner& scanner, const ChatRequest& request,
+                            const EndpointShape& endpoint) {
+  const auto room_for = [&](TopKey key) {
+    const JsonField* const list = find_set(scanner, key);
+    return list == nullptr ? 0 : respelt_size_max(list->value_end - list->value_begin);
+  };
+  const MessageShape& shape = endpoint.messages;
+  return (shape.changes_messages(request.extras) ? room_for(TopKey::kMessages) : 0) +
+         (shape.changes_tools(request.extras) ? room_for(TopKey::kTools) : 0);
+}
+
+bool respell_lists(const JsonScanner& scanner, std::string_view body, const ChatRequest& request,
+                   proto::JsonWriter& out, EndpointShape& endpoint) {
+  const MessageShape& shape = endpoint.messages;
+  const JsonField* const messages = find_set(scanner, TopKey::kMessages);
+  if (messages != nullptr && shape.changes_messages(request.extras)) {
+    if (!write_messages(messages->value(body), shape, out)) return false;
+    endpoint.messages_text = out.text();
+  }
+  const JsonField* const tools = find_set(scanner, TopKey::kTools);
+  if (tools != nullptr && shape.changes_tools(request.extras)) {
+    const std::size_t begin = out.size();
+    if (!write_tools(tools->value(body), shape, out)) return false;
+    endpoint.tools_text = out.text().substr(begin);
+  }
+  return true;
+}
+
 bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
                         const ChatRequest& request, const EndpointShape& endpoint,
                         proto::SpliceList& out) {
@@ -425,10 +465,10 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   if (request.stream) shape_stream_options(scanner, body, endpoint, edits);
   shape_output_cap(scanner, request, endpoint, cap.text(), edits);
   shape_dropped(scanner, with_dependents(endpoint.dropped), edits);
-  if (!shape_reasoning(scanner, body, endpoint, texts.reasoning, edits)) return false;
+  if (!shape_reasoning(scanner, body, request, endpoint, texts.reasoning, edits)) return false;
   if (!shape_service_tier(scanner, body, endpoint, texts.tier, edits)) return false;
   if (!shape_words(scanner, body, endpoint, texts, edits)) return false;
-  if (!endpoint.takes_developer_role && !shape_roles(scanner, body, edits)) return false;
+  place_lists(scanner, endpoint, with_dependents(endpoint.dropped), edits);
   if (!endpoint.trailing_message.empty() && !shape_rest(scanner, body, endpoint, texts, edits)) {
     return false;
   }

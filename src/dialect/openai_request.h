@@ -8,9 +8,12 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
+#include "dialect/openai_messages.h"
 #include "dialect/parameters.h"
+#include "dialect/reasoning.h"
 #include "proto/json_scan.h"
 #include "proto/splice.h"
 
@@ -36,6 +39,9 @@ struct ChatRequest {
   bool stateful = false;             // store:true: an ambiguous failure is not tried again
   std::int64_t output_max = kUnset;  // the larger of max_tokens and max_completion_tokens
   std::int64_t n = 1;                // answers asked for: the larger of n and best_of
+  // Of the routing fields, for who shapes the request.
+  ReasoningWish reasoning;
+  MessageExtras extras;
   std::array<char, 256> model_bytes;
   std::uint16_t model_size = 0;
 
@@ -51,8 +57,9 @@ std::optional<RequestFault> read_chat_request(const proto::JsonScanner& scanner,
 // The spelling of the output cap that an endpoint takes (provider-formats.md 1b).
 enum class MaxTokensKey : std::uint8_t { kAsSent, kMaxTokens, kMaxCompletionTokens };
 
-// The field that an endpoint takes reasoning in: OpenRouter's object, or OpenAI's word.
-enum class ReasoningKey : std::uint8_t { kAsSent, kReasoning, kReasoningEffort };
+// The field that an endpoint takes the wish for reasoning in: OpenRouter's object, OpenAI's word,
+// or none, as it reasons or does not.
+enum class ReasoningKey : std::uint8_t { kAsSent, kReasoning, kReasoningEffort, kNowhere };
 
 // What one endpoint wants changed. Views must live until the request is laid out.
 struct EndpointShape {
@@ -66,13 +73,19 @@ struct EndpointShape {
   // caps never are, since price and reservation stand on them: `max_tokens_key` is their rule.
   ParameterSet dropped;
   ReasoningKey reasoning_key = ReasoningKey::kAsSent;
-  std::string_view seed_key;              // its name for `seed` (Mistral: random_seed), or empty
+  // The efforts that the model has, or empty: the nearest is sent, where the word is.
+  std::span<const std::string_view> efforts;
+  bool reasoning_on = false;  // `:thinking`: reasoning is asked for unless the request says how
+  std::string_view seed_key;  // its name for `seed` (Mistral: random_seed), or empty
   std::string_view tool_choice_required;  // its word for `required` (Mistral: any), or empty
   // What `service_tier` says in the request: the tier that the endpoint is priced by. Empty: the
   // standard one, and a client's wish for another goes no further.
   std::string_view service_tier;
-  bool takes_developer_role = true;  // else `developer` becomes `system`
-  bool takes_empty_tools = true;     // else `tools: []` is left out
+  bool takes_empty_tools = true;  // else `tools: []` is left out
+  MessageShape messages;
+  // What respell_lists() wrote for this endpoint, or empty: the body's own.
+  std::string_view messages_text;  // but for its closing bracket
+  std::string_view tools_text;
   // ---- Of a request for the rest of an answer (continuation.h)
   // Put behind the last message, its comma with it, from where it lies: it outlives the list.
   // REQUIRES, unless empty: there is a last message.
@@ -81,12 +94,17 @@ struct EndpointShape {
   std::int64_t output_given = 0;         // tokens that are off each cap; a cap is more than that
 };
 
-// Messages with the role `developer` that can be re-spelt; more are refused.
-inline constexpr std::size_t kDeveloperMessagesMax = 16;
+// Room that respell_lists() needs at most; 0: the endpoint takes messages and tools as they are.
+std::size_t respelling_size(const proto::JsonScanner& scanner, const ChatRequest& request,
+                            const EndpointShape& endpoint);
+// Writes both anew where the endpoint wants them otherwise, and points `endpoint` at them: `out`
+// outlives it. False if a list is no list of objects. REQUIRES: as below.
+bool respell_lists(const proto::JsonScanner& scanner, std::string_view body,
+                   const ChatRequest& request, proto::JsonWriter& out, EndpointShape& endpoint);
 
 // Lays the request out for one endpoint; text completions and embeddings likewise, their `stream`
 // and caps being what they are. False if it does not fit the list's bounds (a model name beyond
-// what a catalogue may hold, too many developer messages). REQUIRES: `request` was read from this
+// what a catalogue may hold). REQUIRES: `request` was read from this
 // body.
 bool shape_chat_request(const proto::JsonScanner& scanner, std::string_view body,
                         const ChatRequest& request, const EndpointShape& endpoint,

@@ -85,6 +85,7 @@ struct ChatIdentity {
   // Whose broken answer this one carries on, or empty. Told in its first chunk and in the one with
   // the usage.
   std::string_view continued_from = {};
+  bool hides_reasoning = false;  // the client wants none of it to see (openrouter-api.md 4.7)
 };
 
 enum class Normalised : std::uint8_t {

@@ -44,10 +44,6 @@ constexpr TierRow kTiers[] = {
     {"fast", ServiceTier::kPriority}, {"scale", ServiceTier::kScale},
 };
 
-// In the order of ReasoningEffort.
-constexpr std::string_view kEfforts[] = {"",       "none", "minimal", "low",
-                                         "medium", "high", "xhigh",   "max"};
-
 constexpr std::string_view kFormats[] = {"",        "text",  "json_object", "json_schema",
                                          "grammar", "python"};
 
@@ -95,8 +91,8 @@ class Reader {
   static constexpr proto::TopKeySet kRare = proto::keys_of(
       {TopKey::kProvider, TopKey::kRoute, TopKey::kPreset, TopKey::kSessionId, TopKey::kUser,
        TopKey::kPromptCacheKey, TopKey::kServiceTier, TopKey::kTools, TopKey::kToolChoice,
-       TopKey::kResponseFormat, TopKey::kReasoning, TopKey::kReasoningEffort, TopKey::kModalities,
-       TopKey::kPlugins, TopKey::kTransforms});
+       TopKey::kResponseFormat, TopKey::kReasoning, TopKey::kReasoningEffort,
+       TopKey::kIncludeReasoning, TopKey::kModalities, TopKey::kPlugins, TopKey::kTransforms});
 
   bool read_rare() {
     return read_provider() && read_route() && read_texts() && read_service_tier() && read_tools() &&
@@ -252,8 +248,13 @@ class Reader {
       std::string_view key;
       for (bool first_key = true; at.next_key(first_key, key);) {
         const std::string_view value = at.skip();
-        if (key_is(plain_word(key, room_), "type") && value.starts_with("\"openrouter:")) {
-          out_.has_server_tools = true;
+        key = plain_word(key, room_);
+        if (key_is(key, "type")) {
+          const auto raw = proto::json_raw_string(value);
+          out_.has_server_tools =
+              out_.has_server_tools || (raw && plain_word(*raw, room_).starts_with("openrouter:"));
+        } else if (key_is(key, "cache_control")) {
+          out_.extras.has_cached_tools = true;
         }
       }
     }
@@ -282,12 +283,10 @@ class Reader {
   }
 
   bool read_effort(std::string_view value, const char* field, ReasoningEffort& out) {
-    const std::size_t word = find_word(value, kEfforts);
-    if (word == 0) {
-      return fault_.set("must be none, minimal, low, medium, high, xhigh or max", field);
-    }
-    out = static_cast<ReasoningEffort>(word);
-    return true;
+    const auto raw = proto::json_raw_string(value);
+    out = raw ? reasoning_effort_of(plain_word(*raw, room_)) : ReasoningEffort::kUnset;
+    return out != ReasoningEffort::kUnset ||
+           fault_.set("must be none, minimal, low, medium, high, xhigh or max", field);
   }
 
   bool read_reasoning_member(std::string_view key, std::string_view value) {
@@ -321,6 +320,12 @@ class Reader {
       while (members.next(member)) {
         if (!read_reasoning_member(member.key, member.value)) return false;
       }
+    }
+    // The older name of `exclude` (4.7).
+    if (const JsonField* field = set_field(TopKey::kIncludeReasoning)) {
+      const auto flag = proto::json_bool(field->value(body_));
+      if (!flag) return fault_.set("must be a boolean", "include_reasoning");
+      if (!*flag) out_.reasoning.exclude = true;
     }
     const JsonField* const alias = set_field(TopKey::kReasoningEffort);
     if (alias == nullptr) return true;
@@ -397,14 +402,31 @@ class Reader {
       const std::string_view value = at.skip();
       message_end_ = value.data() + value.size();
       if (key_is(key, "role")) {
-        is_system = value == "\"system\"" || value == "\"developer\"";
+        read_role(value, is_system);
       } else if (key_is(key, "content")) {
         if (value.front() == '"') add(out_.input_modalities, Modality::kText);
-      } else if (key_is(key, "reasoning_details")) {
-        if (is_filled_array(value)) out_.replays_reasoning = true;
+      } else if (key_is(key, "reasoning") || key_is(key, "reasoning_content") ||
+                 key_is(key, "reasoning_details")) {
+        out_.extras.has_reasoning = true;
+      } else {
+        note_beyond_openai(key);
       }
     }
     return is_system;
+  }
+
+  void read_role(std::string_view value, bool& is_system) {
+    const auto raw = proto::json_raw_string(value);
+    const std::string_view role = raw ? plain_word(*raw, room_) : std::string_view();
+    const bool is_developer = role == "developer";
+    if (is_developer) out_.extras.has_developer_role = true;
+    is_system = is_developer || role == "system";
+  }
+
+  void note_beyond_openai(std::string_view key) {
+    if (key_is(key, "cache_control") || key_is(key, "annotations") || key_is(key, "images")) {
+      out_.extras.has_beyond_openai = true;
+    }
   }
 
   void read_parts(JsonCursor& at) {
@@ -425,6 +447,8 @@ class Reader {
         } else if (key_is(key, "image_url")) {
           ++sources;
           source_bytes += value.size();
+        } else {
+          note_beyond_openai(key);
         }
       }
       if (!is_image) continue;
@@ -492,10 +516,6 @@ ModelName split_model_name(std::string_view full) {
     if (!known) return name;
     name.base = name.base.substr(0, colon);
   }
-}
-
-std::string_view reasoning_effort_name(ReasoningEffort effort) {
-  return kEfforts[static_cast<std::size_t>(effort)];
 }
 
 bool read_routing_fields(const JsonScanner& scanner, std::string_view body, RoutingFields& out,

@@ -16,8 +16,10 @@
 
 #include "base/inline_list.h"
 #include "dialect/field_texts.h"
+#include "dialect/openai_messages.h"
 #include "dialect/parameters.h"
 #include "dialect/provider_preferences.h"
+#include "dialect/reasoning.h"
 #include "dialect/routing_fault.h"
 #include "proto/json_scan.h"
 
@@ -61,27 +63,6 @@ enum class ResponseFormat : std::uint8_t {
   kGrammar,
   kPython,
 };
-enum class ReasoningEffort : std::uint8_t {
-  kUnset,
-  kNone,
-  kMinimal,
-  kLow,
-  kMedium,
-  kHigh,
-  kXhigh,
-  kMax,
-};
-std::string_view reasoning_effort_name(ReasoningEffort effort);
-
-struct ReasoningWish {
-  static constexpr std::int64_t kUnset = -1;
-  ReasoningEffort effort = ReasoningEffort::kUnset;  // of `reasoning` or `reasoning_effort`
-  std::int64_t max_tokens = kUnset;
-  bool enabled_set = false;
-  bool enabled = false;
-  bool exclude = false;
-};
-
 // What stands in messages, by the types of content parts (4.6), as bits of `input_modalities`.
 enum class Modality : std::uint8_t { kText, kImage, kAudio, kFile, kVideo };
 
@@ -115,9 +96,7 @@ struct RoutingFields {
   std::uint32_t images = 0;
   std::uint64_t image_bytes = 0;
   bool has_server_tools = false;  // tools named `openrouter:…`: the gateway's to run
-  // A message hands reasoning back in OpenRouter's form: its signatures bind it to a provider
-  // (4.7).
-  bool replays_reasoning = false;
+  MessageExtras extras;
   bool has_model = false;    // `model` is set
   bool has_plugins = false;  // a non-empty list
   bool has_transforms = false;

@@ -1,9 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/endpoint_shape.h"
 
+#include "policy/provider_facts.h"
+
 namespace leat::gateway {
 
 using policy::Quirk;
+
+namespace {
+
+dialect::ReasoningKey key_of(std::string_view reasoning_in) {
+  if (reasoning_in == "reasoning") return dialect::ReasoningKey::kReasoning;
+  if (reasoning_in == "reasoning_effort") return dialect::ReasoningKey::kReasoningEffort;
+  if (reasoning_in == policy::kReasoningNowhere) return dialect::ReasoningKey::kNowhere;
+  return dialect::ReasoningKey::kAsSent;
+}
+
+dialect::ReasoningReplay replay_of(std::string_view reasoning_out) {
+  if (reasoning_out == "reasoning") return dialect::ReasoningReplay::kReasoning;
+  if (reasoning_out == "reasoning_content") return dialect::ReasoningReplay::kReasoningContent;
+  if (reasoning_out == policy::kReasoningNowhere) return dialect::ReasoningReplay::kNowhere;
+  return dialect::ReasoningReplay::kAsSent;
+}
+
+}  // namespace
 
 dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
                                  const policy::Endpoint& endpoint, std::string_view upstream_model,
@@ -26,15 +46,16 @@ dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
   } else if (quirks.has(Quirk::kNoMaxCompletionTokens)) {
     shape.max_tokens_key = dialect::MaxTokensKey::kMaxTokens;
   }
-  shape.takes_developer_role = !quirks.has(Quirk::kNoDeveloperRole);
+  shape.messages.takes_developer_role = !quirks.has(Quirk::kNoDeveloperRole);
+  shape.messages.takes_strict_tools = !quirks.has(Quirk::kNoStrictTools);
+  shape.messages.is_strict = quirks.has(Quirk::kStrictMessages);
+  shape.messages.reasoning = replay_of(provider.reasoning_out);
   shape.takes_empty_tools = !quirks.has(Quirk::kDropEmptyTools);
   // Who refuses `required` calls it `any` (Mistral).
   if (quirks.has(Quirk::kNoToolChoiceRequired)) shape.tool_choice_required = "any";
-  if (provider.reasoning_in == "reasoning") {
-    shape.reasoning_key = dialect::ReasoningKey::kReasoning;
-  } else if (provider.reasoning_in == "reasoning_effort") {
-    shape.reasoning_key = dialect::ReasoningKey::kReasoningEffort;
-  }
+  if (quirks.has(Quirk::kRandomSeed)) shape.seed_key = "random_seed";
+  shape.reasoning_key = key_of(provider.reasoning_in);
+  shape.efforts = catalogue.model(endpoint.model).reasoning.efforts;
   return shape;
 }
 

@@ -64,6 +64,7 @@ dialect::ChatIdentity Exchange::identity() const {
   identity.id = id_;
   identity.model = leg_->model_name;
   identity.provider = provider_name();
+  identity.hides_reasoning = hides_reasoning_;
   identity.created = gateway_.shard().io().wall_now().unix_seconds();
   return identity;
 }
@@ -109,6 +110,7 @@ bool Exchange::plan() {
   streams_ = request.chat.stream;
   wants_usage_ = request.chat.wants_usage;
   wants_cost_ = request.chat.wants_cost;
+  hides_reasoning_ = request.chat.reasoning.exclude;
   note_request(fields);
   return take_plan(fields);
 }
@@ -177,8 +179,9 @@ bool Exchange::take_plan(const dialect::RoutingFields& fields) {
   for (const policy::Candidate& candidate : planner.plan().candidates()) {
     if (request.stop_count == kStopsMax) break;
     request.stops[request.stop_count++] = {
-        candidate.endpoint, candidate.model_rank, candidate.own_key, candidate.dropped,
-        std::string(planner.models()[candidate.model_rank].rest)};
+        candidate.endpoint, candidate.model_rank,
+        candidate.own_key,  candidate.reasoning_on,
+        candidate.dropped,  std::string(planner.models()[candidate.model_rank].rest)};
   }
   return take_limits(found, fields) && choose_first();
 }

@@ -141,6 +141,7 @@ class Exchange final : public ListNode<Exchange>,
     policy::EndpointId endpoint = policy::kNoId;
     std::uint8_t model_rank = 0;
     std::uint32_t own_key = 0;  // of the workspace; 0: shared capacity
+    bool reasoning_on = false;  // by `:thinking`
     policy::ParameterSet dropped;
     std::string rest;  // of a pattern's model; a copy, since an escaped name lies in no body
   };
@@ -228,6 +229,8 @@ class Exchange final : public ListNode<Exchange>,
   bool choose_first();
   void go_to(std::uint8_t stop, std::uint8_t key);
   void attempt();
+  void list_asked(const dialect::FinalAnswer& answer, RefusalLists& lists) const;
+  bool respell(dialect::EndpointShape& shape, BlockRef& out) const;
   void send_request(net::UpstreamCall& call);
   void take_error_head(const proto::ResponseHead& head);
   void note_limits(const proto::ResponseHead& head);
@@ -411,6 +414,7 @@ class Exchange final : public ListNode<Exchange>,
   bool streams_ = false;
   bool wants_usage_ = false;
   bool wants_cost_ = false;
+  bool hides_reasoning_ = false;
   bool is_begun_ = false;  // a provider may have been asked: it will have a record
   bool is_settled_ = false;
   Ending ending_ = Ending::kFree;

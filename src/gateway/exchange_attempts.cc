@@ -162,6 +162,19 @@ void Exchange::on_upstream(Result<net::UpstreamCall*> call) {
   send_request(**call);
 }
 
+// Messages and tools in the endpoint's words, if those are others; `shape` then points into `out`.
+bool Exchange::respell(dialect::EndpointShape& shape, BlockRef& out) const {
+  const Request& request = *request_;
+  const std::size_t size = dialect::respelling_size(request.scanner, request.chat, shape);
+  if (size == 0) return true;
+  const std::string_view body(request.body->data(), request.body->size);
+  out = Block::allocate(size);
+  proto::JsonWriter writer({out->data(), size});
+  if (!dialect::respell_lists(request.scanner, body, request.chat, writer, shape)) return false;
+  out->size = writer.size();
+  return true;
+}
+
 void Exchange::send_request(net::UpstreamCall& call) {
   Request& request = *request_;
   const std::string_view body(request.body->data(), request.body->size);
@@ -169,6 +182,7 @@ void Exchange::send_request(net::UpstreamCall& call) {
   dialect::EndpointShape shape = shape_for(deployment_->snapshot().catalogue(), endpoint(),
                                            ref.upstream_name(endpoint()), stop().dropped, kind_);
   if (const std::uint32_t cap = default_cap()) shape.output_default = cap;
+  shape.reasoning_on = stop().reasoning_on && kind_ == RequestKind::kChat;
   if (is_carrying_on()) {
     const auto by = continues_by(deployment_->snapshot().catalogue(), endpoint());
     dialect::shape_continuation(by, *continuation_->so_far, shape);
@@ -181,7 +195,9 @@ void Exchange::send_request(net::UpstreamCall& call) {
     end_attempt(OutcomeClass::kNotCounted, 0, {});
     return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
   }
-  if (!dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
+  BlockRef respelt;
+  if (!respell(shape, respelt) ||
+      !dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
     call.cancel();
     return failed_here(ErrorKind::kInvalidRequest);
   }
@@ -194,7 +210,9 @@ void Exchange::send_request(net::UpstreamCall& call) {
   options.accept = streams_ ? "text/event-stream" : "application/json";
   TraceFields trace(client_->story().trace, leg_->note);
   options.fields = trace.fields();
-  const net::RequestBody whole{.block = request.body.get(), .pieces = pieces.pieces()};
+  // What was written anew is nearly all of the body.
+  Block* const most = respelt ? respelt.get() : request.body.get();
+  const net::RequestBody whole{.block = most, .pieces = pieces.pieces()};
   const auto copied = call.send(options, whole);
   if (!copied) {
     drop_upstream();
@@ -204,7 +222,7 @@ void Exchange::send_request(net::UpstreamCall& call) {
     }
     return failed_here(ErrorKind::kServer);
   }
-  gateway_.counters().body_bytes_copied.add(*copied);
+  gateway_.counters().body_bytes_copied.add(*copied + (respelt ? respelt->size : 0));
   asked().written = true;
   leg_->state = Leg::State::kWaiting;
   leg_->started = leg_->last_progress = gateway_.shard().now();
@@ -419,6 +437,27 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   }
 }
 
+// The models that were asked for and the providers that failed, for who is told to come again.
+void Exchange::list_asked(const dialect::FinalAnswer& answer, RefusalLists& lists) const {
+  const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
+  std::size_t models = 0;
+  std::size_t providers = 0;
+  const auto add = [](std::span<std::string_view> list, std::size_t& count, std::string_view name) {
+    const auto told = list.first(count);
+    if (count < list.size() && std::ranges::find(told, name) == told.end()) list[count++] = name;
+  };
+  const auto stops = std::span(request_->stops).first(request_->stop_count);
+  for (std::size_t i = 0; i < stops.size(); ++i) {
+    const policy::Endpoint& endpoint = catalogue.endpoint(stops[i].endpoint);
+    add(lists.models, models, catalogue.model(endpoint.model).id);
+    if (i > request_->last_stop) continue;
+    add(lists.providers, providers, catalogue.provider(endpoint.provider).name);
+  }
+  lists.availability.retry_after_s = answer.retry_after_s;
+  lists.availability.requested_models = std::span(lists.models).first(models);
+  lists.availability.affected_providers = std::span(lists.providers).first(providers);
+}
+
 // No candidate is left: what failed is the answer.
 void Exchange::give_up() {
   if (is_carrying_on()) return tell_break();
@@ -427,6 +466,9 @@ void Exchange::give_up() {
   dialect::ErrorDetail detail;
   detail.provider_name = provider_name();
   detail.previous_errors = request.errors.previous_errors();
+  RefusalLists lists;
+  list_asked(answer, lists);
+  detail.availability = &lists.availability;
   if (request.has_failure_detail) {
     detail.provider_code = request.failure.code();
     detail.provider_raw = request.failure.message();

@@ -134,7 +134,10 @@ bool read_request(const proto::JsonScanner& scanner, std::string_view body,
   if (const auto wrong = dialect::read_chat_request(scanner, body, chat)) {
     return fault.set(wrong->message, wrong->param);
   }
-  return dialect::read_routing_fields(scanner, body, fields, fault);
+  if (!dialect::read_routing_fields(scanner, body, fields, fault)) return false;
+  chat.reasoning = fields.reasoning;
+  chat.extras = fields.extras;
+  return true;
 }
 
 std::optional<PlanRefusal> RoutePlanner::resolve_models(const policy::Catalogue& catalogue,
@@ -194,6 +197,7 @@ void RoutePlanner::set_request(const Snapshot& snapshot, const dialect::RoutingF
   request.sort = sort_of(wish.sort);
   request.default_sort = sort_of(snapshot.options().routing.sort);
   request.parameters = policy::ParameterSet::of_bits(fields.parameters.bits());
+  request.server_tools = fields.has_server_tools;
   request.tool_choice = tool_choice_of(fields.tool_choice);
   request.input = policy::ModalitySet::of_bits(fields.input_modalities);
   request.output =
@@ -269,6 +273,11 @@ PlanRefusal RoutePlanner::refusal_of(const dialect::RoutingFields& fields,
       return refusal_of_variant(fields);
     default:
       break;
+  }
+  if (plan_.counts[static_cast<std::size_t>(policy::Exclusion::kServerTools)] != 0) {
+    return {.kind = ErrorKind::kInvalidRequest,
+            .message = "server tools (`openrouter:...`) are not run here",
+            .param = "tools"};
   }
   PlanRefusal refusal{.kind = ErrorKind::kNoEndpoints};
   refusal.message = "No endpoint of the model can serve this request";

@@ -62,6 +62,7 @@ struct RefusalLists {
   std::array<dialect::Exclusion, dialect::kExclusionsMax> exclusions;
   std::array<std::string_view, dialect::kListedMax> models;
   std::array<std::string_view, dialect::kListedMax> excluded_by;
+  std::array<std::string_view, dialect::kListedMax> providers;
   dialect::Availability availability;
 };
 

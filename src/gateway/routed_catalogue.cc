@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "policy/catalogue_builder.h"
+#include "policy/provider_facts.h"
 
 namespace leat::gateway {
 namespace {
@@ -55,6 +56,11 @@ RoutedCatalogue plain_catalogue(const Options& options) {
     policy::Provider provider;
     provider.slug = slug;
     provider.name = options.providers[i].display_name;
+    const policy::ProviderFacts& facts = policy::facts_at(options.providers[i].base_url.host);
+    provider.quirks = facts.quirks;
+    provider.rejects = facts.rejects;
+    provider.reasoning_in = facts.reasoning_in;
+    provider.reasoning_out = facts.reasoning_out;
     LEAT_CHECK(builder.add_provider(provider).has_value());
     made.connections.push_back(i);
   }

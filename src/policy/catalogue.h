@@ -61,9 +61,13 @@ struct Provider {
   std::span<const std::string_view> datacenters;  // the same
   DataPolicy data;                                // of its endpoints that state none
   QuirkSet quirks;
-  ParameterSet rejects;            // answers 400 to these: dropped whatever an endpoint claims
-  std::string_view reasoning_in;   // the field it takes reasoning in, or empty: as the format says
-  std::string_view reasoning_out;  // and the one it gives it in
+  ParameterSet rejects;  // answers 400 to these: dropped whatever an endpoint claims
+  // The field it takes the wish for reasoning in: "reasoning", "reasoning_effort", "none" (it is
+  // left out), or anything else: as the client spelt it.
+  std::string_view reasoning_in;
+  // And the one it gives reasoning in, and takes it back in: "reasoning", "reasoning_content",
+  // "none" (it takes none), or anything else: as the client spelt it.
+  std::string_view reasoning_out;
 };
 
 // How a model reasons (the model object's `reasoning`). Efforts by name, strongest first.

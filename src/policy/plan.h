@@ -61,6 +61,7 @@ enum class Exclusion : std::uint8_t {
   kOutputModality,       // it does not give what is asked for
   kContext,              // the prompt, or it and the output cap, does not fit
   kOutputMax,            // it cannot give as many tokens
+  kServerTools,          // the gateway would have to run a tool of the request, and runs none
   kParameters,           // provider.require_parameters
   kToolChoice,           // it does not know this kind of tool_choice
   kMaxPrice,             // provider.max_price
@@ -70,7 +71,7 @@ enum class Exclusion : std::uint8_t {
   kOwnKeyRequired,       // shared capacity of a provider whose own key is required
   kFallbacksDisallowed,  // provider.allow_fallbacks false, and it is not the first
 };
-inline constexpr std::size_t kExclusions = 27;
+inline constexpr std::size_t kExclusions = 28;
 
 // A stable name ("rate_limited") for metadata, logs and metrics; static.
 std::string_view name_of(Exclusion reason);

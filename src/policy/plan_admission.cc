@@ -84,7 +84,8 @@ Reason by_data(const PlanInput& input, const Endpoint& endpoint) {
 }
 
 // What the model and the endpoint are able to do, whatever the price.
-Reason by_fit(const RouteRequest& request, const Model& model, const Endpoint& endpoint) {
+Reason by_fit(const PlanInput& input, const Model& model, const Endpoint& endpoint) {
+  const RouteRequest& request = input.request;
   if (request.enforce_distillable_text && !model.distillable) return Exclusion::kNotDistillable;
   if (!request.quantizations.empty() &&
       !widened(request.quantizations).has(endpoint.quantization)) {
@@ -104,6 +105,10 @@ Reason by_fit(const RouteRequest& request, const Model& model, const Endpoint& e
   }
   if (endpoint.completion_max != 0 && request.output_max > endpoint.completion_max) {
     return Exclusion::kOutputMax;
+  }
+  if (request.server_tools &&
+      !input.catalogue.provider(endpoint.provider).quirks.has(Quirk::kRunsServerTools)) {
+    return Exclusion::kServerTools;
   }
   if (request.require_parameters &&
       !supported_by(endpoint).has_all(request.parameters & kListedParameters)) {
@@ -142,7 +147,7 @@ std::optional<Exclusion> hard_exclusion(const PlanInput& input, const ModelRef& 
   if (const Reason reason = by_lists(input, endpoint)) return reason;
   if (const Reason reason = by_data(input, endpoint)) return reason;
   const Model& model = input.catalogue.model(endpoint.model);
-  if (const Reason reason = by_fit(input.request, model, endpoint)) return reason;
+  if (const Reason reason = by_fit(input, model, endpoint)) return reason;
   if (too_dear(input.request.max_price, prices)) return Exclusion::kMaxPrice;
   return {};
 }

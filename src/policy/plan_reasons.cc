@@ -32,6 +32,7 @@ constexpr std::array<Row, kExclusions> kRows = {{
     {"output_modality", "", "the model does not give what was asked for"},
     {"context", "context_length", "the prompt and the output asked for do not fit its context"},
     {"output_max", "context_length", "it cannot give as many tokens as asked for"},
+    {"server_tools", "", "nobody runs the request's server tools there"},
     {"parameters", "require_parameters", "it does not support every parameter sent"},
     {"tool_choice", "", "others of the model support this tool_choice, it does not"},
     {"max_price", "max_price", "it costs more than provider.max_price"},

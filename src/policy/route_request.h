@@ -56,6 +56,8 @@ struct RouteRequest {
   std::span<const SlugMatch> ignore;
   bool allow_fallbacks = true;
   bool require_parameters = false;
+  bool server_tools =
+      false;  // tools that the provider's gateway has to run (openrouter-api.md 4.8)
   bool deny_data_collection = false;
   bool zdr = false;
   bool enforce_distillable_text = false;

@@ -79,16 +79,17 @@ constexpr std::array<std::string_view, kPriceClasses> kPriceClassNames = {
 constexpr std::array<std::string_view, kToolChoices> kToolChoiceNames = {"auto", "none", "required",
                                                                          "function"};
 constexpr std::array<std::string_view, kQuirks> kQuirkNames = {
-    "max_completion_tokens",   "no_max_completion_tokens",
-    "no_developer_role",       "no_stream_usage",
-    "no_strict_tools",         "no_tool_choice_required",
-    "no_streamed_schema",      "drop_empty_tools",
-    "must_replay_reasoning",   "completion_without_reasoning",
-    "usage_cumulative",        "usage_in_choice",
-    "normalise_chunks",        "no_done",
-    "no_finish_reason",        "continues_assistant",
-    "continues_prefix",        "continues_partial",
-    "continues_final_message",
+    "max_completion_tokens", "no_max_completion_tokens",
+    "no_developer_role",     "no_stream_usage",
+    "no_strict_tools",       "no_tool_choice_required",
+    "no_streamed_schema",    "drop_empty_tools",
+    "must_replay_reasoning", "completion_without_reasoning",
+    "usage_cumulative",      "usage_in_choice",
+    "normalise_chunks",      "no_done",
+    "no_finish_reason",      "strict_messages",
+    "random_seed",           "runs_server_tools",
+    "continues_assistant",   "continues_prefix",
+    "continues_partial",     "continues_final_message",
 };
 
 constexpr const auto& names_of(Parameter) {

@@ -165,13 +165,16 @@ enum class Quirk : std::uint8_t {
   kNormaliseChunks,             // chunks lack keys that clients insist on
   kNoDone,                      // the stream ends without [DONE]
   kNoFinishReason,              // and without a finish reason
+  kStrictMessages,              // members of messages and tools that OpenAI's API lacks are refused
+  kRandomSeed,                  // `seed` is called random_seed
+  kRunsServerTools,             // it runs OpenRouter's server tools
   // It carries the text of an assistant's last message on, which is spelt ...
   kContinuesAssistant,     // ... like any other
   kContinuesPrefix,        // ... with `prefix: true` in it
   kContinuesPartial,       // ... with `partial: true` in it
   kContinuesFinalMessage,  // ... with `continue_final_message: true` beside the messages
 };
-inline constexpr std::size_t kQuirks = 19;
+inline constexpr std::size_t kQuirks = 22;
 using QuirkSet = EnumSet<Quirk>;
 
 // The name on the wire; static.

@@ -65,4 +65,23 @@ class JsonWriter {
   bool overflowed_ = false;
 };
 
+// The members of one object with the commas right: its opening brace is written at once.
+class JsonMembersWriter {
+ public:
+  explicit JsonMembersWriter(JsonWriter& out) : out_(out) { out_.raw("{"); }
+  // The key, escaped as it will stand; its value follows through the result.
+  JsonWriter& key(std::string_view escaped_name) {
+    out_.raw(first_ ? "\"" : ",\"");
+    first_ = false;
+    out_.raw(escaped_name);
+    out_.raw("\":");
+    return out_;
+  }
+  void close() { out_.raw("}"); }
+
+ private:
+  JsonWriter& out_;
+  bool first_ = true;
+};
+
 }  // namespace leat::proto

@@ -46,11 +46,11 @@ bool SpliceList::replace(std::uint32_t begin, std::uint32_t end, std::string_vie
   return add({copy, text.size()});
 }
 
-bool SpliceList::place(std::uint32_t at, std::string_view text) {
-  ok_ = ok_ && at >= at_ && at <= body_.size();
+bool SpliceList::place(std::uint32_t begin, std::uint32_t end, std::string_view text) {
+  ok_ = ok_ && begin >= at_ && end >= begin && end <= body_.size();
   if (!ok_) return false;
-  add(body_.substr(at_, at - at_));
-  at_ = at;
+  add(body_.substr(at_, begin - at_));
+  at_ = end;
   return add(text);
 }
 
@@ -77,8 +77,8 @@ void MemberEdits::remove(const JsonField& field) {
   add({field.key_begin, field.value_end, field.ordinal, true, false, {}});
 }
 
-void MemberEdits::place(std::uint32_t at, std::string_view text) {
-  add({at, at, 0, false, true, text});
+void MemberEdits::place(std::uint32_t begin, std::uint32_t end, std::string_view text) {
+  add({begin, end, 0, false, true, text});
 }
 
 void MemberEdits::insert(std::string_view member) {
@@ -103,7 +103,7 @@ bool MemberEdits::lay_out(const JsonScanner& scanner, std::string_view body, Spl
       }
     }
     if (edit.stays) {
-      list.place(edit.begin, edit.text);
+      list.place(edit.begin, edit.end, edit.text);
     } else {
       list.replace(edit.begin, edit.end, edit.text);
     }

@@ -32,8 +32,8 @@ class SpliceList {
 
   // Puts `text` (copied into the list) in place of body[begin, end).
   bool replace(std::uint32_t begin, std::uint32_t end, std::string_view text);
-  // Puts `text` before body[at] from where it lies: it outlives the list, and stays.
-  bool place(std::uint32_t at, std::string_view text);
+  // Puts `text` in place of body[begin, end) from where it lies: it outlives the list, and stays.
+  bool place(std::uint32_t begin, std::uint32_t end, std::string_view text);
   // After the last edit: adds the rest of the body. No edit afterwards.
   bool finish();
 
@@ -60,8 +60,9 @@ class MemberEdits {
   void replace_value(const JsonField& field, std::string_view text);
   void replace_range(std::uint32_t begin, std::uint32_t end, std::string_view text);
   void remove(const JsonField& field);
-  // Before the byte at `at`; not copied, so that it may have any size: it outlives the list.
-  void place(std::uint32_t at, std::string_view text);
+  // In place of the bytes [begin, end), which may be none; not copied, so that it may have any
+  // size: it outlives the list.
+  void place(std::uint32_t begin, std::uint32_t end, std::string_view text);
   // A whole member, `"key":value`, before the closing brace, after those inserted earlier.
   void insert(std::string_view member);
 
@@ -70,7 +71,7 @@ class MemberEdits {
 
  private:
   static constexpr std::size_t kEditsMax = kTopKeyCount;
-  static constexpr std::size_t kInsertsMax = 5;
+  static constexpr std::size_t kInsertsMax = 6;
   struct Edit {
     std::uint32_t begin;
     std::uint32_t end;

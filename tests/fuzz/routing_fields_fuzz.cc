@@ -19,7 +19,9 @@ namespace {
 
 using namespace leat::dialect;
 
-void check_shape(const leat::proto::JsonScanner& scanner, std::string_view body) {
+// `fields`: null if they were refused.
+void check_shape(const leat::proto::JsonScanner& scanner, std::string_view body,
+                 const RoutingFields* fields) {
   ChatRequest request;
   if (read_chat_request(scanner, body, request)) return;
   EndpointShape shape = {.model = "up",
@@ -27,9 +29,20 @@ void check_shape(const leat::proto::JsonScanner& scanner, std::string_view body)
                          .reasoning_key = ReasoningKey::kReasoningEffort,
                          .seed_key = "random_seed",
                          .tool_choice_required = "any",
-                         .takes_developer_role = false,
-                         .takes_empty_tools = false};
+                         .takes_empty_tools = false,
+                         .messages = {.takes_developer_role = false,
+                                      .reasoning = ReasoningReplay::kReasoningContent,
+                                      .is_strict = true,
+                                      .takes_strict_tools = false}};
   shape.dropped = {Parameter::kLogprobs, Parameter::kStop};
+  std::string lists;
+  if (fields != nullptr) {
+    request.reasoning = fields->reasoning;
+    request.extras = fields->extras;
+    lists.resize(respelling_size(scanner, request, shape));
+    leat::proto::JsonWriter writer(lists);
+    LEAT_CHECK(respell_lists(scanner, body, request, writer, shape));
+  }
   leat::proto::SpliceList pieces(body);
   if (!shape_chat_request(scanner, body, request, shape, pieces)) return;
   std::string text;
@@ -51,7 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (scanner.scan(body, true) != leat::proto::JsonStatus::kDone) return 0;
   const auto fields = std::make_unique<RoutingFields>();
   RoutingFault fault;
-  if (read_routing_fields(scanner, body, *fields, fault)) {
+  const bool is_good = read_routing_fields(scanner, body, *fields, fault);
+  if (is_good) {
     LEAT_CHECK(fields->models().size() <= kModelsMax);
     for (const ModelName& model : fields->models()) LEAT_CHECK(!model.full.empty());
     for (const std::string_view slug : fields->provider.order()) LEAT_CHECK(!slug.empty());
@@ -61,6 +75,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   PromptInput input;
   if (!read_embeddings_input(scanner, body, input, fault)) LEAT_CHECK(!fault.param().empty());
-  check_shape(scanner, body);
+  check_shape(scanner, body, is_good ? fields.get() : nullptr);
   return 0;
 }

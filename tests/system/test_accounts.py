@@ -451,7 +451,7 @@ class Accounts(Case):
             self.assertEqual(answer.json()["error"]["message"], message)
             self.assertEqual(answer.field("x-should-retry"), "false")
             self.assertIsNone(answer.field("retry-after"))
-        self.assertEqual(refused.json()["error"]["metadata"]["error_type"], "budget_exceeded")
+        self.assertEqual(self.reason_of(refused.json()["error"]), "budget_exceeded")
         self.assertEqual(leat.metric("leat_charged_nanodollars_total"), 4 * BOUND)
         self.assertEqual(self.chat(leat, stranger).status, 200, "another workspace's")
         # One more fits as soon as the budget has room for it.

@@ -143,7 +143,7 @@ class Admin(harness.Case):
     def assert_refused(self, answer, status, error_type):
         self.assertEqual(answer.status, status, answer.body)
         error = answer.json()["error"]
-        self.assertEqual((error["code"], error["metadata"]["error_type"]), (status, error_type))
+        self.assertEqual((error["code"], self.reason_of(error)), (status, error_type))
         return error
 
     def test_the_gateway_does_what_was_explained(self):

@@ -171,7 +171,8 @@ class Failover(harness.Case):
             answer = router.chat("/api/v1", stream=True)
             self.assertEqual((answer.status, answer.events()[-1] != "[DONE]"), (200, True))
             error = json.loads(answer.events()[-1])["error"]
-            self.assertEqual(error["metadata"]["error_type"], "upstream_protocol")
+            self.assertEqual(error["metadata"]["error_type"], "provider_unavailable")
+            self.assertEqual(error["metadata"]["reason"], "upstream_protocol")
             self.assertEqual(router.metric("leat_streams_cut_total"), 1)
             until(lambda: cuts == [True], "the provider to be cut")
 

@@ -6,6 +6,9 @@
 // that issue 3 names, read as `leat check` reads it.
 #include <gtest/gtest.h>
 
+#include <string>
+#include <tuple>
+
 #include "control/catalogue_reader.h"
 #include "control/config.h"
 #include "control/config_reference.h"
@@ -404,6 +407,36 @@ TEST(ConfigRouting, EveryQuirkCanBeWrittenAndIsExplained) {
       "", with("[providers.acme]\n", "[providers.acme]\nquirks = [\"no_strict_tool\"]\n"));
   ASSERT_EQ(wrong.faults.size(), 1u) << told(wrong);
   EXPECT_NE(wrong.faults[0].what.find("no_strict_tools"), std::string::npos) << told(wrong);
+}
+
+// A provider at a well-known host is spoken to in its own words, whatever it is called here; what
+// is written down goes before that, each field for itself, and an empty list is written down, too.
+TEST(ConfigRouting, KnowsProvidersByTheirHosts) {
+  const auto provider_at = [](const char* url, const char* more) {
+    const Config config =
+        loaded("[providers.other]\nbase_url = \"" + std::string(url) + "\"\n" + more);
+    EXPECT_TRUE(config.faults.empty()) << told(config);
+    const policy::Catalogue& catalogue = config.catalogue->catalogue;
+    const policy::Provider found = catalogue.provider(catalogue.find_provider("other"));
+    return std::tuple(found.quirks, found.rejects, std::string(found.reasoning_in),
+                      std::string(found.reasoning_out));
+  };
+  using policy::Quirk;
+  const auto [quirks, rejects, in, out] = provider_at("https://api.deepseek.com", "");
+  EXPECT_TRUE(quirks.has_all({Quirk::kMustReplayReasoning, Quirk::kNoDeveloperRole}));
+  EXPECT_EQ(in, "reasoning_effort");
+  EXPECT_EQ(out, "reasoning_content");
+  const auto [none, rejects_kept, as_sent, out_kept] =
+      provider_at("https://api.mistral.ai/v1", "quirks = []\nreasoning_in = \"as_sent\"\n");
+  EXPECT_TRUE(none.empty());
+  EXPECT_TRUE(rejects_kept.has(policy::Parameter::kTopK));
+  EXPECT_EQ(as_sent, "as_sent");
+  EXPECT_EQ(out_kept, "none");
+  const auto [other, other_rejects, other_in, other_out] =
+      provider_at("https://api.example.com", "");
+  EXPECT_TRUE(other.empty());
+  EXPECT_TRUE(other_rejects.empty());
+  EXPECT_EQ(other_in + other_out, "");
 }
 
 }  // namespace

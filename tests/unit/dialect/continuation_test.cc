@@ -217,10 +217,8 @@ TEST(Continuation, LeavesTheRestOfTheRequestAsItIs) {
       R"("temperature":0.5,"seed":7,"provider":{"sort":"price"},"model":"m","stream":true,)"
       R"("tools":[{"x":1}],"usage":{"include":true}})");
   TextSoFar so_far = said({content("a")});
-  EndpointShape shape{.model = "up"};
-  shape.takes_developer_role = false;
-  EXPECT_EQ(asked.shaped(so_far, ContinuesBy::kPlace, shape),
-            R"({"messages": [ {"role":"system","content":"d"}, {"role":"user","content":"q"} )"
+  EXPECT_EQ(asked.shaped(so_far, ContinuesBy::kPlace, {.model = "up"}),
+            R"({"messages": [ {"role":"developer","content":"d"}, {"role":"user","content":"q"} )"
             R"(,{"role":"assistant","content":"a"}] ,)"
             R"("temperature":0.5,"seed":7,"model":"up","stream":true,)"
             R"("tools":[{"x":1}],"stream_options":{"include_usage":true}})");

@@ -7,22 +7,27 @@
 #include <string>
 
 #include "dialect/openai_request.h"
+#include "dialect/routing_fields.h"
 
 namespace leat::dialect {
 namespace {
 
-std::string shaped(std::string_view body, const EndpointShape& endpoint, bool* ok = nullptr) {
+std::string shaped(std::string_view body, EndpointShape endpoint) {
   proto::JsonScanner scanner;
   EXPECT_EQ(scanner.scan(body, true), proto::JsonStatus::kDone) << body;
   ChatRequest request;
   EXPECT_FALSE(read_chat_request(scanner, body, request)) << body;
+  RoutingFields fields;
+  RoutingFault fault;
+  EXPECT_TRUE(read_routing_fields(scanner, body, fields, fault)) << body << fault.message();
+  request.reasoning = fields.reasoning;
+  request.extras = fields.extras;
+  std::string lists(respelling_size(scanner, request, endpoint), '\0');
+  proto::JsonWriter writer(lists);
+  EXPECT_TRUE(respell_lists(scanner, body, request, writer, endpoint)) << body;
   proto::SpliceList list(body);
   const bool fits = shape_chat_request(scanner, body, request, endpoint, list);
-  if (ok != nullptr) {
-    *ok = fits;
-  } else {
-    EXPECT_TRUE(fits) << body;
-  }
+  EXPECT_TRUE(fits) << body;
   std::string text;
   for (const std::string_view piece : list.pieces()) text += piece;
   proto::JsonScanner check;
@@ -107,7 +112,19 @@ TEST(EndpointShape, SpellsReasoningAsTheEndpointDoes) {
   const ReasoningCase cases[] = {
       {R"({"model":"m","reasoning":{"effort":"high","exclude":true}})", kWord,
        R"({"model":"up","reasoning_effort":"high"})"},
-      {R"({"model":"m","reasoning":{"max_tokens":100},"n":1})", kWord, R"({"model":"up","n":1})"},
+      {R"({"model":"m","reasoning":{"max_tokens":100},"n":1})", kWord,
+       R"({"model":"up","n":1,"reasoning_effort":"low"})"},
+      {R"({"model":"m","reasoning":{"max_tokens":900},"max_tokens":1000})", kWord,
+       R"({"model":"up","max_tokens":1000,"reasoning_effort":"high"})"},
+      {R"({"model":"m","reasoning":{"max_tokens":500},"max_tokens":1000})", kWord,
+       R"({"model":"up","max_tokens":1000,"reasoning_effort":"medium"})"},
+      {R"({"model":"m","reasoning":{"enabled":true}})", kWord,
+       R"({"model":"up","reasoning_effort":"medium"})"},
+      {R"({"model":"m","reasoning":{"enabled":false}})", kWord,
+       R"({"model":"up","reasoning_effort":"none"})"},
+      {R"({"model":"m","reasoning":{"max_tokens":0}})", kWord,
+       R"({"model":"up","reasoning_effort":"none"})"},
+      {R"({"model":"m","reasoning":{"exclude":true}})", kWord, R"({"model":"up"})"},
       {R"({"model":"m","reasoning_effort":"low"})", kWord,
        R"({"model":"up","reasoning_effort":"low"})"},
       {R"({"model":"m","reasoning_effort":"low","reasoning":{"effort":"low"}})", kWord,
@@ -158,28 +175,128 @@ TEST(EndpointShape, LeavesOutAnEmptyToolListWhereItIsRefused) {
   EXPECT_EQ(shaped(R"({"tools":[{}],"model":"m"})", strict), R"({"tools":[{}],"model":"up"})");
 }
 
-TEST(EndpointShape, RespellsDevelopersRole) {
-  const EndpointShape old = {.model = "up", .takes_developer_role = false};
-  EXPECT_EQ(shaped(R"({"model":"m","messages":[{"role":"developer","content":"developer"},)"
-                   R"({"role":"user","content":"\"role\":\"developer\""},{"role":"developer"}]})",
-                   old),
-            R"({"model":"up","messages":[{"role":"system","content":"developer"},)"
-            R"({"role":"user","content":"\"role\":\"developer\""},{"role":"system"}]})");
+TEST(EndpointShape, LeavesTheWishForReasoningOutWhereThereIsNoFieldForIt) {
+  const EndpointShape none{.model = "up", .reasoning_key = ReasoningKey::kNowhere};
+  EXPECT_EQ(shaped(R"({"model":"m","reasoning":{"effort":"low"},"reasoning_effort":"low"})", none),
+            R"({"model":"up"})");
 }
 
-TEST(EndpointShape, RefusesMoreDeveloperMessagesThanItCanRespell) {
-  const auto body = [](std::size_t count) {
-    std::string text = R"({"model":"m","messages":[)";
-    for (std::size_t i = 0; i < count; ++i) text += R"({"role":"developer"},)";
-    return text + "{}]}";
+TEST(EndpointShape, SendsTheNearestEffortThatTheModelHas) {
+  const std::string_view efforts[] = {"high", "low"};
+  const auto sent = [&](const char* effort) {
+    const std::string body =
+        R"({"model":"m","reasoning":{"effort":")" + std::string(effort) + "\"}}";
+    return shaped(
+        body, {.model = "up", .reasoning_key = ReasoningKey::kReasoningEffort, .efforts = efforts});
   };
-  const EndpointShape old = {.model = "up", .takes_developer_role = false};
-  bool ok = false;
-  const std::string most = shaped(body(kDeveloperMessagesMax), old, &ok);
-  EXPECT_TRUE(ok);
-  EXPECT_EQ(most.find("developer"), std::string::npos);
-  shaped(body(kDeveloperMessagesMax + 1), old, &ok);
-  EXPECT_FALSE(ok);
+  EXPECT_EQ(sent("max"), R"({"model":"up","reasoning_effort":"high"})");
+  EXPECT_EQ(sent("minimal"), R"({"model":"up","reasoning_effort":"low"})");
+  EXPECT_EQ(sent("medium"), R"({"model":"up","reasoning_effort":"low"})") << "the cheaper one";
+  EXPECT_EQ(sent("none"), R"({"model":"up","reasoning_effort":"none"})") << "never made into more";
+}
+
+TEST(EndpointShape, TurnsReasoningOnUnlessTheRequestSaysHow) {
+  EndpointShape thinking{.model = "up", .reasoning_on = true};
+  EXPECT_EQ(shaped(R"({"model":"m"})", thinking), R"({"model":"up","reasoning":{"enabled":true}})");
+  EXPECT_EQ(shaped(R"({"model":"m","reasoning_effort":"low"})", thinking),
+            R"({"model":"up","reasoning_effort":"low"})");
+  thinking.reasoning_key = ReasoningKey::kReasoningEffort;
+  EXPECT_EQ(shaped(R"({"model":"m"})", thinking), R"({"model":"up","reasoning_effort":"medium"})");
+  EXPECT_EQ(shaped(R"({"model":"m","reasoning":{"enabled":false}})", thinking),
+            R"({"model":"up","reasoning_effort":"none"})");
+  thinking.reasoning_key = ReasoningKey::kReasoning;
+  EXPECT_EQ(shaped(R"({"model":"m"})", thinking), R"({"model":"up","reasoning":{"enabled":true}})");
+}
+
+EndpointShape speaking(const MessageShape& messages) {
+  return {.model = "m", .messages = messages};
+}
+
+TEST(EndpointShape, RespellsDevelopersRole) {
+  const EndpointShape old = speaking({.takes_developer_role = false});
+  EXPECT_EQ(
+      shaped(R"({"model":"m","messages":[{"role":"developer","content":"developer"},)"
+             R"({"role":"user","content":"\"role\":\"developer\""},{"r\u006fle":"developer"}]})",
+             old),
+      R"({"model":"m","messages":[{"role":"system","content":"developer"},)"
+      R"({"role":"user","content":"\"role\":\"developer\""},{"r\u006fle":"system"}]})");
+}
+
+// What a client got as `reasoning` goes back under the provider's own name for it: without it a
+// tool loop at DeepSeek or Kimi is refused.
+TEST(EndpointShape, HandsReasoningBackUnderTheProvidersName) {
+  const char turn[] =
+      R"({"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,)"
+      R"("reasoning":"so \"it\" is","reasoning_details":[{"type":"reasoning.text"}],)"
+      R"("tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}]},)"
+      R"({"role":"tool","tool_call_id":"1","content":"r"}]})";
+  const auto with = [](const char* reasoning) {
+    return std::string(
+               R"({"model":"m","messages":[{"role":"user","content":"q"},{"role":"assistant","content":null,)"
+               R"("tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{}"}}])") +
+           reasoning + R"(},{"role":"tool","tool_call_id":"1","content":"r"}]})";
+  };
+  EXPECT_EQ(shaped(turn, speaking({.reasoning = ReasoningReplay::kReasoningContent})),
+            with(R"(,"reasoning_content":"so \"it\" is")"));
+  EXPECT_EQ(shaped(turn, speaking({.reasoning = ReasoningReplay::kNowhere})), with(""));
+  EXPECT_EQ(shaped(turn, speaking({.reasoning = ReasoningReplay::kReasoning, .is_strict = true})),
+            with(R"(,"reasoning":"so \"it\" is")"));
+  EXPECT_EQ(shaped(turn, speaking({})), turn);
+}
+
+TEST(EndpointShape, HandsReasoningBackOnceAndRatherWhatSaysSomething) {
+  const EndpointShape shape = speaking({.reasoning = ReasoningReplay::kReasoningContent});
+  const auto message = [&](const std::string& members) {
+    return shaped(R"({"model":"m","messages":[{)" + members + "}]}", shape);
+  };
+  const char expected[] = R"({"model":"m","messages":[{"reasoning_content":"x"}]})";
+  EXPECT_EQ(message(R"("reasoning":"x","reasoning_content":"x")"), expected);
+  EXPECT_EQ(message(R"("reasoning":null,"reasoning_content":"x")"), expected);
+  EXPECT_EQ(message(R"("reasoning_content":"","reasoning":"x")"), expected);
+  EXPECT_EQ(message(R"("reasoning":"x","reasoning_content":null)"), expected);
+  EXPECT_EQ(message(R"("reasoning":null,"content":"a")"),
+            R"({"model":"m","messages":[{"content":"a"}]})");
+}
+
+TEST(EndpointShape, LeavesOutWhatAStrictEndpointRefusesInMessagesAndTools) {
+  const char body[] =
+      R"({"model":"m","messages":[{"role":"system","content":[{"type":"text","text":"a",)"
+      R"("cache_control":{"type":"ephemeral"}},{"type":"text","text":"b"}]},)"
+      R"({"role":"assistant","content":"cache_control","annotations":[1],"images":[],)"
+      R"("refusal":null,"reasoning_details":[]}],"tools":[{"type":"function","cache_control":{},)"
+      R"("function":{"name":"cache_control","strict":true}}]})";
+  EXPECT_EQ(shaped(body, speaking({.is_strict = true})),
+            R"({"model":"m","messages":[{"role":"system","content":[{"type":"text","text":"a"},)"
+            R"({"type":"text","text":"b"}]},{"role":"assistant","content":"cache_control",)"
+            R"("refusal":null}],"tools":[{"type":"function",)"
+            R"("function":{"name":"cache_control","strict":true}}]})");
+  EXPECT_EQ(shaped(R"({"model":"m","tools":[{"function":{"name":"f","strict":true},"x":[]}]})",
+                   speaking({.takes_strict_tools = false})),
+            R"({"model":"m","tools":[{"function":{"name":"f"},"x":[]}]})");
+  EXPECT_EQ(shaped(body, speaking({})), body);
+}
+
+// A conversation of any length: no list of edits bounds it.
+TEST(EndpointShape, RespellsConversationsOfAnyLength) {
+  std::string body = R"({"model":"m","messages":[)";
+  std::string expected = body;
+  for (int i = 0; i < 1'000; ++i) {
+    body += R"({"role":"developer","reasoning":""},)";
+    expected += R"({"role":"system","reasoning_content":""},)";
+  }
+  body += "{}]}";
+  expected += "{}]}";
+  EXPECT_EQ(shaped(body, speaking({.takes_developer_role = false,
+                                   .reasoning = ReasoningReplay::kReasoningContent})),
+            expected);
+}
+
+TEST(EndpointShape, PutsTheTextSoFarBehindRespeltMessages) {
+  EndpointShape shape = speaking({.reasoning = ReasoningReplay::kReasoningContent});
+  shape.trailing_message = R"(,{"role":"assistant","content":"so far"})";
+  EXPECT_EQ(shaped(R"({"model":"m","messages":[{"reasoning":"x"}]})", shape),
+            R"({"model":"m","messages":[{"reasoning_content":"x"},)"
+            R"({"role":"assistant","content":"so far"}]})");
 }
 
 // The list of pieces has fixed bounds: a body with every key that we know must still fit.

@@ -22,6 +22,29 @@ std::string body(Face face, ErrorKind kind, const ErrorDetail& detail) {
   return std::string(out.text());
 }
 
+// The first that is called so.
+ErrorKind find_kind(std::string_view error_type) {
+  std::size_t i = 0;
+  while (i + 1 < kErrorKindCount && error_row(static_cast<ErrorKind>(i)).error_type != error_type) {
+    ++i;
+  }
+  return static_cast<ErrorKind>(i);
+}
+
+TEST(Errors, TellsClientsOneOfTheApisTypes) {
+  const auto told = [](ErrorKind kind) { return stable_error_type(kind); };
+  EXPECT_EQ(told(ErrorKind::kUpstreamTimeout), "timeout");
+  EXPECT_EQ(told(ErrorKind::kUpstreamClosed), "provider_unavailable");
+  EXPECT_EQ(told(ErrorKind::kTemporarilyUnavailable), "provider_unavailable");
+  EXPECT_EQ(told(ErrorKind::kDraining), "provider_overloaded");
+  EXPECT_EQ(told(ErrorKind::kModelNotFound), "not_found");
+  EXPECT_EQ(told(ErrorKind::kNoEndpoints), "not_found");
+  EXPECT_EQ(told(ErrorKind::kBudgetExceeded), "permission_denied");
+  EXPECT_EQ(told(ErrorKind::kCapacityExhausted), "rate_limit_exceeded");
+  EXPECT_EQ(told(ErrorKind::kInvalidJson), "invalid_request");
+  EXPECT_EQ(told(ErrorKind::kRefusal), "refusal");
+}
+
 TEST(Errors, EveryKindHasBothShapes) {
   for (std::size_t i = 0; i < kErrorKindCount; ++i) {
     const auto kind = static_cast<ErrorKind>(i);
@@ -36,6 +59,11 @@ TEST(Errors, EveryKindHasBothShapes) {
     EXPECT_EQ(root["error"]["message"].get(text), simdjson::SUCCESS);
     EXPECT_FALSE(text.empty());
     EXPECT_EQ(root["error"]["metadata"]["error_type"].get(text), simdjson::SUCCESS);
+    EXPECT_LE(find_kind(text), ErrorKind::kUnmapped) << text << " is no type of OpenRouter's";
+    const std::string type(text);
+    const bool has_reason = root["error"]["metadata"]["reason"].get(text) == simdjson::SUCCESS;
+    EXPECT_EQ(has_reason ? std::string(text) : type, error_row(kind).error_type);
+    EXPECT_EQ(has_reason, kind > ErrorKind::kUnmapped) << type;
     const std::string openai = body(Face::kOpenAi, kind, {});
     ASSERT_EQ(parser.parse(openai).get(root), simdjson::SUCCESS);
     EXPECT_EQ(root["error"]["type"].get(text), simdjson::SUCCESS);

@@ -55,6 +55,8 @@ Told told(Face face, const LimitRefusal& refusal, const RateLines& lines = {}) {
   }
   EXPECT_EQ(std::int64_t(error["code"]), answer.status());
   made.error_type = std::string(std::string_view(error["metadata"]["error_type"]));
+  std::string_view reason;
+  if (error["metadata"]["reason"].get(reason) == simdjson::SUCCESS) made.error_type = reason;
   simdjson::dom::object headers;
   if (error["metadata"]["headers"].get(headers) == simdjson::SUCCESS) {
     for (const auto& [name, value] : headers) {

@@ -306,6 +306,7 @@ TEST(RoutingFields, NotesEveryParameter) {
     if (name == "response_format") value = R"({"type":"json_object"})";
     if (name == "reasoning") value = "{}";
     if (name == "reasoning_effort") value = R"("low")";
+    if (name == "include_reasoning") value = "true";
     if (name == "service_tier") value = R"("auto")";
     if (name == "modalities") value = R"(["text"])";
     if (name == "user" || name == "prompt_cache_key") value = R"("u")";
@@ -359,13 +360,13 @@ TEST(RoutingFields, NotesWhatOtherPartsMustAnswer) {
       R"("messages":[{"role":"assistant","reasoning_details":[{"type":"reasoning.encrypted"}]}]})");
   EXPECT_TRUE(reading->fields.has_plugins);
   EXPECT_TRUE(reading->fields.has_transforms);
-  EXPECT_TRUE(reading->fields.replays_reasoning);
+  EXPECT_TRUE(reading->fields.extras.has_reasoning);
   EXPECT_EQ(reading->fields.output_modalities, 3);
   const auto empty =
-      read_good(R"({"plugins":[],"transforms":[ ],"messages":[{"reasoning_details":[]}]})");
+      read_good(R"({"plugins":[],"transforms":[ ],"messages":[{"content":"reasoning"}]})");
   EXPECT_FALSE(empty->fields.has_plugins);
   EXPECT_FALSE(empty->fields.has_transforms);
-  EXPECT_FALSE(empty->fields.replays_reasoning);
+  EXPECT_FALSE(empty->fields.extras.has_reasoning);
 }
 
 struct Malformed {
@@ -411,6 +412,7 @@ TEST(RoutingFields, NamesTheFieldThatIsWrong) {
       {R"({"reasoning":{"max_tokens":1.5}})", "reasoning.max_tokens"},
       {R"({"reasoning":{"enabled":1}})", "reasoning.enabled"},
       {R"({"reasoning":{"exclude":"yes"}})", "reasoning.exclude"},
+      {R"({"include_reasoning":"no"})", "include_reasoning"},
       {R"({"reasoning_effort":1})", "reasoning_effort"},
       {R"({"reasoning_effort":"low","reasoning":{"effort":"high"}})", "reasoning_effort"},
       {R"({"modalities":"text"})", "modalities"},

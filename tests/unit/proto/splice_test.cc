@@ -98,7 +98,8 @@ TEST(SpliceList, PlacesATextOfAnySizeWithoutCopyingIt) {
   const JsonScanner scanner = scanned(body);
   MemberEdits edits;
   edits.remove(*scanner.find(TopKey::kN));
-  edits.place(static_cast<std::uint32_t>(body.find(']')), large);
+  const auto end = static_cast<std::uint32_t>(body.find(']'));
+  edits.place(end, end, large);
   edits.replace_value(*scanner.find(TopKey::kModel), R"("b")");
   SpliceList list(body);
   ASSERT_TRUE(edits.lay_out(scanner, body, list));
