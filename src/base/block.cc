@@ -2,6 +2,7 @@
 #include "base/block.h"
 
 #include <cstdlib>
+#include <cstring>
 #include <new>
 
 #include "base/check.h"
@@ -15,6 +16,10 @@ BlockRef Block::allocate(std::size_t capacity) {
 }
 
 void BlockRef::release(Block* block) {
+#ifdef LEAT_DCHECKS
+  // Who still reads it, the kernel included, is to be found out.
+  std::memset(block->data(), 0xdd, block->capacity());
+#endif
   block->~Block();
   std::free(block);
 }

@@ -46,6 +46,12 @@ bool is_bool(JsonType type) {
   return type == JsonType::kTrue || type == JsonType::kFalse;
 }
 
+bool is_empty_list(std::string_view list) {
+  proto::JsonElements elements(list);
+  std::string_view element;
+  return !elements.next(element);
+}
+
 struct TypeRule {
   TopKey key;
   JsonType type;  // kTrue: either boolean
@@ -339,10 +345,9 @@ bool shape_words(const JsonScanner& scanner, std::string_view body, const Endpoi
     edits.replace_range(seed->key_begin, seed->key_end, seed_key.text());
   }
   const JsonField* const tools = scanner.find(TopKey::kTools);
-  if (!endpoint.takes_empty_tools && tools != nullptr && !dropped.has(Parameter::kTools)) {
-    proto::JsonElements elements(tools->value(body));
-    std::string_view element;
-    if (!elements.next(element)) edits.remove(*tools);
+  if (!endpoint.takes_empty_tools && tools != nullptr && !dropped.has(Parameter::kTools) &&
+      is_empty_list(tools->value(body))) {
+    edits.remove(*tools);
   }
   return !required.overflowed() && !seed_key.overflowed();
 }
@@ -437,7 +442,8 @@ bool respell_lists(const JsonScanner& scanner, std::string_view body, const Chat
     endpoint.messages_text = out.text();
   }
   const JsonField* const tools = find_set(scanner, TopKey::kTools);
-  if (tools != nullptr && shape.changes_tools(request.extras)) {
+  const bool has_tools = tools != nullptr && !is_empty_list(tools->value(body));
+  if (has_tools && shape.changes_tools(request.extras)) {
     const std::size_t begin = out.size();
     if (!write_tools(tools->value(body), shape, out)) return false;
     endpoint.tools_text = out.text().substr(begin);
@@ -462,7 +468,12 @@ bool shape_chat_request(const JsonScanner& scanner, std::string_view body,
   LEAT_UNINITIALIZED proto::MemberEdits edits;
   shape_model(scanner, model.text(), edits);
   remove_members(scanner, kRouterKeys, edits);
-  if (request.stream) shape_stream_options(scanner, body, endpoint, edits);
+  if (request.stream) {
+    shape_stream_options(scanner, body, endpoint, edits);
+  } else {
+    // OpenAI and others refuse it beside an answer that is no stream.
+    remove_member(scanner, TopKey::kStreamOptions, edits);
+  }
   shape_output_cap(scanner, request, endpoint, cap.text(), edits);
   shape_dropped(scanner, with_dependents(endpoint.dropped), edits);
   if (!shape_reasoning(scanner, body, request, endpoint, texts.reasoning, edits)) return false;

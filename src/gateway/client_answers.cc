@@ -23,8 +23,16 @@ void write_fault_body(dialect::Face face, const proto::HttpFaultInfo& info,
   if (face == dialect::Face::kOpenRouter) {
     out.raw(",\"code\":");
     out.integer(info.status);
+    // One of OpenRouter's types, and which fault it was beside it, as other errors tell it.
+    const ErrorKind kind =
+        info.status == 413 ? ErrorKind::kPayloadTooLarge : ErrorKind::kInvalidRequest;
+    const std::string_view type = dialect::stable_error_type(kind);
     out.raw(",\"metadata\":{\"error_type\":");
-    out.string(info.name);
+    out.string(type);
+    if (type != info.name) {
+      out.raw(",\"reason\":");
+      out.string(info.name);
+    }
     out.raw("}}}");
     return;
   }

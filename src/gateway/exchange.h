@@ -158,6 +158,7 @@ class Exchange final : public ListNode<Exchange>,
     bool again = false;             // this endpoint was given a second chance
     bool fresh_connection = false;  // no pooled connection for the next attempt
     bool written = false;           // bytes of this attempt's request went upstream
+    BlockRef respelt;  // what of it was written anew: sends point into it until the turn's end
     // Of the head of an error reply whose body is read.
     dialect::ReplyHeaders headers() const {
       return {retry_after, retry_after_ms, should_retry, error_type};
@@ -230,7 +231,7 @@ class Exchange final : public ListNode<Exchange>,
   void go_to(std::uint8_t stop, std::uint8_t key);
   void attempt();
   void list_asked(const dialect::FinalAnswer& answer, RefusalLists& lists) const;
-  bool respell(dialect::EndpointShape& shape, BlockRef& out) const;
+  bool respell(dialect::EndpointShape& shape);
   void send_request(net::UpstreamCall& call);
   void take_error_head(const proto::ResponseHead& head);
   void note_limits(const proto::ResponseHead& head);

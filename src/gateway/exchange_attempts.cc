@@ -162,9 +162,11 @@ void Exchange::on_upstream(Result<net::UpstreamCall*> call) {
   send_request(**call);
 }
 
-// Messages and tools in the endpoint's words, if those are others; `shape` then points into `out`.
-bool Exchange::respell(dialect::EndpointShape& shape, BlockRef& out) const {
+// Messages and tools in the endpoint's words, if those are others; `shape` then points into them.
+bool Exchange::respell(dialect::EndpointShape& shape) {
   const Request& request = *request_;
+  BlockRef& out = asked().respelt;
+  out.reset();
   const std::size_t size = dialect::respelling_size(request.scanner, request.chat, shape);
   if (size == 0) return true;
   const std::string_view body(request.body->data(), request.body->size);
@@ -195,8 +197,7 @@ void Exchange::send_request(net::UpstreamCall& call) {
     end_attempt(OutcomeClass::kNotCounted, 0, {});
     return failed(ErrorKind::kProviderUnavailable, Attempted::kNotSent);
   }
-  BlockRef respelt;
-  if (!respell(shape, respelt) ||
+  if (!respell(shape) ||
       !dialect::shape_chat_request(request.scanner, body, request.chat, shape, pieces)) {
     call.cancel();
     return failed_here(ErrorKind::kInvalidRequest);
@@ -211,6 +212,7 @@ void Exchange::send_request(net::UpstreamCall& call) {
   TraceFields trace(client_->story().trace, leg_->note);
   options.fields = trace.fields();
   // What was written anew is nearly all of the body.
+  const BlockRef& respelt = asked().respelt;
   Block* const most = respelt ? respelt.get() : request.body.get();
   const net::RequestBody whole{.block = most, .pieces = pieces.pieces()};
   const auto copied = call.send(options, whole);

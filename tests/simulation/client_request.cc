@@ -36,7 +36,12 @@ std::string body_of(World& world, RequestRecord& record) {
   body += record.expected_status == 404 ? "\"model\":\"none-" : "\"model\":\"m";
   body += std::to_string(record.model) + "\",";
   if (rng.chance(0.5)) body += "\"temperature\":0.25,";
-  body += "\"messages\":[{\"role\":\"user\",\"content\":\"" + record.prompt + "\"}]";
+  body += "\"messages\":[";
+  // Re-spelt for the provider at a host that is known (provider_host()).
+  if (rng.chance(0.2)) {
+    body += R"({"role":"assistant","content":"earlier","reasoning":"thought"},)";
+  }
+  body += "{\"role\":\"user\",\"content\":\"" + record.prompt + "\"}]";
   if (record.stream) body += ",\"stream\":true";
   if (record.stream && record.wants_usage) body += ",\"stream_options\":{\"include_usage\":true}";
   return body + "}";

@@ -313,10 +313,17 @@ class Takeover(LoadCase):
         leat = self.start([Provider(answer_well)])
         with socket.create_connection(("127.0.0.1", self.admin_port)) as early:
             early.sendall(b"GET /healthz HTTP/1.1\r\n")
-            self.next(leat)
+            starting = threading.Thread(target=self.next, args=(leat,))
+            starting.start()
+            # The new one may be long in starting; the old one waits a second for who asked it.
+            for line in leat.process.stdout:
+                leat.lines.append(line.strip())
+                if "has taken over" in line:
+                    break
             early.sendall(b"Host: leat\r\n\r\n")
             early.settimeout(10 * harness.SLOW)
             self.assertIn(b" 200 ", early.recv(4096))
+            starting.join()
             # One who goes on and asks nothing is not waited for.
             until(lambda: leat.process.poll() == 0, "the old one ends")
 

@@ -173,6 +173,9 @@ TEST(EndpointShape, LeavesOutAnEmptyToolListWhereItIsRefused) {
   const EndpointShape strict = {.model = "up", .takes_empty_tools = false};
   EXPECT_EQ(shaped(R"({"tools":[ ],"model":"m"})", strict), R"({"model":"up"})");
   EXPECT_EQ(shaped(R"({"tools":[{}],"model":"m"})", strict), R"({"tools":[{}],"model":"up"})");
+  EndpointShape stricter = strict;
+  stricter.messages.takes_strict_tools = false;
+  EXPECT_EQ(shaped(R"({"tools":[ ],"model":"m"})", stricter), R"({"model":"up"})");
 }
 
 TEST(EndpointShape, LeavesTheWishForReasoningOutWhereThereIsNoFieldForIt) {

@@ -161,6 +161,10 @@ TEST(OpenAiRequest, AlwaysAsksForUsageOfAStream) {
       {R"({"model":"m","stream":true,"stream_options":{"include_usage":true,"include_\u0075sage":false}})",
        R"({"model":"up","stream":true,"stream_options":{"include_usage":true,"include_\u0075sage":true}})"},
       {R"({"model":"m","stream":false})", R"({"model":"up","stream":false})"},
+      // Refused beside an answer that is no stream.
+      {R"({"model":"m","stream":false,"stream_options":{"include_usage":true}})",
+       R"({"model":"up","stream":false})"},
+      {R"({"model":"m","stream_options":null})", R"({"model":"up"})"},
   };
   for (const Case& c : cases) EXPECT_EQ(shape(c.body).text, c.sent);
 }
