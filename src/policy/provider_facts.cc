@@ -10,51 +10,62 @@ namespace {
 using P = Parameter;
 using Q = Quirk;
 
-// What other routers and servers of open models have beside OpenAI's API. A provider that checks
-// its requests strictly answers 400 or 422 to them.
+// Only what is known to be refused stands here: what is left out in vain is missed by its user,
+// and what is refused is at least told. From the providers' references, their SDKs and reported
+// errors, looked up in November 2026.
+
+// What other routers and servers of open models have beside OpenAI's API.
 constexpr ParameterSet kBeyondOpenAi{
     P::kIncludeReasoning,  P::kTopK,         P::kTopA,        P::kMinP,
     P::kRepetitionPenalty, P::kCacheControl, P::kImageConfig, P::kMaxToolCalls};
-// And what OpenAI has for itself.
-constexpr ParameterSet kOfOpenAiAlone{P::kStore,       P::kServiceTier,      P::kVerbosity,
-                                      P::kAudio,       P::kModalities,       P::kPromptCacheKey,
-                                      P::kPrediction,  P::kWebSearchOptions, P::kMetadata,
-                                      P::kTopLogprobs, P::kLogprobs,         P::kLogitBias};
+// The same but for what servers of open models sample by.
+constexpr ParameterSet kOfRouters{P::kIncludeReasoning, P::kTopA, P::kCacheControl, P::kImageConfig,
+                                  P::kMaxToolCalls};
+// What OpenAI has for itself.
+constexpr ParameterSet kOfOpenAiAlone{P::kStore, P::kVerbosity, P::kAudio, P::kModalities,
+                                      P::kWebSearchOptions};
+constexpr ParameterSet kLogarithms{P::kLogprobs, P::kTopLogprobs, P::kLogitBias};
 
 constexpr std::array kFacts{
     ProviderFacts{"api.openai.com", QuirkSet{Q::kMaxCompletionTokens, Q::kStrictMessages},
                   kBeyondOpenAi, "reasoning_effort", kReasoningNowhere},
-    ProviderFacts{"generativelanguage.googleapis.com", QuirkSet{Q::kStrictMessages}, kBeyondOpenAi,
+    ProviderFacts{"generativelanguage.googleapis.com", QuirkSet{Q::kStrictMessages},
+                  kBeyondOpenAi | ParameterSet{P::kStore, P::kMetadata, P::kFrequencyPenalty,
+                                               P::kPromptCacheKey},
                   "reasoning_effort", kReasoningNowhere},
     ProviderFacts{"openrouter.ai", QuirkSet{Q::kNoMaxCompletionTokens, Q::kRunsServerTools},
                   ParameterSet{}, "reasoning", "reasoning"},
-    ProviderFacts{"api.x.ai", QuirkSet{Q::kMaxCompletionTokens, Q::kCompletionWithoutReasoning},
-                  kBeyondOpenAi, "reasoning_effort", "reasoning_content"},
+    // Its current models refuse penalties, be they 0.
+    ProviderFacts{
+        "api.x.ai", QuirkSet{Q::kMaxCompletionTokens, Q::kCompletionWithoutReasoning},
+        kBeyondOpenAi | ParameterSet{P::kFrequencyPenalty, P::kPresencePenalty, P::kLogitBias},
+        "reasoning_effort", "reasoning_content"},
     ProviderFacts{"api.deepseek.com",
                   QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoDeveloperRole, Q::kMustReplayReasoning},
                   ParameterSet{}, "reasoning_effort", "reasoning_content"},
+    // Some of its models refuse `reasoning` in messages, none needs it.
     ProviderFacts{"api.groq.com", QuirkSet{Q::kStrictMessages},
-                  (kBeyondOpenAi - ParameterSet{P::kIncludeReasoning}) |
-                      ParameterSet{P::kLogprobs, P::kTopLogprobs, P::kLogitBias},
-                  "reasoning_effort", "reasoning"},
+                  (kBeyondOpenAi - ParameterSet{P::kIncludeReasoning}) | kLogarithms |
+                      ParameterSet{P::kVerbosity, P::kPromptCacheKey, P::kStore},
+                  "reasoning_effort", kReasoningNowhere},
     ProviderFacts{
         "api.mistral.ai",
-        QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoStreamUsage, Q::kNoToolChoiceRequired,
-                 Q::kNoDeveloperRole, Q::kRandomSeed, Q::kStrictMessages},
-        kBeyondOpenAi | (kOfOpenAiAlone - ParameterSet{P::kPrediction}) | ParameterSet{P::kUser},
-        kReasoningNowhere, kReasoningNowhere},
-    ProviderFacts{
-        "api.cerebras.ai", QuirkSet{Q::kMaxCompletionTokens, Q::kStrictMessages},
-        kBeyondOpenAi | ParameterSet{P::kFrequencyPenalty, P::kPresencePenalty, P::kLogitBias,
-                                     P::kParallelToolCalls, P::kServiceTier},
-        "reasoning_effort", "reasoning"},
-    ProviderFacts{"api.together.xyz", QuirkSet{Q::kNoMaxCompletionTokens}, ParameterSet{},
-                  std::string_view(), "reasoning"},
-    ProviderFacts{"api.fireworks.ai", QuirkSet{Q::kNoMaxCompletionTokens}, ParameterSet{},
-                  "reasoning_effort", "reasoning_content"},
-    ProviderFacts{"api.moonshot.ai", QuirkSet{Q::kNoMaxCompletionTokens, Q::kMustReplayReasoning},
+        QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoStreamUsage, Q::kNoDeveloperRole, Q::kRandomSeed,
+                 Q::kStrictMessages},
+        kBeyondOpenAi | kOfOpenAiAlone | kLogarithms | ParameterSet{P::kUser, P::kServiceTier},
+        "reasoning_effort", kReasoningNowhere},
+    ProviderFacts{"api.cerebras.ai",
+                  QuirkSet{Q::kMaxCompletionTokens, Q::kNoDeveloperRole, Q::kStrictMessages},
+                  kBeyondOpenAi | ParameterSet{P::kLogitBias}, "reasoning_effort", "reasoning"},
+    ProviderFacts{"api.together.xyz", QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoDeveloperRole},
+                  ParameterSet{}, std::string_view(), "reasoning"},
+    ProviderFacts{"api.fireworks.ai",
+                  QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoDeveloperRole, Q::kStrictMessages},
+                  kOfRouters | kOfOpenAiAlone, "reasoning_effort", "reasoning_content"},
+    ProviderFacts{"api.moonshot.ai", QuirkSet{Q::kNoDeveloperRole, Q::kMustReplayReasoning},
                   ParameterSet{}, std::string_view(), "reasoning_content"},
-    ProviderFacts{"api.z.ai", QuirkSet{Q::kNoMaxCompletionTokens, Q::kMustReplayReasoning},
+    ProviderFacts{"api.z.ai",
+                  QuirkSet{Q::kNoMaxCompletionTokens, Q::kNoDeveloperRole, Q::kMustReplayReasoning},
                   ParameterSet{}, std::string_view(), "reasoning_content"},
 };
 
