@@ -183,12 +183,11 @@ StoreResult<Organisation> AccountStore::organisation(AccountId id) {
   return not_found("organisation");
 }
 
-std::vector<Organisation> AccountStore::organisations() {
+StoreResult<std::vector<Organisation>> AccountStore::organisations() {
   std::vector<Organisation> found;
   SqliteStatement row(*database_, std::string(kOrganisationSelect) + "ORDER BY id");
   while (row.step()) found.push_back(read_organisation(row));
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
 StoreResult<Organisation> AccountStore::create(const Organisation& wanted, std::int64_t now) {
@@ -239,14 +238,13 @@ StoreResult<WorkspaceRecord> AccountStore::workspace(AccountId id) {
   return not_found("workspace");
 }
 
-std::vector<WorkspaceRecord> AccountStore::workspaces(AccountId organisation) {
+StoreResult<std::vector<WorkspaceRecord>> AccountStore::workspaces(AccountId organisation) {
   std::vector<WorkspaceRecord> found;
   SqliteStatement row(*database_,
                       std::string(kWorkspaceSelect) + "WHERE ?1=0 OR organisation=?1 ORDER BY id");
   row.bind(as_integer(organisation));
   while (row.step()) found.push_back(read_workspace(row));
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
 StoreResult<WorkspaceRecord> AccountStore::create(const WorkspaceRecord& wanted, std::int64_t now) {
@@ -317,7 +315,7 @@ StoreResult<GrantRecord> AccountStore::grant(const GrantRecord& wanted, std::int
   return made;
 }
 
-std::vector<GrantRecord> AccountStore::grants(AccountId organisation) {
+StoreResult<std::vector<GrantRecord>> AccountStore::grants(AccountId organisation) {
   std::vector<GrantRecord> found;
   SqliteStatement row(*database_,
                       "SELECT id,organisation,amount,note,created_at FROM grants "
@@ -331,8 +329,7 @@ std::vector<GrantRecord> AccountStore::grants(AccountId organisation) {
     grant.note = row.text();
     grant.created_at = row.integer();
   }
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
 }  // namespace leat::control

@@ -109,7 +109,7 @@ class AccountStore {
   static StoreResult<std::unique_ptr<AccountStore>> open(const std::string& path, std::int64_t now);
 
   StoreResult<policy::Organisation> organisation(policy::AccountId id);
-  std::vector<policy::Organisation> organisations();
+  StoreResult<std::vector<policy::Organisation>> organisations();
   StoreResult<policy::Organisation> create(const policy::Organisation& wanted, std::int64_t now);
   StoreResult<void> update(const policy::Organisation& organisation, std::int64_t now);
 
@@ -118,7 +118,7 @@ class AccountStore {
                                          std::string_view reference);
   StoreResult<WorkspaceRecord> workspace(policy::AccountId id);
   // 0: of all organisations.
-  std::vector<WorkspaceRecord> workspaces(policy::AccountId organisation);
+  StoreResult<std::vector<WorkspaceRecord>> workspaces(policy::AccountId organisation);
   StoreResult<WorkspaceRecord> create(const WorkspaceRecord& wanted, std::int64_t now);
   StoreResult<void> update(const WorkspaceRecord& record, std::int64_t now);
   // Not one with keys, nor the first.
@@ -135,9 +135,9 @@ class AccountStore {
     std::int64_t count_max = 100;
   };
   // Newest first.
-  std::vector<KeyRecord> keys(const KeyQuery& query);
+  StoreResult<std::vector<KeyRecord>> keys(const KeyQuery& query);
   // Ids of those that `creator` asked for, in any organisation, removed ones too. None for "".
-  std::vector<policy::AccountId> keys_of_creator(std::string_view creator);
+  StoreResult<std::vector<policy::AccountId>> keys_of_creator(std::string_view creator);
   // All that can be changed of a key: name, enabled, expiry, quota, access, markup, hold.
   StoreResult<void> update(const KeyRecord& record, std::int64_t now);
   StoreResult<void> remove_key(const KeyDigest& digest);
@@ -147,13 +147,13 @@ class AccountStore {
   // No fewer than there are keys; found at once.
   std::size_t keys_at_most();
   // Those of a workspace (0: of all) that have an access of their own.
-  std::vector<KeyDigest> keys_with_access(policy::AccountId workspace);
+  StoreResult<std::vector<KeyDigest>> keys_with_access(policy::AccountId workspace);
 
   StoreResult<GrantRecord> grant(const GrantRecord& wanted, std::int64_t now);
-  std::vector<GrantRecord> grants(policy::AccountId organisation);
+  StoreResult<std::vector<GrantRecord>> grants(policy::AccountId organisation);
 
   // In the order in which they are tried.
-  std::vector<ProviderKeyRecord> provider_keys(policy::AccountId workspace);
+  StoreResult<std::vector<ProviderKeyRecord>> provider_keys(policy::AccountId workspace);
   StoreResult<ProviderKeyRecord> provider_key(std::string_view uuid);
   // `secret` is sealed with the master key, bound to the row.
   StoreResult<ProviderKeyRecord> create(const ProviderKeyRecord& wanted, std::string_view secret,
@@ -176,6 +176,12 @@ class AccountStore {
   // Commits, and notes the change if all went well.
   StoreResult<void> finish(SqliteTransaction& transaction, const AccountChange& change);
   StoreFault fault_of(const SqliteFault& fault) const;
+  // What was read to its end, or what ended it before.
+  template <class T>
+  StoreResult<std::vector<T>> all_read(std::vector<T>&& found) {
+    if (const auto fault = database_->take_fault()) return std::unexpected(fault_of(*fault));
+    return std::move(found);
+  }
 
   std::unique_ptr<SqliteDatabase> database_;
   std::vector<AccountChange> changes_;

@@ -179,7 +179,7 @@ StoreResult<KeyRecord> AccountStore::key(const KeyDigest& digest) {
   return not_found();
 }
 
-std::vector<KeyRecord> AccountStore::keys(const KeyQuery& query) {
+StoreResult<std::vector<KeyRecord>> AccountStore::keys(const KeyQuery& query) {
   std::vector<KeyRecord> found;
   SqliteStatement row(
       *database_,
@@ -189,19 +189,18 @@ std::vector<KeyRecord> AccountStore::keys(const KeyQuery& query) {
   row.bind(as_integer(query.organisation)).bind(as_integer(query.workspace));
   row.bind(query.with_disabled ? 1 : 0).bind(query.count_max).bind(query.offset);
   while (row.step()) found.push_back(read_record(row));
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
-std::vector<policy::AccountId> AccountStore::keys_of_creator(std::string_view creator) {
+StoreResult<std::vector<policy::AccountId>> AccountStore::keys_of_creator(
+    std::string_view creator) {
   std::vector<policy::AccountId> ids;
   SqliteStatement row(*database_,
                       "SELECT id FROM keys WHERE creator=?1 AND creator<>'' "
                       "UNION ALL SELECT id FROM former_keys WHERE creator=?1");
   row.bind(creator);
   while (row.step()) ids.push_back(static_cast<policy::AccountId>(row.integer()));
-  database_->take_fault();
-  return ids;
+  return all_read(std::move(ids));
 }
 
 StoreResult<void> AccountStore::update(const KeyRecord& record, std::int64_t now) {
@@ -248,25 +247,23 @@ std::size_t AccountStore::keys_at_most() {
   return static_cast<std::size_t>(database_->number("SELECT max(id) FROM keys"));
 }
 
-std::vector<KeyDigest> AccountStore::keys_with_access(AccountId workspace) {
+StoreResult<std::vector<KeyDigest>> AccountStore::keys_with_access(AccountId workspace) {
   std::vector<KeyDigest> found;
   SqliteStatement row(
       *database_, "SELECT digest FROM keys WHERE access IS NOT NULL AND (?1=0 OR workspace=?1)");
   row.bind(as_integer(workspace));
   while (row.step()) found.push_back(read_digest(row));
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
-std::vector<ProviderKeyRecord> AccountStore::provider_keys(AccountId workspace) {
+StoreResult<std::vector<ProviderKeyRecord>> AccountStore::provider_keys(AccountId workspace) {
   std::vector<ProviderKeyRecord> found;
   SqliteStatement row(*database_, std::string(kProviderKeySelect) +
                                       "WHERE ?1=0 OR workspace=?1 "
                                       "ORDER BY fallback,sort_order,provider_keys.id");
   row.bind(as_integer(workspace));
   while (row.step()) found.push_back(read_provider_key(row));
-  database_->take_fault();
-  return found;
+  return all_read(std::move(found));
 }
 
 StoreResult<ProviderKeyRecord> AccountStore::provider_key(std::string_view uuid) {

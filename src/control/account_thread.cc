@@ -82,7 +82,7 @@ void AccountThread::run() {
     const auto job = jobs_.take();
     if (!job) return;
     if (job->is_follow && ledger_ != nullptr) ledger_->follow(job->now);
-    AccountDone answer = job->is_follow ? AccountDone{.ticket = job->ticket} : done(*job);
+    AccountDone answer = done(*job);
     if (ledger_ != nullptr && late_ != nullptr) {
       answer.late = late_->settle(ledger_->view().book().take_released());
     }
@@ -108,7 +108,10 @@ AccountDone AccountThread::reload(const AccountJob& job) {
   if (const auto loaded = publisher_.load(); !loaded) {
     done.fault = loaded.error().text;
     use(configuration_);
-    if (const auto again = publisher_.load(); !again) done.fault = again.error().text;
+    if (const auto again = publisher_.load(); !again) {
+      done.fault = again.error().text;
+      is_behind_ = true;
+    }
     return done;
   }
   done.delta = publisher_.table().whole();
@@ -133,6 +136,10 @@ AccountDone AccountThread::reload(const AccountJob& job) {
 AccountDone AccountThread::done(const AccountJob& job) {
   if (job.reload != nullptr) return reload(job);
   AccountDone done{.ticket = job.ticket};
+  if (job.is_follow) {
+    if (is_behind_) tell_changes(job.now, done);
+    return done;
+  }
   done.answer = management_.handle({.method = job.method,
                                     .path = job.path,
                                     .query = job.query,
@@ -140,28 +147,48 @@ AccountDone AccountThread::done(const AccountJob& job) {
                                     .actor = job.actor,
                                     .organisation = job.organisation},
                                    job.now);
-  const std::vector<AccountChange> changes = store_->take_changes();
-  auto delta = publisher_.follow(changes);
-  if (delta) {
-    done.delta = std::move(*delta);
-    if (!done.delta.is_empty()) done.delta.used = used_before(changes, done.delta.version, job.now);
-  } else if (const auto loaded = publisher_.load(); loaded) {
-    done.delta = publisher_.table().whole();
-  } else {
-    done.fault = "keys may be out of date: " + loaded.error().text;
-  }
-  if (done.fault.empty()) done.fault = publisher_.take_fault();
+  tell_changes(job.now, done);
   return done;
 }
 
-// A limit that is set now counts what was used before, as the ledger tells it.
-std::vector<RestoredQuantity> AccountThread::used_before(std::span<const AccountChange> changes,
-                                                         std::uint32_t version,
-                                                         WallTime now) const {
-  if (ledger_ == nullptr) return {};
-  QuantityRestore restore(ledger_->up_to_date(now).book(), {.now = now, .version = version});
-  for (const AccountChange& change : changes) restore.add(*store_, change);
-  return restore.take();
+// What the store could not tell when it changed is told when it can, with a later job.
+void AccountThread::tell_changes(WallTime now, AccountDone& done) {
+  for (const AccountChange& change : store_->take_changes()) changes_.push_back(change);
+  if (changes_.empty() && !is_behind_) return;
+  const bool was_behind = is_behind_;
+  auto delta = delta_of_changes(now);
+  if (!delta) is_behind_ = true;
+  if (!delta && !was_behind) delta = delta_of_changes(now);
+  if (delta) {
+    done.delta = std::move(*delta);
+    done.fault = publisher_.take_fault();
+    changes_.clear();
+    is_behind_ = false;
+  } else if (!was_behind) {
+    done.fault = "keys are out of date until the store can be read: " + delta.error().text;
+  }
+}
+
+// With it, of limits that are set now, what was used before, as the ledger tells it.
+StoreResult<gateway::KeyDelta> AccountThread::delta_of_changes(WallTime now) {
+  gateway::KeyDelta delta;
+  if (is_behind_) {
+    if (const auto loaded = publisher_.load(); !loaded) return std::unexpected(loaded.error());
+    delta = publisher_.table().whole();
+  } else {
+    auto followed = publisher_.follow(changes_);
+    if (!followed) return followed;
+    delta = std::move(*followed);
+  }
+  if (ledger_ == nullptr || delta.is_empty()) return delta;
+  QuantityRestore restore(ledger_->up_to_date(now).book(), {.now = now, .version = delta.version});
+  for (const AccountChange& change : changes_) {
+    if (const auto done = restore.add(*store_, change); !done) {
+      return std::unexpected(done.error());
+    }
+  }
+  delta.used = restore.take();
+  return delta;
 }
 
 }  // namespace leat::control

@@ -101,13 +101,16 @@ class AccountThread {
   AccountDone done(const AccountJob& job);
   AccountDone reload(const AccountJob& job);
   void use(const AccountReload& configuration);
-  std::vector<RestoredQuantity> used_before(std::span<const AccountChange> changes,
-                                            std::uint32_t version, WallTime now) const;
+  void tell_changes(WallTime now, AccountDone& done);
+  StoreResult<gateway::KeyDelta> delta_of_changes(WallTime now);
 
   std::unique_ptr<AccountStore> store_;
   Management management_;
   KeyPublisher publisher_;
   AccountReload configuration_;  // that publisher_ and management_ use
+  // Of the store, that the shards were not told of yet; is_behind_: nor can be, but with all keys.
+  std::vector<AccountChange> changes_;
+  bool is_behind_ = false;
   LedgerUsage* ledger_;
   const LateRecords* late_;
   gateway::KeyDelta first_;

@@ -29,12 +29,14 @@ struct BudgetUse {
   policy::Nanodollars this_week = 0;  // since Monday, whatever the period
 };
 
+// What records call a key -> what people call it, where that is another.
+using KeyNames = std::map<std::string, std::string, std::less<>>;
+
 struct DashboardQuery {
   const UsageTable& days;
   const UsageIndex& index;
   const UsageViewer& viewer;
-  // What records call a key -> what people call it, where that is another.
-  const std::map<std::string, std::string, std::less<>>& key_names;
+  const KeyNames& key_names;
   const std::vector<BudgetUse>& budgets;
   WallTime now;
 };

@@ -57,7 +57,9 @@ void KeyPublisher::put(const policy::Organisation& organisation, KeyDelta& delta
                                      .access = resolve_access(organisation.access, *catalogue_)}));
 }
 
-void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
+StoreResult<void> KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
+  auto own_keys = own_keys_.of(workspace.id);
+  if (!own_keys) return std::unexpected(own_keys.error());
   const policy::Access access = narrowed(organisations_[workspace.organisation], workspace.access);
   workspaces_[workspace.id] = {workspace.organisation, access};
   delta.append(
@@ -67,7 +69,17 @@ void KeyPublisher::put(const policy::Workspace& workspace, KeyDelta& delta) {
                             .is_enabled = workspace.is_enabled,
                             .quota = workspace.quota,
                             .access = resolve_access(access, *catalogue_),
-                            .own_keys = own_keys_.of(workspace.id)}));
+                            .own_keys = std::move(*own_keys)}));
+  return {};
+}
+
+StoreResult<void> KeyPublisher::put_workspaces(AccountId organisation, KeyDelta& delta) {
+  const auto records = store_.workspaces(organisation);
+  if (!records) return std::unexpected(records.error());
+  for (const WorkspaceRecord& record : *records) {
+    if (const auto done = put(record.workspace, delta); !done) return done;
+  }
+  return {};
 }
 
 policy::Access KeyPublisher::access_above(const policy::Key& key) const {
@@ -91,8 +103,10 @@ StoreResult<void> KeyPublisher::load() {
   workspaces_.clear();
   own_keys_.forget_all();
   KeyDelta ignored;
-  for (const auto& organisation : store_.organisations()) put(organisation, ignored);
-  for (const auto& record : store_.workspaces(0)) put(record.workspace, ignored);
+  const auto organisations = store_.organisations();
+  if (!organisations) return std::unexpected(organisations.error());
+  for (const policy::Organisation& organisation : *organisations) put(organisation, ignored);
+  if (const auto done = put_workspaces(0, ignored); !done) return done;
   // Keys that are alike share one list.
   std::map<std::pair<AccountId, std::string>, std::shared_ptr<const gateway::KeyAccess>> shared;
   std::vector<KeyEntry> entries;
@@ -132,7 +146,7 @@ StoreResult<void> KeyPublisher::refresh(const AccountChange& change, KeyDelta& d
     case AccountChange::Kind::kWorkspace: {
       const auto record = store_.workspace(change.id);
       if (record) {
-        put(record->workspace, delta);
+        if (const auto done = put(record->workspace, delta); !done) return done;
         return refresh_keys(change.id, delta);
       }
       if (record.error().kind != StoreFault::Kind::kNotFound) {
@@ -150,7 +164,7 @@ StoreResult<void> KeyPublisher::refresh(const AccountChange& change, KeyDelta& d
           access_text(organisations_[change.id]) == access_text(organisation->access);
       put(*organisation, delta);
       if (is_same_access) return {};
-      for (const auto& record : store_.workspaces(change.id)) put(record.workspace, delta);
+      if (const auto done = put_workspaces(change.id, delta); !done) return done;
       return refresh_keys(0, delta);
     }
   }
@@ -175,17 +189,16 @@ StoreResult<void> KeyPublisher::refresh_key(const KeyDigest& digest, KeyDelta& d
 // Its row alone; one that is gone by now is another change.
 StoreResult<void> KeyPublisher::refresh_workspace(AccountId workspace, KeyDelta& delta) {
   const auto record = store_.workspace(workspace);
-  if (record) {
-    put(record->workspace, delta);
-  } else if (record.error().kind != StoreFault::Kind::kNotFound) {
-    return std::unexpected(record.error());
-  }
+  if (record) return put(record->workspace, delta);
+  if (record.error().kind != StoreFault::Kind::kNotFound) return std::unexpected(record.error());
   return {};
 }
 
 // Those that narrow what stands above them, which has changed.
 StoreResult<void> KeyPublisher::refresh_keys(AccountId workspace, KeyDelta& delta) {
-  for (const KeyDigest& digest : store_.keys_with_access(workspace)) {
+  const auto narrowed = store_.keys_with_access(workspace);
+  if (!narrowed) return std::unexpected(narrowed.error());
+  for (const KeyDigest& digest : *narrowed) {
     const auto done = refresh_key(digest, delta);
     if (!done) return done;
   }

@@ -43,7 +43,9 @@ class KeyPublisher {
   };
 
   void put(const policy::Organisation& organisation, gateway::KeyDelta& delta);
-  void put(const policy::Workspace& workspace, gateway::KeyDelta& delta);
+  StoreResult<void> put(const policy::Workspace& workspace, gateway::KeyDelta& delta);
+  // All of an organisation, 0: of all.
+  StoreResult<void> put_workspaces(policy::AccountId organisation, gateway::KeyDelta& delta);
   gateway::KeyEntry entry(const policy::Key& key, const KeyDigest& digest) const;
   policy::Access access_above(const policy::Key& key) const;
   bool is_configured(const KeyDigest& digest) const;

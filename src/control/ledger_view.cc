@@ -126,6 +126,10 @@ Result<bool> LedgerView::load(const char* name) {
   LEAT_TRY(const std::string file, folder_->read_file(name));
   const auto content = unframed(file);
   const auto state = content ? read_state(*content) : std::nullopt;
+  // What is kept only to start sooner is of this version, or is made anew.
+  if (state && name == std::string_view(kProjection) && !UsageBook::is_current(state->book)) {
+    return false;
+  }
   if (!state || !book_.decode(state->book) || !days_.decode(state->days)) return false;
   if (!state->index.empty() && !index_.decode(state->index)) return false;
   return tail_.resume(state->positions);
@@ -172,12 +176,12 @@ Result<bool> LedgerView::poll(WallTime now, std::size_t bytes_max) {
 
 void LedgerView::on_entry(const RecordPlace& place, const ledger::Entry& entry) {
   if (entry.kind != ledger::FrameKind::kUsage) return;
-  const auto record = ledger::decode(entry.payload);
-  if (!record) return book_.count_unreadable();
-  book_.add(*record);
-  days_.add(*record);
-  index_.add(*record);
-  lookup_->put(record->generation_id, place);
+  if (!ledger::decode(entry.payload, record_)) return book_.count_unreadable();
+  const UsageSums sums = sums_of(record_);
+  book_.add(record_);
+  days_.add(record_, sums);
+  index_.add(record_, sums);
+  lookup_->put(record_.generation_id, place);
 }
 
 Result<std::vector<LedgerFile>> LedgerView::expire(WallTime now, Duration retention,

@@ -82,6 +82,7 @@ class LedgerView final : public TailVisitor {
   UsageIndex index_;
   std::unique_ptr<RecordLookup> lookup_;
   LedgerTail tail_;
+  ledger::UsageRecord record_;  // the one that is being read
   bool is_resumed_ = false;
   bool has_polled_ = false;
 };

@@ -299,7 +299,9 @@ bool is_management_path(std::string_view path) {
 
 ManagementAnswer Management::handle(const ManagementRequest& request, WallTime now) {
   if (!request.actor.is_operator || request.organisation.empty()) return answer(request, now);
-  for (const policy::Organisation& organisation : store_.organisations()) {
+  const auto organisations = store_.organisations();
+  if (!organisations) return refusal(organisations.error());
+  for (const policy::Organisation& organisation : *organisations) {
     if (organisation.name != request.organisation) continue;
     ManagementRequest meant = request;
     meant.actor.organisation = organisation.id;

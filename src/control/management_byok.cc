@@ -82,16 +82,21 @@ ManagementAnswer ManagementByok::list() {
     return refusal(400, "`offset` and `limit` must be whole numbers, `limit` from 1 to 100.");
   }
   std::vector<ProviderKeyRecord> all;
-  const auto add = [&](policy::AccountId id) {
-    for (ProviderKeyRecord& record : store_.provider_keys(id)) all.push_back(std::move(record));
+  const auto add = [&](policy::AccountId id) -> StoreResult<void> {
+    auto keys = store_.provider_keys(id);
+    if (!keys) return std::unexpected(keys.error());
+    std::ranges::move(*keys, std::back_inserter(all));
+    return {};
   };
   if (const auto reference = call_.parameter("workspace_id")) {
     const auto id = workspace(*reference);
     if (!id) return refusal(id.error());
-    add(*id);
+    if (const auto done = add(*id); !done) return refusal(done.error());
   } else {
-    for (const auto& each : store_.workspaces(call_.request.actor.organisation)) {
-      add(each.workspace.id);
+    const auto workspaces = store_.workspaces(call_.request.actor.organisation);
+    if (!workspaces) return refusal(workspaces.error());
+    for (const WorkspaceRecord& each : *workspaces) {
+      if (const auto done = add(each.workspace.id); !done) return refusal(done.error());
     }
   }
   if (const auto provider = call_.parameter("provider")) {
@@ -147,7 +152,9 @@ ManagementAnswer ManagementByok::create() {
   const auto id = workspace(reference);
   if (!id) return refusal(id.error());
   wanted.workspace = *id;
-  if (store_.provider_keys(*id).size() >= policy::kOwnKeysMax) {
+  const auto others = store_.provider_keys(*id);
+  if (!others) return refusal(others.error());
+  if (others->size() >= policy::kOwnKeysMax) {
     return refusal(400, "A workspace has 64 provider keys at most.");
   }
   const auto created = store_.create(wanted, secret.text, *master_, call_.unix_now());

@@ -204,8 +204,10 @@ ManagementAnswer ManagementKeys::list() {
     if (!workspace) return refusal(workspace.error());
     query.workspace = workspace->workspace.id;
   }
+  const auto keys = store_.keys(query);
+  if (!keys) return refusal(keys.error());
   std::string items;
-  for (const KeyRecord& record : store_.keys(query)) {
+  for (const KeyRecord& record : *keys) {
     if (!items.empty()) items += ',';
     items += json(record);
   }

@@ -138,8 +138,9 @@ class ManagementUsage {
 
  private:
   UsageViewer viewer() const;
-  std::map<std::string, std::string, std::less<>> key_names() const;
-  std::vector<BudgetUse> budgets() const;
+  // Those that the viewer may see, disabled ones too.
+  StoreResult<std::vector<KeyRecord>> keys() const;
+  std::vector<BudgetUse> budgets(const std::vector<KeyRecord>& keys) const;
   std::string name_of(const KeyDigest& digest) const;
 
   AccountStore& store_;

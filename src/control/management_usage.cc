@@ -26,6 +26,15 @@ constexpr std::int32_t kActivityDays = 30;
 // Of the store, on a dashboard: its newest.
 constexpr std::int64_t kNamedKeysMax = 1'000;
 
+// What stands in records where the store has a name for it.
+KeyNames names_of(const std::vector<KeyRecord>& keys) {
+  KeyNames names;
+  for (const KeyRecord& record : keys) {
+    names[AccountNames().text(policy::AccountLevel::kKey, record.key.id)] = record.key.name;
+  }
+  return names;
+}
+
 std::string text_or_null(std::string_view text) {
   return text.empty() ? "null" : json_text(text);
 }
@@ -239,32 +248,27 @@ ManagementAnswer ManagementUsage::dashboard() {
   }
   if (call_.parts[1] != "usage") return no_such_path();
   const UsageViewer who = viewer();
+  const auto all = keys();
+  if (!all) return refusal(all.error());
   return {200, R"({"data":)" +
                    usage_json({.days = view.days(),
                                .index = view.index(),
                                .viewer = who,
-                               .key_names = key_names(),
-                               .budgets = budgets(),
+                               .key_names = names_of(*all),
+                               .budgets = budgets(*all),
                                .now = call_.now}) +
                    "}"};
 }
 
-// What stands in records where the store has a name for it.
-std::map<std::string, std::string, std::less<>> ManagementUsage::key_names() const {
-  std::map<std::string, std::string, std::less<>> names;
+StoreResult<std::vector<KeyRecord>> ManagementUsage::keys() const {
   const ManagementActor& actor = call_.request.actor;
-  const AccountStore::KeyQuery query{.organisation = actor.is_operator ? 0 : actor.organisation,
-                                     .with_disabled = true,
-                                     .count_max = kNamedKeysMax};
-  for (const KeyRecord& record : store_.keys(query)) {
-    names[AccountNames().text(policy::AccountLevel::kKey, record.key.id)] = record.key.name;
-  }
-  return names;
+  return store_.keys({.organisation = actor.is_operator ? 0 : actor.organisation,
+                      .with_disabled = true,
+                      .count_max = kNamedKeysMax});
 }
 
-std::vector<BudgetUse> ManagementUsage::budgets() const {
+std::vector<BudgetUse> ManagementUsage::budgets(const std::vector<KeyRecord>& keys) const {
   std::vector<BudgetUse> uses;
-  const ManagementActor& actor = call_.request.actor;
   const auto add = [&](const policy::Key& key, const std::string& name) {
     for (std::size_t i = 0; i < policy::kBudgetPeriods; ++i) {
       const auto period = static_cast<policy::BudgetPeriod>(i);
@@ -277,12 +281,13 @@ std::vector<BudgetUse> ManagementUsage::budgets() const {
     }
   };
   for (std::size_t i = 0;
-       configured_ != nullptr && actor.is_operator && i < configured_->keys.size(); ++i) {
+       configured_ != nullptr && call_.request.actor.is_operator && i < configured_->keys.size();
+       ++i) {
     add(gateway::configured_key(*configured_, i), configured_->keys[i].name);
   }
-  const AccountStore::KeyQuery query{.organisation = actor.is_operator ? 0 : actor.organisation,
-                                     .count_max = kNamedKeysMax};
-  for (const KeyRecord& record : store_.keys(query)) add(record.key, record.key.name);
+  for (const KeyRecord& record : keys) {
+    if (record.key.is_enabled) add(record.key, record.key.name);
+  }
   return uses;
 }
 
@@ -292,7 +297,9 @@ ManagementAnswer ManagementUsage::activity() {
   // OpenRouter's member of an organisation: here, who asked for a key.
   if (const auto user = call_.parameter("user_id")) {
     query.keys.emplace();
-    for (const policy::AccountId id : store_.keys_of_creator(*user)) {
+    const auto theirs = store_.keys_of_creator(*user);
+    if (!theirs) return refusal(theirs.error());
+    for (const policy::AccountId id : *theirs) {
       query.keys->emplace(AccountNames().text(policy::AccountLevel::kKey, id));
     }
   }

@@ -93,7 +93,9 @@ ManagementAnswer ManagementWorkspaces::list() {
   if (!offset || !limit || *limit == 0) {
     return refusal(400, "`offset` and `limit` must be whole numbers, `limit` from 1 to 100.");
   }
-  const auto all = store_.workspaces(call_.request.actor.organisation);
+  const auto found = store_.workspaces(call_.request.actor.organisation);
+  if (!found) return refusal(found.error());
+  const std::vector<WorkspaceRecord>& all = *found;
   std::string items;
   const std::size_t begin = std::min(static_cast<std::size_t>(*offset), all.size());
   const std::size_t end = std::min(begin + static_cast<std::size_t>(*limit), all.size());

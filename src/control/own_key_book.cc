@@ -31,7 +31,7 @@ const OwnKeyBook::Opened& OwnKeyBook::opened(const ProviderKeyRecord& record) {
 }
 
 // Hashes of keys, and people, who are known by the keys that they made.
-void OwnKeyBook::limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key) {
+StoreResult<void> OwnKeyBook::limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key) {
   if (record.allowed_key_hashes) {
     key.keys.emplace();
     KeyDigest digest;
@@ -39,22 +39,27 @@ void OwnKeyBook::limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key)
       if (parse_digest(hash, digest)) key.keys->push_back(digest);
     }
   }
-  if (!record.allowed_users) return;
+  if (!record.allowed_users) return {};
   people_.insert(record.workspace);
+  const auto made =
+      store_.keys({.workspace = record.workspace, .with_disabled = true, .count_max = kKeysMax});
+  if (!made) return std::unexpected(made.error());
   std::vector<KeyDigest> theirs;
-  for (const KeyRecord& each :
-       store_.keys({.workspace = record.workspace, .with_disabled = true, .count_max = kKeysMax})) {
+  for (const KeyRecord& each : *made) {
     const auto& users = *record.allowed_users;
     if (std::ranges::find(users, each.creator) == users.end()) continue;
     if (!key.keys || key.allows_key(each.digest)) theirs.push_back(each.digest);
   }
   key.keys = std::move(theirs);
+  return {};
 }
 
-std::shared_ptr<const gateway::OwnKeys> OwnKeyBook::of(policy::AccountId workspace) {
+StoreResult<std::shared_ptr<const gateway::OwnKeys>> OwnKeyBook::of(policy::AccountId workspace) {
+  const auto records = store_.provider_keys(workspace);
+  if (!records) return std::unexpected(records.error());
   people_.erase(workspace);
   gateway::OwnKeys keys;
-  for (const ProviderKeyRecord& record : store_.provider_keys(workspace)) {
+  for (const ProviderKeyRecord& record : *records) {
     if (!record.is_enabled) {
       forget(record.id);
       continue;
@@ -71,7 +76,7 @@ std::shared_ptr<const gateway::OwnKeys> OwnKeyBook::of(policy::AccountId workspa
       key.access.has_models = true;
       key.access.models = *record.allowed_models;
     }
-    limit_to(record, key);
+    if (const auto done = limit_to(record, key); !done) return std::unexpected(done.error());
   }
   if (keys.empty()) return nullptr;
   return std::make_shared<const gateway::OwnKeys>(std::move(keys));

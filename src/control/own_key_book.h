@@ -30,7 +30,7 @@ class OwnKeyBook {
 
   // Those of a workspace, as the store has them now; null: none. One that does not open is among
   // them without its secret, and fault() says so.
-  std::shared_ptr<const gateway::OwnKeys> of(policy::AccountId workspace);
+  StoreResult<std::shared_ptr<const gateway::OwnKeys>> of(policy::AccountId workspace);
   // The row is another one now, or none.
   void forget(policy::AccountId provider_key) { secrets_.erase(provider_key); }
   void forget_all() { secrets_.clear(); }
@@ -47,7 +47,7 @@ class OwnKeyBook {
     tls::SecretRef secret;
   };
   const Opened& opened(const ProviderKeyRecord& record);
-  void limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key);
+  StoreResult<void> limit_to(const ProviderKeyRecord& record, gateway::OwnKey& key);
 
   AccountStore& store_;
   const policy::Catalogue* catalogue_;

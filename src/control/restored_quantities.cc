@@ -56,11 +56,15 @@ void QuantityRestore::add(const policy::Key& key, const policy::Workspace* works
 
 StoreResult<void> QuantityRestore::add(AccountStore& store) {
   std::unordered_map<AccountId, policy::Organisation> organisations;
-  for (policy::Organisation& organisation : store.organisations()) {
+  auto all_organisations = store.organisations();
+  if (!all_organisations) return std::unexpected(all_organisations.error());
+  for (policy::Organisation& organisation : *all_organisations) {
     organisations.emplace(organisation.id, std::move(organisation));
   }
   std::unordered_map<AccountId, policy::Workspace> workspaces;
-  for (WorkspaceRecord& record : store.workspaces(0)) {
+  auto all_workspaces = store.workspaces(0);
+  if (!all_workspaces) return std::unexpected(all_workspaces.error());
+  for (WorkspaceRecord& record : *all_workspaces) {
     workspaces.emplace(record.workspace.id, std::move(record.workspace));
   }
   return store.each_key([&](const policy::Key& key, const KeyDigest&) {
@@ -71,15 +75,20 @@ StoreResult<void> QuantityRestore::add(AccountStore& store) {
   });
 }
 
-void QuantityRestore::add(AccountStore& store, const AccountChange& change) {
+// What is gone by now is another change; a fault of the store is not.
+StoreResult<void> QuantityRestore::add(AccountStore& store, const AccountChange& change) {
+  const auto unless_gone = [](const StoreFault& fault) -> StoreResult<void> {
+    if (fault.kind == StoreFault::Kind::kNotFound) return {};
+    return std::unexpected(fault);
+  };
   policy::Key key;  // of no limits, where it is not about a key
   policy::AccountId workspace_id = 0;
   policy::AccountId organisation_id = change.id;
-  if (change.kind == AccountChange::Kind::kProviderKey) return;
+  if (change.kind == AccountChange::Kind::kProviderKey) return {};
   if (change.kind == AccountChange::Kind::kWorkspace) workspace_id = change.id;
   if (change.kind == AccountChange::Kind::kKey) {
     const auto record = store.key(change.digest);
-    if (!record) return;
+    if (!record) return unless_gone(record.error());
     key = record->key;
     workspace_id = key.workspace;
     organisation_id = key.organisation;
@@ -87,12 +96,14 @@ void QuantityRestore::add(AccountStore& store, const AccountChange& change) {
   std::optional<policy::Workspace> workspace;
   if (workspace_id != 0) {
     const auto record = store.workspace(workspace_id);
-    if (!record) return;
+    if (!record) return unless_gone(record.error());
     workspace = record->workspace;
     organisation_id = workspace->organisation;
   }
   const auto organisation = store.organisation(organisation_id);
-  if (organisation) add(key, workspace ? &*workspace : nullptr, *organisation);
+  if (!organisation) return unless_gone(organisation.error());
+  add(key, workspace ? &*workspace : nullptr, *organisation);
+  return {};
 }
 
 void settle_open(std::span<RestoredQuantity> restored, bool charge_ambiguous) {

@@ -41,7 +41,7 @@ class QuantityRestore {
   // Every key of the store.
   StoreResult<void> add(AccountStore& store);
   // What was changed, and what it belongs to. What is gone by now, or cannot be read, adds nothing.
-  void add(AccountStore& store, const AccountChange& change);
+  StoreResult<void> add(AccountStore& store, const AccountChange& change);
 
   // Those of which anything was used. In the order added.
   std::vector<RestoredQuantity> take() { return std::move(restored_); }

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "gateway/configured_keys.h"
-#include "ledger/varint.h"
 
 namespace leat::control {
 namespace {
@@ -17,7 +16,6 @@ using policy::BudgetPeriod;
 using policy::Nanodollars;
 
 constexpr std::int64_t kDayNs = 86'400'000'000'000;
-constexpr std::int64_t kDaySeconds = 86'400;
 
 // Amounts only grow, so what does not fit stays at the most, in whatever order it came.
 void add_to(std::int64_t& sum, std::int64_t amount) {
@@ -25,12 +23,17 @@ void add_to(std::int64_t& sum, std::int64_t amount) {
   if (__builtin_add_overflow(sum, amount, &sum)) sum = INT64_MAX;
 }
 
-bool is_same(BudgetPeriod period, std::int32_t one, std::int32_t other) {
-  if (one == other || period == BudgetPeriod::kNone) return true;
-  const WallTime first{one * kDayNs};
-  const policy::BudgetWindow window = policy::budget_window(period, first);
-  const std::int64_t at = other * kDaySeconds;
-  return at >= window.begin && at < window.end;
+constexpr BudgetPeriod kPeriods[] = {BudgetPeriod::kDaily, BudgetPeriod::kWeekly,
+                                     BudgetPeriod::kMonthly};
+constexpr Nanodollars SpentMoney::*kPart[] = {&SpentMoney::daily, &SpentMoney::weekly,
+                                              &SpentMoney::monthly};
+
+std::array<std::int64_t, std::size(kPeriods)> begins_at(std::int32_t day) {
+  std::array<std::int64_t, std::size(kPeriods)> begins;
+  std::ranges::transform(kPeriods, begins.begin(), [&](BudgetPeriod period) {
+    return policy::budget_window(period, {day * kDayNs}).begin;
+  });
+  return begins;
 }
 
 std::array<std::string_view, kAccountLevels> accounts_of(std::string_view key,
@@ -48,26 +51,11 @@ bool is_account(std::string_view id) {
   return !id.empty() && id != "-";
 }
 
-void forget_what_is_over(SpentMoney& money, std::int32_t old_day, std::int32_t day) {
-  if (!is_same(BudgetPeriod::kDaily, old_day, day)) money.daily = 0;
-  if (!is_same(BudgetPeriod::kWeekly, old_day, day)) money.weekly = 0;
-  if (!is_same(BudgetPeriod::kMonthly, old_day, day)) money.monthly = 0;
-}
-
-// `newest`: the day whose periods are held; `day` is not later.
-void add_money(SpentMoney& money, Nanodollars amount, std::int32_t newest, std::int32_t day) {
-  add_to(money.total, amount);
-  if (is_same(BudgetPeriod::kDaily, newest, day)) add_to(money.daily, amount);
-  if (is_same(BudgetPeriod::kWeekly, newest, day)) add_to(money.weekly, amount);
-  if (is_same(BudgetPeriod::kMonthly, newest, day)) add_to(money.monthly, amount);
-}
-
-constexpr std::uint64_t kStateVersion = 1;
+constexpr std::uint64_t kStateVersion = 2;
+// Wrote of each account its newest day, and the sums of that day's periods.
+constexpr std::uint64_t kStateVersionOfOneDay = 1;
 constexpr std::size_t kAccountBytesMax =
-    ledger::RecordLimits::kIdMax + 12 * ledger::kVarintBytesMax;
-
-constexpr Nanodollars SpentMoney::*kMoney[] = {&SpentMoney::total, &SpentMoney::daily,
-                                               &SpentMoney::weekly, &SpentMoney::monthly};
+    ledger::RecordLimits::kIdMax + 40 * ledger::kVarintBytesMax;
 
 }  // namespace
 
@@ -104,32 +92,54 @@ void UsageBook::on_entry(const ledger::SegmentHeader&, const ledger::Entry& entr
   }
 }
 
+void UsageBook::Sums::add(const Sums& other) {
+  add_to(charged, other.charged);
+  add_to(byok, other.byok);
+  add_to(tokens, other.tokens);
+}
+
+// A third window takes the oldest one's place, if it is not that itself: so the two that are held
+// have all that ever counted in them, in whatever order it came.
+void UsageBook::Spending::add(std::size_t period, std::int64_t begin, const Sums& sums) {
+  auto& [newer, older] = windows[period];
+  if (begin > newer.begin) {
+    older = std::exchange(newer, Window{.begin = begin, .sums = {}});
+  } else if (begin < newer.begin && begin > older.begin) {
+    older = {.begin = begin, .sums = {}};
+  }
+  if (newer.begin == begin) newer.sums.add(sums);
+  if (older.begin == begin) older.sums.add(sums);
+}
+
+UsageBook::Sums UsageBook::Spending::in(std::size_t period, std::int64_t begin) const {
+  for (const Window& window : windows[period]) {
+    if (window.begin == begin) return window.sums;
+  }
+  return {};
+}
+
+const std::array<std::int64_t, 3>& UsageBook::begins_of(std::int32_t day) {
+  if (std::exchange(day_, day) != day) begins_ = begins_at(day);
+  return begins_;
+}
+
 void UsageBook::add(const ledger::UsageRecord& record) {
   ++records_;
   add_to(charged_, record.charge);
   if (!held_.empty()) release(record);
-  const std::int32_t day = day_of(settled_at(record));
+  Sums sums{.charged = record.charge, .byok = record.flags.is_byok ? record.cost : 0, .tokens = 0};
+  add_to(sums.tokens, record.tokens.prompt);
+  add_to(sums.tokens, record.tokens.completion);
+  const auto& begins = begins_of(day_of(settled_at(record)));
   const auto ids = accounts_of(record.key_id, record.workspace_id, record.organisation_id);
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
     if (!is_account(ids[level])) continue;
     auto found = accounts_[level].find(ids[level]);
     if (found == accounts_[level].end()) {
       found = accounts_[level].emplace(std::string(ids[level]), Spending{}).first;
-      found->second.day = day;
     }
-    Spending& spending = found->second;
-    if (day > spending.day) {
-      forget_what_is_over(spending.usage.charged, spending.day, day);
-      forget_what_is_over(spending.usage.byok, spending.day, day);
-      spending.tokens_today = 0;
-      spending.day = day;
-    }
-    add_money(spending.usage.charged, record.charge, spending.day, day);
-    if (record.flags.is_byok) add_money(spending.usage.byok, record.cost, spending.day, day);
-    if (day == spending.day) {
-      add_to(spending.tokens_today, record.tokens.prompt);
-      add_to(spending.tokens_today, record.tokens.completion);
-    }
+    found->second.total.add(sums);
+    for (std::size_t i = 0; i < begins.size(); ++i) found->second.add(i, begins[i], sums);
   }
 }
 
@@ -173,11 +183,15 @@ AccountTotals UsageBook::of(AccountLevel level, AccountId id, WallTime now) cons
   const auto found = accounts_[index].find(text);
   if (found == accounts_[index].end()) return totals;
   const Spending& spending = found->second;
-  const std::int32_t today = day_of(now);
-  totals.usage = spending.usage;
-  forget_what_is_over(totals.usage.charged, spending.day, today);
-  forget_what_is_over(totals.usage.byok, spending.day, today);
-  if (spending.day == today) totals.tokens_today = spending.tokens_today;
+  totals.usage.charged.total = spending.total.charged;
+  totals.usage.byok.total = spending.total.byok;
+  const auto begins = begins_at(day_of(now));
+  for (std::size_t i = 0; i < begins.size(); ++i) {
+    const Sums sums = spending.in(i, begins[i]);
+    totals.usage.charged.*kPart[i] = sums.charged;
+    totals.usage.byok.*kPart[i] = sums.byok;
+    if (kPeriods[i] == BudgetPeriod::kDaily) totals.tokens_today = sums.tokens;
+  }
   return totals;
 }
 
@@ -224,19 +238,52 @@ std::string UsageBook::encode() const {
     for (const auto& [id, spending] : sorted) {
       append([&](ledger::VarintWriter& out) {
         out.bytes(id);
-        out.signed_number(spending->day);
-        for (const auto part : kMoney) out.signed_number(spending->usage.charged.*part);
-        for (const auto part : kMoney) out.signed_number(spending->usage.byok.*part);
-        out.signed_number(spending->tokens_today);
+        for (const auto sum : kSums) out.signed_number(spending->total.*sum);
+        for (const auto& [newer, older] : spending->windows) {
+          for (const Window& window : {newer, older}) {
+            out.signed_number(window.begin);
+            for (const auto sum : kSums) out.signed_number(window.sums.*sum);
+          }
+        }
       });
     }
   }
   return state;
 }
 
+// Of one day, as versions before wrote it.
+UsageBook::Spending UsageBook::spending_of_one_day(ledger::VarintReader& in) {
+  Spending spending;
+  const auto begins = begins_at(static_cast<std::int32_t>(in.signed_number()));
+  for (const auto sum : {&Sums::charged, &Sums::byok}) {
+    spending.total.*sum = in.signed_number();
+    for (auto& [newer, older] : spending.windows) newer.sums.*sum = in.signed_number();
+  }
+  for (std::size_t i = 0; i < begins.size(); ++i) spending.windows[i][0].begin = begins[i];
+  spending.windows[0][0].sums.tokens = in.signed_number();
+  return spending;
+}
+
+UsageBook::Spending UsageBook::spending_of(ledger::VarintReader& in) {
+  Spending spending;
+  for (const auto sum : kSums) spending.total.*sum = in.signed_number();
+  for (auto& windows : spending.windows) {
+    for (Window& window : windows) {
+      window.begin = in.signed_number();
+      for (const auto sum : kSums) window.sums.*sum = in.signed_number();
+    }
+  }
+  return spending;
+}
+
+bool UsageBook::is_current(std::string_view bytes) {
+  return ledger::VarintReader(bytes).number() == kStateVersion;
+}
+
 bool UsageBook::decode(std::string_view bytes) {
   ledger::VarintReader in(bytes);
-  if (in.number() != kStateVersion) return false;
+  const std::uint64_t version = in.number();
+  if (version != kStateVersion && version != kStateVersionOfOneDay) return false;
   const std::uint64_t records = in.number();
   const std::uint64_t unreadable = in.number();
   const std::int64_t charged = in.signed_number();
@@ -244,11 +291,8 @@ bool UsageBook::decode(std::string_view bytes) {
   for (auto& accounts : read) {
     for (std::uint64_t count = in.number(); count > 0 && in.ok(); --count) {
       const std::string_view id = in.bytes();
-      Spending spending;
-      spending.day = static_cast<std::int32_t>(in.signed_number());
-      for (const auto part : kMoney) spending.usage.charged.*part = in.signed_number();
-      for (const auto part : kMoney) spending.usage.byok.*part = in.signed_number();
-      spending.tokens_today = in.signed_number();
+      const Spending spending =
+          version == kStateVersion ? spending_of(in) : spending_of_one_day(in);
       // A longer one is no record's, and would not fit when it is encoded again.
       if (id.size() > ledger::RecordLimits::kIdMax) return false;
       if (!accounts.emplace(std::string(id), spending).second) return false;

@@ -5,7 +5,8 @@
 // no record. Belongs to one thread; a start may feed it and hand it over.
 //
 // A record counts in the day in which it was settled (UTC), as limits count it. Of each account the
-// day, week and month of its newest record are held; what is older counts in `total` alone.
+// two newest days, weeks and months in which it used anything are held, so that a clock that was
+// ahead for a while costs nobody the day it was set back to; what is older counts in `total` alone.
 #pragma once
 
 #include <array>
@@ -20,6 +21,7 @@
 #include "ledger/open_table.h"
 #include "ledger/record.h"
 #include "ledger/replay.h"
+#include "ledger/varint.h"
 #include "policy/account_quantities.h"
 
 namespace leat::control {
@@ -90,14 +92,33 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
 
   // The whole state as bytes, the same whatever order it came to be in; what is held is not in it.
   std::string encode() const;
-  // Replaces the state by what encode() gave; false, and nothing changes: it did not give that.
+  // Whether this version's encode() gave it.
+  static bool is_current(std::string_view bytes);
+  // Replaces the state by what encode() gave, of this version or the one before; false, and nothing
+  // changes: it did not give that.
   bool decode(std::string_view bytes);
 
  private:
+  struct Sums {
+    policy::Nanodollars charged = 0;
+    policy::Nanodollars byok = 0;
+    std::int64_t tokens = 0;  // of days only
+
+    void add(const Sums& other);
+  };
+  static constexpr std::int64_t Sums::*kSums[] = {&Sums::charged, &Sums::byok, &Sums::tokens};
+  // One day, week or month.
+  struct Window {
+    std::int64_t begin = INT64_MIN;  // unix seconds, of policy::budget_window(); so: none
+    Sums sums;
+  };
   struct Spending {
-    std::int32_t day = INT32_MIN;  // of the newest record: what "daily" and the others are of
-    AccountUsage usage;
-    std::int64_t tokens_today = 0;
+    Sums total;
+    // Of each period, by kPeriods: the newest first.
+    std::array<std::array<Window, 2>, 3> windows;
+
+    void add(std::size_t period, std::int64_t begin, const Sums& sums);
+    Sums in(std::size_t period, std::int64_t begin) const;
   };
   struct TextHash {
     using is_transparent = void;
@@ -113,9 +134,15 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   };
 
   void release(const ledger::UsageRecord& record);
+  const std::array<std::int64_t, 3>& begins_of(std::int32_t day);
+  static Spending spending_of(ledger::VarintReader& in);
+  static Spending spending_of_one_day(ledger::VarintReader& in);
 
   AccountNames names_;
   std::array<TextMap<Spending>, kAccountLevels> accounts_;
+  // Where the periods of the last day that was met begin.
+  std::int32_t day_ = INT32_MIN;
+  std::array<std::int64_t, 3> begins_{};
   TextMap<Held> held_;  // by generation id
   std::vector<Released> released_;
   std::array<TextMap<policy::Nanodollars>, kAccountLevels> reserved_;

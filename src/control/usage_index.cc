@@ -23,21 +23,26 @@ std::int64_t sum(std::int64_t a, std::int64_t b) {
 
 }  // namespace
 
-void UsageIndex::add(const ledger::UsageRecord& record) {
-  ledger::UsageRecord by_app = record;
-  by_app.key_id = ledger::cut_text(record.app_title.empty() ? record.app_referer : record.app_title,
-                                   ledger::RecordLimits::kNameMax);
-  by_app.endpoint = by_app.provider = {};
-  apps_.add(by_app);
+void UsageIndex::add(const ledger::UsageRecord& record, const UsageSums& sums) {
+  const std::string_view app =
+      ledger::cut_text(record.app_title.empty() ? record.app_referer : record.app_title,
+                       ledger::RecordLimits::kNameMax);
+  const std::string_view model =
+      record.model_served.empty() ? record.model_asked : record.model_served;
+  apps_.add({.day = day_of(record.began),
+             .fields = {record.organisation_id, app, model, {}, {}},
+             .sums = sums});
 
   if (record.endpoint.empty() || record.model_served.empty()) return;
-  const Place place{std::string(record.model_served), record.price_version,
-                    std::string(record.endpoint)};
+  const PlaceOf<std::string_view> place{record.model_served, record.price_version, record.endpoint};
   auto at = prices_.find(place);
   const std::int64_t began = record.began.unix_seconds();
   if (at == prices_.end()) {
     if (prices_.size() >= kPlacesMax) return;
-    at = prices_.emplace(place, PricedUse{.first = began, .last = began}).first;
+    at = prices_
+             .emplace(Place{std::string(place.model), place.version, std::string(place.endpoint)},
+                      PricedUse{.first = began, .last = began})
+             .first;
   }
   PricedUse& use = at->second;
   use.first = std::min(use.first, began);

@@ -6,7 +6,6 @@
 // that reason.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -29,20 +28,34 @@ struct PricedUse {
 
 class UsageIndex {
  public:
-  struct Place {
-    std::string model;
+  template <class Text>
+  struct PlaceOf {
+    Text model;
     std::uint64_t version = 0;  // of the prices
-    std::string endpoint;
-    auto operator<=>(const Place&) const = default;
+    Text endpoint;
+  };
+  using Place = PlaceOf<std::string>;
+  // Finds a place by views of its texts.
+  struct ComesBefore {
+    using is_transparent = void;
+    template <class One, class Other>
+    bool operator()(const PlaceOf<One>& one, const PlaceOf<Other>& other) const {
+      const int model = std::string_view(one.model).compare(other.model);
+      if (model != 0) return model < 0;
+      if (one.version != other.version) return one.version < other.version;
+      return std::string_view(one.endpoint) < std::string_view(other.endpoint);
+    }
   };
   // Rows of apps, and places of prices. What is beyond is told as others, or not at all.
   static constexpr std::size_t kAppRowsMax = 20'000;
   static constexpr std::size_t kPlacesMax = 5'000;
 
-  void add(const ledger::UsageRecord& record);
+  void add(const ledger::UsageRecord& record) { add(record, sums_of(record)); }
+  // `sums`: those of the record.
+  void add(const ledger::UsageRecord& record, const UsageSums& sums);
   // Where UsageField::kKey is the app: its title, its address, or empty.
   const UsageTable& apps() const { return apps_; }
-  const std::map<Place, PricedUse>& prices() const { return prices_; }
+  const std::map<Place, PricedUse, ComesBefore>& prices() const { return prices_; }
   // Forgets the days before.
   void forget_before(std::int32_t day);
 
@@ -52,7 +65,7 @@ class UsageIndex {
 
  private:
   UsageTable apps_{kAppRowsMax};
-  std::map<Place, PricedUse> prices_;
+  std::map<Place, PricedUse, ComesBefore> prices_;
 };
 
 }  // namespace leat::control

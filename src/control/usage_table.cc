@@ -54,13 +54,13 @@ std::size_t UsageTable::PlaceHash::operator()(const Place& place) const {
   return hash ^ hash >> 32;
 }
 
-void UsageTable::add(const ledger::UsageRecord& record) {
+void UsageTable::add(const ledger::UsageRecord& record, const UsageSums& sums) {
   const std::string_view model =
       record.model_served.empty() ? record.model_asked : record.model_served;
   add(Row{
       .day = day_of(record.began),
       .fields = {record.organisation_id, record.key_id, model, record.endpoint, record.provider},
-      .sums = sums_of(record)});
+      .sums = sums});
 }
 
 void UsageTable::add(const Row& row) {

@@ -66,7 +66,9 @@ class UsageTable {
   // day.
   explicit UsageTable(std::size_t rows_max = SIZE_MAX) : rows_max_(rows_max) {}
 
-  void add(const ledger::UsageRecord& record);
+  void add(const ledger::UsageRecord& record) { add(record, sums_of(record)); }
+  // `sums`: those of the record.
+  void add(const ledger::UsageRecord& record, const UsageSums& sums);
 
   struct Row {
     std::int32_t day = 0;  // UTC, since 1970-01-01
@@ -77,6 +79,8 @@ class UsageTable {
       return fields[static_cast<std::size_t>(which)];
     }
   };
+  // Adds to what there is of the row's day and texts. REQUIRES: no sum is negative.
+  void add(const Row& row);
   // In no order. The views are valid during the call.
   void each(const std::function<void(const Row&)>& visit) const;
   std::size_t size() const { return rows_.size(); }
@@ -106,7 +110,6 @@ class UsageTable {
     }
   };
 
-  void add(const Row& row);
   TextId id_of(std::string_view text);
 
   std::size_t rows_max_;

@@ -192,10 +192,10 @@ std::size_t encode(const UsageRecord& record, std::span<char> out) {
   return writer.size();
 }
 
-namespace {
-
-Result<bool> decode_into(std::span<const char> bytes, UsageRecord& record) {
+Result<bool> decode(std::span<const char> bytes, UsageRecord& record) {
   VarintReader in({bytes.data(), bytes.size()});
+  record.attempt_count = 0;
+  for (const Text& text : kTexts) record.*text.member = {};
   LEAT_TRY_VOID(check_version(in));
   if (!decode_numbers(in.section(), record)) return malformed("numbers of a record");
   const std::uint64_t attempts = in.number();
@@ -216,12 +216,10 @@ Result<bool> decode_into(std::span<const char> bytes, UsageRecord& record) {
   return true;
 }
 
-}  // namespace
-
 Result<UsageRecord> decode(std::span<const char> bytes) {
   Result<UsageRecord>
       record;  // filled in where it is returned: it is larger than what it is read of
-  if (const auto done = decode_into(bytes, *record); !done) record = fail(done.error());
+  if (const auto done = decode(bytes, *record); !done) record = fail(done.error());
   return record;
 }
 

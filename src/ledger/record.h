@@ -168,6 +168,9 @@ std::size_t encode(const UsageRecord& record, std::span<char> out);
 // Reads what encode() wrote; the record's views are of `bytes`. Errors: kInvalid (it cannot have
 // been written by us), kUnsupported (by a version that we do not know).
 Result<UsageRecord> decode(std::span<const char> bytes);
+// The same into a record that is there, for who reads many: one is some 1.4 KiB. What it was before
+// does not count; after an error it is neither.
+Result<bool> decode(std::span<const char> bytes, UsageRecord& record);
 // Of the same bytes only the id, for who looks for one among millions.
 Result<std::string_view> decode_generation_id(std::span<const char> bytes);
 

@@ -121,7 +121,7 @@ TEST_F(AccountCommandTest, AStoreInUseIsLeftAlone) {
   const AccountOutcome outcome = run({"keys", "create", "k"});
   EXPECT_EQ(outcome.status, kExitNoInput);
   EXPECT_NE(outcome.messages.find("in use by another process"), std::string::npos);
-  EXPECT_TRUE((*opened)->keys({.with_disabled = true}).empty());
+  EXPECT_TRUE((*opened)->keys({.with_disabled = true})->empty());
 }
 
 }  // namespace

@@ -5,10 +5,13 @@
 #include "control/account_thread.h"
 
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 
+#include <atomic>
 #include <filesystem>
 
 #include "control/json_tree.h"
+#include "control/sqlite.h"
 #include "gateway/configured_keys.h"
 
 namespace leat::control {
@@ -56,6 +59,109 @@ std::string member(const AccountDone& done, std::string_view object, std::string
   const auto value = parse_json(done.answer.body, why);
   const JsonValue* data = value && !object.empty() ? value->find(object) : &*value;
   return data == nullptr ? std::string() : std::string(data->text_of(key));
+}
+
+// A disk whose databases cannot be read while `is_broken`, for what SQLite opens from here on; it
+// breaks by itself with the next change that is safe, if it is told to.
+class BreakableDisk {
+ public:
+  BreakableDisk() {
+    real_ = sqlite3_vfs_find(nullptr);
+    vfs_ = *real_;
+    vfs_.zName = "breakable";
+    vfs_.xOpen = [](sqlite3_vfs*, const char* name, sqlite3_file* file, int flags, int* out) {
+      const int done = real_->xOpen(real_, name, file, flags, out);
+      if (done != SQLITE_OK) return done;
+      if ((flags & SQLITE_OPEN_MAIN_DB) != 0) wrap_database(*file);
+      if ((flags & SQLITE_OPEN_WAL) != 0) wrap_log(*file);
+      return done;
+    };
+    sqlite3_vfs_register(&vfs_, 1);
+  }
+  ~BreakableDisk() {
+    is_broken = breaks_after_commit = false;
+    sqlite3_vfs_register(real_, 1);
+    sqlite3_vfs_unregister(&vfs_);
+  }
+  static inline std::atomic<bool> is_broken = false;
+  static inline std::atomic<bool> breaks_after_commit = false;
+
+ private:
+  static void wrap_database(sqlite3_file& file) {
+    read_ = file.pMethods->xRead;
+    database_ = *file.pMethods;
+    database_.xRead = [](sqlite3_file* of, void* to, int size, sqlite3_int64 at) {
+      return is_broken ? SQLITE_IOERR_READ : read_(of, to, size, at);
+    };
+    file.pMethods = &database_;
+  }
+  static void wrap_log(sqlite3_file& file) {
+    sync_ = file.pMethods->xSync;
+    log_ = *file.pMethods;
+    log_.xSync = [](sqlite3_file* of, int flags) {
+      if (breaks_after_commit) is_broken = true;
+      return sync_(of, flags);
+    };
+    file.pMethods = &log_;
+  }
+
+  sqlite3_vfs vfs_;
+  static inline sqlite3_vfs* real_;
+  static inline sqlite3_io_methods database_;
+  static inline sqlite3_io_methods log_;
+  static inline int (*read_)(sqlite3_file*, void*, int, sqlite3_int64);
+  static inline int (*sync_)(sqlite3_file*, int);
+};
+
+// A store of more keys than SQLite holds in memory; a folder that goes with the test.
+class LargeStore {
+ public:
+  LargeStore() {
+    std::string name = ::testing::TempDir() + "account_thread_XXXXXX";
+    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    folder_ = name;
+    EXPECT_TRUE(AccountStore::open(file(), kNow.unix_seconds()).has_value());
+    const auto database = SqliteDatabase::open(file());
+    (*database)->run(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<40000) "
+        "INSERT INTO keys(digest,organisation,workspace,name,label,scope,created_at) "
+        "SELECT randomblob(32),1,1,'key '||i,'sk-leat-v1-abc...xyz',0,1790000000 FROM n");
+    EXPECT_FALSE((*database)->has_fault());
+  }
+  ~LargeStore() { std::filesystem::remove_all(folder_); }
+  std::string file() const { return folder_ + "/accounts.db"; }
+
+ private:
+  std::string folder_;
+};
+
+TEST_F(AccountThreadTest, WhatAStoreCannotTellIsToldOnceItCan) {
+  const BreakableDisk disk;
+  const LargeStore store;
+  auto thread = AccountThread::start(setup(store.file()), waker_);
+  ASSERT_TRUE(thread.has_value()) << thread.error().text;
+  const auto ask = [&](AccountJob wanted) {
+    EXPECT_TRUE((*thread)->post(std::move(wanted)));
+    return next(**thread);
+  };
+  AccountJob list = job(1, "GET", "/keys");
+  list.query = "offset=20000";
+  const AccountJob follow{.ticket = 3, .is_follow = true, .now = kNow};
+  ASSERT_EQ(ask(list).answer.status, 200);
+  disk.breaks_after_commit = true;
+  const AccountDone changed = ask(job(2, "PATCH", "/workspaces/default", R"({"name":"new"})"));
+  EXPECT_TRUE(changed.delta.is_empty());
+  EXPECT_NE(changed.fault.find("out of date"), std::string::npos) << changed.fault;
+  EXPECT_EQ(ask(list).answer.status, 500) << "no list that is shorter than it should be";
+  const AccountDone still = ask(follow);
+  EXPECT_TRUE(still.delta.is_empty());
+  EXPECT_EQ(still.fault, "") << "it was told once";
+  disk.breaks_after_commit = disk.is_broken = false;
+  const AccountDone mended = ask(follow);
+  EXPECT_EQ(mended.fault, "");
+  ASSERT_FALSE(mended.delta.chunks.empty());
+  EXPECT_EQ(mended.delta.chunks.size(), mended.delta.chunk_count) << "all keys";
+  EXPECT_TRUE(ask(follow).delta.is_empty());
 }
 
 TEST_F(AccountThreadTest, AKeyIsInForceWithTheAnswerAndGoneWithTheNext) {

@@ -285,7 +285,7 @@ TEST_F(ManagementTest, WhatIsWrongInABodyIsToldAndChangesNothing) {
     SCOPED_TRACE(body);
     expect_refused(400, phrase, "POST", "/keys", body);
   }
-  EXPECT_TRUE(store_->keys({.with_disabled = true}).empty());
+  EXPECT_TRUE(store_->keys({.with_disabled = true})->empty());
   const std::string path = "/keys/" + hash_of_new_key();
   expect_refused(400, "does not know", "PATCH", path, R"({"disabled":true,"key":"x"})");
   EXPECT_FALSE(data(200, "GET", path).is_true("disabled"));
@@ -333,7 +333,7 @@ TEST_F(ManagementTest, OnlyTheOperatorSetsPricesAndGrantsAndMakesManagementKeys)
   expect_refused(403, "operator", "POST", "/credits", R"({"amount":5})");
   expect_refused(403, "operator", "PATCH", "/credits", R"({"prepaid":true})");
   EXPECT_FALSE(store_->organisation(1)->is_prepaid);
-  EXPECT_TRUE(store_->keys({}).empty());
+  EXPECT_TRUE(store_->keys({})->empty());
   EXPECT_EQ(store_->organisation(1)->granted, 0);
 }
 
@@ -485,7 +485,7 @@ TEST_F(ManagementTest, AProviderKeyThatCannotBeOneIsRefused) {
     expect_refused(400, phrase, "POST", "/byok", body);
     EXPECT_EQ(ask("POST", "/byok", body).body.find("0123"), std::string::npos);
   }
-  EXPECT_TRUE(store_->provider_keys(0).empty());
+  EXPECT_TRUE(store_->provider_keys(0)->empty());
   Management without(*store_, usage_);
   EXPECT_EQ(without
                 .handle({.method = "POST",

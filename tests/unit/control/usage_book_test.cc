@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <random>
 #include <string>
@@ -64,6 +65,18 @@ TEST(UsageBook, DaysWeeksAndMonthsEndWhereLimitsEndThem) {
   EXPECT_EQ(of(book.of_key(17, {kMonday + 7 * kDay}).charged), (Sums{111, 0, 0, 100}));
   EXPECT_EQ(of(book.of_key(17, {kMonday + 32 * kDay}).charged), (Sums{111, 0, 0, 0}));
   EXPECT_EQ(book.charged(), 111);
+}
+
+TEST(UsageBook, AClockThatWasAheadCostsNobodyTheirDay) {
+  UsageBook book;
+  book.add(record(kMonday, 10));
+  book.add(record(kMonday + 40 * kDay, 1));  // it was wrong for a minute
+  book.add(record(kMonday + kHour, 5));
+  EXPECT_EQ(of(book.of_key(17, {kMonday + kHour}).charged), (Sums{16, 15, 15, 15}));
+  EXPECT_EQ(of(book.of_key(17, {kMonday + 40 * kDay}).charged), (Sums{16, 1, 1, 1}));
+  UsageBook restarted;
+  ASSERT_TRUE(restarted.decode(book.encode()));
+  EXPECT_EQ(of(restarted.of_key(17, {kMonday + kHour}).charged), (Sums{16, 15, 15, 15}));
 }
 
 TEST(UsageBook, ARequestCountsWhereItWasSettled) {
@@ -225,6 +238,30 @@ TEST(UsageBook, ItsStateIsReadBackWholeOrNotAtAll) {
   }
   EXPECT_FALSE(read.decode(state + "x"));
   EXPECT_EQ(read.encode(), state) << "what could not be read changed nothing";
+}
+
+// Archives of what retention removed may be as old.
+TEST(UsageBook, TheStateOfTheVersionBeforeIsReadAsItsOneDay) {
+  std::array<char, 512> room;
+  ledger::VarintWriter out(room);
+  for (const std::uint64_t head : {1, 7, 0}) out.number(head);
+  out.signed_number(111);
+  out.number(1);
+  out.bytes("#17");
+  out.signed_number(day_of({kMonday + kDay}));  // Tuesday, December
+  for (const std::int64_t sum : {111, 100, 110, 100, 9, 6, 7, 8, 77}) out.signed_number(sum);
+  out.number(0);
+  out.number(0);
+  const std::string state(room.data(), out.size());
+  EXPECT_FALSE(UsageBook::is_current(state));
+  UsageBook book;
+  ASSERT_TRUE(book.decode(state));
+  EXPECT_TRUE(UsageBook::is_current(book.encode()));
+  EXPECT_EQ(book.records(), 7u);
+  EXPECT_EQ(of(book.of_key(17, {kMonday + kDay}).charged), (Sums{111, 100, 110, 100}));
+  EXPECT_EQ(of(book.of_key(17, {kMonday + kDay}).byok), (Sums{9, 6, 7, 8}));
+  EXPECT_EQ(book.of(AccountLevel::kKey, 17, {kMonday + kDay}).tokens_today, 77);
+  EXPECT_EQ(of(book.of_key(17, {kMonday + 2 * kDay}).charged), (Sums{111, 0, 110, 100}));
 }
 
 class Restore : public testing::Test {
