@@ -2,24 +2,30 @@
 #include "control/late_records.h"
 
 namespace leat::control {
-namespace {
 
 using policy::AccountLevel;
 using policy::AccountQuantity;
 using policy::LimitClass;
 
+policy::Nanodollars money_of(const AccountQuantity& quantity, policy::Nanodollars own,
+                             policy::Nanodollars byok) {
+  if (!quantity.counts_byok) return own;
+  policy::Nanodollars both = 0;
+  return __builtin_add_overflow(own, byok, &both) ? INT64_MAX : both;
+}
+
+namespace {
+
 gateway::LateSettlement settlement(const AccountQuantity& quantity,
                                    const UsageBook::Released& record) {
   gateway::LateSettlement made{.id = quantity.id, .terms = quantity.terms};
   if (quantity.limit_class == LimitClass::kDayTokens) {
-    made.charged = record.tokens;  // a day's tokens are not held: nobody knew how many
+    made.held = record.reserved.tokens;
+    made.charged = record.used.tokens;
     return made;
   }
-  made.held = record.reserved;
-  made.charged = record.charged;
-  if (quantity.counts_byok && __builtin_add_overflow(made.charged, record.byok, &made.charged)) {
-    made.charged = INT64_MAX;
-  }
+  made.held = money_of(quantity, record.reserved.charged, record.reserved.byok);
+  made.charged = money_of(quantity, record.used.charged, record.used.byok);
   return made;
 }
 

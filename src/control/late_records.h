@@ -17,6 +17,10 @@
 
 namespace leat::control {
 
+// What counts in a quantity of money, of what our own capacity cost and own provider keys did.
+policy::Nanodollars money_of(const policy::AccountQuantity& quantity, policy::Nanodollars own,
+                             policy::Nanodollars byok);
+
 class LateRecords {
  public:
   // A quantity that the requests of an account count in. `account`: as records name it.

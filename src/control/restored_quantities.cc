@@ -16,11 +16,8 @@ using policy::LimitClass;
 // What of the account counts against the limit.
 std::int64_t settled_of(const AccountQuantity& quantity, const AccountTotals& totals) {
   if (quantity.limit_class == LimitClass::kDayTokens) return totals.tokens_today;
-  const std::int64_t own = totals.usage.charged.in(quantity.terms.period);
-  if (!quantity.counts_byok) return own;
-  std::int64_t sum = 0;
-  return __builtin_add_overflow(own, totals.usage.byok.in(quantity.terms.period), &sum) ? INT64_MAX
-                                                                                        : sum;
+  const policy::BudgetPeriod period = quantity.terms.period;
+  return money_of(quantity, totals.usage.charged.in(period), totals.usage.byok.in(period));
 }
 
 }  // namespace
@@ -45,7 +42,13 @@ void QuantityRestore::add(const policy::Key& key, const policy::Workspace* works
           policy::budget_window(quantity.terms.period, options_.now);
       restored.settled += options_.lost->of(quantity.id, window.begin, restored.settled);
     }
-    if (quantity.limit_class == LimitClass::kMoney) restored.open = totals.reserved;
+    // Of what died with its process only the money is charged, if any.
+    const bool is_live = options_.late != nullptr;
+    if (quantity.limit_class == LimitClass::kMoney) {
+      restored.open = money_of(quantity, totals.reserved, is_live ? totals.byok_reserved : 0);
+    } else if (is_live) {
+      restored.open = totals.tokens_reserved;
+    }
     const std::string name = book_.names().text(quantity.level, account);
     if (options_.late != nullptr && book_.has_held(quantity.level, name)) {
       options_.late->add(quantity.level, name, quantity);

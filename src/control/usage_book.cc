@@ -123,13 +123,18 @@ const std::array<std::int64_t, 3>& UsageBook::begins_of(std::int32_t day) {
   return begins_;
 }
 
+UsageBook::Sums UsageBook::sums_of(const ledger::UsageRecord& record) {
+  Sums sums{.charged = record.charge, .byok = record.flags.is_byok ? record.cost : 0, .tokens = 0};
+  add_to(sums.tokens, record.tokens.prompt);
+  add_to(sums.tokens, record.tokens.completion);
+  return sums;
+}
+
 void UsageBook::add(const ledger::UsageRecord& record) {
   ++records_;
   add_to(charged_, record.charge);
   if (!held_.empty()) release(record);
-  Sums sums{.charged = record.charge, .byok = record.flags.is_byok ? record.cost : 0, .tokens = 0};
-  add_to(sums.tokens, record.tokens.prompt);
-  add_to(sums.tokens, record.tokens.completion);
+  const Sums sums = sums_of(record);
   const auto& begins = begins_of(day_of(settled_at(record)));
   const auto ids = accounts_of(record.key_id, record.workspace_id, record.organisation_id);
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
@@ -147,12 +152,14 @@ void UsageBook::hold(const ledger::OpenRequest& request) {
   Held held;
   const auto ids = accounts_of(request.key_id, request.workspace_id, request.organisation_id);
   std::copy(ids.begin(), ids.end(), held.accounts.begin());
-  held.reserved = std::max<Nanodollars>(request.reserved, 0);
+  held.reserved.add({.charged = request.reserved,
+                     .byok = request.byok_reserved,
+                     .tokens = request.tokens_reserved});
   const auto [at, is_new] = held_.emplace(std::string(request.generation_id), std::move(held));
   if (!is_new) return;
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
     const std::string& account = at->second.accounts[level];
-    if (is_account(account)) add_to(reserved_[level][account], at->second.reserved);
+    if (is_account(account)) reserved_[level][account].add(at->second.reserved);
   }
 }
 
@@ -161,15 +168,13 @@ void UsageBook::release(const ledger::UsageRecord& record) {
   if (held == held_.end()) return;
   for (std::size_t level = 0; level < kAccountLevels; ++level) {
     const auto reserved = reserved_[level].find(held->second.accounts[level]);
-    if (reserved != reserved_[level].end()) reserved->second -= held->second.reserved;
+    if (reserved == reserved_[level].end()) continue;
+    for (const auto sum : kSums) reserved->second.*sum -= held->second.reserved.*sum;
   }
   Released& released = released_.emplace_back();
   released.accounts = std::move(held->second.accounts);
   released.reserved = held->second.reserved;
-  released.charged = record.charge;
-  if (record.flags.is_byok) released.byok = record.cost;
-  add_to(released.tokens, record.tokens.prompt);
-  add_to(released.tokens, record.tokens.completion);
+  released.used = sums_of(record);
   held_.erase(held);
 }
 
@@ -178,7 +183,9 @@ AccountTotals UsageBook::of(AccountLevel level, AccountId id, WallTime now) cons
   const auto index = static_cast<std::size_t>(level);
   AccountTotals totals;
   if (const auto reserved = reserved_[index].find(text); reserved != reserved_[index].end()) {
-    totals.reserved = reserved->second;
+    totals.reserved = reserved->second.charged;
+    totals.byok_reserved = reserved->second.byok;
+    totals.tokens_reserved = reserved->second.tokens;
   }
   const auto found = accounts_[index].find(text);
   if (found == accounts_[index].end()) return totals;

@@ -49,8 +49,11 @@ class AccountNames {
 // What one account used. All of it is of one moment: see UsageBook::of().
 struct AccountTotals {
   AccountUsage usage;
-  std::int64_t tokens_today = 0;     // prompt and completion, as token limits count them
-  policy::Nanodollars reserved = 0;  // of what was begun before a crash and is not settled yet
+  std::int64_t tokens_today = 0;  // prompt and completion, as token limits count them
+  // Of what was begun by another process and is not settled yet.
+  policy::Nanodollars reserved = 0;
+  policy::Nanodollars byok_reserved = 0;
+  std::int64_t tokens_reserved = 0;
 };
 
 class UsageBook final : public UsageSource, public ledger::EntryVisitor {
@@ -64,13 +67,18 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   void on_entry(const ledger::SegmentHeader& segment, const ledger::Entry& entry) override;
   // What an earlier process had open counts as reserved until its record is added.
   void hold(const ledger::OpenRequest& request);
-  // Such a record.
-  struct Released {
-    std::array<std::string, kAccountLevels> accounts;
-    policy::Nanodollars reserved = 0;
+  struct Sums {
     policy::Nanodollars charged = 0;
     policy::Nanodollars byok = 0;
     std::int64_t tokens = 0;
+
+    void add(const Sums& other);
+  };
+  // Such a record.
+  struct Released {
+    std::array<std::string, kAccountLevels> accounts;
+    Sums reserved;
+    Sums used;
   };
   // Those since the last call.
   std::vector<Released> take_released() { return std::exchange(released_, {}); }
@@ -99,13 +107,6 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   bool decode(std::string_view bytes);
 
  private:
-  struct Sums {
-    policy::Nanodollars charged = 0;
-    policy::Nanodollars byok = 0;
-    std::int64_t tokens = 0;  // of days only
-
-    void add(const Sums& other);
-  };
   static constexpr std::int64_t Sums::*kSums[] = {&Sums::charged, &Sums::byok, &Sums::tokens};
   // One day, week or month.
   struct Window {
@@ -130,9 +131,10 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   using TextMap = std::unordered_map<std::string, Value, TextHash, std::equal_to<>>;
   struct Held {
     std::array<std::string, kAccountLevels> accounts;
-    policy::Nanodollars reserved = 0;
+    Sums reserved;
   };
 
+  static Sums sums_of(const ledger::UsageRecord& record);
   void release(const ledger::UsageRecord& record);
   const std::array<std::int64_t, 3>& begins_of(std::int32_t day);
   static Spending spending_of(ledger::VarintReader& in);
@@ -145,7 +147,7 @@ class UsageBook final : public UsageSource, public ledger::EntryVisitor {
   std::array<std::int64_t, 3> begins_{};
   TextMap<Held> held_;  // by generation id
   std::vector<Released> released_;
-  std::array<TextMap<policy::Nanodollars>, kAccountLevels> reserved_;
+  std::array<TextMap<Sums>, kAccountLevels> reserved_;
   std::uint64_t records_ = 0;
   std::uint64_t unreadable_ = 0;
   policy::Nanodollars charged_ = 0;

@@ -29,6 +29,8 @@ bool Exchange::begin_record() {
       .model_asked = request_->chat.model(),
       .price_version = deployment_->snapshot().price_version(),
       .reserved = money_.reserved == policy::kMoneyMax ? 0 : money_.reserved,
+      .byok_reserved = ticket_.reserved().byok_money,
+      .tokens_reserved = ticket_.reserved().tokens,
       .began = admitted_,
       .is_streamed = streams_};
   slot_ = ledger->begin(request);

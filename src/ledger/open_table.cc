@@ -32,7 +32,7 @@ struct SlotHeader {
 };
 constexpr std::size_t kContentBytes = OpenTable::kSlotBytes - sizeof(SlotHeader);
 static_assert(kContentBytes >=
-              5 * (RecordLimits::kIdMax + 2) + RecordLimits::kNameMax + 2 + 5 * kVarintBytesMax);
+              5 * (RecordLimits::kIdMax + 2) + RecordLimits::kNameMax + 2 + 7 * kVarintBytesMax);
 
 std::uint32_t crc_of(const RawHeader& header) {
   return crc32c(0, {reinterpret_cast<const char*>(&header.version),
@@ -56,6 +56,8 @@ std::size_t encode_request(const OpenRequest& request, std::span<char> out) {
     writer.bytes(cut_text(text, RecordLimits::kIdMax));
   }
   writer.bytes(cut_text(request.model_asked, RecordLimits::kNameMax));
+  writer.signed_number(request.byok_reserved);
+  writer.signed_number(request.tokens_reserved);
   return writer.size();
 }
 
@@ -71,6 +73,9 @@ bool decode_request(std::string_view bytes, OpenRequest& request) {
   request.workspace_id = reader.bytes();
   request.api = reader.bytes();
   request.model_asked = reader.bytes();
+  // The process before may be of a version that did not tell them.
+  request.byok_reserved = reader.signed_or_zero();
+  request.tokens_reserved = reader.signed_or_zero();
   return reader.ok() && reader.at_end();
 }
 

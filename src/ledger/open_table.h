@@ -34,6 +34,10 @@ struct OpenRequest {
   std::string_view model_asked;
   std::uint64_t price_version = 0;
   Nanodollars reserved = 0;
+  // Reserved besides: what an own provider key may cost, and tokens. Limits of who goes on while
+  // this request still runs count them.
+  Nanodollars byok_reserved = 0;
+  std::int64_t tokens_reserved = 0;
   WallTime began{};
   bool is_streamed = false;
 };

@@ -242,9 +242,13 @@ class Takeover(LoadCase):
         go_on.append(True)
 
     def test_tokens_that_the_old_process_did_not_use_are_there_again(self):
+        for limit in ("tokens_per_minute_max", "tokens_per_day_max"):
+            with self.subTest(limit=limit):
+                self.tokens_of_the_old_process(f"{limit} = 10000")
+
+    def tokens_of_the_old_process(self, limit):
         go_on, usage = [], {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
-        leat = self.start([Provider(self.answering_at(go_on, usage))],
-                          "tokens_per_minute_max = 10000")
+        leat = self.start([Provider(self.answering_at(go_on, usage))], limit)
         stream, = self.streams_of(leat, max_tokens=9000)
         new = self.next(leat)
         self.assertEqual(new.chat(max_tokens=2000).status, 429)

@@ -24,7 +24,12 @@ AccountQuantity quantity(policy::QuantityId id, LimitClass limit_class, bool cou
 
 UsageBook book_with_one_settled() {
   UsageBook book;
-  book.hold({.generation_id = "gen-1", .key_id = "#17", .organisation_id = "#2", .reserved = 400});
+  book.hold({.generation_id = "gen-1",
+             .key_id = "#17",
+             .organisation_id = "#2",
+             .reserved = 400,
+             .byok_reserved = 500,
+             .tokens_reserved = 60});
   ledger::UsageRecord record;
   record.generation_id = "gen-1";
   record.key_id = "#17";
@@ -52,9 +57,10 @@ TEST(LateRecords, SettleEveryQuantityOfTheirAccounts) {
   EXPECT_EQ(settled[0].held, 400);
   EXPECT_EQ(settled[0].charged, 30);
   EXPECT_EQ(settled[1].id, 2u);
-  EXPECT_EQ(settled[1].held, 0);
+  EXPECT_EQ(settled[1].held, 60);
   EXPECT_EQ(settled[1].charged, 7);
   EXPECT_EQ(settled[2].id, 3u);
+  EXPECT_EQ(settled[2].held, 900);
   EXPECT_EQ(settled[2].charged, 55) << "with what its provider asked of the own key";
 }
 

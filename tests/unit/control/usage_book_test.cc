@@ -341,6 +341,33 @@ TEST_F(Restore, WhatWasOpenIsTakenFromMoneyAndRatesBeginAnew) {
   EXPECT_EQ(made[0].open, 70);
 }
 
+// What died with its process is charged with money or not at all: see settle_open().
+TEST_F(Restore, TokensAndOwnKeysCountAsOpenOnlyOfAProcessThatStillRuns) {
+  key.quota.budgets[BudgetPeriod::kNone] = 5'000;
+  key.quota.counts_byok = true;
+  key.quota.rates.tokens_per_day = 5'000;
+  book.hold({.generation_id = "gen-open",
+             .key_id = "#17",
+             .reserved = 70,
+             .byok_reserved = 800,
+             .tokens_reserved = 90});
+  const auto open_of = [&](LateRecords* late) {
+    QuantityRestore restore(book, {.now = {kMonday}, .late = late});
+    restore.add(key, &workspace, organisation);
+    std::map<LimitClass, std::int64_t> open;
+    for (const auto& each : restore.take()) {
+      const bool is_money = each.terms.period == BudgetPeriod::kNone;
+      open[is_money ? LimitClass::kMoney : LimitClass::kDayTokens] = each.open;
+    }
+    return open;
+  };
+  EXPECT_EQ(open_of(nullptr), (std::map<LimitClass, std::int64_t>{{LimitClass::kMoney, 70},
+                                                                  {LimitClass::kDayTokens, 0}}));
+  LateRecords late;
+  EXPECT_EQ(open_of(&late), (std::map<LimitClass, std::int64_t>{{LimitClass::kMoney, 870},
+                                                                {LimitClass::kDayTokens, 90}}));
+}
+
 TEST_F(Restore, WhatAPowerCutMayHaveCostCountsAsSpentInItsPeriod) {
   key.quota.budgets[BudgetPeriod::kDaily] = 500;
   organisation.quota.budgets[BudgetPeriod::kNone] = 900;

@@ -32,6 +32,8 @@ OpenRequest request(std::string_view id) {
           .model_asked = "some/model",
           .price_version = 4,
           .reserved = 5'000'000'000,
+          .byok_reserved = 70,
+          .tokens_reserved = 800,
           .began = {1'790'000'000'000'000'006},
           .is_streamed = true};
 }
@@ -65,6 +67,8 @@ TEST(OpenTable, WhatHasBegunAndNotEndedIsThere) {
   EXPECT_EQ(read.model_asked, "some/model");
   EXPECT_EQ(read.price_version, 4u);
   EXPECT_EQ(read.reserved, 5'000'000'000);
+  EXPECT_EQ(read.byok_reserved, 70);
+  EXPECT_EQ(read.tokens_reserved, 800);
   EXPECT_EQ(read.began.unix_ns, 1'790'000'000'000'000'006);
   EXPECT_TRUE(read.is_streamed);
   table.end(a);
@@ -92,6 +96,7 @@ TEST(OpenTable, TheLongestNamesFit) {
   longest.model_asked = flood;
   longest.price_version = UINT64_MAX;
   longest.reserved = longest.began.unix_ns = INT64_MIN;
+  longest.byok_reserved = longest.tokens_reserved = INT64_MIN;
   ASSERT_NE(table.begin(longest), OpenTable::kNoSlot);
   const auto open = open_requests(memory.span());
   ASSERT_TRUE(open);
