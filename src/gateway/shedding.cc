@@ -18,14 +18,19 @@ constexpr std::int64_t kRefuseAllFactor = 10;
 // all of them at once makes turns with far too much to do and turns with nothing.
 constexpr std::int64_t kRefuseSomePercent = 10;
 constexpr std::int64_t kRefusePercent = 50;
-// What must be refused anyway is learnt from a lag above or below such a part of it: so fast, per
-// second, at twice that; four times as fast at most upwards, half as fast downwards. Some always
-// come through, by whom it is seen that there is room.
-constexpr std::int64_t kSteadyPercent = 10;
-constexpr std::int64_t kMillion = 1'000'000;
-constexpr std::int64_t kLearntPerSecond = kMillion / 2;
-constexpr std::int64_t kLearntMax = kMillion * 95 / 100;
-constexpr Duration kLearntFromMax = milliseconds(100);  // of one turn that is late
+// How many can run is learnt from a lag above or below such a part of it. Above, it is no more than
+// do run, and less by a half a second at twice that, twice as fast at most, down to a part: what
+// runs has to end first. Without lag and where all are taken, it is more by a tenth a second, since
+// who is one too many is so for as long as he runs; after each second without lag twice as fast, so
+// that what was learnt from a pause of others, or of other requests, does not last. One always may.
+constexpr std::int64_t kSteadyPercent = 2;
+constexpr std::int64_t kOffMaxPercent = 200;
+constexpr std::int64_t kLessPerSecondPercent = 50;
+constexpr std::int64_t kLeastPercent = 75;
+constexpr std::int64_t kMorePerSecondPercent = 10;
+constexpr std::int64_t kMorePerSecondMaxPercent = 200;
+constexpr Duration kLearntFromMax = milliseconds(100);  // of one turn
+constexpr Duration kSpan = milliseconds(250);
 // Up to there a key is served that has less than so much of its fair share: refusing all who have
 // more is enough to be in time again, unless keys are as many as requests.
 constexpr std::int64_t kSparedPercent = 50;
@@ -82,21 +87,43 @@ void Shedding::let_in() {
   busy_until_ = std::max(busy_until_, shard_.now()) + work;
 }
 
-// Three times the load that can be served is answered by two thirds here, and lateness is left to
-// tell of bursts. By lag, which is nothing where a loop has room now and then: by the lateness of
-// all turns a core's quota, which pauses every few milliseconds, would be taken for load: a third
-// of what could be served was refused.
+// Lateness is left to tell of bursts. By lag, which is nothing where a loop has room now and then:
+// by the lateness of all turns a core's quota, which pauses every few milliseconds, would be taken
+// for load: a third of what could be served was refused.
 void Shedding::learn(const Limits& limits, Duration elapsed, Duration lag) {
   if (ladder_.step() < ShedStep::kRefuseGreedy) {
-    to_refuse_ = 0;
+    room_ = kNotLearnt;
     return;
   }
+  const std::int64_t most = std::max(most_, most_before_) * kMillion;
+  if (most == 0 || shard_.now() - span_began_ > kSpan * 2) return;  // nobody has asked
   const std::int64_t steady = milliseconds(limits.late_refuse_ms).ns * kSteadyPercent / 100;
-  const std::int64_t off = (lag.ns - steady) * 100 / steady;  // percent
-  const std::int64_t pace = kLearntPerSecond / 100 * std::clamp<std::int64_t>(off, -50, 400);
-  const Duration most = off > 0 ? kLearntFromMax : seconds(2);
-  const std::int64_t learnt = pace * std::min(elapsed, most).us() / seconds(1).us();
-  to_refuse_ = std::clamp<std::int64_t>(to_refuse_ + learnt, 0, kLearntMax);
+  const std::int64_t off = std::min<std::int64_t>((lag.ns - steady) * 100 / steady, kOffMaxPercent);
+  if (room_ == kNotLearnt) room_ = most;
+  const auto part = [&](std::int64_t percent, std::int64_t per_second) {
+    const Duration over = std::min(elapsed, kLearntFromMax);
+    return room_ / 100 * percent / 100 * per_second / 1000 * over.us() / 1000;
+  };
+  if (off > 0) {
+    late_at_ = shard_.now();
+    room_ = std::min(room_, most);
+    room_ = std::max(room_ - part(off, kLessPerSecondPercent), most / 100 * kLeastPercent);
+  } else if (is_full()) {
+    const std::int64_t calm_s = (shard_.now() - late_at_).ns / seconds(1).ns;
+    room_ += part(100, std::min(kMorePerSecondPercent << std::min<std::int64_t>(calm_s, 8),
+                                kMorePerSecondMaxPercent));
+  }
+  room_ = std::max(room_, kMillion);
+}
+
+void Shedding::note_running(std::uint64_t running) {
+  running_ = static_cast<std::int64_t>(running);
+  if (shard_.now() - span_began_ >= kSpan) {
+    most_before_ = shard_.now() - span_began_ < kSpan * 2 ? most_ : 0;
+    most_ = 0;
+    span_began_ = shard_.now();
+  }
+  most_ = std::max(most_, running_);
 }
 
 // Of a hundred who ask and may be refused, so many are.
@@ -105,7 +132,7 @@ std::int64_t Shedding::pressure(const Limits& limits) const {
   const std::int64_t above =
       std::max<std::int64_t>(lateness().ns / percent - kRefuseSomePercent, 0);
   const std::int64_t by_lateness = above * 100 / (kRefusePercent - kRefuseSomePercent);
-  return std::min<std::int64_t>(by_lateness + to_refuse_ * 100 / kMillion, 100);
+  return is_full() ? 100 : std::min<std::int64_t>(by_lateness, 100);
 }
 
 // Of its fair share, from which on a key may be refused: all of it in a turn that is hardly late,
@@ -122,6 +149,7 @@ bool Shedding::accepts(const Limits& limits) {
 }
 
 bool Shedding::refuses(const Limits& limits, const KeyLoads& loads, std::uint32_t key) {
+  note_running(loads.total());
   const ShedStep now = step(limits);
   if (now < ShedStep::kRefuseGreedy) return false;
   if (!may_refuse(limits, loads, key, now)) {

@@ -6,10 +6,12 @@
 // On a step that refuses or accepts nobody for lateness, that is so while the turn in which
 // somebody came is late, by a part of what led to the step: room is used as soon as there is some,
 // and who is refused has not waited for long. The later it is, the more are refused, and the less
-// of a fair share it takes, until nobody is served who comes. How many must be refused anyway is
-// learnt: by lateness alone as much of it would be needed at all times as refuses so many. What was
-// let in and is to be done yet counts as lateness, or all who come in one turn that is not late
-// would make the next ones late. Closing connections for
+// of a fair share it takes, until nobody is served who comes. How many requests can run at once is
+// learnt: by lateness alone as much of it would be needed at all times as refuses so many, and who
+// is let in burdens the loop for as long as an answer streams: what was let in too many in a turn
+// that was in time would be late for seconds. What was let in and is to be done yet counts as
+// lateness, or all who come in one turn that is not late would make the next ones late. Closing
+// connections for
 // lateness is for those without TLS: it moves clients to other shards, but with TLS each new
 // connection costs more than several requests. A refusal closes for memory only, being cheaper than
 // what would follow.
@@ -57,7 +59,12 @@ class Shedding {
   std::int64_t pressure(const Limits& limits) const;
   void learn(const Limits& limits, Duration elapsed, Duration lag);
   void let_in();
+  void note_running(std::uint64_t running);
+  bool is_full() const { return room_ != kNotLearnt && (running_ + 1) * kMillion > room_; }
   std::uint64_t share_percent(const Limits& limits) const;
+
+  static constexpr std::int64_t kMillion = 1'000'000;
+  static constexpr std::int64_t kNotLearnt = -1;
 
   shard::Shard& shard_;
   Counters& counters_;
@@ -65,8 +72,14 @@ class Shedding {
   const std::uint32_t shards_;
   policy::ShedLadder ladder_;
   Instant updated_at_{-1};
-  Instant busy_until_{-1};      // by what was let in
-  std::int64_t to_refuse_ = 0;  // of a million who ask, whatever the turn: learnt on the ladder
+  Instant busy_until_{-1};  // by what was let in
+  // Requests under way, as those found who asked: the last one, and the most of the last spans.
+  std::int64_t running_ = 0;
+  std::int64_t most_ = 0;
+  std::int64_t most_before_ = 0;
+  Instant span_began_{};
+  Instant late_at_{};
+  std::int64_t room_ = kNotLearnt;  // for requests at once, in millionths: learnt on the ladder
 };
 
 }  // namespace leat::gateway
