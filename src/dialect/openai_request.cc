@@ -2,6 +2,7 @@
 #include "dialect/openai_request.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -239,15 +240,25 @@ constexpr ParameterSet kShapedParameters = {Parameter::kMaxTokens, Parameter::kM
 
 // What `:thinking` adds.
 constexpr std::string_view kReasoningOn = R"("reasoning":{"enabled":true})";
+constexpr std::string_view kEnabled = R"("enabled":true)";
+constexpr std::string_view kEnabledAndMore = R"("enabled":true,)";
+
+// A member of the object `reasoning`, or nothing where nothing is asked for.
+void write_effort_member(const ChatRequest& request, const EndpointShape& endpoint, bool turns_on,
+                         proto::JsonWriter& out) {
+  if (turns_on) return out.raw(kEnabled);
+  const ReasoningEffort effort =
+      effort_for(request.reasoning, request.output_max, endpoint.efforts);
+  if (effort == ReasoningEffort::kUnset) return;
+  out.raw(R"("effort":)");
+  out.string(reasoning_effort_name(effort));
+}
 
 // A whole member, or nothing where nothing is asked for.
 void write_effort(const ChatRequest& request, const EndpointShape& endpoint, bool turns_on,
                   proto::JsonWriter& out) {
   const bool takes_object = endpoint.reasoning_key == ReasoningKey::kReasoning;
-  if (turns_on && takes_object) {
-    out.raw(kReasoningOn);
-    return;
-  }
+  if (turns_on && takes_object) return out.raw(kReasoningOn);
   ReasoningWish wish = request.reasoning;
   if (turns_on) wish.effort = ReasoningEffort::kMedium;
   const ReasoningEffort effort = effort_for(wish, request.output_max, endpoint.efforts);
@@ -266,6 +277,44 @@ void shape_dropped(const JsonScanner& scanner, ParameterSet dropped, proto::Memb
   remove_members(scanner, keys, edits);
 }
 
+// Whether an object `reasoning` says itself how much, or whether to.
+bool says_how(std::string_view object) {
+  return std::ranges::any_of(std::array{"effort", "max_tokens", "enabled"}, [&](const char* key) {
+    const auto value = proto::json_find(object, key);
+    return value && *value != "null";
+  });
+}
+
+// A member becomes the first of the object: its comma with it, where others follow.
+void put_first(const JsonField& object, std::string_view member, proto::MemberEdits& edits) {
+  const std::uint32_t inside = object.value_begin + 1;
+  edits.replace_range(inside, inside, member);
+}
+
+bool has_members(std::string_view object) {
+  proto::JsonMembers members(object);
+  proto::JsonMember first;
+  return members.next(first);
+}
+
+// Of who takes either spelling.
+void shape_reasoning_as_sent(const JsonScanner& scanner, std::string_view body, bool turns_on,
+                             const EndpointShape& endpoint, proto::MemberEdits& edits) {
+  const JsonField* const object = find_set(scanner, TopKey::kReasoning);
+  const bool is_dropped = endpoint.dropped.has(Parameter::kReasoning);
+  const bool is_added = turns_on && !is_dropped && endpoint.takes_reasoning;
+  if (is_dropped || (is_added && object == nullptr)) {
+    remove_member(scanner, TopKey::kReasoning, edits);
+  }
+  if (is_added && object == nullptr) edits.insert(kReasoningOn);
+  if (is_added && object != nullptr) {
+    put_first(*object, has_members(object->value(body)) ? kEnabledAndMore : kEnabled, edits);
+  }
+  if (endpoint.dropped.has(Parameter::kReasoningEffort)) {
+    remove_member(scanner, TopKey::kReasoningEffort, edits);
+  }
+}
+
 // The wish for reasoning as one member, under the key that the endpoint takes: the client's own
 // text where it is spelt so, else made from the other spelling. False if the text has no room.
 bool shape_reasoning(const JsonScanner& scanner, std::string_view body, const ChatRequest& request,
@@ -273,28 +322,26 @@ bool shape_reasoning(const JsonScanner& scanner, std::string_view body, const Ch
                      proto::MemberEdits& edits) {
   const bool turns_on = endpoint.reasoning_on && !request.reasoning.asks();
   if (endpoint.reasoning_key == ReasoningKey::kAsSent) {
-    const bool has_object = scanner.find(TopKey::kReasoning) != nullptr;
-    if (endpoint.dropped.has(Parameter::kReasoning)) {
-      remove_member(scanner, TopKey::kReasoning, edits);
-    } else if (turns_on && !has_object) {
-      edits.insert(kReasoningOn);
-    }
-    if (endpoint.dropped.has(Parameter::kReasoningEffort)) {
-      remove_member(scanner, TopKey::kReasoningEffort, edits);
-    }
+    shape_reasoning_as_sent(scanner, body, turns_on, endpoint, edits);
     return true;
   }
   const bool takes_object = endpoint.reasoning_key == ReasoningKey::kReasoning;
   const TopKey wanted_key = takes_object ? TopKey::kReasoning : TopKey::kReasoningEffort;
   const TopKey other_key = takes_object ? TopKey::kReasoningEffort : TopKey::kReasoning;
-  const bool is_dropped =
-      endpoint.reasoning_key == ReasoningKey::kNowhere ||
-      endpoint.dropped.has(takes_object ? Parameter::kReasoning : Parameter::kReasoningEffort);
+  const bool is_taken =
+      endpoint.takes_reasoning && endpoint.reasoning_key != ReasoningKey::kNowhere;
   remove_member(scanner, other_key, edits);
   const JsonField* const wanted = find_set(scanner, wanted_key);
-  if (!is_dropped && takes_object && wanted != nullptr) return true;
   proto::JsonWriter text(room);
-  if (!is_dropped) write_effort(request, endpoint, turns_on, text);
+  if (is_taken && takes_object && wanted != nullptr) {
+    if (says_how(wanted->value(body))) return true;
+    write_effort_member(request, endpoint, turns_on, text);
+    if (text.size() == 0) return true;
+    if (has_members(wanted->value(body))) text.raw(",");
+    put_first(*wanted, text.text(), edits);
+    return !text.overflowed();
+  }
+  if (is_taken) write_effort(request, endpoint, turns_on, text);
   const bool is_as_sent = wanted != nullptr && !takes_object && text.size() != 0 &&
                           text.text().ends_with(wanted->value(body));
   if (is_as_sent) return true;

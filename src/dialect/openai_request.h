@@ -73,7 +73,10 @@ struct EndpointShape {
   // caps never are, since price and reservation stand on them: `max_tokens_key` is their rule.
   ParameterSet dropped;
   ReasoningKey reasoning_key = ReasoningKey::kAsSent;
-  // The efforts that the model has, or empty: the nearest is sent, where the word is.
+  // False: nothing is asked of reasoning, in neither spelling, whichever the client's was.
+  bool takes_reasoning = true;
+  // The efforts that the model has, or empty: the nearest is sent, where the word is; and of `none`
+  // nothing, where it is not among them.
   std::span<const std::string_view> efforts;
   bool reasoning_on = false;  // `:thinking`: reasoning is asked for unless the request says how
   std::string_view seed_key;  // its name for `seed` (Mistral: random_seed), or empty

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "dialect/reasoning.h"
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdlib>
@@ -57,16 +58,19 @@ ReasoningEffort effort_for(const ReasoningWish& wish, std::int64_t output_max,
                            std::span<const std::string_view> efforts) {
   ReasoningEffort effort = wish.effort;
   if (effort == ReasoningEffort::kUnset) {
-    const bool is_off = (wish.enabled_set && !wish.enabled) || wish.max_tokens == 0;
-    if (is_off) return ReasoningEffort::kNone;
     if (wish.max_tokens > 0) {
       effort = effort_of_budget(wish.max_tokens, output_max);
+    } else if (wish.max_tokens == 0) {
+      effort = ReasoningEffort::kNone;
     } else if (wish.enabled_set) {
       effort = ReasoningEffort::kMedium;
     }
   }
-  if (effort == ReasoningEffort::kUnset || effort == ReasoningEffort::kNone) return effort;
-  return nearest_of(effort, efforts);
+  if (wish.enabled_set && !wish.enabled) effort = ReasoningEffort::kNone;
+  if (effort == ReasoningEffort::kUnset) return effort;
+  if (effort != ReasoningEffort::kNone) return nearest_of(effort, efforts);
+  const bool has_none = efforts.empty() || std::ranges::find(efforts, "none") != efforts.end();
+  return has_none ? effort : ReasoningEffort::kUnset;
 }
 
 }  // namespace leat::dialect

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "gateway/endpoint_shape.h"
 
+#include "policy/plan_admission.h"
 #include "policy/provider_facts.h"
 
 namespace leat::gateway {
@@ -21,6 +22,17 @@ dialect::ReasoningReplay replay_of(std::string_view reasoning_out) {
   if (reasoning_out == "reasoning_content") return dialect::ReasoningReplay::kReasoningContent;
   if (reasoning_out == policy::kReasoningNowhere) return dialect::ReasoningReplay::kNowhere;
   return dialect::ReasoningReplay::kAsSent;
+}
+
+// Whether anything can be asked of reasoning in the spelling that the provider takes: of an
+// endpoint that lists either, unless that very spelling is refused.
+bool takes_reasoning(const policy::Provider& provider, const policy::Endpoint& endpoint,
+                     dialect::ReasoningKey key) {
+  using policy::Parameter;
+  const policy::ParameterSet listed = policy::supported_by(endpoint);
+  if (!listed.has(Parameter::kReasoning) && !listed.has(Parameter::kReasoningEffort)) return false;
+  const bool is_word = key == dialect::ReasoningKey::kReasoningEffort;
+  return !provider.rejects.has(is_word ? Parameter::kReasoningEffort : Parameter::kReasoning);
 }
 
 }  // namespace
@@ -55,6 +67,7 @@ dialect::EndpointShape shape_for(const policy::Catalogue& catalogue,
   if (quirks.has(Quirk::kNoToolChoiceRequired)) shape.tool_choice_required = "any";
   if (quirks.has(Quirk::kRandomSeed)) shape.seed_key = "random_seed";
   shape.reasoning_key = key_of(provider.reasoning_in);
+  shape.takes_reasoning = takes_reasoning(provider, endpoint, shape.reasoning_key);
   shape.efforts = catalogue.model(endpoint.model).reasoning.efforts;
   return shape;
 }

@@ -439,7 +439,8 @@ void Exchange::move_on(Attempted attempted, const dialect::ProviderFailure& fail
   }
 }
 
-// The models that were asked for and the providers that failed, for who is told to come again.
+// The models that were asked for and the providers that were come to, asked or passed over, for who
+// is told to come again.
 void Exchange::list_asked(const dialect::FinalAnswer& answer, RefusalLists& lists) const {
   const policy::Catalogue& catalogue = deployment_->snapshot().catalogue();
   std::size_t models = 0;

@@ -274,16 +274,16 @@ PlanRefusal RoutePlanner::refusal_of(const dialect::RoutingFields& fields,
     default:
       break;
   }
-  if (plan_.counts[static_cast<std::size_t>(policy::Exclusion::kServerTools)] != 0) {
-    return {.kind = ErrorKind::kInvalidRequest,
-            .message = "server tools (`openrouter:...`) are not run here",
-            .param = "tools"};
-  }
   PlanRefusal refusal{.kind = ErrorKind::kNoEndpoints};
   refusal.message = "No endpoint of the model can serve this request";
   // Reasons stand in the order of the rules: the last is that of the endpoint that came furthest.
   for (std::size_t i = policy::kExclusions; i-- > 0;) {
     if (plan_.counts[i] == 0) continue;
+    if (static_cast<policy::Exclusion>(i) == policy::Exclusion::kServerTools) {
+      return {.kind = ErrorKind::kInvalidRequest,
+              .message = "server tools (`openrouter:...`) are not run here",
+              .param = "tools"};
+    }
     refusal.message.append(": ").append(policy::text_of(static_cast<policy::Exclusion>(i)));
     break;
   }

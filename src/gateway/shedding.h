@@ -11,10 +11,9 @@
 // is let in burdens the loop for as long as an answer streams: what was let in too many in a turn
 // that was in time would be late for seconds. What was let in and is to be done yet counts as
 // lateness, or all who come in one turn that is not late would make the next ones late. Closing
-// connections for
-// lateness is for those without TLS: it moves clients to other shards, but with TLS each new
-// connection costs more than several requests. A refusal closes for memory only, being cheaper than
-// what would follow.
+// connections for lateness is for those without TLS: it moves clients to other shards, but with TLS
+// each new connection costs more than several requests. A refusal closes for memory only, being
+// cheaper than what would follow.
 //
 // A member of its shard's gateway.
 #pragma once

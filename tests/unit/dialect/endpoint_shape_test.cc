@@ -149,6 +149,7 @@ TEST(EndpointShape, DropsReasoningInBothSpellingsWhereNoneIsTaken) {
   EXPECT_EQ(shaped(body, dropping({Parameter::kReasoning})),
             R"({"model":"up","reasoning_effort":"low"})");
   EndpointShape none = dropping({Parameter::kReasoning, Parameter::kReasoningEffort});
+  none.takes_reasoning = false;
   EXPECT_EQ(shaped(body, none), R"({"model":"up"})");
   none.reasoning_key = ReasoningKey::kReasoningEffort;
   EXPECT_EQ(shaped(body, none), R"({"model":"up"})");
@@ -195,7 +196,58 @@ TEST(EndpointShape, SendsTheNearestEffortThatTheModelHas) {
   EXPECT_EQ(sent("max"), R"({"model":"up","reasoning_effort":"high"})");
   EXPECT_EQ(sent("minimal"), R"({"model":"up","reasoning_effort":"low"})");
   EXPECT_EQ(sent("medium"), R"({"model":"up","reasoning_effort":"low"})") << "the cheaper one";
-  EXPECT_EQ(sent("none"), R"({"model":"up","reasoning_effort":"none"})") << "never made into more";
+  EXPECT_EQ(sent("none"), R"({"model":"up"})") << "never made into more";
+  const std::string_view with_none[] = {"high", "low", "none"};
+  EXPECT_EQ(
+      shaped(
+          R"({"model":"m","reasoning":{"enabled":false,"effort":"high"}})",
+          {.model = "up", .reasoning_key = ReasoningKey::kReasoningEffort, .efforts = with_none}),
+      R"({"model":"up","reasoning_effort":"none"})")
+      << "off is off";
+}
+
+// What the client did not send is not in `dropped`.
+TEST(EndpointShape, AsksNothingOfReasoningUnderItsOtherNameEither) {
+  for (const ReasoningKey key : {ReasoningKey::kReasoning, ReasoningKey::kReasoningEffort}) {
+    for (const bool reasoning_on : {false, true}) {
+      const EndpointShape shape{.model = "up",
+                                .reasoning_key = key,
+                                .takes_reasoning = false,
+                                .reasoning_on = reasoning_on};
+      for (const char* const body :
+           {R"({"model":"m","reasoning":{"effort":"low"}})", R"({"model":"m"})",
+            R"({"model":"m","reasoning":{"enabled":false}})",
+            R"({"model":"m","reasoning_effort":"low"})"}) {
+        EXPECT_EQ(shaped(body, shape), R"({"model":"up"})") << body;
+      }
+    }
+  }
+  EXPECT_EQ(
+      shaped(R"({"model":"m"})", {.model = "up", .takes_reasoning = false, .reasoning_on = true}),
+      R"({"model":"up"})");
+}
+
+TEST(EndpointShape, PutsHowMuchIntoAnObjectThatDoesNotSay) {
+  EndpointShape object{.model = "up", .reasoning_key = ReasoningKey::kReasoning};
+  EXPECT_EQ(
+      shaped(R"({"model":"m","reasoning":{"exclude":true},"reasoning_effort":"high"})", object),
+      R"({"model":"up","reasoning":{"effort":"high","exclude":true}})");
+  EXPECT_EQ(shaped(R"({"model":"m","reasoning":{ },"reasoning_effort":"high"})", object),
+            R"({"model":"up","reasoning":{"effort":"high" }})");
+  EXPECT_EQ(shaped(R"({"model":"m","reasoning":{"exclude":true}})", object),
+            R"({"model":"up","reasoning":{"exclude":true}})");
+  for (const ReasoningKey key : {ReasoningKey::kReasoning, ReasoningKey::kAsSent}) {
+    object.reasoning_key = key;
+    object.reasoning_on = true;
+    EXPECT_EQ(shaped(R"({"model":"m","reasoning":{"exclude":true}})", object),
+              R"({"model":"up","reasoning":{"enabled":true,"exclude":true}})");
+    EXPECT_EQ(shaped(R"({"model":"m","reasoning":{}})", object),
+              R"({"model":"up","reasoning":{"enabled":true}})");
+    EXPECT_EQ(shaped(R"({"model":"m","reasoning":null})", object),
+              R"({"model":"up","reasoning":{"enabled":true}})");
+    EXPECT_EQ(shaped(R"({"model":"m","reasoning":{"effort":"low"}})", object),
+              R"({"model":"up","reasoning":{"effort":"low"}})");
+  }
 }
 
 TEST(EndpointShape, TurnsReasoningOnUnlessTheRequestSaysHow) {
