@@ -40,8 +40,8 @@ struct ReasoningWish {
 
 // The wish as an effort: a budget of tokens by its share of the output cap (`output_max`, or
 // negative), by OpenRouter's shares, else by its size; and the nearest of the efforts that the
-// model has, if it names any. "Off" goes before all else and is never made into more: it is kNone, or
-// kUnset for a model whose efforts have no such. kUnset: the wish asks for nothing.
+// model has, if it names any. "Off" goes before all else and is never made into more: it is kNone,
+// or kUnset for a model whose efforts have no such. kUnset: the wish asks for nothing.
 ReasoningEffort effort_for(const ReasoningWish& wish, std::int64_t output_max,
                            std::span<const std::string_view> efforts);
 
