@@ -99,7 +99,10 @@ void Shedding::learn(const Limits& limits, Duration elapsed, Duration lag) {
   if (most == 0 || shard_.now() - span_began_ > kSpan * 2) return;  // nobody has asked
   const std::int64_t steady = milliseconds(limits.late_refuse_ms).ns * kSteadyPercent / 100;
   const std::int64_t off = std::min<std::int64_t>((lag.ns - steady) * 100 / steady, kOffMaxPercent);
-  if (room_ == kNotLearnt) room_ = most;
+  if (room_ == kNotLearnt) {
+    room_ = most;
+    late_at_ = shard_.now();
+  }
   const auto part = [&](std::int64_t percent, std::int64_t per_second) {
     const Duration over = std::min(elapsed, kLearntFromMax);
     return room_ / 100 * percent / 100 * per_second / 1000 * over.us() / 1000;
