@@ -40,7 +40,7 @@ class QuantityRestore {
            const policy::Organisation& organisation);
   // Every key of the store.
   StoreResult<void> add(AccountStore& store);
-  // What was changed, and what it belongs to. What is gone by now, or cannot be read, adds nothing.
+  // What was changed, and what it belongs to. What is gone by now adds nothing.
   StoreResult<void> add(AccountStore& store, const AccountChange& change);
 
   // Those of which anything was used. In the order added.
