@@ -106,6 +106,20 @@ class Reasoning(harness.Case):
                 self.assertEqual({k: v for k, v in sent.items() if k.startswith("reasoning")},
                                  expected)
 
+    def test_who_takes_none_is_not_asked_under_its_other_name(self):
+        answer = lambda call: call.send(reply(harness.completion()))
+        cases = [("reasoning_effort", '"reasoning_effort"', {"reasoning": {"effort": "low"}}),
+                 ("reasoning", '"reasoning"', {"reasoning_effort": "low"}),
+                 ("reasoning_effort", '"reasoning", "reasoning_effort"',
+                  {"reasoning": {"enabled": False}})]
+        for word, rejects, asked in cases:
+            with self.subTest(rejects=rejects):
+                lines = f'reasoning_in = "{word}"\nrejects = [{rejects}]'
+                router, provider = self.serve(lines, answer)
+                self.assertEqual(router.chat("/api/v1", **asked).status, 200)
+                sent = provider.calls[0].json()
+                self.assertFalse([key for key in sent if key.startswith("reasoning")], sent)
+
     def test_who_does_not_want_to_see_it_sees_none(self):
         def script(call):
             thinking = [{"type": "thinking", "thinking": [{"type": "text", "text": THOUGHT}]},
